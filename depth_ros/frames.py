@@ -1,0 +1,116 @@
+"""Frames: images with their cameras and stamps, as they enter a pipeline. NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera, StereoCamera
+from depth_ros.errors import ImageError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MonoFrame:
+    """One camera image as received.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8, RGB; treat as read-only.
+        camera: Calibration for exactly this image size.
+        stamp_ns: Acquisition time in nanoseconds, as the driver stamped it.
+        is_rectified: Whether the image is already free of distortion and row-aligned.
+    """
+
+    image: np.ndarray
+    camera: PinholeCamera
+    stamp_ns: int
+    is_rectified: bool = False
+
+    def __post_init__(self) -> None:
+        check_rgb_image(self.image, what='image')
+        self.camera.check_image_size(self.image.shape[0], self.image.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class StereoFrame:
+    """A synchronized pair; ``left`` is the reference whose stamp and frame the results carry."""
+
+    left: MonoFrame
+    right: MonoFrame
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the left image in nanoseconds."""
+        return self.left.stamp_ns
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RectifiedStereo:
+    """A row-aligned pair; made by ``Rectifier`` or directly, checked either way.
+
+    Attributes:
+        left: ``(H, W, 3)`` uint8 RGB, the reference.
+        right: ``(H, W, 3)`` uint8 RGB, same size.
+        camera: Rectified calibration shared by both, with ``baseline_m > 0``.
+        stamp_ns: Stamp of the left image in nanoseconds.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    camera: StereoCamera
+    stamp_ns: int = 0
+
+    def __post_init__(self) -> None:
+        check_rgb_image(self.left, what='left image')
+        check_rgb_image(self.right, what='right image')
+        if self.left.shape != self.right.shape:
+            raise ImageError(
+                'size_mismatch',
+                f'left and right must have one size, got {self.left.shape[1]}x'
+                f'{self.left.shape[0]} and {self.right.shape[1]}x{self.right.shape[0]}; '
+                'set both cameras to the same resolution',
+            )
+        self.camera.left.check_image_size(self.left.shape[0], self.left.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MultiViewFrame:
+    """A reference view with posed source views.
+
+    Attributes:
+        reference: The view whose depth is wanted.
+        sources: ``N`` further views.
+        reference_from_source: ``(N, 4, 4)`` float64; takes points in metres from each source's
+            optical frame into the reference's.
+        depth_min_m: Nearest depth of the search, above zero.
+        depth_max_m: Farthest depth of the search.
+    """
+
+    reference: MonoFrame
+    sources: tuple[MonoFrame, ...]
+    reference_from_source: np.ndarray
+    depth_min_m: float
+    depth_max_m: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ImagePair:
+    """Two images to match; sizes may differ. Each is ``(H, W, 3)`` uint8 RGB."""
+
+    first: np.ndarray
+    second: np.ndarray
+
+
+def check_rgb_image(image: np.ndarray, *, what: str) -> None:
+    """Require a non-empty ``(H, W, 3)`` uint8 array.
+
+    Raises:
+        ImageError: With reason ``'shape'``.
+    """
+    is_rgb = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    if not is_rgb or image.size == 0:
+        raise ImageError(
+            'shape',
+            f'{what} must be a non-empty uint8 array of shape (H, W, 3), '
+            f'got {image.dtype}{tuple(image.shape)}; convert it to RGB first',
+        )

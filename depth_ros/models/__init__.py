@@ -1,0 +1,1 @@
+"""Networks and classical matchers, one folder each, all behind ``models.base``."""

@@ -1,0 +1,73 @@
+"""Pipeline: one model with its engines, three timed stages a frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from depth_ros.engines.base import Engine
+from depth_ros.errors import ParameterError
+from depth_ros.models.base import Model
+
+FrameT = TypeVar('FrameT')
+ResultT = TypeVar('ResultT')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Timed(Generic[ResultT]):
+    """A result with what its stages cost.
+
+    Attributes:
+        result: What the model gave.
+        stages_s: Wall seconds by stage: ``preprocess``, ``infer``, ``postprocess``.
+    """
+
+    result: ResultT
+    stages_s: Mapping[str, float]
+
+
+class Pipeline(Generic[FrameT, ResultT]):
+    """A model and the engines of its graphs; not thread-safe, one worker owns it."""
+
+    def __init__(
+        self, model: Model[FrameT, ResultT], engines: Mapping[str, Engine] | None = None
+    ) -> None:
+        """Take ownership of the engines.
+
+        Raises:
+            ParameterError: If the engines are not those of ``model.graphs``.
+        """
+        self.model = model
+        self.engines = dict(engines or {})
+        if set(self.engines) != set(model.graphs):
+            raise ParameterError(
+                f'model {model.name!r} needs engines for {list(model.graphs)!r}, '
+                f'got {sorted(self.engines)!r}; open them with depth_ros.engines.build'
+            )
+
+    def run(self, frame: FrameT) -> Timed[ResultT]:
+        """Run one frame through the three stages."""
+        start = time.perf_counter()
+        prepared = self.model.preprocess(frame)
+        ready = time.perf_counter()
+        outputs = self.model.infer(self.engines, prepared)
+        inferred = time.perf_counter()
+        result = self.model.postprocess(outputs, prepared, frame)
+        stages = {
+            'preprocess': ready - start,
+            'infer': inferred - ready,
+            'postprocess': time.perf_counter() - inferred,
+        }
+        return Timed(result=result, stages_s=stages)
+
+    def describe(self) -> str:
+        """Say the model and its engines in one line."""
+        engines = '; '.join(engine.info.describe() for engine in self.engines.values())
+        return f'{self.model.name}: {engines or "no engine needed"}'
+
+    def close(self) -> None:
+        """Close every engine."""
+        for engine in self.engines.values():
+            engine.close()

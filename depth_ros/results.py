@@ -1,0 +1,80 @@
+"""Results: maps in the reference image's pixels, invalid values as REP 117/118 have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera, StereoCamera
+
+
+class DepthScale(Enum):
+    """Whether depth is in metres or only up to an unknown factor."""
+
+    METRIC = 'metric'
+    RELATIVE = 'relative'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DisparityResult:
+    """Disparity of a rectified pair.
+
+    Attributes:
+        disparity: ``(H, W)`` float32, pixels of the rectified image, ``x_left - x_right``;
+            NaN where unknown. Zero and negative values can be right when ``cx`` differ.
+        camera: The rectified rig it belongs to.
+        stamp_ns: Stamp of the left image.
+        confidence: ``(H, W)`` float32 in 0..1, or None where not computed.
+        min_disparity_px: Smallest disparity the matcher could give.
+        max_disparity_px: Largest disparity the matcher could give.
+        step_px: Resolution of one disparity step (DisparityImage ``delta_d``).
+        num_masked_left: Columns at the left edge the matcher cannot fill.
+    """
+
+    disparity: np.ndarray
+    camera: StereoCamera
+    stamp_ns: int
+    confidence: np.ndarray | None = None
+    min_disparity_px: float = 0.0
+    max_disparity_px: float = 0.0
+    step_px: float = 0.0
+    num_masked_left: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DepthResult:
+    """Depth along the optical axis (Z of the optical frame, REP 103).
+
+    Attributes:
+        depth: ``(H, W)`` float32, metres if ``scale`` is METRIC; NaN unknown, ``+Inf`` beyond
+            range, ``-Inf`` too close (REP 117/118).
+        camera: Camera whose pixels the map has.
+        stamp_ns: Stamp of the reference image.
+        scale: METRIC or RELATIVE; relative depth never reaches a metric topic.
+        confidence: ``(H, W)`` float32 in 0..1, or None.
+        sigma: ``(H, W)`` float32 standard deviation in the same unit as depth, or None.
+    """
+
+    depth: np.ndarray
+    camera: PinholeCamera
+    stamp_ns: int
+    scale: DepthScale
+    confidence: np.ndarray | None = None
+    sigma: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MatchResult:
+    """Point matches of an image pair, in pixels of the original images.
+
+    Attributes:
+        points_first: ``(N, 2)`` float32 (x, y) in the first image.
+        points_second: ``(N, 2)`` float32 (x, y) in the second image.
+        confidence: ``(N,)`` float32 in 0..1, descending.
+    """
+
+    points_first: np.ndarray
+    points_second: np.ndarray
+    confidence: np.ndarray
