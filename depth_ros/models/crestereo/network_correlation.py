@@ -1,0 +1,106 @@
+"""Adaptive group correlation (AGCL): nine samples in a small window, four channel groups.
+
+Li et al. 2022, arXiv 2203.11483, section 3.2. Even iterations search along the row (1x9), odd
+ones in a square (3x3). Coarse levels move each sample by a learned offset; the finest level
+warps the right features once and then shifts by whole pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NUM_SAMPLES = 9
+NUM_GROUPS = 4
+NUM_CORRELATIONS = NUM_GROUPS * NUM_SAMPLES
+
+Window = tuple[tuple[int, int], ...]
+ROW_WINDOW: Window = tuple((dx, 0) for dx in range(-4, 5))
+SQUARE_WINDOW: Window = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+"""Sample offsets (dx, dy) in pixels of the level, in channel order."""
+
+
+class Correlation(Protocol):
+    """Compares left features with right ones around where the flow points."""
+
+    def __call__(self, flow: Tensor, window: Window) -> Tensor:
+        """Give similarities (N, 36, H, W), group-major, for a flow (N, 2, H, W)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeformableCorrelation:
+    """Correlation of the coarse levels.
+
+    Attributes:
+        left: (N, C, H, W) features.
+        right: (N, C, H, W) features.
+        offsets: (N, 2, 9, H, W) learned displacement of each sample in pixels, (x, y).
+    """
+
+    left: Tensor
+    right: Tensor
+    offsets: Tensor
+
+    def __call__(self, flow: Tensor, window: Window) -> Tensor:
+        """Sample at pixel + flow + window + learned offset."""
+        batch, channels, height, width = self.left.shape
+        centres = (pixel_grid(flow) + flow).unsqueeze(2)
+        shifts = torch.tensor(window, dtype=flow.dtype, device=flow.device).t()
+        positions = centres + shifts.reshape(1, 2, NUM_SAMPLES, 1, 1) + self.offsets
+        samples = sample_bilinear(self.right, positions.flatten(2, 3))
+        grouped = (batch * NUM_GROUPS, channels // NUM_GROUPS)
+        samples = samples.reshape(*grouped, NUM_SAMPLES, height * width)
+        products = self.left.reshape(*grouped, 1, height * width) * samples
+        return products.mean(dim=1).reshape(batch, NUM_CORRELATIONS, height, width)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalCorrelation:
+    """Correlation of the finest level: warp once, then whole-pixel shifts, edges replicated.
+
+    Attributes:
+        left: (N, C, H, W) features.
+        right: (N, C, H, W) features.
+    """
+
+    left: Tensor
+    right: Tensor
+
+    def __call__(self, flow: Tensor, window: Window) -> Tensor:
+        """Compare with the right features warped by the flow."""
+        batch, channels, height, width = self.left.shape
+        warped = sample_bilinear(self.right, pixel_grid(flow) + flow)
+        reach_x, reach_y = max(dx for dx, _ in window), max(dy for _, dy in window)
+        padded = F.pad(warped, (reach_x, reach_x, reach_y, reach_y), mode='replicate')
+        similarities = []
+        for dx, dy in window:
+            shifted = padded[:, :, reach_y + dy :, reach_x + dx :][:, :, :height, :width]
+            products = (self.left * shifted).reshape(batch * NUM_GROUPS, -1, height, width)
+            similarities.append(products.mean(dim=1))
+        stacked = torch.stack(similarities, dim=1)
+        return stacked.reshape(batch, NUM_CORRELATIONS, height, width)
+
+
+def sample_bilinear(features: Tensor, positions: Tensor) -> Tensor:
+    """Sample (N, C, H, W) at pixel positions (N, 2, h, w) as (x, y); zero outside.
+
+    Pixel centres are at integers, so (0, 0) is exactly the first pixel (corners aligned).
+    """
+    height, width = features.shape[2:]
+    x = positions[:, 0] * (2 / (width - 1)) - 1
+    y = positions[:, 1] * (2 / (height - 1)) - 1
+    grid = torch.stack([x, y], dim=3)
+    return F.grid_sample(features, grid, padding_mode='zeros', align_corners=True)
+
+
+def pixel_grid(like: Tensor) -> Tensor:
+    """Make (1, 2, H, W) pixel coordinates (x, y) for a map of the size of ``like``."""
+    height, width = like.shape[2:]
+    x = torch.arange(width, dtype=like.dtype, device=like.device)
+    y = torch.arange(height, dtype=like.dtype, device=like.device)
+    x, y = x[None, :].expand(height, -1), y[:, None].expand(-1, width)
+    return torch.stack([x, y])[None]

@@ -1,0 +1,512 @@
+"""The small variant of CREStereo that this project trains: a cascade that sees the whole row.
+
+The structure follows CREStereo (Li et al. 2022, arXiv 2203.11483): a shared encoder, a cascade
+of resolutions, one recurrent update block shared by the levels, group-wise local correlation on
+features warped once by the current disparity, convex upsampling at the end. What differs:
+
+* channels are few, there is no attention and no deformable search, and batch normalisation
+  lives in the encoder only (it folds into the convolutions);
+* every level also correlates each left pixel with its whole right row. The update block reads
+  nine samples around the current match from a 1-D pyramid of that volume (after RAFT, Teed and
+  Deng 2020, arXiv 2003.12039), and is shown the row's best match with its score as a second
+  hypothesis it can jump to through a gate. A thin foreground that a coarse level has lost is
+  thereby within reach again.
+
+Shapes: B batch, C channels, H and W of the level at hand. A disparity inside a level counts in
+that level's cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from depth_ros.errors import ParameterError, WeightsError
+from depth_ros.models.exportable import Exportable
+from depth_ros.tensors import TensorSpec
+
+TAP_RADIUS = 4
+"""The row lookup reads 2 * TAP_RADIUS + 1 samples at each pyramid scale."""
+PEAK_RADIUS = 2
+"""The soft-argmax of the row hypothesis looks this many cells around the best one."""
+ROW_PADDING = 2 * TAP_RADIUS + 4
+HEIGHT_MULTIPLE = 16
+WIDTH_MULTIPLE = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TinyConfig:
+    """Size of the network.
+
+    Attributes:
+        stem: Channels at half resolution.
+        widths: Channels at 1/4, 1/8 and 1/16.
+        match: Channels that are correlated.
+        hidden: Channels of the recurrent state.
+        groups: Groups of the local correlation.
+        iterations: Updates at 1/16, 1/8 and 1/4.
+        row_scales: Scales of the row pyramid; ``(1,)`` sees only nine cells around the start.
+        hypothesis: Whether the row's best match is offered as a second hypothesis.
+    """
+
+    stem: int = 32
+    widths: tuple[int, int, int] = (64, 96, 128)
+    match: int = 64
+    hidden: int = 48
+    groups: int = 4
+    iterations: tuple[int, int, int] = (2, 2, 3)
+    row_scales: tuple[int, ...] = (1, 2, 4)
+    hypothesis: bool = True
+
+
+@dataclass(kw_only=True)
+class TinyPredictions:
+    """Everything training looks at; lists run from first to last.
+
+    Attributes:
+        coarse: (pixels per cell, disparity (B, 1, h, w) in full-resolution px) of each update
+            that is not upsampled.
+        full: Disparities (B, 1, H, W) px of each update at 1/4, upsampled.
+        row_logits: (pixels per cell, (B, h, w, w) similarity of left x with right x) per level.
+    """
+
+    coarse: list[tuple[int, Tensor]] = field(default_factory=list)
+    full: list[Tensor] = field(default_factory=list)
+    row_logits: list[tuple[int, Tensor]] = field(default_factory=list)
+
+
+def float32_region(tensor: Tensor) -> AbstractContextManager:
+    """Switch mixed precision off: similarities and coordinates need all of float32."""
+    kind = tensor.device.type
+    if torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch normalisation and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        nn.init.constant_(self.norm2.weight, 0.2)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
+        y = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class Encoder(nn.Module):
+    """Features at 1/2 for the upsampling, and at 1/4, 1/8, 1/16 for matching."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        widths = (config.stem, *config.widths)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, config.stem, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(config.stem),
+            nn.ReLU(),
+            ResidualBlock(config.stem, config.stem),
+        )
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                ResidualBlock(narrow, wide, stride=2), ResidualBlock(wide, wide)
+            )
+            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.laterals = nn.ModuleList(nn.Conv2d(width, 64, 1) for width in config.widths)
+        self.smooth = nn.ModuleList(nn.Conv2d(64, 64, 3, 1, 1) for _ in config.widths[:-1])
+
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Give features at 1/2, and 64-channel maps at 1/4, 1/8 and 1/16."""
+        half = self.stem(images)
+        maps, x = [], half
+        for stage, lateral in zip(self.stages, self.laterals, strict=True):
+            x = stage(x)
+            maps.append(lateral(x))
+        for level in (1, 0):
+            above = functional.interpolate(maps[level + 1], scale_factor=2.0, mode='nearest')
+            maps[level] = functional.relu(self.smooth[level](maps[level] + above))
+        return half, maps
+
+
+class RowSight:
+    """Similarity of every left cell with every cell of its right row.
+
+    Args:
+        left: Matching features (B, C, H, W), float32.
+        right: The same of the right image.
+        scales: Scales of the 1-D pyramid over the right row.
+    """
+
+    def __init__(self, left: Tensor, right: Tensor, scales: tuple[int, ...]) -> None:
+        channels, self.width = left.shape[1], left.shape[3]
+        rows_left = left.permute(0, 2, 3, 1) * channels**-0.5
+        self.logits = torch.matmul(rows_left, right.permute(0, 2, 1, 3))
+        self.scales = scales
+        self.pyramid = [functional.pad(self._pool(s), (ROW_PADDING, ROW_PADDING)) for s in scales]
+        self.columns = torch.arange(self.width, device=left.device, dtype=torch.float32)
+
+    def _pool(self, scale: int) -> Tensor:
+        if scale == 1:
+            return self.logits
+        batch, height, width, _ = self.logits.shape
+        return self.logits.reshape(batch, height, width, width // scale, scale).mean(-1)
+
+    def lookup(self, disparity: Tensor) -> Tensor:
+        """Read nine linear samples per scale around x - disparity.
+
+        Args:
+            disparity: (B, 1, H, W) in cells.
+
+        Returns:
+            (B, 9 * scales, H, W); zero where the row has ended.
+        """
+        match = self.columns - disparity[:, 0]
+        taps = [self._taps(volume, match, s) for volume, s in zip(self.pyramid, self.scales)]  # noqa: B905
+        return torch.cat(taps, -1).permute(0, 3, 1, 2)
+
+    def _taps(self, volume: Tensor, match: Tensor, scale: int) -> Tensor:
+        position = ((match + 0.5) / scale - 0.5).unsqueeze(-1)
+        base = torch.floor(position)
+        fraction = position - base
+        offsets = torch.arange(2 * TAP_RADIUS + 2, device=match.device, dtype=torch.float32)
+        start = torch.clamp(
+            base - TAP_RADIUS + ROW_PADDING, 0.0, volume.shape[-1] - 2.0 * TAP_RADIUS - 2.0
+        )
+        samples = torch.gather(volume, -1, (start + offsets).long())
+        return samples[..., :-1] * (1.0 - fraction) + samples[..., 1:] * fraction
+
+    def best_match(self) -> tuple[Tensor, Tensor]:
+        """Give the disparity (B, 1, H, W) of the row's best match and its share of the mass.
+
+        The soft-argmax runs over the cells next to the best one; matches right of x, that is
+        negative disparities, are excluded.
+        """
+        forbidden = self.columns[None, :] > self.columns[:, None]
+        shares = torch.softmax(self.logits - 1e4 * forbidden.float(), -1)
+        peak = shares.argmax(-1, keepdim=True)
+        near = (self.columns - peak.float()).abs() <= PEAK_RADIUS
+        shares = shares * near.float()
+        score = shares.sum(-1)
+        match = (shares * self.columns).sum(-1) / score
+        return torch.relu(self.columns - match).unsqueeze(1), score.unsqueeze(1)
+
+
+def warp_right(right: Tensor, disparity: Tensor) -> Tensor:
+    """Sample right features (B, C, H, W) at x - disparity; zero outside."""
+    _, _, height, width = right.shape
+    columns = torch.arange(width, device=right.device, dtype=torch.float32)
+    rows = torch.arange(height, device=right.device, dtype=torch.float32)
+    x = (columns - disparity[:, 0] + 0.5) * (2.0 / width) - 1.0
+    y = ((rows + 0.5) * (2.0 / height) - 1.0)[None, :, None].expand_as(x)
+    grid = torch.stack((x, y), -1)
+    return functional.grid_sample(right, grid, 'bilinear', 'zeros', align_corners=False)
+
+
+def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
+    """Correlate group-wise over a 3x3 window (CREStereo eq. 1); (B, 9 * groups, H, W)."""
+    batch, channels, height, width = left.shape
+    shape = (batch, height, width, groups, channels // groups)
+    reference = left.permute(0, 2, 3, 1)
+    padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    windows = [
+        (reference * padded[:, dy : dy + height, dx : dx + width]).reshape(shape).mean(-1)
+        for dy in range(3)
+        for dx in range(3)
+    ]
+    return torch.cat(windows, -1).permute(0, 3, 1, 2)
+
+
+class UpdateBlock(nn.Module):
+    """A convolutional GRU that reads the correlations and moves the disparity."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        hidden = config.hidden
+        evidence = 9 * (config.groups + len(config.row_scales)) + 3
+        self.hidden = hidden
+        self.squeeze = nn.Conv2d(evidence, 64, 1)
+        self.motion = nn.Conv2d(64, hidden, 3, 1, 1)
+        self.gates = nn.Conv2d(2 * hidden, 2 * hidden, 3, 1, 1)
+        self.candidate = nn.Conv2d(2 * hidden, hidden, 3, 1, 1)
+        self.context = nn.Conv2d(64, 3 * hidden, 3, 1, 1)
+        self.head = nn.Conv2d(hidden, 64, 3, 1, 1)
+        self.move = nn.Conv2d(64, 2, 3, 1, 1)
+        nn.init.normal_(self.move.weight, std=1e-3)
+        with torch.no_grad():
+            self.move.bias.copy_(torch.tensor([0.0, -2.0]))
+
+    def forward(self, state: Tensor, context: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the new state (B, hidden, H, W) and (B, 2, H, W): step in cells, jump logit."""
+        motion = functional.relu(self.motion(functional.relu(self.squeeze(evidence))))
+        known = context[:, : 2 * self.hidden]
+        both = torch.sigmoid(self.gates(torch.cat((state, motion), 1)) + known)
+        update, reset = both[:, : self.hidden], both[:, self.hidden :]
+        candidate = self.candidate(torch.cat((reset * state, motion), 1))
+        candidate = torch.tanh(candidate + context[:, 2 * self.hidden :])
+        state = (1.0 - update) * state + update * candidate
+        return state, self.move(functional.relu(self.head(state)))
+
+
+class MaskHead(nn.Module):
+    """Weights of the convex upsampling by 4, from the state and the half-resolution features."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        self.detail = nn.Conv2d(config.stem, 16, 1)
+        self.mix = nn.Conv2d(config.hidden + 64, 64, 3, 1, 1)
+        self.weights = nn.Conv2d(64, 9 * 16, 1)
+
+    def forward(self, state: Tensor, half: Tensor) -> Tensor:
+        """Give logits (B, 9 * 16, H, W)."""
+        detail = functional.pixel_unshuffle(functional.relu(self.detail(half)), 2)
+        return 0.25 * self.weights(functional.relu(self.mix(torch.cat((state, detail), 1))))
+
+
+def upsample_convex(disparity: Tensor, logits: Tensor) -> Tensor:
+    """Upsample by 4 with a learned convex mix of 3x3 neighbours (Teed and Deng 2020, sec. 3.3).
+
+    Args:
+        disparity: (B, 1, H, W) in cells.
+        logits: (B, 9 * 16, H, W), neighbour-major.
+
+    Returns:
+        (B, 1, 4H, 4W) in pixels.
+    """
+    batch, _, height, width = disparity.shape
+    weights = torch.softmax(logits.float().reshape(batch, 9, 16, height, width), 1)
+    padded = functional.pad(4.0 * disparity, (1, 1, 1, 1), mode='replicate')
+    near = torch.stack(
+        [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)], 1
+    )
+    return functional.pixel_shuffle((weights * near).sum(1), 4)
+
+
+class Level(nn.Module):
+    """Projections of one resolution: what is matched, what is context, the first state."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        self.match = nn.Conv2d(64, config.match, 1)
+        self.context = nn.Conv2d(64, 64, 1)
+        self.state = nn.Conv2d(64, config.hidden, 1)
+
+
+class CreStereoTiny(nn.Module):
+    """Disparity of a rectified pair; see the module's text for the structure."""
+
+    def __init__(self, config: TinyConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or TinyConfig()
+        self.encoder = Encoder(self.config)
+        self.levels = nn.ModuleList(Level(self.config) for _ in self.config.widths)
+        self.update = UpdateBlock(self.config)
+        self.mask = MaskHead(self.config)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Map two RGB images (B, 3, H, W), 0..255, to disparity (B, 1, H, W) px, >= 0."""
+        return self.predict(left, right, last_only=True).full[-1].clamp(min=0.0)
+
+    def predict(self, left: Tensor, right: Tensor, *, last_only: bool = False) -> TinyPredictions:
+        """Give every prediction, or with ``last_only`` just the final one in ``full``."""
+        batch = left.shape[0]
+        images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
+        half, maps = self.encoder(images)
+        found = TinyPredictions()
+        disparity: Tensor | None = None
+        for index in (2, 1, 0):
+            if disparity is not None:
+                disparity = 2.0 * functional.interpolate(
+                    disparity, scale_factor=2.0, mode='bilinear', align_corners=False
+                )
+            detail = half[:batch] if index == 0 else None
+            disparity = self._run_level(index, maps[index], disparity, detail, found, last_only)
+        return found
+
+    def _run_level(
+        self,
+        index: int,
+        features: Tensor,
+        disparity: Tensor | None,
+        detail: Tensor | None,
+        found: TinyPredictions,
+        last_only: bool,
+    ) -> Tensor:
+        """Update the disparity at one resolution and note the predictions."""
+        level, cell = self.levels[index], 4 << index
+        match = level.match(features).float()
+        left, right = match.chunk(2, 0)
+        own = features[: left.shape[0]]
+        state = torch.tanh(level.state(own))
+        context = self.update.context(functional.relu(level.context(own)))
+        with float32_region(left):
+            sight = RowSight(left, right, self.config.row_scales)
+            best, score = self._hypothesis(sight, left)
+        found.row_logits.append((cell, sight.logits))
+        disparity = best if disparity is None else disparity
+        count = self.config.iterations[2 - index]
+        for number in range(count):
+            state, disparity = self._step(
+                state, disparity.detach(), context, left, right, sight, best, score
+            )
+            if detail is None:
+                found.coarse.append((cell, disparity * cell))
+            elif not last_only or number == count - 1:
+                found.full.append(upsample_convex(disparity, self.mask(state, detail)))
+        return disparity
+
+    def _hypothesis(self, sight: RowSight, left: Tensor) -> tuple[Tensor, Tensor]:
+        if self.config.hypothesis:
+            return sight.best_match()
+        nothing = torch.zeros_like(left[:, :1])
+        return nothing, nothing
+
+    def _step(
+        self,
+        state: Tensor,
+        disparity: Tensor,
+        context: Tensor,
+        left: Tensor,
+        right: Tensor,
+        sight: RowSight,
+        best: Tensor,
+        score: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Gather the evidence at the current disparity, then update state and disparity."""
+        with float32_region(left):
+            warped = warp_right(right, disparity)
+            local = local_correlation(left, warped, self.config.groups)
+            row = sight.lookup(disparity)
+        away = best - disparity if self.config.hypothesis else best
+        evidence = torch.cat((local, row, disparity / 32.0, torch.tanh(away / 4.0), score), 1)
+        state, move = self.update(state, context, evidence)
+        move = move.float()
+        return state, disparity + move[:, :1] + torch.sigmoid(move[:, 1:]) * away
+
+
+class TinyGraph(nn.Module):
+    """The network as it is exported: uint8 images in, one float32 map out."""
+
+    def __init__(self, network: CreStereoTiny) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Map two RGB images (1, H, W, 3) uint8 to disparity (1, H, W) float32 px."""
+        planes = [image.permute(0, 3, 1, 2).float() for image in (left, right)]
+        return self.network(planes[0], planes[1])[:, 0]
+
+
+def tiny_config(state: Mapping[str, Tensor], *, iterations: tuple[int, int, int]) -> TinyConfig:
+    """Read the sizes of the network off its weights.
+
+    Raises:
+        WeightsError: If the weights are not those of this network.
+    """
+    try:
+        widths = tuple(int(state[f'encoder.laterals.{n}.weight'].shape[1]) for n in range(3))
+        match = int(state['levels.0.match.weight'].shape[0])
+        hidden = int(state['levels.0.state.weight'].shape[0])
+        stem = int(state['encoder.stem.0.weight'].shape[0])
+    except KeyError as missing:
+        raise WeightsError(
+            f'expected the weights of crestereo_tiny, but tensor {missing} is absent; '
+            'pass weights/crestereo_tiny.safetensors'
+        ) from missing
+    return TinyConfig(
+        stem=stem,
+        widths=(widths[0], widths[1], widths[2]),
+        match=match,
+        hidden=hidden,
+        iterations=iterations,
+    )
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse sizes the cascade cannot halve evenly.
+
+    Raises:
+        ParameterError: If the size is not a positive multiple of 16 by 64.
+    """
+    if height <= 0 or width <= 0 or height % HEIGHT_MULTIPLE or width % WIDTH_MULTIPLE:
+        raise ParameterError(
+            f'crestereo_tiny needs a height that is a multiple of {HEIGHT_MULTIPLE} and a width '
+            f'that is a multiple of {WIDTH_MULTIPLE}, got {height}x{width}; '
+            'use 240x320 or 480x640'
+        )
+
+
+def exportable(
+    *,
+    graph: str,
+    height: int,
+    width: int,
+    options: Mapping[str, int | float | str | bool],
+    state: Mapping[str, Tensor],
+) -> Exportable:
+    """Give the network ready for export; inputs and outputs are those of ``crestereo``.
+
+    Args:
+        graph: Must be ``'crestereo_tiny'``.
+        height: Multiple of 16, px.
+        width: Multiple of 64, px.
+        options: ``iterations`` at 1/16, 1/8 and 1/4 as text, ``'2,2,3'`` by default.
+        state: Weights, strict.
+
+    Raises:
+        ParameterError: For another graph, size or option.
+        WeightsError: If the weights do not fit.
+    """
+    if graph != 'crestereo_tiny':
+        raise ParameterError(f"graph {graph!r} is unknown here; ask for 'crestereo_tiny'")
+    check_size(height, width)
+    config = tiny_config(state, iterations=_iterations(options))
+    network = CreStereoTiny(config).eval()
+    try:
+        network.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise WeightsError(
+            f'the weights do not fit crestereo_tiny ({error}); use those in weights/'
+        ) from error
+    image = (1, height, width, 3)
+    return Exportable(
+        module=TinyGraph(network).eval(),
+        inputs=(
+            TensorSpec(name='left', shape=image, dtype='uint8'),
+            TensorSpec(name='right', shape=image, dtype='uint8'),
+        ),
+        outputs=(
+            TensorSpec(name='disparity', shape=image[:3], dtype='float32', unit='px'),
+        ),
+    )
+
+
+def _iterations(options: Mapping[str, int | float | str | bool]) -> tuple[int, int, int]:
+    unknown = sorted(set(options) - {'iterations'})
+    if unknown:
+        raise ParameterError(f"unknown options {unknown}; crestereo_tiny knows 'iterations' only")
+    text = str(options.get('iterations', '2,2,3'))
+    try:
+        first, second, third = (int(part) for part in text.split(','))
+    except ValueError as error:
+        raise ParameterError(
+            f"iterations must be three counts such as '2,2,3', got {text!r}; set iterations so"
+        ) from error
+    if min(first, second, third) < 1:
+        raise ParameterError(f"iterations must be at least 1 each, got {text!r}; use '2,2,3'")
+    return first, second, third

@@ -1,0 +1,66 @@
+"""Install depth_ros with pip or colcon; share/depth_ros gets what nodes read at run time."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+NAME = 'depth_ros'
+ROOT = Path(__file__).resolve().parent
+SHARED_FOLDERS = {
+    'launch': '*.launch.py',
+    'config': '*.*',
+    'engines': '*.*',
+    'weights': '*.*',
+}
+
+
+def packages():
+    """List the package and its sub-packages, and nothing else in the checkout."""
+    folders = [path.parent for path in sorted((ROOT / NAME).rglob('__init__.py'))]
+    return ['.'.join(folder.relative_to(ROOT).parts) for folder in folders]
+
+
+def data_files():
+    """List (target folder, files) pairs for the ament index and share/depth_ros."""
+    entries = [
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml', 'LICENSE']),
+    ]
+    for folder, pattern in SHARED_FOLDERS.items():
+        files = [path for path in sorted((ROOT / folder).glob(pattern)) if path.is_file()]
+        if files:
+            names = [str(path.relative_to(ROOT)) for path in files]
+            entries.append((f'share/{NAME}/{folder}', names))
+    return entries
+
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='Camera topics in, disparity, depth and point clouds out, for ROS 2',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=packages(),
+    package_data={NAME: ['py.typed']},
+    data_files=data_files(),
+    install_requires=['setuptools', 'numpy>=1.23'],
+    extras_require={
+        'opencv': ['opencv-python-headless>=4.5.5'],
+        'openvino': ['openvino>=2024.0'],
+        'onnxruntime': ['onnxruntime>=1.17'],
+        'cli': ['rich>=13', 'PyYAML>=5.4'],
+        'viewer': ['viser>=1.1,<1.2'],
+        'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
+    },
+    zip_safe=False,
+    entry_points={
+        'console_scripts': [
+            'depth-ros = depth_ros.cli.main:main',
+            'stereo_node = depth_ros.ros.stereo_node:main',
+            'sample_camera = depth_ros.ros.sample_camera:main',
+            'viewer_node = depth_ros.ros.viewer_node:main',
+        ],
+    },
+)
