@@ -25,10 +25,16 @@ class DistortionModel(Enum):
 
 NUM_COEFFICIENTS: dict[DistortionModel, tuple[int, ...]] = {
     DistortionModel.PLUMB_BOB: (0, 4, 5),
-    DistortionModel.RATIONAL_POLYNOMIAL: (0, 8),
+    DistortionModel.RATIONAL_POLYNOMIAL: (0, 8, 12, 14),
     DistortionModel.EQUIDISTANT: (0, 4),
 }
-"""Accepted lengths of D for each model; empty means no distortion."""
+"""Accepted lengths of D for each model; empty means no distortion.
+
+12 and 14 are OpenCV's thin prism and tilted sensor, which some drivers publish as rational.
+"""
+
+MAX_ROW_OFFSET_PX = 1.0
+"""Largest difference of the rectified ``cy`` of a rig: rows must be aligned."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -140,7 +146,8 @@ def camera_from_calibration(
     Args:
         k: Nine numbers, row-major, full resolution.
         d: Distortion coefficients.
-        distortion_model: CameraInfo's text; empty means no distortion and needs an empty ``d``.
+        distortion_model: CameraInfo's text; empty means no distortion and needs a ``d`` that is
+            empty or all zero.
         r: Nine numbers; all zero is read as identity (a field left unset).
         p: Twelve numbers; all zero is read as ``[K|0]`` (a field left unset).
         height: Full-resolution rows, before ROI and binning.
@@ -154,7 +161,7 @@ def camera_from_calibration(
         CalibrationError: Saying which field is wrong and what to publish instead.
     """
     k3, r3 = _matrix(k, (3, 3), 'K'), _matrix(r, (3, 3), 'R')
-    p34 = _matrix(p, (3, 4), 'P')
+    p34, coefficients = _matrix(p, (3, 4), 'P'), np.array(d, np.float64).ravel()
     if not r3.any():
         r3 = np.eye(3)
     if not p34.any():
@@ -164,8 +171,8 @@ def camera_from_calibration(
     _check_roi(roi, height, width)
     return PinholeCamera(
         k=_crop_and_bin(k3, x_offset, y_offset, step_x, step_y),
-        d=np.asarray(d, np.float64).ravel(),
-        distortion_model=_distortion_model(distortion_model, np.asarray(d)),
+        d=coefficients,
+        distortion_model=_distortion_model(distortion_model, coefficients),
         r=r3,
         p=_crop_and_bin(p34, x_offset, y_offset, step_x, step_y),
         height=(roi_height or height) // step_y,
@@ -254,8 +261,17 @@ def ideal_camera(
 
 
 def rectified_camera(camera: PinholeCamera) -> PinholeCamera:
-    """Give the calibration of the rectified image: no distortion, R = I, K from P."""
-    return replace(camera, k=camera.p[:, :3].copy(), d=np.zeros(0), r=np.eye(3))
+    """Give the calibration of the rectified image: no distortion, R = I, K from P.
+
+    The distortion model becomes plumb_bob, because equidistant with zeros is still a fisheye.
+    """
+    return replace(
+        camera,
+        k=camera.p[:, :3].copy(),
+        d=np.zeros(5),
+        distortion_model=DistortionModel.PLUMB_BOB,
+        r=np.eye(3),
+    )
 
 
 def _matrix(values: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:
@@ -270,7 +286,7 @@ def _matrix(values: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray
 
 
 def _distortion_model(text: str, d: np.ndarray) -> DistortionModel:
-    if not text and d.size == 0:
+    if not text and not d.any():
         return DistortionModel.PLUMB_BOB
     try:
         return DistortionModel(text)
@@ -284,11 +300,14 @@ def _distortion_model(text: str, d: np.ndarray) -> DistortionModel:
 
 def _check_roi(roi: tuple[int, int, int, int], height: int, width: int) -> None:
     x_offset, y_offset, roi_width, roi_height = roi
-    if min(roi) < 0 or x_offset + roi_width > width or y_offset + roi_height > height:
+    if not any(roi):
+        return
+    is_inside = x_offset + roi_width <= width and y_offset + roi_height <= height
+    if min(roi) < 0 or roi_width == 0 or roi_height == 0 or not is_inside:
         raise CalibrationError(
             'calibration_roi',
-            f'camera_info roi {roi!r} (x, y, width, height) does not fit into '
-            f'{width}x{height}; width and height of camera_info are those of the full sensor',
+            f'camera_info roi {roi!r} (x, y, width, height) does not fit into {width}x{height}; '
+            'publish the full sensor as width and height, or all zeros as roi',
         )
 
 
@@ -334,6 +353,12 @@ def _check_camera(camera: PinholeCamera) -> None:
             f'camera_info needs focal lengths above 0 in K and P, got {focal_lengths!r}; '
             'an uncalibrated driver publishes zeros: calibrate the camera',
         )
+    if not np.allclose(camera.r @ camera.r.T, np.eye(3), atol=1e-3):
+        raise CalibrationError(
+            'calibration_values',
+            f'camera_info R must be a rotation matrix, got {camera.r.ravel().tolist()!r}; '
+            'calibrate the cameras, or publish the identity for a single camera',
+        )
     if camera.d.size not in NUM_COEFFICIENTS[camera.distortion_model]:
         raise CalibrationError(
             'distortion_model',
@@ -355,6 +380,12 @@ def _check_stereo(camera: StereoCamera) -> None:
             'focal_length',
             f'rectified focal lengths differ: left ({left.fx:.2f}, {left.fy:.2f}), '
             f'right ({right.fx:.2f}, {right.fy:.2f}); calibrate the two cameras as a stereo rig',
+        )
+    if abs(left.cy - right.cy) > MAX_ROW_OFFSET_PX:
+        raise CalibrationError(
+            'row_alignment',
+            f'rectified rows do not meet: cy is {left.cy:.2f} left and {right.cy:.2f} right; '
+            'give both cameras one roi y_offset, or calibrate them as a stereo rig',
         )
     if not camera.baseline_m > 0.0:
         raise CalibrationError(

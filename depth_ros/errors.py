@@ -49,3 +49,7 @@ class ArtifactError(EngineError):
 
 class ParameterError(DepthRosError):
     """A parameter's name, type or value is refused."""
+
+
+class ViewerError(DepthRosError):
+    """The browser view's library is missing or unfit, or its address cannot be served."""

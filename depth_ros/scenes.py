@@ -29,6 +29,7 @@ NOTHING = -1
 Color = tuple[float, float, float]
 _HIDDEN_TOLERANCE = 1e-6
 _TINY = 1e-30
+_WAVES_PER_OCTAVE = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +39,9 @@ class Texture:
     Attributes:
         seed: Draws the waves and cells; equal seeds give equal textures.
         color: Mean RGB in 0..255.
-        wavelength_m: Longest wave; each octave halves it.
-        num_octaves: How many octaves of waves; the shortest is
+        wavelength_m: Sets the scale: waves of octave i lie within
+            ``wavelength_m / 2 ** i`` and twice that.
+        num_octaves: How many octaves of waves; none is shorter than
             ``wavelength_m / 2 ** (num_octaves - 1)``.
         contrast: Standard deviation of the waves, in grey levels.
         cell_m: Edge of randomly shaded cells with hard borders, 0 for none.
@@ -69,19 +71,18 @@ class Texture:
         return np.asarray(self.color) + value
 
     def _waves(self, points: np.ndarray) -> np.ndarray:
-        """Sum sinusoids of random direction and phase, three to an octave."""
+        """Sum sinusoids of random direction, phase and, within an octave, wavelength."""
         random = np.random.default_rng(self.seed)
-        value = np.zeros((len(points), 3))
-        amplitude = self.contrast * math.sqrt(2.0 / (3 * self.num_octaves))
-        for octave in range(self.num_octaves):
-            for _ in range(3):
-                direction = random.normal(size=3)
-                wave = direction / np.linalg.norm(direction)
-                wave *= 2.0 * math.pi * 2.0**octave / self.wavelength_m
-                angle = points @ wave + random.uniform(0.0, 2.0 * math.pi)
-                tint = random.uniform(0.8, 1.2, size=3)
-                value += (amplitude * np.sin(angle))[:, None] * tint
-        return value
+        num_waves = self.num_octaves * _WAVES_PER_OCTAVE
+        direction = random.normal(size=(3, num_waves))
+        octave = np.repeat(np.arange(self.num_octaves), _WAVES_PER_OCTAVE)
+        frequency = 2.0 ** (octave - random.uniform(0.0, 1.0, num_waves)) / self.wavelength_m
+        wave = direction / np.linalg.norm(direction, axis=0) * frequency * 2.0 * math.pi
+        phase = random.uniform(0.0, 2.0 * math.pi, num_waves)
+        tint = random.uniform(0.7, 1.3, (num_waves, 3)) * math.sqrt(2.0 / num_waves)
+        # float32 sines are several times faster and wrong by less than 0.1 grey level.
+        sines = np.sin((points @ wave + phase).astype(np.float32))
+        return self.contrast * (sines @ tint.astype(np.float32)).astype(np.float64)
 
     def _cells(self, points: np.ndarray) -> np.ndarray:
         """Shade the cells of a turned lattice; turned, so that no flat wall lies on a border."""
@@ -171,11 +172,13 @@ class Box:
     def hit(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """Cut the ray by three slabs (Kay and Kajiya 1986)."""
         start = self.local(origin[None])[0]
-        along = _nonzero(self._turned(rays))
-        half = np.asarray(self.size) / 2.0
-        near = (-np.sign(along) * half - start) / along
-        far = (np.sign(along) * half - start) / along
-        enter, leave = near.max(axis=1), far.min(axis=1)
+        along = self._turned(rays)
+        enter, leave = np.full(len(rays), -np.inf), np.full(len(rays), np.inf)
+        for axis, half in enumerate(np.asarray(self.size) / 2.0):
+            inverse = 1.0 / _nonzero(along[:, axis])
+            middle, reach = -start[axis] * inverse, half * np.abs(inverse)
+            np.maximum(enter, middle - reach, out=enter)
+            np.minimum(leave, middle + reach, out=leave)
         t = np.where(enter > 0.0, enter, leave)
         return np.where((enter <= leave) & (t > 0.0), t, np.inf)
 
@@ -465,7 +468,9 @@ def room() -> Scene:
             ),
             Box(center=(-0.2, -0.4, 5.0), size=(2.0, 0.06, 0.4), texture=paint(14, (110, 80, 60))),
             Box(
-                center=(-0.35, 0.0, 1.8), size=(0.03, 2.2, 0.03), texture=paint(15, (190, 70, 60))
+                center=(-0.35, 0.0, 1.8),
+                size=(0.03, 2.2, 0.03),
+                texture=paint(15, (190, 80, 70), 0.2),
             ),
         )
     )

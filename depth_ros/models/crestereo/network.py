@@ -2,13 +2,15 @@
 
 Written from Li et al. 2022, "Practical Stereo Matching via Cascaded Recurrent Network with
 Adaptive Correlation" (arXiv 2203.11483); parameter names are those of the official checkpoint.
-Inside, flow is the displacement from left to right pixels (negative disparity, as x_right =
-x_left + flow); what a level hands on, and what the network gives, has the opposite sign.
+Inside a level, flow points from left to right pixels: the right features are sampled at pixel +
+flow. Every hand-over carries a minus sign, from level to level and from the last level to the
+result: that is the arithmetic the published weights were trained with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -40,6 +42,29 @@ from depth_ros.tensors import TensorSpec
 GRAPH = 'crestereo'
 MIN_ITERATIONS, MAX_ITERATIONS = 2, 20
 _MIN_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What a level starts from.
+
+    Attributes:
+        hidden: (N, 128, H, W), changed by every iteration.
+        context: (N, 128, H, W), the same for every iteration.
+    """
+
+    hidden: Tensor
+    context: Tensor
+
+    @classmethod
+    def from_features(cls, features: Tensor) -> State:
+        """Split the left features (N, 256, H, W)."""
+        hidden, context = features.split(NUM_HIDDEN, dim=1)
+        return cls(torch.tanh(hidden), F.relu(context))
+
+    def pooled(self, factor: int) -> State:
+        """Average over factor x factor pixels; rows and columns left over are dropped."""
+        return State(F.avg_pool2d(self.hidden, factor), F.avg_pool2d(self.context, factor))
 
 
 class CreStereo(nn.Module):
@@ -75,11 +100,13 @@ class CreStereo(nn.Module):
             (N, 2, H, W): disparity in pixels (x_left - x_right), then the vertical counterpart.
         """
         _check_images(left, right, multiple=4)
+        _check_iterations(iterations)
         left_map, right_map = self._features(left, right)
         if initial_flow is None:
             initial_flow = self._coarse_levels(left_map, right_map, iterations // 2)
         flow = _hand_over(initial_flow, left_map)
-        return self._refine(LocalCorrelation(left_map, right_map), left_map, flow, iterations)
+        state = State.from_features(left_map)
+        return -self._refine(LocalCorrelation(left_map, right_map), state, flow, iterations)
 
     def two_stage(self, left: Tensor, right: Tensor, *, iterations: int) -> Tensor:
         """Match at half size first and let that start the full-size run (section 3.3).
@@ -97,13 +124,193 @@ class CreStereo(nn.Module):
         return left_map, right_map
 
     def _coarse_levels(self, left_map: Tensor, right_map: Tensor, iterations: int) -> Tensor:
-        """Run 1/16 and 1/8; give the result at about half the image's size."""
-        sixteenth = self._correlation_16(F.avg_pool2d(left_map, 4), F.avg_pool2d(right_map, 4))
-        state = F.avg_pool2d(_state(left_map), 4)
-        flow = self._refine(sixteenth, state, torch.zeros_like(state[:, :2]), iterations)
+        """Run 1/16 and 1/8; give the result at about half the images' size."""
+        state = State.from_features(left_map)
+        correlation = self._correlation_16(F.avg_pool2d(left_map, 4), F.avg_pool2d(right_map, 4))
+        still = torch.zeros_like(correlation.left[:, :2])
+        flow = self._refine(correlation, state.pooled(4), still, iterations)
 
-        left_map_8, right_map_8 = F.avg_pool2d(left_map, 2), F.avg_pool2d(right_map, 2)
-        offsets = _sample_offsets(self.conv_offset_8(left_map_8))
-        eighth = DeformableCorrelation(left_map_8, right_map_8, offsets)
-        state = F.avg_pool2d(_state(left_map), 2)
-        return self._refine(eighth, state, _hand_over(flow, state), iterations)
+        correlation = self._correlation_8(F.avg_pool2d(left_map, 2), F.avg_pool2d(right_map, 2))
+        flow = _hand_over(flow, correlation.left)
+        return self._refine(correlation, state.pooled(2), flow, iterations)
+
+    def _correlation_16(self, left: Tensor, right: Tensor) -> DeformableCorrelation:
+        """Let the coarsest features attend to their own and to the other image.
+
+        The published code repeats the cross attention in every iteration, on the same input:
+        here it is computed once.
+        """
+        offsets = _sample_offsets(self.conv_offset_16(left))
+        height, width = left.shape[2:]
+        table = position_table(NUM_FEATURES, height, width, like=left)
+        tokens = self.self_att_fn(to_tokens(torch.cat([left, right]) + table))
+        left, right = self.cross_att_fn(*tokens.chunk(2))
+        return DeformableCorrelation(
+            to_map(left, height, width), to_map(right, height, width), offsets
+        )
+
+    def _correlation_8(self, left: Tensor, right: Tensor) -> DeformableCorrelation:
+        return DeformableCorrelation(left, right, _sample_offsets(self.conv_offset_8(left)))
+
+    def _refine(
+        self, correlation: Correlation, state: State, flow: Tensor, iterations: int
+    ) -> Tensor:
+        """Iterate at one level; give its flow at four times its size."""
+        passes = self.update_block.gru.passes(state.context)
+        hidden = state.hidden
+        for index in range(iterations):
+            window = ROW_WINDOW if index % 2 == 0 else SQUARE_WINDOW
+            similarity = correlation(flow, window)
+            hidden, change = self.update_block(passes, hidden, similarity, flow)
+            flow = flow + change
+        return self.update_block.upsample(hidden, flow)
+
+
+class DisparityGraph(nn.Module):
+    """The network as engines see it: uint8 RGB rows in, disparity out."""
+
+    def __init__(self, network: CreStereo, *, iterations: int, stages: int) -> None:
+        super().__init__()
+        self.network = network
+        self.match = network.two_stage if stages == 2 else network.forward
+        self.iterations = iterations
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Map two (1, H, W, 3) uint8 RGB images to (1, H, W) float32 disparity in pixels."""
+        flow = self.match(_to_bgr(left), _to_bgr(right), iterations=self.iterations)
+        return flow[:, 0]
+
+
+def exportable(
+    *,
+    graph: str,
+    height: int,
+    width: int,
+    options: Mapping[str, int | float | str | bool],
+    state: Mapping[str, Tensor],
+) -> Exportable:
+    """Make the static graph of one input size.
+
+    Args:
+        graph: ``'crestereo'``, the only one.
+        height: Rows of both images; a multiple of 16, of 32 with two stages.
+        width: Columns, as ``height``.
+        options: ``iterations`` (even, 2 to 20; default 10) and ``stages`` (1 or 2; default 1).
+        state: The official state dict.
+
+    Raises:
+        RecipeError: If graph, size or options cannot be served.
+        WeightsError: If the state dict is not CREStereo's.
+    """
+    iterations, stages = _check_options(graph, options)
+    _check_engine_size(height, width, multiple=16 * stages)
+    network = CreStereo()
+    load_strict(network, state)
+    network.update_block.gru.freeze()
+    images = (1, height, width, 3)
+    return Exportable(
+        module=DisparityGraph(network, iterations=iterations, stages=stages).eval(),
+        inputs=(
+            TensorSpec(name='left', shape=images, dtype='uint8'),
+            TensorSpec(name='right', shape=images, dtype='uint8'),
+        ),
+        outputs=(
+            TensorSpec(name='disparity', shape=(1, height, width), dtype='float32', unit='px'),
+        ),
+    )
+
+
+def synthetic_state(seed: int) -> dict[str, Tensor]:
+    """Make random weights that keep every signal bounded, for tests and benchmarks only.
+
+    Kernels are uniform with variance 2 / fan-in; the last layer of the flow head is scaled
+    down, so that an iteration moves a point by a fraction of a pixel.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    state = {}
+    for name, tensor in sorted(CreStereo().state_dict().items()):
+        values = generator.random(tuple(tensor.shape)) * 2 - 1
+        if tensor.ndim > 1:
+            values *= np.sqrt(6 / tensor[0].numel())
+            values *= 0.5 if name.startswith('update_block.flow_head.conv2') else 1.0
+        else:
+            is_norm = '.norm' in name and name.endswith('weight')
+            values = 0.1 * values + (1.0 if is_norm else 0.0)
+        state[name] = torch.from_numpy(values.astype(np.float32))
+    return state
+
+
+def _hand_over(flow: Tensor, target: Tensor) -> Tensor:
+    """Bring a flow to the size of the level of ``target``, with the sign turned.
+
+    Both components are scaled by the ratio of heights, and corners are aligned: where a coarse
+    level has dropped rows or columns, its map is stretched over them.
+    """
+    scale = target.shape[2] / flow.shape[2]
+    return -scale * _resize(flow, (target.shape[2], target.shape[3]))
+
+
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
+
+
+def _sample_offsets(logits: Tensor) -> Tensor:
+    """Turn 18 channels into (N, 2, 9, H, W) displacements of at most a pixel, (x, y)."""
+    offsets = 2 * (torch.sigmoid(logits) - 0.5)
+    return offsets.unflatten(1, (NUM_SAMPLES, 2)).transpose(1, 2)
+
+
+def _to_bgr(images: Tensor) -> Tensor:
+    """(N, H, W, 3) uint8 RGB -> (N, 3, H, W) float32 BGR, still 0..255."""
+    red, green, blue = images.float().permute(0, 3, 1, 2).split(1, dim=1)
+    return torch.cat([blue, green, red], dim=1)
+
+
+def _check_images(left: Tensor, right: Tensor, *, multiple: int) -> None:
+    channels, height, width = left.shape[1:]
+    smallest = _MIN_SIZE * multiple // 4
+    fits = height % multiple == 0 and width % multiple == 0 and min(height, width) >= smallest
+    if left.shape != right.shape or channels != 3 or not fits:
+        raise ShapeError(
+            f'CREStereo needs two (N, 3, H, W) images of one size, H and W multiples of '
+            f'{multiple} and at least {smallest}, got {tuple(left.shape)} and '
+            f'{tuple(right.shape)}; pad or resize them'
+        )
+
+
+def _check_iterations(iterations: int) -> None:
+    if iterations < MIN_ITERATIONS:
+        raise ShapeError(
+            f'CREStereo needs at least {MIN_ITERATIONS} iterations, got {iterations}; set '
+            f'iterations to an even number from {MIN_ITERATIONS} to {MAX_ITERATIONS}'
+        )
+
+
+def _check_options(graph: str, options: Mapping[str, int | float | str | bool]) -> tuple[int, int]:
+    """Give iterations and stages."""
+    if graph != GRAPH:
+        raise RecipeError(f'CREStereo has no graph {graph!r}; name the graph {GRAPH!r}')
+    unknown = sorted(set(options) - {'iterations', 'stages'})
+    if unknown:
+        raise RecipeError(
+            f'CREStereo does not know the options {unknown}; use iterations and stages'
+        )
+    iterations, stages = options.get('iterations', 10), options.get('stages', 1)
+    choices = range(MIN_ITERATIONS, MAX_ITERATIONS + 1, 2)
+    if isinstance(iterations, bool) or iterations not in choices:
+        raise RecipeError(
+            f'CREStereo takes an even number of iterations from {MIN_ITERATIONS} to '
+            f'{MAX_ITERATIONS}, got {iterations!r}; correct the recipe'
+        )
+    if isinstance(stages, bool) or stages not in (1, 2):
+        raise RecipeError(f'CREStereo runs in 1 or 2 stages, got {stages!r}; correct the recipe')
+    return int(iterations), int(stages)
+
+
+def _check_engine_size(height: int, width: int, *, multiple: int) -> None:
+    smallest = 2 * multiple
+    if height % multiple or width % multiple or min(height, width) < smallest:
+        raise RecipeError(
+            f'a CREStereo engine needs height and width in multiples of {multiple} and at least '
+            f'{smallest}, got {height}x{width}; the pipeline fits frames of other sizes to it'
+        )

@@ -72,7 +72,7 @@ class LocalCorrelation:
 
     def __call__(self, flow: Tensor, window: Window) -> Tensor:
         """Compare with the right features warped by the flow."""
-        batch, channels, height, width = self.left.shape
+        batch, _, height, width = self.left.shape
         warped = sample_bilinear(self.right, pixel_grid(flow) + flow)
         reach_x, reach_y = max(dx for dx, _ in window), max(dy for _, dy in window)
         padded = F.pad(warped, (reach_x, reach_x, reach_y, reach_y), mode='replicate')
@@ -91,9 +91,8 @@ def sample_bilinear(features: Tensor, positions: Tensor) -> Tensor:
     Pixel centres are at integers, so (0, 0) is exactly the first pixel (corners aligned).
     """
     height, width = features.shape[2:]
-    x = positions[:, 0] * (2 / (width - 1)) - 1
-    y = positions[:, 1] * (2 / (height - 1)) - 1
-    grid = torch.stack([x, y], dim=3)
+    last = torch.tensor([width - 1, height - 1], dtype=positions.dtype, device=positions.device)
+    grid = positions.permute(0, 2, 3, 1) * (2 / last) - 1
     return F.grid_sample(features, grid, padding_mode='zeros', align_corners=True)
 
 

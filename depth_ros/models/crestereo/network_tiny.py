@@ -70,13 +70,13 @@ class TinyPredictions:
 
     Attributes:
         coarse: (pixels per cell, disparity (B, 1, h, w) in full-resolution px) of each update
-            that is not upsampled.
-        full: Disparities (B, 1, H, W) px of each update at 1/4, upsampled.
+            but the last.
+        full: The final disparity (B, 1, H, W) px, upsampled.
         row_logits: (pixels per cell, (B, h, w, w) similarity of left x with right x) per level.
     """
 
     coarse: list[tuple[int, Tensor]] = field(default_factory=list)
-    full: list[Tensor] = field(default_factory=list)
+    full: Tensor = field(default_factory=lambda: torch.empty(0))
     row_logits: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
@@ -91,21 +91,21 @@ def float32_region(tensor: Tensor) -> AbstractContextManager:
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch normalisation and a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
         nn.init.constant_(self.norm2.weight, 0.2)
         self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
+        if inputs != outputs:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+                nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', H / stride, W / stride)."""
+        """Map (B, C, H, W) to (B, C', H, W)."""
         y = functional.relu(self.norm1(self.conv1(x)))
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
@@ -123,8 +123,10 @@ class Encoder(nn.Module):
             ResidualBlock(config.stem, config.stem),
         )
         self.stages = nn.ModuleList(
+            # Averaging halves the map: the gradient of a bfloat16 3x3 convolution with stride 2
+            # takes four times as long on a CPU (torch 2.13), and averaging does not alias.
             nn.Sequential(
-                ResidualBlock(narrow, wide, stride=2), ResidualBlock(wide, wide)
+                nn.AvgPool2d(2), ResidualBlock(narrow, wide), ResidualBlock(wide, wide)
             )
             for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
         )
@@ -222,10 +224,10 @@ def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
     """Correlate group-wise over a 3x3 window (CREStereo eq. 1); (B, 9 * groups, H, W)."""
     batch, channels, height, width = left.shape
     shape = (batch, height, width, groups, channels // groups)
-    reference = left.permute(0, 2, 3, 1)
+    reference = left.permute(0, 2, 3, 1) * (groups / channels)
     padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
     windows = [
-        (reference * padded[:, dy : dy + height, dx : dx + width]).reshape(shape).mean(-1)
+        (reference * padded[:, dy : dy + height, dx : dx + width]).reshape(shape).sum(-1)
         for dy in range(3)
         for dx in range(3)
     ]
@@ -246,7 +248,7 @@ class UpdateBlock(nn.Module):
         self.candidate = nn.Conv2d(2 * hidden, hidden, 3, 1, 1)
         self.context = nn.Conv2d(64, 3 * hidden, 3, 1, 1)
         self.head = nn.Conv2d(hidden, 64, 3, 1, 1)
-        self.move = nn.Conv2d(64, 2, 3, 1, 1)
+        self.move = nn.Conv2d(64, 2, 1)
         nn.init.normal_(self.move.weight, std=1e-3)
         with torch.no_grad():
             self.move.bias.copy_(torch.tensor([0.0, -2.0]))
@@ -320,10 +322,10 @@ class CreStereoTiny(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Map two RGB images (B, 3, H, W), 0..255, to disparity (B, 1, H, W) px, >= 0."""
-        return self.predict(left, right, last_only=True).full[-1].clamp(min=0.0)
+        return self.predict(left, right).full.clamp(min=0.0)
 
-    def predict(self, left: Tensor, right: Tensor, *, last_only: bool = False) -> TinyPredictions:
-        """Give every prediction, or with ``last_only`` just the final one in ``full``."""
+    def predict(self, left: Tensor, right: Tensor) -> TinyPredictions:
+        """Give every prediction on the way, and the final one in ``full``."""
         batch = left.shape[0]
         images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
         half, maps = self.encoder(images)
@@ -335,7 +337,7 @@ class CreStereoTiny(nn.Module):
                     disparity, scale_factor=2.0, mode='bilinear', align_corners=False
                 )
             detail = half[:batch] if index == 0 else None
-            disparity = self._run_level(index, maps[index], disparity, detail, found, last_only)
+            disparity = self._run_level(index, maps[index], disparity, detail, found)
         return found
 
     def _run_level(
@@ -345,7 +347,6 @@ class CreStereoTiny(nn.Module):
         disparity: Tensor | None,
         detail: Tensor | None,
         found: TinyPredictions,
-        last_only: bool,
     ) -> Tensor:
         """Update the disparity at one resolution and note the predictions."""
         level, cell = self.levels[index], 4 << index
@@ -364,10 +365,10 @@ class CreStereoTiny(nn.Module):
             state, disparity = self._step(
                 state, disparity.detach(), context, left, right, sight, best, score
             )
-            if detail is None:
+            if detail is None or number < count - 1:
                 found.coarse.append((cell, disparity * cell))
-            elif not last_only or number == count - 1:
-                found.full.append(upsample_convex(disparity, self.mask(state, detail)))
+            else:
+                found.full = upsample_convex(disparity, self.mask(state, detail))
         return disparity
 
     def _hypothesis(self, sight: RowSight, left: Tensor) -> tuple[Tensor, Tensor]:

@@ -42,33 +42,76 @@ class MotionEncoder(nn.Module):
 class GatedPass:
     """One direction of the GRU with the context's share of every gate already added up.
 
-    The gates are convolutions over [hidden, context, motion]; the context stays the same over
-    the iterations, so its third is computed once. Update and reset gate share one convolution.
-
     Attributes:
-        gates_kernel: (256, 256, kh, kw) over [hidden, motion]: update and reset gate.
-        candidate_kernel: (128, 256, kh, kw) over [reset * hidden, motion].
+        kernels: Of this direction.
         gates_context: (N, 256, H, W), with the biases.
         candidate_context: (N, 128, H, W), with the bias.
-        padding: Of both convolutions, (rows, columns).
     """
 
-    gates_kernel: Tensor
-    candidate_kernel: Tensor
+    kernels: PassKernels
     gates_context: Tensor
     candidate_context: Tensor
-    padding: tuple[int, int]
 
     def step(self, hidden: Tensor, motion: Tensor) -> Tensor:
         """Give the next hidden state (N, 128, H, W)."""
-        gates = self._convolve(hidden, motion, self.gates_kernel) + self.gates_context
+        gates = self._convolve(hidden, motion, self.kernels.gates) + self.gates_context
         update, reset = torch.sigmoid(gates).chunk(2, dim=1)
-        candidate = self._convolve(reset * hidden, motion, self.candidate_kernel)
+        candidate = self._convolve(reset * hidden, motion, self.kernels.candidate)
         candidate = torch.tanh(candidate + self.candidate_context)
         return (1 - update) * hidden + update * candidate
 
     def _convolve(self, hidden: Tensor, motion: Tensor, kernel: Tensor) -> Tensor:
-        return F.conv2d(torch.cat([hidden, motion], dim=1), kernel, padding=self.padding)
+        inputs = torch.cat([hidden, motion], dim=1)
+        return F.conv2d(inputs, kernel, padding=self.kernels.padding)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassKernels:
+    """Kernels of one direction, cut so that the context's third runs once per level.
+
+    The gates are convolutions over [hidden, context, motion], and the context stays the same
+    over the iterations. Update and reset gate share one convolution.
+
+    Attributes:
+        gates: (256, 256, kh, kw) over [hidden, motion]: update gate, reset gate.
+        candidate: (128, 256, kh, kw) over [reset * hidden, motion].
+        context_gates: (256, 128, kh, kw) over the context.
+        context_candidate: (128, 128, kh, kw) over the context.
+        gates_bias: (256,)
+        candidate_bias: (128,)
+        padding: Of every convolution, (rows, columns).
+    """
+
+    gates: Tensor
+    candidate: Tensor
+    context_gates: Tensor
+    context_candidate: Tensor
+    gates_bias: Tensor
+    candidate_bias: Tensor
+    padding: tuple[int, int]
+
+    @classmethod
+    def cut(cls, update: nn.Conv2d, reset: nn.Conv2d, candidate: nn.Conv2d) -> PassKernels:
+        """Cut the checkpoint's kernels; gradients flow back into them."""
+        gates, context_gates = _split_context(torch.cat([update.weight, reset.weight]))
+        candidate_kernel, context_candidate = _split_context(candidate.weight)
+        return cls(
+            gates,
+            candidate_kernel,
+            context_gates,
+            context_candidate,
+            torch.cat([update.bias, reset.bias]),
+            candidate.bias,
+            update.padding,
+        )
+
+    def bind(self, context: Tensor) -> GatedPass:
+        """Add up the context's share (N, 128, H, W) of a level."""
+        gates = F.conv2d(context, self.context_gates, self.gates_bias, padding=self.padding)
+        candidate = F.conv2d(
+            context, self.context_candidate, self.candidate_bias, padding=self.padding
+        )
+        return GatedPass(self, gates, candidate)
 
 
 class SeparableGru(nn.Module):
@@ -83,12 +126,25 @@ class SeparableGru(nn.Module):
         self.convz2 = nn.Conv2d(num_inputs, NUM_HIDDEN, (5, 1), padding=(2, 0))
         self.convr2 = nn.Conv2d(num_inputs, NUM_HIDDEN, (5, 1), padding=(2, 0))
         self.convq2 = nn.Conv2d(num_inputs, NUM_HIDDEN, (5, 1), padding=(2, 0))
+        self._frozen: tuple[PassKernels, PassKernels] | None = None
 
     def passes(self, context: Tensor) -> tuple[GatedPass, GatedPass]:
         """Bind the context (N, 128, H, W) of one level, rows first."""
+        rows, columns = self._frozen or self._cut()
+        return rows.bind(context), columns.bind(context)
+
+    def freeze(self) -> None:
+        """Keep the cut kernels as constants: for export, after the weights are loaded.
+
+        Later changes of the weights have no effect on a frozen block.
+        """
+        with torch.no_grad():
+            self._frozen = self._cut()
+
+    def _cut(self) -> tuple[PassKernels, PassKernels]:
         return (
-            _gated_pass(self.convz1, self.convr1, self.convq1, context),
-            _gated_pass(self.convz2, self.convr2, self.convq2, context),
+            PassKernels.cut(self.convz1, self.convr1, self.convq1),
+            PassKernels.cut(self.convz2, self.convr2, self.convq2),
         )
 
 
@@ -151,28 +207,11 @@ def convex_upsample(flow: Tensor, mask: Tensor) -> Tensor:
     for index in range(9):
         dy, dx = divmod(index, 3)
         neighbour = padded[..., dy : dy + height, dx : dx + width]
-        mixed = mixed + weights[:, index].unsqueeze(1) * neighbour
+        mixed = mixed + weights[:, index : index + 1] * neighbour
     return F.pixel_shuffle(mixed.flatten(1, 2), UPSAMPLING)
-
-
-def _gated_pass(
-    update: nn.Conv2d, reset: nn.Conv2d, candidate: nn.Conv2d, context: Tensor
-) -> GatedPass:
-    gates_weight = torch.cat([update.weight, reset.weight])
-    gates_bias = torch.cat([update.bias, reset.bias])
-    padding = update.padding
-    gates_kernel, gates_context = _split_context(gates_weight)
-    candidate_kernel, candidate_context = _split_context(candidate.weight)
-    return GatedPass(
-        gates_kernel=gates_kernel,
-        candidate_kernel=candidate_kernel,
-        gates_context=F.conv2d(context, gates_context, gates_bias, padding=padding),
-        candidate_context=F.conv2d(context, candidate_context, candidate.bias, padding=padding),
-        padding=padding,
-    )
 
 
 def _split_context(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Split a kernel over [hidden, context, motion] into [hidden, motion] and context."""
     hidden, context, motion = weight.split(NUM_HIDDEN, dim=1)
-    return torch.cat([hidden, motion], dim=1), context
+    return torch.cat([hidden, motion], dim=1), context.contiguous()

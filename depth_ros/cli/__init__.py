@@ -1,0 +1,1 @@
+"""``depth-ros``: one module a command; no ROS, ``demo`` excepted."""

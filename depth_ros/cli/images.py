@@ -1,0 +1,140 @@
+"""Image files in: reading them as RGB, and finding which left belongs to which right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.errors import ImageError, InputError
+from depth_ros.messages import decode_compressed_image
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
+_CHECKED_SUFFIXES = ('.png', '.jpg', '.jpeg')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairFiles:
+    """Two image files of one moment.
+
+    Attributes:
+        left: Left image.
+        right: Right image.
+    """
+
+    left: Path
+    right: Path
+
+    @property
+    def name(self) -> str:
+        """Name for output files: the left file's without its ending."""
+        return self.left.stem
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundPairs:
+    """What two files or folders hold.
+
+    Attributes:
+        pairs: Pairs in order of the left names.
+        unpaired: Left images without a right one.
+    """
+
+    pairs: tuple[PairFiles, ...]
+    unpaired: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Compressed:
+    """A file's bytes in the shape of a message."""
+
+    data: bytes
+    format: str = ''
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Read an image file as ``(H, W, 3)`` uint8 RGB; 16 bits become 8.
+
+    Raises:
+        ImageError: If there is no such file (reason ``'file'``) or it is no whole image
+            (``'compressed'``).
+    """
+    if not path.is_file():
+        raise ImageError('file', f'there is no image {path}; check the path')
+    data = path.read_bytes()
+    if path.suffix.lower() in _CHECKED_SUFFIXES:
+        try:
+            return decode_compressed_image(_Compressed(data=data))
+        except ImageError:
+            raise _unreadable(path) from None
+    buffer = np.frombuffer(data, np.uint8)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(buffer, flags) if buffer.size else None
+    if image is None:
+        raise _unreadable(path)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def find_pairs(left: Path, right: Path) -> FoundPairs:
+    """Pair two files, or the images of two folders.
+
+    A left image belongs to the right one of the same name, or of its name with ``left`` replaced
+    by ``right``. Both folders may be one.
+
+    Raises:
+        InputError: If a path is missing, a file stands against a folder, names collide, or
+            nothing pairs.
+    """
+    for path in (left, right):
+        if not path.exists():
+            raise InputError('file', f'there is no file or folder {path}; check the path')
+    if left.is_dir() != right.is_dir():
+        raise InputError('file', f'give two files or two folders, not {left} and {right}')
+    if not left.is_dir():
+        return FoundPairs(pairs=(PairFiles(left=left, right=right),), unpaired=())
+    found = _pair_folders(left, right)
+    _check_found(found, left, right)
+    return found
+
+
+def _pair_folders(left: Path, right: Path) -> FoundPairs:
+    lefts, rights = _images(left), {path.name: path for path in _images(right)}
+    is_one_folder = left.resolve() == right.resolve()
+    pairs, unpaired = [], []
+    for path in lefts:
+        if is_one_folder and 'left' not in path.name:
+            continue
+        partner = path.name.replace('left', 'right')
+        name = path.name if path.name in rights and not is_one_folder else partner
+        if name in rights:
+            pairs.append(PairFiles(left=path, right=rights[name]))
+        else:
+            unpaired.append(path)
+    return FoundPairs(pairs=tuple(pairs), unpaired=tuple(unpaired))
+
+
+def _check_found(found: FoundPairs, left: Path, right: Path) -> None:
+    if not found.pairs:
+        raise InputError(
+            'file',
+            f'no image in {left} has a partner in {right}; name both alike, or one with "left" '
+            f'and the other with "right" ({", ".join(SUFFIXES)})',
+        )
+    names = [pair.name for pair in found.pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            'file', f'{left} has several images named {twice[0]!r}; keep one of them'
+        )
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def _unreadable(path: Path) -> ImageError:
+    return ImageError(
+        'compressed', f'{path} is not a whole image that can be read; write it again'
+    )

@@ -1,0 +1,143 @@
+"""Entry point: find the command, run it, turn what it raises into one sentence."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from depth_ros import __version__
+from depth_ros.errors import DepthRosError
+
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+_GLOBAL_OPTIONS = ('--debug', '--verbose')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One line of the table of commands.
+
+    Attributes:
+        module: Module with ``main(arguments) -> exit code``; imported when asked for.
+        summary: One line of help.
+    """
+
+    module: str
+    summary: str
+
+    def load(self) -> Callable[[Sequence[str]], int]:
+        """Import the module and give its ``main``."""
+        run: Callable[[Sequence[str]], int] = import_module(self.module).main
+        return run
+
+
+COMMANDS: dict[str, Command] = {
+    'demo': Command(
+        module='depth_ros.cli.demo',
+        summary='run the real node graph on sample images and show what comes out',
+    ),
+    'run': Command(
+        module='depth_ros.cli.run', summary='turn image pairs into depth maps, pictures and clouds'
+    ),
+    'info': Command(
+        module='depth_ros.cli.info', summary='list models, recipes, built engines and runtimes'
+    ),
+    'build': Command(
+        module='depth_ros.cli.build', summary='export weights and build a checked engine'
+    ),
+    'compare': Command(
+        module='depth_ros.cli.compare', summary='compare models or engines, or both with truth'
+    ),
+    'bench': Command(
+        module='depth_ros.cli.bench', summary='time the engines of a recipe on this machine'
+    ),
+}
+"""Every command by name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words after ``depth-ros``; None takes the process's.
+
+    Returns:
+        Exit code: 0, 2 after an error that was told in one sentence, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = {option: option in words for option in _GLOBAL_OPTIONS}
+    words = [word for word in words if word not in _GLOBAL_OPTIONS]
+    _configure_logging(debug=chosen['--debug'], verbose=chosen['--verbose'])
+    if not words or words[0] in ('-h', '--help', 'help'):
+        print(_help())
+        return 0
+    if words[0] == '--version':
+        print(__version__)
+        return 0
+    return _run(words, debug=chosen['--debug'])
+
+
+def _run(words: Sequence[str], *, debug: bool) -> int:
+    """Run a command and tell its errors once, here."""
+    command = COMMANDS.get(words[0])
+    if command is None:
+        known = ', '.join(COMMANDS)
+        return _fail(f'there is no command {words[0]!r}; use one of: {known}')
+    try:
+        return command.load()(words[1:])
+    except BrokenPipeError:
+        # The reader of our output went away; keep the interpreter's last flush quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _fail('interrupted', EXIT_INTERRUPTED)
+    except (DepthRosError, OSError, ModuleNotFoundError) as error:
+        if debug:
+            raise
+        return _fail(_sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    """Say an error in one line with its remedy."""
+    if isinstance(error, ModuleNotFoundError):
+        package = _PIP_NAMES.get(error.name or '', error.name)
+        return f'this command needs the Python module {error.name}; type: pip install {package}'
+    if isinstance(error, OSError) and error.filename is not None:
+        return f'{error.filename}: {error.strerror}; check the path and its permissions'
+    return ' '.join(str(error).split())
+
+
+_PIP_NAMES = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}
+
+
+def _fail(text: str, code: int = EXIT_FAILED) -> int:
+    print(f'depth-ros: {text}', file=sys.stderr)
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = [f'  {name:<{width}}  {command.summary}' for name, command in COMMANDS.items()]
+    return '\n'.join(
+        [
+            'usage: depth-ros COMMAND ... [--verbose] [--debug]',
+            '',
+            'Depth from cameras: images in, disparity, depth and point clouds out.',
+            '',
+            'commands:',
+            *commands,
+            '',
+            'depth-ros COMMAND --help says more. --verbose logs what is chosen and why,',
+            '--debug shows where an error came from, --version the version.',
+        ]
+    )
+
+
+def _configure_logging(*, debug: bool, verbose: bool) -> None:
+    level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, format='depth-ros: %(message)s')
+    logging.getLogger('depth_ros').setLevel(level)

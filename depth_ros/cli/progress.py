@@ -1,0 +1,98 @@
+"""Progress of long work on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+QUIET_S = 2.0
+"""What is done sooner says nothing outside a terminal."""
+
+LINE_EVERY_S = 5.0
+"""Pause between two lines outside a terminal."""
+
+
+class Progress(Protocol):
+    """Where long work reports to."""
+
+    def __call__(self, phase: str, fraction: float | None) -> None:
+        """Say what is being done and, where known, how much of it, 0..1."""
+
+
+@contextmanager
+def open_progress(stream: TextIO | None = None) -> Iterator[Progress]:
+    """Show progress while the block runs.
+
+    Args:
+        stream: Where to; None takes stderr.
+    """
+    stream = stream or sys.stderr
+    if stream.isatty() and (show := _rich_bar(stream)):
+        with show as report:
+            yield report
+    else:
+        yield LineProgress(stream)
+
+
+class LineProgress:
+    """Plain lines for logs, rarely: none in the first two seconds, then one in five.
+
+    A new phase without a known end is told at once after those two seconds.
+    """
+
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Write to ``stream``; ``clock`` gives seconds."""
+        self._stream = stream
+        self._clock = clock
+        self._next_s = clock() + QUIET_S
+        self._told = ''
+
+    def __call__(self, phase: str, fraction: float | None) -> None:
+        """Write a line if one is due."""
+        line = phase if fraction is None else f'{phase}: {100 * fraction:.0f} %'
+        if self._clock() < self._next_s or line == self._told:
+            return
+        self._told = line
+        self._next_s = self._clock() + LINE_EVERY_S
+        self._stream.write(f'depth-ros: {line}\n')
+        self._stream.flush()
+
+
+def _rich_bar(stream: TextIO) -> _RichProgress | None:
+    try:
+        return _RichProgress(stream)
+    except ImportError:
+        return None
+
+
+class _RichProgress:
+    """A bar by rich, with a spinner where the end is not known."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('{task.percentage:>3.0f} %'),
+            TimeElapsedColumn(),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._task = self._bar.add_task('', total=None)
+
+    def __enter__(self) -> _RichProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, phase: str, fraction: float | None) -> None:
+        total = None if fraction is None else 1.0
+        self._bar.update(self._task, description=phase, total=total, completed=fraction or 0.0)

@@ -1,0 +1,110 @@
+"""``depth-ros train RECIPE``: train one of the project's own networks, resumable at any moment."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from depth_ros.training.trainer import Progress
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser('train', help='train a network of this project (needs torch)')
+    parser.add_argument('recipe', help='crestereo_tiny, or another name of training/recipe.py')
+    parser.add_argument('--out', type=Path, default=Path('training_out'), help='folder of the run')
+    parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
+    parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
+    parser.add_argument('--steps', type=int, help='length of the schedule in steps')
+    parser.add_argument('--until-minutes', type=float, help='length of the schedule in minutes')
+    parser.add_argument('--learning-rate', type=float, help='peak learning rate')
+    parser.add_argument(
+        '--photos', type=Path, action='append', help='folder with photographs for textures'
+    )
+    parser.add_argument(
+        '--resume', action='store_true', help='go on with the checkpoint in --out'
+    )
+    parser.add_argument(
+        '--restart', action='store_true', help='as --resume, with a new schedule (warm restart)'
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; give the exit status."""
+    import torch
+
+    from depth_ros.errors import ParameterError
+    from depth_ros.training.checkpoint import CHECKPOINT_NAME
+    from depth_ros.training.curve import draw_curve
+    from depth_ros.training.photos import photo_folders
+    from depth_ros.training.recipe import find_recipe
+    from depth_ros.training.trainer import METRICS_NAME, RunSettings, Trainer
+
+    torch.set_num_threads(args.threads)
+    is_known = (args.out / CHECKPOINT_NAME).is_file()
+    if is_known and not (args.resume or args.restart):
+        raise ParameterError(
+            f'{args.out} already holds a run; add --resume to go on with it, --restart for a new '
+            'schedule on its weights, or choose another --out'
+        )
+    changes = {'steps': args.steps, 'learning_rate': args.learning_rate}
+    recipe = replace(
+        find_recipe(args.recipe), **{key: value for key, value in changes.items() if value}
+    )
+    settings = RunSettings(
+        out=args.out,
+        photos=tuple(args.photos) if args.photos else photo_folders(),
+        device=args.device,
+        until_s=None if args.until_minutes is None else 60.0 * args.until_minutes,
+        restart=args.restart,
+    )
+    trainer = Trainer(recipe, settings)
+    trainer.run(_reporter())
+    draw_curve(args.out / METRICS_NAME, args.out / 'curve.png')
+    print(f'{trainer.samples_seen} samples seen; weights, metrics and curve are in {args.out}')
+    return 0
+
+
+def _reporter() -> Callable[[Progress], None]:
+    """Give a progress bar where rich is installed, a line every ten seconds otherwise."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+    except ImportError:
+        return _plain_reporter()
+    if not Console().is_terminal:
+        return _plain_reporter()
+    bar = Bar()
+    task = bar.add_task('training', total=1.0)
+    bar.start()
+
+    def show(progress: Progress) -> None:
+        bar.update(task, completed=progress.share, description=_line(progress))
+        if progress.share >= 1.0:
+            bar.stop()
+
+    return show
+
+
+def _plain_reporter() -> Callable[[Progress], None]:
+    last = [0.0]
+
+    def show(progress: Progress) -> None:
+        if time.monotonic() - last[0] > 10.0 or progress.share >= 1.0:
+            last[0] = time.monotonic()
+            print(f'{100.0 * progress.share:5.1f} % {_line(progress)}', flush=True)
+
+    return show
+
+
+def _line(progress: Progress) -> str:
+    return (
+        f'step {progress.step} loss {progress.loss:.2f} EPE {progress.epe:.2f} px '
+        f'{progress.samples_per_s:.1f} samples/s'
+    )

@@ -1,0 +1,291 @@
+"""Open engines: choose a runtime, build or take from the cache, check once, refuse with figures.
+
+Every engine is compared with the float32 network's stored outputs before the cache takes it; a
+cached one was, with the same graph, runtime version, device, threads and tolerances.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+
+from depth_ros.engines.artifact import Artifact, Options, load_artifact
+from depth_ros.engines.base import Engine
+from depth_ros.engines.cache import CacheKey, EngineCache
+from depth_ros.engines.exports import ExportPlan, obtain_exports
+from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
+from depth_ros.engines.recipe import Recipe, load_recipe
+from depth_ros.engines.runtime import (
+    AUTO_ORDER,
+    RUNTIMES,
+    BuildSettings,
+    Runtime,
+    RuntimeStatus,
+    available_runtimes,
+)
+from depth_ros.errors import EngineError, RecipeError, WeightsError
+
+__all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
+
+logger = logging.getLogger(__name__)
+Progress = Callable[[str, 'float | None'], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Order:
+    """One engine to be opened."""
+
+    artifact: Artifact
+    settings: BuildSettings
+    tolerances: Tolerances
+    cache: EngineCache
+    progress: Progress
+
+
+def open_engine(
+    onnx_path: Path | str,
+    *,
+    runtime: str = 'auto',
+    precision: str = 'f32',
+    num_threads: int = 0,
+    tolerance: Tolerances | Tolerance | None = None,
+    cache: EngineCache | None = None,
+    progress: Progress | None = None,
+) -> Engine:
+    """Open an exported graph.
+
+    Args:
+        onnx_path: ONNX file with its manifest beside it.
+        runtime: Name in ``RUNTIMES``, or ``'auto'`` for the first that works, in
+            ``AUTO_ORDER``. A named one that fails is an error.
+        precision: ``'f32'``, or a lower one that the recipe and the runtime offer.
+        num_threads: CPU threads, 0 lets the runtime choose.
+        tolerance: Limits by output, or for all outputs; None takes the manifest's.
+        cache: Where built engines are kept; None takes the user's cache.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ArtifactError: If a file was changed, or the engine is outside its tolerance.
+        EngineError: If the runtime is missing or refuses.
+    """
+    artifact = load_artifact(Path(onnx_path))
+    order = _Order(
+        artifact=artifact,
+        settings=_settings(precision, num_threads),
+        tolerances=_tolerances(artifact, precision, tolerance),
+        cache=cache or EngineCache(),
+        progress=progress or _ignore,
+    )
+    if runtime == 'auto':
+        return _open_auto(order)
+    engine = _open_named(runtime, order)
+    logger.info('opened %s', engine.info.describe())
+    return engine
+
+
+def open_graphs(
+    recipe: Recipe | str,
+    *,
+    preset: str | None = None,
+    size: tuple[int, int] | None = None,
+    options: Options | None = None,
+    weights: str | Path | None = None,
+    runtime: str = 'auto',
+    precision: str = 'f32',
+    num_threads: int = 0,
+    tolerance: Tolerances | Tolerance | None = None,
+    cache: EngineCache | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Engine]:
+    """Open every graph of a recipe, exporting it first if need be.
+
+    Args:
+        recipe: Recipe or its name.
+        preset: Named size and options; None takes the defaults.
+        size: ``(height, width)``, overriding the preset's.
+        options: Options overriding the preset's.
+        weights: Checkpoint, artefact, folder of artefacts, or ``'synthetic:SEED'``; None takes
+            what is shipped or already exported, never made-up weights.
+        runtime: As for ``open_engine``; ``'torch'`` runs the network itself.
+        precision: As for ``open_engine``.
+        num_threads: As for ``open_engine``.
+        tolerance: As for ``open_engine``.
+        cache: Where exports and built engines are kept; None takes the user's cache.
+        progress: As for ``open_engine``.
+
+    Returns:
+        One engine per graph, by name; the caller closes them.
+
+    Raises:
+        RecipeError: If preset, size or an option is not the recipe's.
+        WeightsError: If there are no weights; says what to type.
+        EngineError: As for ``open_engine``.
+    """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    variant = recipe.variant(preset=preset, size=size, options=options)
+    plan = ExportPlan(recipe=recipe, variant=variant, weights=str(weights or ''))
+    if runtime == 'torch':
+        return _open_torch(plan, precision, num_threads)
+    cache = cache or EngineCache()
+    with ExitStack() as stack:
+        engines = {}
+        for graph, path in obtain_exports(plan, cache, progress=progress).items():
+            engines[graph] = open_engine(
+                path,
+                runtime=runtime,
+                precision=precision,
+                num_threads=num_threads,
+                tolerance=tolerance,
+                cache=cache,
+                progress=progress,
+            )
+            stack.callback(engines[graph].close)
+        stack.pop_all()
+    return engines
+
+
+def _open_named(name: str, order: _Order) -> Engine:
+    """Open with one runtime."""
+    if name not in RUNTIMES:
+        known = ', '.join(['auto', *RUNTIMES])
+        raise EngineError(f'there is no engine {name!r}; set engine to one of: {known}')
+    runtime = RUNTIMES[name].load()
+    reason = runtime.refusal(order.settings)
+    if reason:
+        raise EngineError(reason)
+    return _build_or_load(name, runtime, order)
+
+
+def _open_auto(order: _Order) -> Engine:
+    """Open with the first runtime that works, and say once which and why not the others."""
+    reasons: list[str] = []
+    for name in AUTO_ORDER:
+        unusable = RUNTIMES[name].unavailable or RUNTIMES[name].missing()
+        if unusable:
+            reasons.append(f'{name}: {unusable}')
+            continue
+        try:
+            engine = _open_named(name, order)
+        except EngineError as error:
+            reasons.append(f'{name}: {error}')
+            logger.warning('engine auto: %s failed: %s', name, error)
+            continue
+        passed_over = '; '.join(reasons) or 'none'
+        logger.info('opened %s; passed over: %s', engine.info.describe(), passed_over)
+        return engine
+    raise EngineError(
+        f'no engine can run {order.artifact.name!r} in {order.settings.precision}: '
+        f'{"; ".join(reasons)}'
+    )
+
+
+def _build_or_load(name: str, runtime: Runtime, order: _Order) -> Engine:
+    artifact, settings = order.artifact, order.settings
+    built: list[Engine] = []
+
+    def build(folder: Path) -> Mapping[str, object]:
+        order.progress(f'compile {artifact.name} for {name}', None)
+        engine = runtime.build(artifact, settings, folder)
+        built.append(engine)
+        order.progress(f'check {artifact.name} on {name}', None)
+        return _check(engine, order)
+
+    try:
+        folder = order.cache.obtain(_key(name, runtime, order), build)
+    except EngineError:
+        for engine in built:
+            engine.close()
+        raise
+    return built[0] if built else runtime.load(artifact, settings, folder)
+
+
+def _check(engine: Engine, order: _Order) -> Mapping[str, object]:
+    """Run the golden inputs once and compare; give the figures for the sidecar."""
+    artifact = order.artifact
+    golden = artifact.golden()
+    figures = check_outputs(
+        golden.outputs,
+        engine.infer(golden.inputs),
+        order.tolerances,
+        what=f'the engine {engine.info.describe()!r}',
+        remedy=f"use precision 'f32' or another engine, or export again: "
+        f'{artifact.manifest.command}',
+    )
+    return {name: asdict(value) for name, value in figures.items()}
+
+
+def _key(name: str, runtime: Runtime, order: _Order) -> CacheKey:
+    tolerances = {output: asdict(limits) for output, limits in order.tolerances.items()}
+    return CacheKey(
+        name=order.artifact.onnx.stem,
+        onnx_sha256=order.artifact.manifest.onnx_sha256,
+        runtime=name,
+        version=runtime.version,
+        precision=order.settings.precision,
+        device=runtime.device(),
+        options={
+            **runtime.options(order.settings),
+            'golden': order.artifact.manifest.golden_sha256,
+            'tolerances': json.dumps(tolerances, sort_keys=True),
+        },
+    )
+
+
+def _settings(precision: str, num_threads: int) -> BuildSettings:
+    if num_threads < 0:
+        raise EngineError(f'num_threads must be 0 (engine chooses) or more, got {num_threads}')
+    return BuildSettings(precision=precision, num_threads=num_threads)
+
+
+def _tolerances(
+    artifact: Artifact, precision: str, given: Tolerances | Tolerance | None
+) -> Tolerances:
+    if isinstance(given, Tolerance):
+        return {'*': given}
+    if given is not None:
+        return given
+    offered = artifact.manifest.tolerances
+    if precision not in offered:
+        raise RecipeError(
+            f'{artifact.name!r} has tolerances for {", ".join(offered)}, none for {precision!r}; '
+            'set precision to one of them'
+        )
+    return offered[precision]
+
+
+def _open_torch(plan: ExportPlan, precision: str, num_threads: int) -> dict[str, Engine]:
+    """Run the network itself, as tests and benchmarks do."""
+    if precision != 'f32':
+        raise EngineError(f"engine 'torch' runs in 'f32' only, got precision {precision!r}")
+    if not plan.weights:
+        raise WeightsError(
+            "engine 'torch' needs the checkpoint itself; set weights to its file, or use engine "
+            "'auto'"
+        )
+    missing = RUNTIMES['torch'].missing()
+    if missing:
+        raise EngineError(missing)
+    export = import_module('depth_ros.export')
+    torch_engine = import_module(RUNTIMES['torch'].module)
+    state = export.load_state(plan.recipe, plan.weights)
+    suffix = f' [{plan.weights}]' if plan.is_synthetic else ''
+    engines: dict[str, Engine] = {}
+    for graph, stem in plan.stems.items():
+        exportable = export.make_exportable(plan.recipe, graph, plan.variant, state)
+        engines[graph] = torch_engine.TorchEngine(
+            exportable.module,
+            inputs=exportable.inputs,
+            outputs=exportable.outputs,
+            graph=f'{stem}{suffix}',
+            num_threads=num_threads,
+        )
+    return engines
+
+
+def _ignore(phase: str, fraction: float | None) -> None:
+    """Report to nobody."""

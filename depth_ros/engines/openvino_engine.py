@@ -1,0 +1,171 @@
+"""OpenVINO on the CPU: the default runtime where there is no GPU.
+
+The compiled model is exported to one file of ours instead of OpenVINO's own cache folder, so
+that its hash can be verified before it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+
+from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.base import EngineInfo
+from depth_ros.engines.cpu import cpu_flags, cpu_identity, default_threads
+from depth_ros.engines.runtime import BuildSettings
+from depth_ros.engines.session import NUM_SLOTS, SessionEngine
+from depth_ros.errors import EngineError
+from depth_ros.tensors import Tensors, TensorSpec
+
+_BLOB = 'openvino.blob'
+_PRECISIONS = {'f32': 'f32', 'bf16': 'bf16'}
+
+
+class OpenVinoRuntime:
+    """OpenVINO as the builder sees it."""
+
+    def __init__(self) -> None:
+        """Ask the library for its version."""
+        self.version: str = ov.__version__
+
+    def refusal(self, settings: BuildSettings) -> str:
+        """bf16 only on CPUs with AMX tiles: elsewhere it is slower than f32 (measured)."""
+        if settings.precision not in _PRECISIONS:
+            return f"OpenVINO engines have no precision {settings.precision!r}; use 'f32'"
+        if settings.precision == 'bf16' and 'amx_bf16' not in cpu_flags():
+            return (
+                "precision 'bf16' needs a CPU with the amx_bf16 flag, which this one lacks; "
+                "use precision 'f32'"
+            )
+        return ''
+
+    def device(self) -> str:
+        """CPU model and flags."""
+        return cpu_identity()
+
+    def options(self, settings: BuildSettings) -> Mapping[str, str]:
+        """Threads are compiled in."""
+        return {'num_threads': str(_threads(settings))}
+
+    def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
+        """Compile, export, and load the export, so that the check sees what later runs load."""
+        core = ov.Core()
+        try:
+            model = core.read_model(artifact.onnx)
+            compiled = core.compile_model(model, 'CPU', _config(settings))
+            exported = compiled.export_model()
+        except RuntimeError as error:
+            raise EngineError(
+                f'OpenVINO {self.version} cannot compile {artifact.onnx} ({_brief(error)}); use '
+                "engine 'onnxruntime', or export the graph again"
+            ) from error
+        blob = exported if isinstance(exported, bytes) else exported.getvalue()
+        (folder / _BLOB).write_bytes(blob)
+        return self.load(artifact, settings, folder)
+
+    def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
+        """Import the compiled model."""
+        blob = (folder / _BLOB).read_bytes()
+        try:
+            compiled = ov.Core().import_model(blob, 'CPU', _config(settings))
+            session = _OpenVinoSession(compiled, artifact)
+        except RuntimeError as error:
+            raise EngineError(
+                f'OpenVINO {self.version} cannot load {folder / _BLOB} ({_brief(error)}); remove '
+                f'it, the next start builds it again: rm -r {str(folder)!r}'
+            ) from error
+        executed = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
+        return SessionEngine(
+            info=EngineInfo(
+                runtime='openvino',
+                version=self.version,
+                precision=_expect_precision(executed, settings.precision),
+                device='cpu',
+                graph=artifact.name,
+                num_threads=_threads(settings),
+            ),
+            inputs=artifact.manifest.inputs,
+            outputs=artifact.manifest.outputs,
+            session=session,
+        )
+
+
+class _OpenVinoSession:
+    """Two infer requests of one compiled model."""
+
+    def __init__(self, compiled: ov.CompiledModel, artifact: Artifact) -> None:
+        _expect_ports(compiled.inputs, artifact.manifest.inputs, artifact)
+        _expect_ports(compiled.outputs, artifact.manifest.outputs, artifact)
+        self._requests = [compiled.create_infer_request() for _ in range(NUM_SLOTS)]
+        self._inputs = [spec.name for spec in artifact.manifest.inputs]
+        self._outputs = [spec.name for spec in artifact.manifest.outputs]
+
+    def start(self, slot: int, tensors: Tensors) -> None:
+        request = self._requests[slot]
+        for name in self._inputs:
+            np.copyto(request.get_tensor(name).data, tensors[name])
+        request.start_async()
+
+    def wait(self, slot: int) -> Tensors:
+        request = self._requests[slot]
+        try:
+            request.wait()
+        except RuntimeError as error:
+            raise EngineError(
+                f"OpenVINO failed while running ({_brief(error)}); use engine 'onnxruntime', or "
+                'report the graph'
+            ) from error
+        return {name: request.get_tensor(name).data for name in self._outputs}
+
+    def close(self) -> None:
+        self._requests.clear()
+
+
+def _config(settings: BuildSettings) -> dict[str, str]:
+    return {
+        'PERFORMANCE_HINT': 'LATENCY',
+        'NUM_STREAMS': '1',
+        'INFERENCE_NUM_THREADS': str(_threads(settings)),
+        'INFERENCE_PRECISION_HINT': _PRECISIONS[settings.precision],
+    }
+
+
+def _threads(settings: BuildSettings) -> int:
+    return settings.num_threads or default_threads()
+
+
+def _expect_precision(executed: str, asked: str) -> str:
+    """Compare what the compiled model says it runs at with what was asked for."""
+    named = {'f32': 'f32', 'float32': 'f32', 'bf16': 'bf16', 'bfloat16': 'bf16'}
+    got = named.get(executed, executed)
+    if got != asked:
+        raise EngineError(
+            f'OpenVINO would execute in {got!r} instead of {asked!r}; set precision to {got!r} '
+            "or use engine 'onnxruntime'"
+        )
+    return got
+
+
+def _expect_ports(
+    ports: list[ov.ConstOutput], specs: tuple[TensorSpec, ...], artifact: Artifact
+) -> None:
+    """Compare the compiled graph's inputs or outputs with the manifest."""
+    found = {
+        port.any_name: (tuple(port.shape), np.dtype(port.element_type.to_dtype()))
+        for port in ports
+    }
+    expected = {spec.name: (spec.shape, np.dtype(spec.dtype)) for spec in specs}
+    if found != expected:
+        raise EngineError(
+            f'{artifact.onnx} has {found} where its manifest says {expected}; make it again '
+            f'with: {artifact.manifest.command}'
+        )
+
+
+def _brief(error: Exception) -> str:
+    """Give the last non-empty line of OpenVINO's stack of messages."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

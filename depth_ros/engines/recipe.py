@@ -1,0 +1,398 @@
+"""Recipes: per model, which graphs there are, at which sizes, options and tolerances.
+
+They are YAML files in ``engines/``, installed into ``share/depth_ros/engines``. Nothing in them
+is code; every key is checked, so a typing mistake is an error that names the file and the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from depth_ros.engines.artifact import Options, OptionValue
+from depth_ros.engines.golden import Tolerance
+from depth_ros.engines.recipe_reader import Section
+from depth_ros.errors import RecipeError
+from depth_ros.models.base import Task
+from depth_ros.share import share_path, share_roots
+
+FOLDER = 'engines'
+_SIZE = re.compile(r'(\d+)x(\d+)')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightsSource:
+    """Official weights.
+
+    Attributes:
+        file: File name as published.
+        sha256: Its hash, or None where it is not published.
+        licence: SPDX name or a few words.
+        homepage: Page that offers it.
+    """
+
+    file: str
+    sha256: str | None
+    licence: str
+    homepage: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """A number or word that changes the graph.
+
+    Attributes:
+        name: Name, as ``exportable`` takes it.
+        short: Abbreviation in file names, e.g. ``'it'`` in ``crestereo-240x320-it4``.
+        default: Value if nobody says.
+        min: Smallest number, or None.
+        max: Largest number, or None.
+        choices: The only values allowed; empty for a range.
+    """
+
+    name: str
+    short: str
+    default: OptionValue
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[OptionValue, ...] = ()
+
+    def check(self, value: OptionValue, *, where: str) -> None:
+        """Refuse a value of another type, outside the range or not among the choices.
+
+        Raises:
+            RecipeError: Naming the option, what is allowed and what came.
+        """
+        if type(value) is not type(self.default) or not self._allows(value):
+            raise RecipeError(
+                f'{where}: option {self.name!r} must be {self.describe()}, got {value!r}; '
+                'set it to an allowed value'
+            )
+
+    def describe(self) -> str:
+        """Say what is allowed."""
+        if self.choices:
+            return f'one of {list(self.choices)}'
+        kind = type(self.default).__name__
+        bounds = [f'>= {self.min}' if self.min is not None else '']
+        bounds.append(f'<= {self.max}' if self.max is not None else '')
+        return ' '.join([kind, *filter(None, bounds)])
+
+    def _allows(self, value: OptionValue) -> bool:
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, (str, bool)):
+            return True
+        low = self.min is None or value >= self.min
+        return low and (self.max is None or value <= self.max)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preset:
+    """A named size with option values."""
+
+    size: tuple[int, int]
+    options: Options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Graph:
+    """One graph of a recipe.
+
+    Attributes:
+        name: Name, as ``exportable`` takes it and ``Model.graphs`` lists it.
+        options: Names of the recipe's options that change it.
+        tolerances: Limits by precision, then by output; the precisions it offers are its keys.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    tolerances: Mapping[str, Mapping[str, Tolerance]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """A size with every option decided.
+
+    Attributes:
+        size: ``(height, width)``.
+        options: Every option of the recipe.
+    """
+
+    size: tuple[int, int]
+    options: Options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What a model's engines are made from.
+
+    Attributes:
+        name: The model's name.
+        summary: One line.
+        tasks: What the model serves.
+        network: Module that offers ``exportable``.
+        weights: Official weights.
+        size: Default ``(height, width)``.
+        min_size: Smallest ``(height, width)``.
+        size_multiple: Height and width must be multiples of it.
+        options: Options by name.
+        presets: Presets by name; one serves all graphs, so that they fit together.
+        graphs: Graphs by name.
+        path: File it was read from.
+    """
+
+    name: str
+    summary: str
+    tasks: tuple[Task, ...]
+    network: str
+    weights: WeightsSource
+    size: tuple[int, int]
+    min_size: tuple[int, int]
+    size_multiple: int
+    options: Mapping[str, Option]
+    presets: Mapping[str, Preset]
+    graphs: Mapping[str, Graph]
+    path: Path
+
+    def variant(
+        self,
+        *,
+        preset: str | None = None,
+        size: tuple[int, int] | None = None,
+        options: Options | None = None,
+    ) -> Variant:
+        """Decide size and options: those given, else the preset's, else the defaults.
+
+        Raises:
+            RecipeError: If the preset or an option is unknown, or a value is not allowed.
+        """
+        where = f'recipe {self.name!r}'
+        if preset and preset not in self.presets:
+            raise RecipeError(
+                f'{where} has no preset {preset!r}; use one of: {", ".join(self.presets)}'
+            )
+        chosen = self.presets[preset] if preset else Preset(size=self.size, options={})
+        values = {name: option.default for name, option in self.options.items()}
+        values.update({**chosen.options, **(options or {})})
+        self._check_options(values, where)
+        variant = Variant(size=size or chosen.size, options=values)
+        self._check_size(variant.size, where)
+        return variant
+
+    def graph(self, name: str) -> Graph:
+        """Look a graph up.
+
+        Raises:
+            RecipeError: If there is none of that name.
+        """
+        if name not in self.graphs:
+            raise RecipeError(
+                f'recipe {self.name!r} has no graph {name!r}; use one of: {", ".join(self.graphs)}'
+            )
+        return self.graphs[name]
+
+    def graph_options(self, graph: str, variant: Variant) -> dict[str, OptionValue]:
+        """Give the options of a variant that change one graph."""
+        return {name: variant.options[name] for name in self.graph(graph).options}
+
+    def stem(self, graph: str, variant: Variant) -> str:
+        """File name of a graph's artefact without ending, e.g. ``crestereo-240x320-it4-st1``."""
+        options = self.graph_options(graph, variant)
+        parts = [f'{self.options[name].short}{value}' for name, value in options.items()]
+        name = graph if graph == self.name else f'{self.name}-{graph}'
+        return '-'.join([name, format_size(variant.size), *parts])
+
+    def build_command(self, variant: Variant | None = None, *, weights: str = 'FILE') -> str:
+        """What to type to export a variant."""
+        variant = variant or self.variant()
+        parts = [f'depth-ros build {self.name} --weights {weights}']
+        parts.append(f'--size {format_size(variant.size)}')
+        for name, value in variant.options.items():
+            if value != self.options[name].default:
+                parts.append(f'--option {name}={value}')
+        return ' '.join(parts)
+
+    def _check_options(self, values: Options, where: str) -> None:
+        for name, value in values.items():
+            if name not in self.options:
+                raise RecipeError(
+                    f'{where} has no option {name!r}; it has: {", ".join(self.options)}'
+                )
+            self.options[name].check(value, where=where)
+
+    def _check_size(self, size: tuple[int, int], where: str) -> None:
+        multiple = self.size_multiple
+        is_multiple = all(length % multiple == 0 for length in size)
+        is_enough = all(got >= least for got, least in zip(size, self.min_size, strict=True))
+        if not (is_multiple and is_enough):
+            raise RecipeError(
+                f'{where}: size must be at least {format_size(self.min_size)} (height x width) '
+                f'in multiples of {multiple}, got {format_size(size)}; try '
+                f'{format_size(self._nearest(size))}'
+            )
+
+    def _nearest(self, size: tuple[int, int]) -> tuple[int, int]:
+        multiple = self.size_multiple
+        up = [max(-(-got // multiple) * multiple, least) for got, least in self._pairs(size)]
+        return up[0], up[1]
+
+    def _pairs(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        return list(zip(size, self.min_size, strict=True))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``'240x320'`` as ``(height, width)``.
+
+    Raises:
+        RecipeError: If it is not two positive numbers joined by ``x``.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or 0 in (int(match[1]), int(match[2])):
+        raise RecipeError(f'size must be HEIGHTxWIDTH as in 240x320, got {text!r}; write it so')
+    return int(match[1]), int(match[2])
+
+
+def format_size(size: tuple[int, int]) -> str:
+    """Write ``(240, 320)`` as ``'240x320'``."""
+    return f'{size[0]}x{size[1]}'
+
+
+def recipe_names() -> list[str]:
+    """Names of all recipes found, sorted."""
+    folders = [root / FOLDER for root in share_roots()]
+    return sorted({path.stem for folder in folders for path in folder.glob('*.yaml')})
+
+
+def load_recipe(name: str) -> Recipe:
+    """Load a recipe by name.
+
+    Raises:
+        RecipeError: If there is none of that name, or it is malformed.
+    """
+    names = recipe_names()
+    if name not in names:
+        raise RecipeError(f'no recipe {name!r} is installed; use one of: {", ".join(names)}')
+    return read_recipe(share_path(f'{FOLDER}/{name}.yaml'))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe file.
+
+    Raises:
+        RecipeError: Naming the file, the key, and what was expected there.
+    """
+    try:
+        body = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RecipeError(f'{path} cannot be read as YAML ({error}); mend the file') from error
+    section = Section.of(path, body)
+    recipe = _read(section, path)
+    section.finish()
+    for preset in recipe.presets:
+        recipe.variant(preset=preset)
+    recipe.variant()
+    return recipe
+
+
+def _read(section: Section, path: Path) -> Recipe:
+    options = {name: _option(part, name) for name, part in section.sections('options')}
+    recipe = Recipe(
+        name=section.text('name'),
+        summary=section.text('summary'),
+        tasks=_tasks(section),
+        network=section.text('network'),
+        weights=_weights(section.section('weights')),
+        size=_size(section, 'size'),
+        min_size=_size(section, 'min_size'),
+        size_multiple=section.integer('size_multiple'),
+        options=options,
+        presets={name: _preset(part) for name, part in section.sections('presets')},
+        graphs={name: _graph(part, name, options) for name, part in section.sections('graphs')},
+        path=path,
+    )
+    if recipe.name != path.stem:
+        section.fail('name', f'the file name {path.stem!r}', recipe.name)
+    if not recipe.graphs:
+        section.fail('graphs', 'at least one graph', {})
+    return recipe
+
+
+def _tasks(section: Section) -> tuple[Task, ...]:
+    known = {task.value: task for task in Task}
+    names = section.texts('tasks')
+    if not names or any(name not in known for name in names):
+        section.fail('tasks', f'a list of {sorted(known)}', list(names))
+    return tuple(known[name] for name in names)
+
+
+def _weights(section: Section) -> WeightsSource:
+    sha256 = section.optional_text('sha256')
+    if sha256 is not None and not re.fullmatch('[0-9a-f]{64}', sha256):
+        section.fail('sha256', '64 hexadecimal digits or null', sha256)
+    source = WeightsSource(
+        file=section.text('file'),
+        sha256=sha256,
+        licence=section.text('licence'),
+        homepage=section.text('homepage'),
+    )
+    section.finish()
+    return source
+
+
+def _size(section: Section, key: str) -> tuple[int, int]:
+    text = section.text(key)
+    try:
+        return parse_size(text)
+    except RecipeError:
+        return section.fail(key, 'HEIGHTxWIDTH as in 240x320', text)
+
+
+def _option(section: Section, name: str) -> Option:
+    option = Option(
+        name=name,
+        short=section.text('short'),
+        default=section.scalar('default'),
+        min=section.optional_number('min'),
+        max=section.optional_number('max'),
+        choices=section.scalars('choices'),
+    )
+    section.finish()
+    option.check(option.default, where=f'{section.path}: {section.where}')
+    return option
+
+
+def _preset(section: Section) -> Preset:
+    size = _size(section, 'size')
+    options = {key: section.scalar(key) for key in section.remaining()}
+    return Preset(size=size, options=options)
+
+
+def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
+    names = section.texts('options')
+    unknown = [option for option in names if option not in options]
+    if unknown:
+        section.fail('options', f'names out of {sorted(options)}', unknown)
+    tolerances = {
+        precision: {output: _tolerance(limits) for output, limits in part.all_sections()}
+        for precision, part in section.sections('tolerances')
+    }
+    if 'f32' not in tolerances:
+        section.fail('tolerances', "at least 'f32'", sorted(tolerances))
+    section.finish()
+    return Graph(name=name, options=names, tolerances=tolerances)
+
+
+def _tolerance(section: Section) -> Tolerance:
+    tolerance = Tolerance(
+        mean=section.number('mean'),
+        max=section.optional_number('max'),
+        outlier_above=section.optional_number('outlier_above'),
+        outlier_fraction=section.optional_number('outlier_fraction') or 0.0,
+    )
+    section.finish()
+    return tolerance

@@ -1,0 +1,187 @@
+"""What a runtime offers to the builder, and the literal table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.base import Engine
+from depth_ros.errors import EngineError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSettings:
+    """How to build an engine.
+
+    Attributes:
+        precision: ``'f32'``, ``'bf16'`` or ``'f16'``.
+        num_threads: CPU threads, 0 lets the runtime choose.
+    """
+
+    precision: str = 'f32'
+    num_threads: int = 0
+
+
+class Runtime(Protocol):
+    """One runtime as the builder sees it; making one imports the library.
+
+    ``build`` compiles and leaves in ``folder`` whatever ``load`` wants to find there later; the
+    cache hashes it. Both give an engine that computes alike.
+    """
+
+    version: str
+
+    def refusal(self, settings: BuildSettings) -> str:
+        """Say why these settings cannot be had on this machine; empty if they can."""
+
+    def device(self) -> str:
+        """Identity of the device, for the cache key."""
+
+    def options(self, settings: BuildSettings) -> Mapping[str, str]:
+        """Every further thing the built engine depends on, for the cache key."""
+
+    def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> Engine:
+        """Compile a graph and keep the result in ``folder``."""
+
+    def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> Engine:
+        """Load what ``build`` left in ``folder``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeEntry:
+    """One line of the table of runtimes.
+
+    Attributes:
+        module: Module of ours to import when the runtime is asked for.
+        factory: Name of the ``Runtime`` in it; empty if it cannot run ONNX files.
+        library: Name under which the library is imported.
+        packages: Packages that may provide it.
+        pip: What to type to get it.
+        unavailable: Why it cannot be used yet, whatever is installed; empty if it can.
+    """
+
+    module: str
+    factory: str
+    library: str
+    packages: tuple[str, ...]
+    pip: str
+    unavailable: str = ''
+
+    def load(self) -> Runtime:
+        """Import the library and give the runtime.
+
+        Raises:
+            EngineError: If it is not installed or does not serve ONNX files.
+        """
+        reason = self.unavailable or self.missing()
+        if reason:
+            raise EngineError(reason)
+        if not self.factory:
+            raise EngineError(
+                f'{self.library} does not run exported graphs here; open them with one of '
+                f'{AUTO_ORDER}, or from a checkpoint with open_graphs'
+            )
+        try:
+            module = import_module(self.module)
+        except (ImportError, OSError) as error:
+            raise EngineError(
+                f'{self.library} is installed but cannot be imported ({error}); type: {self.pip}'
+            ) from error
+        runtime: Runtime = getattr(module, self.factory)()
+        return runtime
+
+    def missing(self) -> str:
+        """Say that the library is missing and how to get it; empty if it is there."""
+        if is_importable(self.library):
+            return ''
+        return f'{self.library} is not installed; type: {self.pip}'
+
+    def installed_version(self) -> str | None:
+        """Version by package metadata, without importing; None if unknown."""
+        for package in self.packages:
+            try:
+                return version(package)
+            except PackageNotFoundError:
+                continue
+        return None
+
+
+RUNTIMES: dict[str, RuntimeEntry] = {
+    'tensorrt': RuntimeEntry(
+        module='depth_ros.engines.tensorrt_engine',
+        factory='TensorRtRuntime',
+        library='tensorrt',
+        packages=('tensorrt', 'tensorrt-cu13', 'tensorrt-cu12'),
+        pip='pip install tensorrt',
+        unavailable=(
+            'TensorRT engines are not available yet in this version of depth_ros; use engine '
+            "'openvino' or 'onnxruntime'"
+        ),
+    ),
+    'openvino': RuntimeEntry(
+        module='depth_ros.engines.openvino_engine',
+        factory='OpenVinoRuntime',
+        library='openvino',
+        packages=('openvino',),
+        pip='pip install openvino',
+    ),
+    'onnxruntime': RuntimeEntry(
+        module='depth_ros.engines.onnxruntime_engine',
+        factory='OnnxRuntimeRuntime',
+        library='onnxruntime',
+        packages=('onnxruntime', 'onnxruntime-gpu'),
+        pip='pip install onnxruntime',
+    ),
+    'torch': RuntimeEntry(
+        module='depth_ros.engines.torch_engine',
+        factory='',
+        library='torch',
+        packages=('torch',),
+        pip='pip install torch',
+    ),
+}
+"""Every runtime by name. Adding one adds a module and a line here."""
+
+AUTO_ORDER = ('tensorrt', 'openvino', 'onnxruntime')
+"""What ``auto`` tries, in this order. torch is for exports, tests and benchmarks."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeStatus:
+    """Whether a runtime can be used here.
+
+    Attributes:
+        name: Name for the ``engine`` parameter.
+        version: Installed version, None if not installed.
+        reason: Why it cannot be used, with the remedy; empty if it can.
+    """
+
+    name: str
+    version: str | None
+    reason: str
+
+
+def available_runtimes() -> list[RuntimeStatus]:
+    """List every runtime with its version and why it cannot be used; imports none of them."""
+    return [
+        RuntimeStatus(
+            name=name,
+            version=entry.installed_version(),
+            reason=entry.unavailable or entry.missing(),
+        )
+        for name, entry in RUNTIMES.items()
+    ]
+
+
+def is_importable(library: str) -> bool:
+    """Whether a library could be imported; does not import it."""
+    try:
+        return find_spec(library) is not None
+    except ValueError:
+        return False

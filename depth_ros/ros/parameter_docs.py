@@ -1,0 +1,112 @@
+"""Write ``docs/parameters.md`` and ``config/stereo.yaml`` from the parameters. Needs no ROS.
+
+Type ``python -m depth_ros.ros.parameter_docs`` in the checkout after changing a parameter.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from pathlib import Path
+
+from depth_ros.ros.parameters import KIND_NAMES, ParameterSpec, ParameterValue, specs
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMMAND = 'python -m depth_ros.ros.parameter_docs'
+
+DOCS_HEAD = f"""\
+# Parameters of stereo_node
+
+Written by `{COMMAND}` from `depth_ros/ros/parameters.py`; do not edit by hand.
+
+Set them in a parameter file (`params_file:=` of the launch file; `config/stereo.yaml` shows all
+defaults), with `--ros-args -p name:=value`, or while the node runs with `ros2 param set`.
+A name that does not exist stops the node at start and is refused at run time, both with a reason.
+A change of model, engine, size or matcher is prepared in the background and swapped between two
+frames. If that fails the old one goes on: a failure within half a second refuses the change, a
+later one is logged and sets the parameters back.
+
+| parameter | type | default | allowed | at run time | meaning |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+YAML_HEAD = f"""\
+# Parameters of stereo_node with their defaults.
+# Written by `{COMMAND}`; copy it, change it, and pass it with params_file:=
+# (docs/parameters.md has the ranges).
+/**:
+  ros__parameters:
+"""
+
+
+def parameters_markdown() -> str:
+    """Give the text of ``docs/parameters.md``."""
+    return DOCS_HEAD + ''.join(_row(spec) for spec in specs())
+
+
+def parameters_yaml() -> str:
+    """Give the text of ``config/stereo.yaml``."""
+    return YAML_HEAD + '\n'.join(_entry(spec) for spec in specs())
+
+
+def outputs() -> dict[Path, str]:
+    """Give every generated file, relative to the checkout, with its text."""
+    return {
+        Path('docs/parameters.md'): parameters_markdown(),
+        Path('config/stereo.yaml'): parameters_yaml(),
+    }
+
+
+def main() -> None:
+    """Write the files into the checkout."""
+    for path, text in outputs().items():
+        (CHECKOUT / path).write_text(text, encoding='utf-8')
+
+
+def yaml_value(value: ParameterValue) -> str:
+    """Write a value as ROS parameter files want it: doubles keep a point."""
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, str):
+        return f"'{value}'"
+    if isinstance(value, float) and math.isinf(value):
+        return '.inf' if value > 0 else '-.inf'
+    return repr(value)
+
+
+def _row(spec: ParameterSpec) -> str:
+    cells = (
+        f'`{spec.name}`',
+        KIND_NAMES[spec.kind],
+        f'`{yaml_value(spec.default)}`',
+        _allowed(spec),
+        'no, set at start' if spec.is_read_only else 'yes',
+        spec.description,
+    )
+    return f'| {" | ".join(cells)} |\n'
+
+
+def _allowed(spec: ParameterSpec) -> str:
+    if spec.choices:
+        return ', '.join(f'`{choice}`' for choice in spec.choices)
+    if spec.minimum is None and spec.maximum is None:
+        return spec.unit or 'any'
+    lowest = '' if spec.minimum is None else f'{spec.minimum:g}'
+    highest = '' if spec.maximum is None else f'{spec.maximum:.10g}'
+    return f'{lowest}..{highest} {spec.unit}'.rstrip()
+
+
+def _entry(spec: ParameterSpec) -> str:
+    comment = textwrap.fill(
+        spec.description,
+        width=95,
+        initial_indent='    # ',
+        subsequent_indent='    # ',
+    )
+    notes = f'    # {_allowed(spec).replace("`", "")}'
+    notes += '; set at start only' if spec.is_read_only else ''
+    return f'{comment}\n{notes}\n    {spec.name}: {yaml_value(spec.default)}\n'
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,78 @@
+"""Save and restore a run whole, so that kill -9 at any moment costs at most one interval."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from depth_ros.errors import WeightsError
+
+CHECKPOINT_NAME = 'checkpoint.pt'
+
+
+@dataclass(kw_only=True)
+class TrainState:
+    """Everything a run continues from.
+
+    Attributes:
+        step: Optimizer steps done, which is also the number of the next batch.
+        elapsed_s: Training time so far, over all sessions of this schedule, s.
+        model: State dict of the weights being trained.
+        average: State dict of their running average.
+        optimizer: State dict of the optimizer.
+        rng: State of torch's generator.
+        samples_seen: Over all schedules.
+        recipe: The recipe as text; another one is refused.
+        cycle_start: Step at which the present schedule began (0, or a warm restart).
+    """
+
+    step: int
+    elapsed_s: float
+    model: dict
+    average: dict
+    optimizer: dict
+    rng: torch.Tensor
+    samples_seen: int
+    recipe: str
+    cycle_start: int = 0
+
+
+def save_state(state: TrainState, folder: Path) -> Path:
+    """Write the checkpoint beside the old one, then put it in its place at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / CHECKPOINT_NAME
+    partial = path.with_suffix('.partial')
+    with partial.open('wb') as stream:
+        torch.save({field: getattr(state, field) for field in state.__dataclass_fields__}, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+    return path
+
+
+def load_state(folder: Path, *, recipe: str) -> TrainState | None:
+    """Read the checkpoint of a run; None where there is none yet.
+
+    Raises:
+        WeightsError: If it was written by another recipe.
+    """
+    path = folder / CHECKPOINT_NAME
+    if not path.is_file():
+        return None
+    state = TrainState(**torch.load(path, map_location='cpu', weights_only=True))
+    if state.recipe != recipe:
+        raise WeightsError(
+            f'{path} was made by another recipe ({state.recipe} instead of {recipe}); '
+            'choose another --out folder'
+        )
+    return state
+
+
+def recipe_text(recipe: object) -> str:
+    """Write what must not change within a run: the recipe without its length and pace."""
+    free = {'steps', 'learning_rate', 'warm_up', 'validation_samples', 'streams'}
+    values = {key: value for key, value in asdict(recipe).items() if key not in free}
+    return repr(sorted(values.items()))

@@ -1,0 +1,77 @@
+"""Draw the metrics of a run: errors over samples, both axes logarithmic."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.training.metrics import read_metrics
+
+CURVES = (
+    ('train_epe', 'training EPE, px', (60, 140, 255)),
+    ('val_epe', 'validation EPE, px', (200, 60, 40)),
+    ('val_epe_visible', 'validation EPE, not occluded, px', (40, 150, 60)),
+    ('val_bad_2', 'validation bad-2, %', (150, 60, 170)),
+)
+WIDTH, HEIGHT, MARGIN = 960, 540, 70
+
+
+def draw_curve(metrics: Path, picture: Path) -> None:
+    """Draw the curves of a metrics file into a PNG; does nothing without two rows."""
+    rows = read_metrics(metrics)
+    series = [(label, colour, _points(rows, column)) for column, label, colour in CURVES]
+    series = [entry for entry in series if len(entry[2]) > 1]
+    if not series:
+        return
+    everything = np.concatenate([points for _, _, points in series])
+    low, high = np.floor(everything.min(0) * 5) / 5, np.ceil(everything.max(0) * 5) / 5
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    _draw_axes(image, low, high)
+    for index, (label, colour, points) in enumerate(series):
+        pixels = np.round(_to_pixels(points, low, high)).astype(np.int32)
+        cv2.polylines(image, [pixels[:, None]], False, colour, 2, cv2.LINE_AA)
+        _write(image, label, WIDTH - 330, MARGIN + 22 * index, colour)
+    cv2.imwrite(str(picture), image)
+
+
+def _points(rows: list[dict[str, str]], column: str) -> np.ndarray:
+    """Give (N, 2) log10 of samples and value, of the rows that have the column."""
+    pairs = [(float(row['samples']), float(row[column])) for row in rows if row.get(column)]
+    pairs = [pair for pair in pairs if min(pair) > 0.0]
+    return np.log10(np.array(pairs, float).reshape(-1, 2))
+
+
+def _to_pixels(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    share = (points - low) / np.maximum(high - low, 1e-9)
+    x = MARGIN + share[:, 0] * (WIDTH - 2 * MARGIN)
+    y = HEIGHT - MARGIN - share[:, 1] * (HEIGHT - 2 * MARGIN)
+    return np.stack((x, y), 1)
+
+
+def _draw_axes(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    corner = (MARGIN, MARGIN), (WIDTH - MARGIN, HEIGHT - MARGIN)
+    cv2.rectangle(image, *corner, (120, 120, 120), 1)
+    for axis in (0, 1):
+        for value in _ticks(10.0 ** low[axis], 10.0 ** high[axis]):
+            at = low.copy()
+            at[axis] = math.log10(value)
+            x, y = (int(round(v)) for v in _to_pixels(at[None], low, high)[0])
+            end = (x, MARGIN) if axis == 0 else (WIDTH - MARGIN, y)
+            cv2.line(image, (x, y), end, (225, 225, 225), 1)
+            place = (x - 15, y + 22) if axis == 0 else (8, y + 5)
+            _write(image, f'{value:g}', *place, (60, 60, 60))
+    _write(image, 'samples seen', WIDTH // 2 - 50, HEIGHT - 18, (60, 60, 60))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Give 1, 2 and 5 of every decade within the limits."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    values = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    return [value for value in values if low <= value <= high]
+
+
+def _write(image: np.ndarray, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)

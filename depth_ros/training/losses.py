@@ -1,0 +1,78 @@
+"""What is minimised: CREStereo's sequence loss, and a cross-entropy on the row similarity."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from depth_ros.models.crestereo.network_tiny import TinyPredictions
+
+GAMMA = 0.9
+CLIP_PX = 80.0
+MATCHING_WEIGHT = 0.3
+
+
+def at_cells(values: Tensor, cell: int) -> Tensor:
+    """Take (B, 1, H, W) values at the pixel next to each cell's centre: no mixed pixels."""
+    return values[:, :, cell // 2 :: cell, cell // 2 :: cell]
+
+
+def sequence_loss(predictions: TinyPredictions, disparity: Tensor) -> Tensor:
+    """Weigh the L1 errors of all n predictions by gamma^(n - i) (Li et al. 2022, eq. 6).
+
+    Coarse predictions are compared at the centres of their cells, the last at every pixel; an
+    error above ``CLIP_PX`` counts as that much.
+
+    Args:
+        predictions: In px of the full resolution.
+        disparity: Truth (B, 1, H, W), px.
+    """
+    count = len(predictions.coarse) + 1
+    total = _clipped_l1(predictions.full, disparity)
+    for index, (cell, coarse) in enumerate(predictions.coarse):
+        error = _clipped_l1(coarse, at_cells(disparity, cell))
+        total = total + GAMMA ** (count - 1 - index) * error
+    return total
+
+
+def _clipped_l1(found: Tensor, truth: Tensor) -> Tensor:
+    return (found - truth).abs().clamp(max=CLIP_PX).mean()
+
+
+def matching_loss(logits: Tensor, disparity: Tensor, is_occluded: Tensor, cell: int) -> Tensor:
+    """Give the cross-entropy of each row's softmax at the true match.
+
+    The match lies between two cells; both get their linear share. Only left cells whose match is
+    visible count, and only right cells at or left of them are candidates.
+
+    Args:
+        logits: (B, h, w, w) similarity of left column with right column.
+        disparity: Truth (B, 1, H, W), px.
+        is_occluded: (B, 1, H, W) bool.
+        cell: Pixels per cell.
+    """
+    width = logits.shape[-1]
+    columns = torch.arange(width, device=logits.device, dtype=torch.float32)
+    forbidden = columns[None, :] > columns[:, None]
+    shares = functional.log_softmax(logits - 1e4 * forbidden.float(), -1)
+    match = columns - at_cells(disparity, cell)[:, 0] / cell
+    counts = ~at_cells(is_occluded, cell)[:, 0] & (match >= 0.0)
+    below = match.clamp(0.0, width - 1.0).floor()
+    share_above = (match - below).clamp(0.0, 1.0)
+    low = below.long().unsqueeze(-1)
+    high = torch.minimum((low + 1), columns.long()[:, None])
+    found = torch.gather(shares, -1, torch.cat((low, high), -1))
+    value = -((1.0 - share_above) * found[..., 0] + share_above * found[..., 1])
+    counts = counts.float()
+    return (value * counts).sum() / counts.sum().clamp(min=1.0)
+
+
+def total_loss(predictions: TinyPredictions, disparity: Tensor, is_occluded: Tensor) -> Tensor:
+    """Give the sequence loss plus the weighted mean matching loss of the levels."""
+    rows = [
+        matching_loss(logits, disparity, is_occluded, cell)
+        for cell, logits in predictions.row_logits
+    ]
+    mean = torch.stack(rows).mean()
+    return sequence_loss(predictions, disparity) + MATCHING_WEIGHT * mean

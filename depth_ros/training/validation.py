@@ -1,0 +1,68 @@
+"""The fixed synthetic validation set: drawn from a seed no training stream uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.training.photos import load_photos
+from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.samples import Batch, SampleSettings, batches
+
+VALIDATION_SEED = 20_261_121
+VALIDATION_BATCH = 8
+
+
+@lru_cache(maxsize=2)
+def validation_set(
+    settings: SampleSettings, folders: tuple[Path, ...], count: int
+) -> Sequence[Batch]:
+    """Draw the validation batches; each scene is used once."""
+    own = replace(settings, seed=VALIDATION_SEED, reuse=1, chunk=VALIDATION_BATCH)
+    stream = batches(own, load_photos(folders), batch_size=VALIDATION_BATCH)
+    return list(islice(stream, max(1, count // VALIDATION_BATCH)))
+
+
+def validate(
+    network: CreStereoTiny,
+    recipe: TrainRecipe,
+    folders: tuple[Path, ...],
+    mixed: Callable[[], AbstractContextManager],
+) -> dict[str, float]:
+    """Measure the network on the validation set.
+
+    Returns:
+        ``val_epe`` over all pixels and ``val_epe_visible`` over non-occluded ones, px;
+        ``val_bad_2``, and ``val_bad_2_near`` over the visible pixels among the nearest quarter
+        of each image, percent: that is where thin foreground gets lost.
+    """
+    errors, visible, near = [], [], []
+    device = next(network.parameters()).device
+    network.eval()
+    for batch in validation_set(recipe.samples, folders, recipe.validation_samples):
+        images = [
+            torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
+            for image in (batch.left, batch.right)
+        ]
+        with torch.no_grad(), mixed():
+            found = network(images[0], images[1])[:, 0].float().cpu().numpy()
+        errors.append(np.abs(found - batch.disparity))
+        visible.append(~batch.is_occluded)
+        quarter = np.quantile(batch.disparity, 0.75, axis=(1, 2), keepdims=True)
+        near.append(batch.disparity >= quarter)
+    error, seen = np.concatenate(errors), np.concatenate(visible)
+    close = np.concatenate(near) & seen
+    return {
+        'val_epe': float(error.mean()),
+        'val_epe_visible': float(error[seen].mean()),
+        'val_bad_2': 100.0 * float((error > 2.0).mean()),
+        'val_bad_2_near': 100.0 * float((error[close] > 2.0).mean()),
+    }
