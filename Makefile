@@ -7,7 +7,7 @@ TORCH_SPEC ?= torch==2.13.0
 DURATION ?= 20
 VIEW ?= 0
 MODEL ?=
-PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts
 STAMPS = $(VENV)/stamps
 # A sourced ROS distro must not leak into the virtual environment.
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE

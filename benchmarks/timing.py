@@ -46,7 +46,9 @@ def show_progress(done: int, total: int) -> None:
 def percentiles(values_ms: Sequence[float]) -> dict[str, float]:
     """Give p50, p95 and p99, rounded to a hundredth of a millisecond."""
     cuts = np.percentile(values_ms, [50, 95, 99])
-    return {name: round(float(cut), 2) for name, cut in zip(('p50', 'p95', 'p99'), cuts, strict=True)}
+    return {
+        name: round(float(cut), 2) for name, cut in zip(('p50', 'p95', 'p99'), cuts, strict=True)
+    }
 
 
 def machine() -> dict[str, object]:

@@ -35,6 +35,7 @@ _READ_ERRORS = (
     struct.error,
     zlib.error,
     EOFError,
+    OSError,
     RuntimeError,
     ValueError,
     TypeError,

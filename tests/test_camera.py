@@ -115,8 +115,13 @@ def test_bad_calibration_is_refused_with_a_reason(changes: dict[str, Any], reaso
 
 @pytest.mark.parametrize(
     ('model', 'length'),
-    [('plumb_bob', 4), ('rational_polynomial', 8), ('rational_polynomial', 14)]
-    + [('equidistant', 4), ('plumb_bob', 0)],
+    [
+        ('plumb_bob', 0),
+        ('plumb_bob', 4),
+        ('rational_polynomial', 8),
+        ('rational_polynomial', 14),
+        ('equidistant', 4),
+    ],
 )
 def test_known_lengths_of_d_are_accepted(model: str, length: int) -> None:
     assert calibrated(distortion_model=model, d=np.zeros(length)).d.size == length

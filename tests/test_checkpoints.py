@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip('torch', reason='torch is not installed')
+pytest.importorskip('torch', reason='torch is not installed')
 
-from depth_ros.checkpoints import load_checkpoint, load_strict, read_checkpoint  # noqa: E402
-from depth_ros.errors import WeightsError  # noqa: E402
+import torch
+
+from depth_ros.checkpoints import load_checkpoint, load_strict, read_checkpoint
+from depth_ros.errors import WeightsError
 
 
 def small_network():

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import shared_path
 
@@ -73,6 +73,7 @@ def test_motorcycle_formula_holds_on_every_pixel_of_its_truth() -> None:
     assert 2.0 < np.nanmin(depth) < np.nanmax(depth) < 5.1
 
 
+@settings(deadline=None)
 @given(
     depth_m=st.floats(0.2, 80.0),
     fx=st.floats(100.0, 2000.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -71,6 +71,7 @@ def test_confidence_of_exact_truth_finds_what_is_hidden() -> None:
     assert (confidence[seen] > 0.9).mean() > 0.9
 
 
+@settings(deadline=None)
 @given(
     arrays(np.float32, (3, 7), elements=st.floats(-20, 20, width=32) | st.just(NAN)),
     arrays(np.float32, (3, 7), elements=st.floats(-20, 20, width=32) | st.just(NAN)),
@@ -135,6 +136,7 @@ def test_holes_take_the_background_of_their_row() -> None:
     assert filled.dtype == np.float32
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, (3, 9), elements=st.floats(0, 20, width=32) | st.just(NAN)))
 def test_filling_keeps_what_is_known_and_is_done_once(disparity: np.ndarray) -> None:
     filled = fill_holes(disparity)

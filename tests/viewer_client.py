@@ -98,7 +98,9 @@ class PageModel:
         self._thread.join(5.0)
 
     def _ordered(self, key: str) -> list[dict[str, Any]]:
-        chosen = [props for props in list(self.elements.values()) if key in props]
+        chosen = [
+            props for props in list(self.elements.values()) if key in props and 'order' in props
+        ]
         return sorted(chosen, key=lambda props: props['order'])
 
     def _read(self) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
-from typing import NoReturn
 
 from depth_ros.engines.recipe import parse_size
 from depth_ros.errors import ParameterError
@@ -19,23 +18,13 @@ from depth_ros.stereo import StereoSettings
 OptionValue = int | float | str | bool
 
 
-class CommandParser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, raised like every other error."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print with the usage.
-
-        Raises:
-            ParameterError: Always.
-        """
-        raise ParameterError(f'{message}; see: {self.prog} --help')
-
-
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a model's engine: size, precision, weights, threads."""
     group = parser.add_argument_group('engine')
     group.add_argument('--preset', default='', help="named size of the recipe, e.g. 'accurate'")
-    group.add_argument('--size', default='', metavar='HxW', help='size of the engine, e.g. 480x640')
+    group.add_argument(
+        '--size', default='', metavar='HxW', help='size of the engine, e.g. 480x640'
+    )
     group.add_argument(
         '--weights', default='', metavar='FILE', help='checkpoint, export or folder of exports'
     )
@@ -54,7 +43,11 @@ def add_stereo_arguments(parser: argparse.ArgumentParser) -> None:
         '--min-depth-m', type=float, default=0.0, metavar='M', help='nearer is "too close"'
     )
     group.add_argument(
-        '--max-depth-m', type=float, default=math.inf, metavar='M', help='farther is "out of range"'
+        '--max-depth-m',
+        type=float,
+        default=math.inf,
+        metavar='M',
+        help='farther is "out of range"',
     )
     group.add_argument(
         '--left-right-check', action='store_true', help='match both ways, drop what disagrees'
@@ -154,9 +147,7 @@ def sgbm_settings(words: Sequence[str]) -> SgbmSettings:
     for word in words:
         name, text = split_assignment(word)
         if name not in known:
-            raise ParameterError(
-                f'sgbm has no setting {name!r}; use one of: {", ".join(known)}'
-            )
+            raise ParameterError(f'sgbm has no setting {name!r}; use one of: {", ".join(known)}')
         values[name] = _sgbm_value(name, text, known[name])
     return SgbmSettings(**values)  # type: ignore[arg-type]
 

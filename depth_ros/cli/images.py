@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import ImageError, InputError
-from depth_ros.messages import decode_compressed_image
+from depth_ros.messages import ByteData, decode_compressed_image
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
 _CHECKED_SUFFIXES = ('.png', '.jpg', '.jpeg')
@@ -46,11 +46,11 @@ class FoundPairs:
     unpaired: tuple[Path, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Compressed:
     """A file's bytes in the shape of a message."""
 
-    data: bytes
+    data: ByteData
     format: str = ''
 
 
@@ -125,9 +125,7 @@ def _check_found(found: FoundPairs, left: Path, right: Path) -> None:
     names = [pair.name for pair in found.pairs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(
-            'file', f'{left} has several images named {twice[0]!r}; keep one of them'
-        )
+        raise InputError('file', f'{left} has several images named {twice[0]!r}; keep one of them')
 
 
 def _images(folder: Path) -> list[Path]:

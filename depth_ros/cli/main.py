@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from depth_ros import __version__
+from depth_ros.cli.command_parser import EXIT_FAILED, CommandParser
 from depth_ros.errors import DepthRosError
 
-EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 _GLOBAL_OPTIONS = ('--debug', '--verbose')
 
@@ -22,17 +23,13 @@ class Command:
     """One line of the table of commands.
 
     Attributes:
-        module: Module with ``main(arguments) -> exit code``; imported when asked for.
+        module: Module with ``add_parser(subparsers)``, which sets the default ``run`` to what
+            takes the parsed arguments and gives an exit code. Imported when asked for.
         summary: One line of help.
     """
 
     module: str
     summary: str
-
-    def load(self) -> Callable[[Sequence[str]], int]:
-        """Import the module and give its ``main``."""
-        run: Callable[[Sequence[str]], int] = import_module(self.module).main
-        return run
 
 
 COMMANDS: dict[str, Command] = {
@@ -54,6 +51,9 @@ COMMANDS: dict[str, Command] = {
     ),
     'bench': Command(
         module='depth_ros.cli.bench', summary='time the engines of a recipe on this machine'
+    ),
+    'train': Command(
+        module='depth_ros.cli.train', summary="train one of this project's own networks"
     ),
 }
 """Every command by name."""
@@ -88,7 +88,9 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
         known = ', '.join(COMMANDS)
         return _fail(f'there is no command {words[0]!r}; use one of: {known}')
     try:
-        return command.load()(words[1:])
+        arguments = _parser(command).parse_args(words)
+        run: Callable[[argparse.Namespace], int] = arguments.run
+        return run(arguments)
     except BrokenPipeError:
         # The reader of our output went away; keep the interpreter's last flush quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,6 +103,14 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
         return _fail(_sentence(error))
 
 
+def _parser(command: Command) -> CommandParser:
+    """Make a parser that knows this one command."""
+    parser = CommandParser(prog='depth-ros')
+    subparsers = parser.add_subparsers(required=True, parser_class=CommandParser)
+    import_module(command.module).add_parser(subparsers)
+    return parser
+
+
 def _sentence(error: Exception) -> str:
     """Say an error in one line with its remedy."""
     if isinstance(error, ModuleNotFoundError):
@@ -108,7 +118,7 @@ def _sentence(error: Exception) -> str:
         return f'this command needs the Python module {error.name}; type: pip install {package}'
     if isinstance(error, OSError) and error.filename is not None:
         return f'{error.filename}: {error.strerror}; check the path and its permissions'
-    return ' '.join(str(error).split())
+    return str(error)
 
 
 _PIP_NAMES = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 QUIET_S = 2.0
-"""What is done sooner says nothing outside a terminal."""
+"""What has a known end and is done sooner says nothing outside a terminal."""
 
 LINE_EVERY_S = 5.0
 """Pause between two lines outside a terminal."""
@@ -40,7 +40,7 @@ def open_progress(stream: TextIO | None = None) -> Iterator[Progress]:
 class LineProgress:
     """Plain lines for logs, rarely: none in the first two seconds, then one in five.
 
-    A new phase without a known end is told at once after those two seconds.
+    A phase without a known end is told once, when it begins.
     """
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,14 +48,18 @@ class LineProgress:
         self._stream = stream
         self._clock = clock
         self._next_s = clock() + QUIET_S
-        self._told = ''
+        self._phase = ''
 
     def __call__(self, phase: str, fraction: float | None) -> None:
         """Write a line if one is due."""
-        line = phase if fraction is None else f'{phase}: {100 * fraction:.0f} %'
-        if self._clock() < self._next_s or line == self._told:
-            return
-        self._told = line
+        if fraction is None:
+            if phase != self._phase:
+                self._write(phase)
+            self._phase = phase
+        elif self._clock() >= self._next_s:
+            self._write(f'{phase}: {100 * fraction:.0f} %')
+
+    def _write(self, line: str) -> None:
         self._next_s = self._clock() + LINE_EVERY_S
         self._stream.write(f'depth-ros: {line}\n')
         self._stream.flush()

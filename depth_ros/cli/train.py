@@ -26,9 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--photos', type=Path, action='append', help='folder with photographs for textures'
     )
-    parser.add_argument(
-        '--resume', action='store_true', help='go on with the checkpoint in --out'
-    )
+    parser.add_argument('--resume', action='store_true', help='go on with the checkpoint in --out')
     parser.add_argument(
         '--restart', action='store_true', help='as --resume, with a new schedule (warm restart)'
     )

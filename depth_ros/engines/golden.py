@@ -72,13 +72,12 @@ def golden_inputs(
     given = dict(examples or {})
     num_images = 0
     for index, spec in enumerate(specs):
-        if spec.name in given:
-            continue
-        if spec.dtype == 'uint8' and len(spec.shape) == 4:
+        is_image = spec.dtype == 'uint8' and len(spec.shape) == 4
+        if spec.name not in given and is_image:
             given[spec.name] = _image(spec.shape, seed, num_images)
-            num_images += 1
-        else:
+        elif spec.name not in given:
             given[spec.name] = _values(spec, seed + 1 + index)
+        num_images += is_image
     return {spec.name: given[spec.name] for spec in specs}
 
 

@@ -46,7 +46,9 @@ class DeclaredParameters:
         """
         self._node = node
         self._by_name = {spec.name: spec for spec in specs()}
-        check_names(_given_names(node), self._by_name)
+        given = _given_values(node)
+        check_names(given, self._by_name)
+        parameters_from(given)
         for spec in specs():
             node.declare_parameter(spec.name, spec.default, descriptor(spec))
         values = {name: node.get_parameter(name).value for name in self._by_name}
@@ -124,18 +126,18 @@ def _float_range(spec: ParameterSpec) -> FloatingPointRange:
     return FloatingPointRange(from_value=float(lowest), to_value=float(highest))
 
 
-def _given_names(node: Node) -> list[str]:
-    """List the names given at start that ROS itself does not know.
+def _given_values(node: Node) -> dict[str, object]:
+    """Give the values set at start, without those that ROS itself knows.
 
     rclpy keeps them in an attribute without a public name (Humble to Kilted) and ignores those
     that are never declared, so that a misspelt limit would be lost in silence.
     """
-    given = getattr(node, '_parameter_overrides', {})
-    return [
-        name
-        for name in given
+    given: Mapping[str, Parameter] = getattr(node, '_parameter_overrides', {})
+    return {
+        name: parameter.value
+        for name, parameter in given.items()
         if name not in STANDARD_NAMES and not name.startswith(STANDARD_PREFIX)
-    ]
+    }
 
 
 def _ignore(parameters: StereoParameters) -> None:

@@ -32,7 +32,7 @@ later one is logged and sets the parameters back.
 
 YAML_HEAD = f"""\
 # Parameters of stereo_node with their defaults.
-# Written by `{COMMAND}`; copy it, change it, and pass it with params_file:=
+# Written by `{COMMAND}`; copy it, change it, pass it with params_file:=
 # (docs/parameters.md has the ranges).
 /**:
   ros__parameters:

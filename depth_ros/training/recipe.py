@@ -34,14 +34,14 @@ class TrainRecipe:
     network: TinyConfig = field(default_factory=TinyConfig)
     samples: SampleSettings = field(default_factory=SampleSettings)
     seed: int = 1
-    steps: int = 16000
-    batch_size: int = 8
+    steps: int = 32000
+    batch_size: int = 4
     streams: int = 1
-    learning_rate: float = 8e-4
+    learning_rate: float = 7e-4
     weight_decay: float = 1e-4
     warm_up: float = 0.04
     clip: float = 5.0
-    average: float = 0.998
+    average: float = 0.999
     mixed: bool = True
     validation_samples: int = 64
 

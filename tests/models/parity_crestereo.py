@@ -50,7 +50,9 @@ def compute(golden: Any) -> dict[str, np.ndarray]:
     load_strict(network, synthetic_weights('crestereo.keys.json', salt=golden.meta['salt']))
     left, right = (_as_nchw(golden.inputs[name]) for name in ('left_bgr', 'right_bgr'))
     iterations = golden.meta['iters']
-    recorder = Recorder(network, iterations)
+    recorder = Recorder(
+        network, iterations, masks={name for name in golden.outputs if 'mask_' in name}
+    )
     with torch.inference_mode():
         results = {'flow_single_stage': network(left, right, iterations=iterations)}
         results.update(recorder.stop())
@@ -66,10 +68,15 @@ def compute(golden: Any) -> dict[str, np.ndarray]:
 
 
 class Recorder:
-    """Collects intermediates of one single-stage run with forward hooks."""
+    """Collects intermediates of one single-stage run with forward hooks.
 
-    def __init__(self, network: CreStereo, iterations: int) -> None:
+    The network computes masks only after a level's last iteration; those named in ``masks`` are
+    computed here.
+    """
+
+    def __init__(self, network: CreStereo, iterations: int, *, masks: set[str]) -> None:
         self.values: dict[str, torch.Tensor] = {}
+        self._masks = masks
         self._network = network
         self._steps = [
             f'dw{level}_it{index}'
@@ -114,7 +121,8 @@ class Recorder:
     def _change(self, _module: object, inputs: Any, output: torch.Tensor) -> None:
         step = self._steps[self._num_changes]
         self.values[f'delta_{step}'] = output
-        self.values[f'mask_{step}'] = 0.25 * self._network.update_block.mask(inputs[0])
+        if f'mask_{step}' in self._masks:
+            self.values[f'mask_{step}'] = 0.25 * self._network.update_block.mask(inputs[0])
         self._num_changes += 1
 
 

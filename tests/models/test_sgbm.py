@@ -7,30 +7,23 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from shared_data import shared_path
+from shared_data import shared_path, shared_root
+from stereo_sets import STEREO_SETS, StereoSet, plain_sgbm, some_rig
 
-from depth_ros.accuracy import StereoErrors, disparity_errors
-from depth_ros.camera import ideal_camera, stereo_camera
+from depth_ros.accuracy import disparity_errors
 from depth_ros.errors import ParameterError
 from depth_ros.frames import RectifiedStereo
 from depth_ros.models.base import Task, model_entry
 from depth_ros.models.sgbm.model import SgbmMode, SgbmModel, SgbmSettings
 from depth_ros.pipeline import Pipeline
 from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
+from depth_ros.preprocess import mirrored, mirrored_map
 from depth_ros.results import DisparityResult
-
-SPECKLES = {'max_size_px': 100, 'max_difference_px': 2.0}
 
 
 def pair_of(left: np.ndarray, right: np.ndarray) -> RectifiedStereo:
-    height, width = left.shape[:2]
-    numbers = {'fx': 500.0, 'fy': 500.0, 'cx': width / 2, 'cy': height / 2}
-    size = {'height': height, 'width': width}
-    camera = stereo_camera(
-        ideal_camera(**numbers, **size), ideal_camera(**numbers, **size, tx=-50.0)
-    )
-    rgb = [np.ascontiguousarray(image[..., ::-1]) for image in (left, right)]
-    return RectifiedStereo(left=rgb[0], right=rgb[1], camera=camera, stamp_ns=11)
+    camera = some_rig(*left.shape[:2])
+    return RectifiedStereo(left=left, right=right, camera=camera, stamp_ns=11)
 
 
 def match(frame: RectifiedStereo, **settings: Any) -> DisparityResult:
@@ -48,42 +41,10 @@ def shifted_pair(disparity: int, *, width: int = 160) -> RectifiedStereo:
     return pair_of(wide[:, 50 : 50 + width], wide[:, 50 + disparity : 50 + disparity + width])
 
 
-def motorcycle() -> tuple[RectifiedStereo, np.ndarray]:
-    folder = shared_path('data/middlebury_motorcycle')
-    images = [cv2.imread(str(folder / f'motorcycle_{side}.png')) for side in ('left', 'right')]
-    return pair_of(*images), np.load(folder / 'motorcycle_disp.npz')['arr_0']
-
-
-def half_aloe() -> tuple[RectifiedStereo, np.ndarray]:
-    folder = shared_path('data/opencv_aloe')
-    images = [cv2.imread(str(folder / name)) for name in ('aloeL.jpg', 'aloeR.jpg')]
-    height, width = images[0].shape[0] // 2, images[0].shape[1] // 2
-    half = [cv2.resize(i, (width, height), interpolation=cv2.INTER_AREA) for i in images]
-    truth = cv2.imread(str(folder / 'aloeGT.png'), cv2.IMREAD_GRAYSCALE)[::2, ::2] / 2.0
-    return pair_of(*half), np.where(truth > 0, truth, np.nan)
-
-
-SETS = {'motorcycle': (motorcycle, 64), 'half_aloe': (half_aloe, 112)}
-
-
-def plain_opencv(frame: RectifiedStereo, num_disparities: int) -> np.ndarray:
-    """OpenCV as one would call it by hand, with its own speckle filter."""
-    matcher = cv2.StereoSGBM_create(
-        minDisparity=0,
-        numDisparities=num_disparities,
-        blockSize=5,
-        P1=8 * 25,
-        P2=32 * 25,
-        disp12MaxDiff=1,
-        preFilterCap=31,
-        uniquenessRatio=10,
-        speckleWindowSize=100,
-        speckleRange=2,
-        mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
-    )
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (frame.left, frame.right)]
-    disparity = matcher.compute(*grey).astype(np.float32) / 16
-    return np.where(disparity < 0, np.float32(np.nan), disparity)
+def shared_set(name: str) -> StereoSet:
+    shared_path('data/middlebury_motorcycle')
+    shared_path('data/opencv_aloe')
+    return STEREO_SETS[name](shared_root() / 'data')
 
 
 @pytest.mark.parametrize('mode', list(SgbmMode))
@@ -98,7 +59,7 @@ def test_a_wall_has_one_disparity(mode: SgbmMode, use_color: bool) -> None:
 def test_columns_that_opencv_leaves_out_are_matched() -> None:
     frame = shifted_pair(20)
     result = match(frame, num_disparities=96)
-    assert np.isnan(plain_opencv(frame, 96)[:, :96]).all()
+    assert np.isnan(plain_sgbm(frame, 96)[:, :96]).all()
     found = result.disparity[4:-4, 24:96]
     assert np.isfinite(found).mean() > 0.98
     assert np.nanmax(np.abs(found - 20.0)) <= 0.25
@@ -155,24 +116,24 @@ def test_images_without_texture_do_not_crash(grey_level: int) -> None:
     assert match(pair_of(flat, flat), num_disparities=16).disparity.shape == (40, 64)
 
 
-def errors(disparity: np.ndarray, truth: np.ndarray) -> StereoErrors:
-    return disparity_errors(disparity, truth)
+def filtered(pair: StereoSet) -> np.ndarray:
+    disparity = match(pair.frame, num_disparities=pair.num_disparities).disparity
+    return remove_speckles(disparity, max_size_px=100, max_difference_px=2.0)
 
 
-@pytest.mark.parametrize('name', list(SETS))
+@pytest.mark.parametrize('name', list(STEREO_SETS))
 def test_real_pairs_lose_nothing_against_opencv(name: str) -> None:
-    make, num_disparities = SETS[name]
-    frame, truth = make()
-    ours = remove_speckles(match(frame, num_disparities=num_disparities).disparity, **SPECKLES)
-    plain = plain_opencv(frame, num_disparities)
-    found, reference = errors(ours, truth), errors(plain, truth)
+    pair = shared_set(name)
+    ours, plain = filtered(pair), plain_sgbm(pair.frame, pair.num_disparities)
+    found, reference = disparity_errors(ours, pair.truth), disparity_errors(plain, pair.truth)
     assert found.epe_px <= reference.epe_px
     assert found.bad2 <= reference.bad2
     assert found.density >= reference.density + 0.03
-    filled, filled_reference = errors(fill_holes(ours), truth), errors(fill_holes(plain), truth)
-    assert filled.density == filled_reference.density == 1.0
-    assert filled.epe_px < 0.95 * filled_reference.epe_px
-    assert filled.bad2 < 0.95 * filled_reference.bad2
+    found = disparity_errors(fill_holes(ours), pair.truth)
+    reference = disparity_errors(fill_holes(plain), pair.truth)
+    assert found.density == reference.density == 1.0
+    assert found.epe_px < 0.95 * reference.epe_px
+    assert found.bad2 < 0.95 * reference.bad2
 
 
 @pytest.mark.parametrize(
@@ -182,28 +143,27 @@ def test_real_pairs_lose_nothing_against_opencv(name: str) -> None:
 def test_real_pairs_have_the_published_accuracy(
     name: str, epe_px: float, density: float, filled_epe_px: float
 ) -> None:
-    """Measured 0.98 px on 91 % and 0.84 px on 86 %; filled 1.31 and 1.41 px."""
-    make, num_disparities = SETS[name]
-    frame, truth = make()
-    ours = remove_speckles(match(frame, num_disparities=num_disparities).disparity, **SPECKLES)
-    found = errors(ours, truth)
+    """Measured 0.98 px on 91 % and 0.84 px on 86 %; filled 1.30 and 1.41 px."""
+    pair = shared_set(name)
+    ours = filtered(pair)
+    found = disparity_errors(ours, pair.truth)
     assert found.epe_px < epe_px
     assert found.density > density
-    assert errors(fill_holes(ours), truth).epe_px < filled_epe_px
+    assert disparity_errors(fill_holes(ours), pair.truth).epe_px < filled_epe_px
 
 
 def test_left_right_confidence_separates_right_from_wrong() -> None:
-    frame, truth = motorcycle()
-    left = match(frame, num_disparities=64).disparity
-    swapped = pair_of(frame.right[:, ::-1, ::-1], frame.left[:, ::-1, ::-1])
-    right = np.ascontiguousarray(match(swapped, num_disparities=64).disparity[:, ::-1])
+    pair = shared_set('motorcycle')
+    left = match(pair.frame, num_disparities=64).disparity
+    right = mirrored_map(match(mirrored(pair.frame), num_disparities=64).disparity)
     confidence = left_right_confidence(left, right)
-    known = np.isfinite(left) & np.isfinite(truth)
-    is_wrong = np.abs(left - truth) > 2.0
-    assert confidence[known & ~is_wrong].mean() > 0.75
-    assert confidence[known & is_wrong].mean() < 0.5
-    trusted = errors(np.where(confidence > 0, left, np.nan), truth)
-    assert trusted.bad2 < 0.8 * errors(left, truth).bad2
+    known = np.isfinite(left) & np.isfinite(pair.truth)
+    is_wrong = np.abs(left - pair.truth) > 2.0
+    assert confidence[known & ~is_wrong].mean() > 0.9
+    assert confidence[known & is_wrong].mean() < 0.65
+    trusted = disparity_errors(np.where(confidence > 0, left, np.nan), pair.truth)
+    assert trusted.bad2 < 0.8 * disparity_errors(left, pair.truth).bad2
+    assert trusted.density > 0.87
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,12 @@ TAP_RADIUS = 4
 PEAK_RADIUS = 2
 """The soft-argmax of the row hypothesis looks this many cells around the best one."""
 ROW_PADDING = 2 * TAP_RADIUS + 4
-HEIGHT_MULTIPLE = 16
-WIDTH_MULTIPLE = 64
+SIZE_MULTIPLE = 16
+GRAPH = 'crestereo'
+"""The graph's name: the variant takes the place of the large network behind the same model."""
+COARSE_ITERATIONS = (2, 2)
+DEFAULT_ITERATIONS = 3
+MAX_ITERATIONS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +171,8 @@ class RowSight:
         if scale == 1:
             return self.logits
         batch, height, width, _ = self.logits.shape
-        return self.logits.reshape(batch, height, width, width // scale, scale).mean(-1)
+        rows = functional.pad(self.logits, (0, -width % scale))
+        return rows.reshape(batch, height, width, -(-width // scale), scale).mean(-1)
 
     def lookup(self, disparity: Tensor) -> Tensor:
         """Read nine linear samples per scale around x - disparity.
@@ -222,16 +227,48 @@ def warp_right(right: Tensor, disparity: Tensor) -> Tensor:
 
 def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
     """Correlate group-wise over a 3x3 window (CREStereo eq. 1); (B, 9 * groups, H, W)."""
-    batch, channels, height, width = left.shape
-    shape = (batch, height, width, groups, channels // groups)
-    reference = left.permute(0, 2, 3, 1) * (groups / channels)
+    reference = left.permute(0, 2, 3, 1) * (groups / left.shape[1])
     padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    windows = [
-        (reference * padded[:, dy : dy + height, dx : dx + width]).reshape(shape).sum(-1)
-        for dy in range(3)
-        for dx in range(3)
-    ]
-    return torch.cat(windows, -1).permute(0, 3, 1, 2)
+    if torch.is_grad_enabled() and reference.requires_grad:
+        return WindowProducts.apply(reference, padded, groups).permute(0, 3, 1, 2)
+    return _window_products(reference, padded, groups).permute(0, 3, 1, 2)
+
+
+def _windows(padded: Tensor, height: int, width: int) -> list[Tensor]:
+    """Give the nine views (B, H, W, C) of a map padded by one, row by row."""
+    return [padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+
+
+def _window_products(reference: Tensor, padded: Tensor, groups: int) -> Tensor:
+    batch, height, width, channels = reference.shape
+    shape = (batch, height, width, groups, channels // groups)
+    views = _windows(padded, height, width)
+    return torch.cat([(reference * view).reshape(shape).sum(-1) for view in views], -1)
+
+
+class WindowProducts(torch.autograd.Function):
+    """The same with a gradient that adds in place: a third off a training step on a CPU."""
+
+    @staticmethod
+    def forward(ctx, reference: Tensor, padded: Tensor, groups: int) -> Tensor:  # noqa: ANN001
+        """Give (B, H, W, 9 * groups) from (B, H, W, C) and (B, H + 2, W + 2, C)."""
+        ctx.save_for_backward(reference, padded)
+        ctx.groups = groups
+        return _window_products(reference, padded, groups)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN001
+        """Give the gradients of both maps."""
+        reference, padded = ctx.saved_tensors
+        batch, height, width, channels = reference.shape
+        of_reference, of_padded = torch.zeros_like(reference), torch.zeros_like(padded)
+        outputs = _windows(of_padded, height, width)
+        for index, view in enumerate(_windows(padded, height, width)):
+            part = gradient[..., index * ctx.groups : (index + 1) * ctx.groups]
+            part = part.repeat_interleave(channels // ctx.groups, -1)
+            of_reference.addcmul_(part, view)
+            outputs[index].addcmul_(part, reference)
+        return of_reference, of_padded, None
 
 
 class UpdateBlock(nn.Module):
@@ -413,8 +450,12 @@ class TinyGraph(nn.Module):
         return self.network(planes[0], planes[1])[:, 0]
 
 
-def tiny_config(state: Mapping[str, Tensor], *, iterations: tuple[int, int, int]) -> TinyConfig:
+def tiny_config(state: Mapping[str, Tensor], *, iterations: int) -> TinyConfig:
     """Read the sizes of the network off its weights.
+
+    Args:
+        state: The weights.
+        iterations: Updates at 1/4.
 
     Raises:
         WeightsError: If the weights are not those of this network.
@@ -434,21 +475,56 @@ def tiny_config(state: Mapping[str, Tensor], *, iterations: tuple[int, int, int]
         widths=(widths[0], widths[1], widths[2]),
         match=match,
         hidden=hidden,
-        iterations=iterations,
+        iterations=(*COARSE_ITERATIONS, iterations),
     )
+
+
+def tiny_network(state: Mapping[str, Tensor], *, iterations: int) -> CreStereoTiny:
+    """Make the network for inference from its weights, strictly.
+
+    Raises:
+        WeightsError: If the weights do not fit.
+    """
+    network = CreStereoTiny(tiny_config(state, iterations=iterations))
+    counters = {key for key in network.state_dict() if key.endswith('num_batches_tracked')}
+    missing, unexpected = network.load_state_dict(_checked(network, state), strict=False)
+    wrong = sorted((set(missing) - counters) | set(unexpected))
+    if wrong:
+        raise WeightsError(
+            f'the weights do not fit crestereo_tiny (tensors {wrong[:4]}); use those in weights/'
+        )
+    return network.eval().requires_grad_(False)
+
+
+def _checked(network: CreStereoTiny, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Refuse tensors of another shape."""
+    own = network.state_dict()
+    for key, value in state.items():
+        if key in own and own[key].shape != value.shape:
+            raise WeightsError(
+                f'{key} must have shape {tuple(own[key].shape)}, got {tuple(value.shape)}; '
+                'use the weights in weights/'
+            )
+    return dict(state)
+
+
+def synthetic_state(seed: int) -> dict[str, Tensor]:
+    """Make up weights, for tests and benchmarks only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CreStereoTiny().state_dict()
 
 
 def check_size(height: int, width: int) -> None:
     """Refuse sizes the cascade cannot halve evenly.
 
     Raises:
-        ParameterError: If the size is not a positive multiple of 16 by 64.
+        ParameterError: If a side is not a positive multiple of 16.
     """
-    if height <= 0 or width <= 0 or height % HEIGHT_MULTIPLE or width % WIDTH_MULTIPLE:
+    if min(height, width) <= 0 or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
         raise ParameterError(
-            f'crestereo_tiny needs a height that is a multiple of {HEIGHT_MULTIPLE} and a width '
-            f'that is a multiple of {WIDTH_MULTIPLE}, got {height}x{width}; '
-            'use 240x320 or 480x640'
+            f'crestereo_tiny needs sides that are multiples of {SIZE_MULTIPLE}, '
+            f'got {height}x{width}; use 240x320 or 480x640'
         )
 
 
@@ -463,27 +539,20 @@ def exportable(
     """Give the network ready for export; inputs and outputs are those of ``crestereo``.
 
     Args:
-        graph: Must be ``'crestereo_tiny'``.
+        graph: Must be ``'crestereo'``.
         height: Multiple of 16, px.
-        width: Multiple of 64, px.
-        options: ``iterations`` at 1/16, 1/8 and 1/4 as text, ``'2,2,3'`` by default.
+        width: The same.
+        options: ``iterations``, updates at 1/4; 3 by default.
         state: Weights, strict.
 
     Raises:
         ParameterError: For another graph, size or option.
         WeightsError: If the weights do not fit.
     """
-    if graph != 'crestereo_tiny':
-        raise ParameterError(f"graph {graph!r} is unknown here; ask for 'crestereo_tiny'")
+    if graph != GRAPH:
+        raise ParameterError(f'graph {graph!r} is unknown here; ask for {GRAPH!r}')
     check_size(height, width)
-    config = tiny_config(state, iterations=_iterations(options))
-    network = CreStereoTiny(config).eval()
-    try:
-        network.load_state_dict(dict(state), strict=True)
-    except RuntimeError as error:
-        raise WeightsError(
-            f'the weights do not fit crestereo_tiny ({error}); use those in weights/'
-        ) from error
+    network = tiny_network(state, iterations=_iterations(options))
     image = (1, height, width, 3)
     return Exportable(
         module=TinyGraph(network).eval(),
@@ -491,23 +560,18 @@ def exportable(
             TensorSpec(name='left', shape=image, dtype='uint8'),
             TensorSpec(name='right', shape=image, dtype='uint8'),
         ),
-        outputs=(
-            TensorSpec(name='disparity', shape=image[:3], dtype='float32', unit='px'),
-        ),
+        outputs=(TensorSpec(name='disparity', shape=image[:3], dtype='float32', unit='px'),),
     )
 
 
-def _iterations(options: Mapping[str, int | float | str | bool]) -> tuple[int, int, int]:
+def _iterations(options: Mapping[str, int | float | str | bool]) -> int:
     unknown = sorted(set(options) - {'iterations'})
     if unknown:
         raise ParameterError(f"unknown options {unknown}; crestereo_tiny knows 'iterations' only")
-    text = str(options.get('iterations', '2,2,3'))
-    try:
-        first, second, third = (int(part) for part in text.split(','))
-    except ValueError as error:
+    count = options.get('iterations', DEFAULT_ITERATIONS)
+    if not isinstance(count, int) or not 1 <= count <= MAX_ITERATIONS:
         raise ParameterError(
-            f"iterations must be three counts such as '2,2,3', got {text!r}; set iterations so"
-        ) from error
-    if min(first, second, third) < 1:
-        raise ParameterError(f"iterations must be at least 1 each, got {text!r}; use '2,2,3'")
-    return first, second, third
+            f'iterations must be a whole number from 1 to {MAX_ITERATIONS}, got {count!r}; '
+            f'use {DEFAULT_ITERATIONS}'
+        )
+    return count

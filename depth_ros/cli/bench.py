@@ -1,0 +1,220 @@
+"""``depth-ros bench``: engines of one recipe against each other on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from depth_ros.cli.arguments import add_engine_arguments
+from depth_ros.cli.build import parse_options
+from depth_ros.cli.progress import Progress, open_progress
+from depth_ros.cli.tables import text_table
+from depth_ros.cli.timing import interleave, percentiles
+from depth_ros.engines.base import Engine
+from depth_ros.engines.build import available_runtimes, open_graphs
+from depth_ros.engines.golden import golden_inputs
+from depth_ros.engines.recipe import Recipe, Variant, load_recipe, parse_size
+from depth_ros.errors import DepthRosError, EngineError, ParameterError, WeightsError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contestant:
+    """One engine that was opened: all graphs of the recipe on one runtime."""
+
+    name: str
+    engines: Mapping[str, Engine]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchRow:
+    """One line of the result.
+
+    Attributes:
+        name: ``runtime:precision``.
+        p50_ms: Median of a run through every graph.
+        p95_ms: 95th percentile.
+        ratio: p50 relative to the first contestant's; below 1 is faster.
+        mean_difference: Mean absolute difference of the outputs from the first contestant's.
+    """
+
+    name: str
+    p50_ms: float
+    p95_ms: float
+    ratio: float
+    mean_difference: float
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'bench',
+        description='Time engines of a recipe, taking turns, so that ratios hold even on a busy '
+        'machine. Without weights of your own add --weights synthetic:0: speed is the same.',
+    )
+    parser.add_argument('recipe', metavar='RECIPE', help='see depth-ros info')
+    add_engine_arguments(parser)
+    parser.add_argument('--option', action='append', default=[], metavar='NAME=VALUE')
+    parser.add_argument(
+        '--engines',
+        default='',
+        metavar='LIST',
+        help='e.g. openvino,openvino:bf16,onnxruntime; default all that are ready, in f32',
+    )
+    parser.add_argument('--rounds', type=int, default=10, metavar='N', help='default 10')
+    parser.add_argument('--json', action='store_true', help='for programs')
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open, time and print; engines that refuse are told and left out."""
+    if arguments.rounds < 1:
+        raise ParameterError(f'--rounds must be 1 or more, got {arguments.rounds}')
+    recipe = load_recipe(arguments.recipe)
+    variant = recipe.variant(
+        preset=arguments.preset or None,
+        size=parse_size(arguments.size) if arguments.size else None,
+        options=parse_options(arguments.option),
+    )
+    words = parse_engines(arguments.engines)
+    with ExitStack() as stack, open_progress() as progress:
+        contestants = _open_all(words, recipe, variant, arguments, progress, stack)
+        rows = _measure(contestants, arguments.rounds, progress)
+    title = f'{recipe.name} {", ".join(recipe.stem(graph, variant) for graph in recipe.graphs)}'
+    print(_as_json(rows) if arguments.json else _as_table(rows, title, arguments.rounds))
+    return 0
+
+
+def parse_engines(text: str) -> list[tuple[str, str]]:
+    """Read ``'openvino,openvino:bf16'`` as runtimes and precisions; empty takes what is ready.
+
+    Raises:
+        ParameterError: If a word has too many parts or an empty one.
+        EngineError: If nothing is ready.
+    """
+    words = [word for word in text.split(',') if word]
+    if not words:
+        words = [entry.name for entry in available_runtimes() if not entry.reason]
+    if not words:
+        raise EngineError('no runtime is installed; type: pip install openvino')
+    engines = []
+    for word in words:
+        runtime, _, precision = word.strip().partition(':')
+        if not runtime or ':' in precision:
+            raise ParameterError(f'--engines takes RUNTIME[:PRECISION], got {word!r}; correct it')
+        engines.append((runtime, precision or 'f32'))
+    return list(dict.fromkeys(engines))
+
+
+def _open_all(
+    words: Sequence[tuple[str, str]],
+    recipe: Recipe,
+    variant: Variant,
+    arguments: argparse.Namespace,
+    progress: Progress,
+    stack: ExitStack,
+) -> list[Contestant]:
+    """Open every engine that can be had; the stack closes them.
+
+    Raises:
+        DepthRosError: What the last one said, if none can be had.
+    """
+    contestants = []
+    refusal: DepthRosError = EngineError('no engine was named; add --engines')
+    for runtime, precision in words:
+        name = f'{runtime}:{precision}'
+        try:
+            engines = open_graphs(
+                recipe,
+                size=variant.size,
+                options=variant.options,
+                weights=arguments.weights or None,
+                runtime=runtime,
+                precision=precision,
+                num_threads=arguments.threads,
+                progress=progress,
+            )
+        except (EngineError, WeightsError) as error:
+            refusal = error
+            print(f'depth-ros: {name} left out: {error}', file=sys.stderr)
+            continue
+        for engine in engines.values():
+            stack.callback(engine.close)
+        contestants.append(Contestant(name=name, engines=engines))
+    if not contestants:
+        raise refusal
+    return contestants
+
+
+def _measure(
+    contestants: Sequence[Contestant], num_rounds: int, progress: Progress
+) -> list[BenchRow]:
+    """Time all contestants in turns on one input."""
+    feeds = {
+        graph: golden_inputs(engine.inputs) for graph, engine in contestants[0].engines.items()
+    }
+    outputs = {entry.name: _run_graphs(entry.engines, feeds) for entry in contestants}
+    runs: dict[str, Callable[[], object]] = {
+        entry.name: lambda entry=entry: _run_graphs(entry.engines, feeds)  # type: ignore[misc]
+        for entry in contestants
+    }
+    times = interleave(
+        runs, num_rounds=num_rounds, report=lambda fraction: progress('timing', fraction)
+    )
+    first = contestants[0].name
+    figures = {name: percentiles(values) for name, values in times.items()}
+    return [
+        BenchRow(
+            name=name,
+            p50_ms=figure['p50'],
+            p95_ms=figure['p95'],
+            ratio=round(figure['p50'] / figures[first]['p50'], 3),
+            mean_difference=_difference(outputs[name], outputs[first]),
+        )
+        for name, figure in figures.items()
+    ]
+
+
+def _run_graphs(
+    engines: Mapping[str, Engine], feeds: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Run every graph once; give copies of all outputs."""
+    return {
+        f'{graph}.{name}': np.array(array)
+        for graph, engine in engines.items()
+        for name, array in engine.infer(feeds[graph]).items()
+    }
+
+
+def _difference(outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]) -> float:
+    """Give the mean absolute difference of floating-point outputs, the worst of them."""
+    means = [
+        float(np.abs(array.astype(np.float64) - reference[name]).mean())
+        for name, array in outputs.items()
+    ]
+    return max(means)
+
+
+def _as_table(rows: Sequence[BenchRow], title: str, num_rounds: int) -> str:
+    header = ('engine', 'p50 ms', 'p95 ms', 'ratio', 'mean difference')
+    cells = [
+        [
+            row.name,
+            f'{row.p50_ms:.1f}',
+            f'{row.p95_ms:.1f}',
+            f'{row.ratio:.2f}',
+            f'{row.mean_difference:.2g}',
+        ]
+        for row in rows
+    ]
+    note = f'{num_rounds} rounds in turns; ratio and difference are to the first line'
+    return f'{title}\n{text_table(header, cells)}\n{note}'
+
+
+def _as_json(rows: Sequence[BenchRow]) -> str:
+    return json.dumps([asdict(row) for row in rows], indent=2)

@@ -1,0 +1,23 @@
+"""The parser of every command."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from depth_ros.errors import ParameterError
+
+EXIT_FAILED = 2
+"""Exit code after an error that was told in one sentence."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, raised like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print with the usage.
+
+        Raises:
+            ParameterError: Always.
+        """
+        raise ParameterError(f'{message}; see: {self.prog} --help')

@@ -1,0 +1,233 @@
+"""``depth-ros info``: models, recipes, what is exported and built, and which runtimes work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from depth_ros.cli.tables import text_table
+from depth_ros.cli.versions import installed_versions
+from depth_ros.engines.artifact import manifest_path, read_manifest
+from depth_ros.engines.build import available_runtimes
+from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.cpu import cpu_flags
+from depth_ros.engines.exports import list_exports
+from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
+from depth_ros.engines.runtime import RuntimeStatus
+from depth_ros.errors import ArtifactError
+from depth_ros.models.base import MODELS
+from depth_ros.share import share_roots
+
+FAST_FLAGS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd')
+"""CPU flags that decide which engines and precisions are fast."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """One model."""
+
+    name: str
+    tasks: list[str]
+    needs_weights: bool
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecipeInfo:
+    """One recipe; ``presets`` says size and options in words."""
+
+    name: str
+    summary: str
+    weights: str
+    licence: str
+    homepage: str
+    size: str
+    presets: dict[str, str]
+    precisions: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportInfo:
+    """One exported graph; ``problem`` is empty unless its manifest cannot be used."""
+
+    file: str
+    weights: str
+    licence: str
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineFolder:
+    """One built engine in the cache."""
+
+    folder: str
+    mebibytes: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Info:
+    """Everything ``depth-ros info`` says."""
+
+    versions: dict[str, str]
+    ros: str
+    cpu: list[str]
+    models: list[ModelInfo]
+    recipes: list[RecipeInfo]
+    runtimes: list[RuntimeStatus]
+    exports: list[ExportInfo]
+    engines: list[EngineFolder]
+    cache: str
+    share: list[str]
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'info', description='Say what is installed, exported and built, and why the rest is not.'
+    )
+    parser.add_argument('--json', action='store_true', help='for programs')
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is there."""
+    info = collect()
+    print(json.dumps(asdict(info), indent=2) if arguments.json else describe(info))
+    return 0
+
+
+def collect() -> Info:
+    """Look at everything; imports no runtime and builds nothing."""
+    cache = EngineCache()
+    return Info(
+        versions=installed_versions(),
+        ros='rclpy found' if find_spec('rclpy') else 'rclpy not found: source a distro for nodes',
+        cpu=[flag for flag in FAST_FLAGS if flag in cpu_flags()],
+        models=_models(),
+        recipes=[_recipe(name) for name in recipe_names()],
+        runtimes=available_runtimes(),
+        exports=[_export(path) for path in list_exports(cache)],
+        engines=_engines(cache.root / 'engines'),
+        cache=str(cache.root),
+        share=[str(root) for root in share_roots() if root.is_dir()],
+    )
+
+
+def describe(info: Info) -> str:
+    """Say it for people."""
+    versions = ', '.join(f'{name} {text}' for name, text in info.versions.items())
+    return '\n\n'.join(
+        [
+            f'{versions}\nROS 2: {info.ros}\nCPU: {", ".join(info.cpu) or "no fast flags known"}',
+            _section('Models', ('name', 'tasks', 'weights', ''), _model_rows(info.models)),
+            _section(
+                'Recipes',
+                ('recipe', 'preset', 'size and options', 'weights'),
+                _recipe_rows(info.recipes),
+            ),
+            _section('Runtimes', ('engine', 'version', ''), _runtime_rows(info.runtimes)),
+            _section('Exported graphs', ('file', 'weights', ''), _export_rows(info.exports)),
+            _section(
+                f'Built engines in {info.cache}', ('engine', 'MiB'), _engine_rows(info.engines)
+            ),
+        ]
+    )
+
+
+def _models() -> list[ModelInfo]:
+    return [
+        ModelInfo(
+            name=name,
+            tasks=[task.value for task in entry.tasks],
+            needs_weights=entry.needs_weights,
+            summary=entry.summary,
+        )
+        for name, entry in MODELS.items()
+    ]
+
+
+def _recipe(name: str) -> RecipeInfo:
+    recipe = load_recipe(name)
+    presets = {}
+    for preset in recipe.presets:
+        variant = recipe.variant(preset=preset)
+        options = [f'{option} {value}' for option, value in variant.options.items()]
+        presets[preset] = ', '.join([format_size(variant.size), *options])
+    precisions = {name for graph in recipe.graphs.values() for name in graph.tolerances}
+    return RecipeInfo(
+        name=name,
+        summary=recipe.summary,
+        weights=recipe.weights.file,
+        licence=recipe.weights.licence,
+        homepage=recipe.weights.homepage,
+        size=format_size(recipe.size),
+        presets=presets,
+        precisions=sorted(precisions),
+    )
+
+
+def _export(path: Path) -> ExportInfo:
+    """Read a manifest; a broken one is told here, where it can be seen, not raised."""
+    try:
+        weights = read_manifest(manifest_path(path)).weights
+    except ArtifactError as error:
+        return ExportInfo(file=str(path), weights='', licence='', problem=str(error))
+    return ExportInfo(file=str(path), weights=weights.source, licence=weights.licence, problem='')
+
+
+def _engines(folder: Path) -> list[EngineFolder]:
+    """List finished engine folders; those under work begin with a dot."""
+    found = sorted(folder.glob('[!.]*')) if folder.is_dir() else []
+    return [
+        EngineFolder(folder=path.name, mebibytes=round(_num_bytes(path) / 2**20, 1))
+        for path in found
+        if path.is_dir()
+    ]
+
+
+def _num_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _section(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    table = text_table(header, rows) if rows else '(none)'
+    return f'{title}\n' + '\n'.join(f'  {line}' for line in table.splitlines())
+
+
+def _model_rows(models: Sequence[ModelInfo]) -> list[list[str]]:
+    return [
+        [
+            model.name,
+            ', '.join(model.tasks),
+            'needed' if model.needs_weights else 'none',
+            model.summary,
+        ]
+        for model in models
+    ]
+
+
+def _recipe_rows(recipes: Sequence[RecipeInfo]) -> list[list[str]]:
+    return [
+        [recipe.name, preset, words, f'{recipe.weights} ({recipe.licence})']
+        for recipe in recipes
+        for preset, words in recipe.presets.items()
+    ]
+
+
+def _runtime_rows(runtimes: Sequence[RuntimeStatus]) -> list[list[str]]:
+    return [[entry.name, entry.version or '-', entry.reason or 'ready'] for entry in runtimes]
+
+
+def _export_rows(exports: Sequence[ExportInfo]) -> list[list[str]]:
+    return [
+        [export.file, export.weights or '-', export.problem or export.licence]
+        for export in exports
+    ]
+
+
+def _engine_rows(engines: Sequence[EngineFolder]) -> list[list[str]]:
+    return [[engine.folder, f'{engine.mebibytes:.1f}'] for engine in engines]

@@ -1,0 +1,136 @@
+"""Diagnostics and the report at exit: one record, written as key-values or as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from depth_ros.ros.books import BooksSnapshot
+from depth_ros.stereo import Identity
+from depth_ros.synchronize import Side, SideCounts
+
+QUIET_DROPS = ('superseded', 'no_subscriber', 'shutdown')
+"""Drops that are no fault of the input."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StereoReport:
+    """Everything the node knows about itself at one moment.
+
+    Attributes:
+        identity: What runs; None while it is prepared.
+        engine_description: The same with exact versions, in one line.
+        input: ``'raw'``, ``'rectified'`` or empty while undecided.
+        sides: Books of pairing by side; ``received == paired + unpaired + refused + waiting``.
+        lost: Images by side that DDS reports as lost.
+        resets: How often pairing started afresh.
+        in_flight: Pairs being computed; ``paired == outputs + dropped + in_flight``.
+        books: Outputs, drops, rate, stage times.
+        versions: Version by package.
+    """
+
+    identity: Identity | None
+    engine_description: str
+    input: str
+    sides: Mapping[Side, SideCounts]
+    lost: Mapping[Side, int]
+    resets: int
+    in_flight: int
+    books: BooksSnapshot
+    versions: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, object]:
+        """Give the record as JSON has it; see ``docs/topics.md``."""
+        books, sides = self.books, self.sides
+        identity = asdict(self.identity) if self.identity else dict.fromkeys(IDENTITY_KEYS, '')
+        return {
+            **identity,
+            'engine_description': self.engine_description,
+            'input': self.input,
+            'received': {side.value: sides[side].received for side in Side},
+            'paired': sides[Side.LEFT].paired,
+            'unpaired': {side.value: dict(sides[side].unpaired) for side in Side},
+            'refused': {side.value: dict(sides[side].refused) for side in Side},
+            'waiting': {side.value: sides[side].waiting for side in Side},
+            'lost': {side.value: self.lost[side] for side in Side},
+            'resets': self.resets,
+            'outputs': books.outputs,
+            'dropped': dict(books.dropped),
+            'in_flight': self.in_flight,
+            'rate_hz': books.rate_hz,
+            'valid_fraction': None if math.isnan(books.valid_fraction) else books.valid_fraction,
+            'stages_ms': {
+                name: {'p50': times.p50_ms, 'p95': times.p95_ms, 'p99': times.p99_ms}
+                for name, times in books.stages.items()
+            },
+            'versions': dict(self.versions),
+        }
+
+    def key_values(self) -> dict[str, str]:
+        """Give the record flat, as diagnostics have it."""
+        books = self.books
+        values = asdict(self.identity) if self.identity else dict.fromkeys(IDENTITY_KEYS, '')
+        values['engine_description'] = self.engine_description
+        values['input'] = self.input
+        values['rate_hz'] = f'{books.rate_hz:.2f}'
+        values['valid_fraction'] = f'{books.valid_fraction:.4f}'
+        values |= {name: str(count) for name, count in self._counts().items()}
+        for name, times in books.stages.items():
+            for key, value in asdict(times).items():
+                values[f'stage_{name}_{key}'] = f'{value:.3f}'
+        return values
+
+    def _counts(self) -> dict[str, int]:
+        counts = {'paired': self.sides[Side.LEFT].paired, 'outputs': self.books.outputs}
+        counts['dropped'] = self.books.num_dropped
+        counts['in_flight'] = self.in_flight
+        counts['resets'] = self.resets
+        for side in Side:
+            name, books = side.value, self.sides[side]
+            counts[f'received_{name}'] = books.received
+            counts[f'unpaired_{name}'] = books.num_unpaired
+            counts[f'refused_{name}'] = books.num_refused
+            counts[f'waiting_{name}'] = books.waiting
+            counts[f'lost_{name}'] = self.lost[side]
+            for reason, count in books.unpaired.items():
+                counts[f'unpaired_{name}_{reason}'] = count
+            for reason, count in books.refused.items():
+                counts[f'refused_{name}_{reason}'] = count
+        for reason, count in self.books.dropped.items():
+            counts[f'dropped_{reason}'] = count
+        return counts
+
+
+IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
+
+
+def status_of(name: str, level: bytes, message: str, report: StereoReport) -> DiagnosticStatus:
+    """Give a status message."""
+    status = DiagnosticStatus(name=name, level=level, message=message, hardware_id='')
+    status.values = [KeyValue(key=key, value=value) for key, value in report.key_values().items()]
+    return status
+
+
+def diagnostic_array(status: DiagnosticStatus, stamp: object) -> DiagnosticArray:
+    """Wrap a status with the node's time."""
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = stamp
+    return message
+
+
+def faults_since(last: BooksSnapshot | None, now: BooksSnapshot) -> dict[str, int]:
+    """Give the drops between two snapshots that somebody should look at, by reason."""
+    before = last.dropped if last else {}
+    new = {reason: count - before.get(reason, 0) for reason, count in now.dropped.items()}
+    return {reason: n for reason, n in new.items() if n and reason not in QUIET_DROPS}
+
+
+def write_report(path: Path, report: StereoReport) -> None:
+    """Write the record as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report.as_dict(), indent=2) + '\n', encoding='utf-8')

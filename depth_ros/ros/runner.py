@@ -1,0 +1,117 @@
+"""Run a node from start to a clean exit: one executor thread, signals, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from depth_ros.errors import DepthRosError
+from depth_ros.ros.loader import THREAD_NAME
+
+SPIN_S = 0.1
+
+
+class RunnableNode(Protocol):
+    """What ``run_node`` needs beside being an ``rclpy.node.Node``."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the node wants to end by itself."""
+
+    def close(self) -> int:
+        """Stop working and give the exit code."""
+
+
+class StopRequest:
+    """Set by SIGINT or SIGTERM, any number of them; nothing is ever raised.
+
+    rclpy's own handlers would invalidate the context while the worker still publishes, and
+    Python's would raise KeyboardInterrupt in the middle of the clean-up.
+    """
+
+    def __init__(self) -> None:
+        """Install the handlers."""
+        self.is_set = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.is_set = True
+
+
+def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+    """Initialise ROS, run a node until it is done or asked to stop, and give the exit code.
+
+    Args:
+        name: Logger used before there is a node.
+        make: Makes the node, which must satisfy ``RunnableNode``.
+        args: Command line; None takes ``sys.argv``.
+    """
+    rclpy.init(
+        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
+    )
+    stop = StopRequest()
+    try:
+        node = make()
+    except DepthRosError as error:
+        get_logger(name).fatal(str(error))
+        rclpy.try_shutdown()
+        return 1
+    code = _spin(node, stop)
+    rclpy.try_shutdown()
+    return _leave(code)
+
+
+def _spin(node: Node, stop: StopRequest) -> int:
+    logging.getLogger('depth_ros').addHandler(NodeLogHandler(node))
+    logging.getLogger('depth_ros').setLevel(logging.INFO)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not (stop.is_set or node.is_finished):  # type: ignore[attr-defined]
+            executor.spin_once(timeout_sec=SPIN_S)
+        return int(node.close())  # type: ignore[attr-defined]
+    finally:
+        executor.remove_node(node)
+        executor.shutdown()
+        node.destroy_node()
+
+
+def _leave(code: int) -> int:
+    """End at once if a runtime is still building in the loader thread, which cannot be stopped."""
+    if any(thread.name == THREAD_NAME for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+class NodeLogHandler(logging.Handler):
+    """Passes the library's log lines to the node's logger."""
+
+    def __init__(self, node: Node) -> None:
+        """Forward to this node."""
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Forward one record; each severity has a call of its own, as rclpy demands."""
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)

@@ -1,0 +1,97 @@
+"""The real runtimes behind ``open_engine``: cached loads, threads, foreign and broken graphs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_graph import toy_frames, toy_function, write_toy_artifact
+
+from depth_ros.engines.artifact import file_sha256, load_artifact, manifest_path
+from depth_ros.engines.build import open_engine
+from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.runtime import RUNTIMES, BuildSettings
+from depth_ros.errors import EngineError
+
+ONNX_RUNTIMES = ('openvino', 'onnxruntime')
+pytest.importorskip('onnx', reason='the package onnx is absent')
+
+
+@pytest.fixture(params=ONNX_RUNTIMES)
+def runtime(request: pytest.FixtureRequest) -> str:
+    pytest.importorskip(request.param, reason=f'the runtime {request.param} is absent')
+    return str(request.param)
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    return write_toy_artifact(tmp_path)
+
+
+def test_built_and_loaded_engines_compute_alike(
+    onnx: Path, tmp_path: Path, runtime: str
+) -> None:
+    frame, cache = toy_frames(1)[0], EngineCache(tmp_path / 'cache')
+    results = []
+    for _ in range(2):
+        with open_engine(onnx, runtime=runtime, num_threads=1, cache=cache) as engine:
+            assert engine.info.num_threads == 1
+            assert engine.info.version == RUNTIMES[runtime].load().version
+            results.append(engine.infer(frame)['disparity'].copy())
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_allclose(results[0], toy_function(frame)['disparity'], atol=1e-5, rtol=0)
+
+
+def test_file_that_is_no_graph_is_refused(tmp_path: Path, runtime: str) -> None:
+    onnx = write_toy_artifact(tmp_path)
+    onnx.write_bytes(b'certainly no graph')
+    body = json.loads(manifest_path(onnx).read_text())
+    del body['manifest_sha256']
+    artifact = load_rewritten(onnx, body)
+    folder = tmp_path / 'built'
+    folder.mkdir()
+    with pytest.raises(EngineError, match='export'):
+        RUNTIMES[runtime].load().build(artifact, BuildSettings(num_threads=1), folder)
+
+
+def test_graph_that_differs_from_its_manifest_is_refused(tmp_path: Path, runtime: str) -> None:
+    onnx = write_toy_artifact(tmp_path)
+    body = json.loads(manifest_path(onnx).read_text())
+    del body['manifest_sha256']
+    body['inputs'][0]['shape'] = [1, 12, 24, 3]
+    artifact = load_rewritten(onnx, body)
+    folder = tmp_path / 'built'
+    folder.mkdir()
+    with pytest.raises(EngineError, match='where its manifest says'):
+        RUNTIMES[runtime].load().build(artifact, BuildSettings(num_threads=1), folder)
+
+
+def load_rewritten(onnx: Path, body: dict):  # type: ignore[no-untyped-def]
+    """Write a manifest that is consistent in itself and load it."""
+    from depth_ros.engines import artifact
+
+    body['onnx_sha256'] = file_sha256(onnx)
+    sealed = {**body, 'manifest_sha256': artifact._body_digest(body)}
+    manifest_path(onnx).write_text(json.dumps(sealed))
+    return load_artifact(onnx)
+
+
+def test_openvino_compiles_with_what_was_asked_for(onnx: Path, tmp_path: Path) -> None:
+    ov = pytest.importorskip('openvino', reason='the runtime openvino is absent')
+    cache = EngineCache(tmp_path / 'cache')
+    open_engine(onnx, runtime='openvino', num_threads=1, cache=cache).close()
+    blob = next(cache.root.glob('engines/*/openvino.blob')).read_bytes()
+    compiled = ov.Core().import_model(blob, 'CPU', {})
+    assert compiled.get_property('INFERENCE_PRECISION_HINT').to_string() in ('f32', 'float32')
+    assert len(compiled.inputs) == 2
+
+
+def test_openvino_blob_that_does_not_load_says_how_to_rebuild(
+    onnx: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip('openvino', reason='the runtime openvino is absent')
+    (tmp_path / 'openvino.blob').write_bytes(b'no blob')
+    with pytest.raises(EngineError, match='rm -r'):
+        RUNTIMES['openvino'].load().load(load_artifact(onnx), BuildSettings(), tmp_path)
