@@ -46,7 +46,7 @@ class Mailbox(Generic[ItemT]):
         return self._is_closed
 
     def put(self, item: ItemT) -> int:
-        """Put an item and give how many were dropped for it: the older one, or itself if closed."""
+        """Put an item and give how many were dropped: the older one, or the item if closed."""
         with self._condition:
             self._num_put += 1
             if self._is_closed:

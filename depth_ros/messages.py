@@ -323,12 +323,13 @@ def _native_uint16(rows: np.ndarray, *, is_bigendian: bool) -> np.ndarray:
 def _compression_problem(data: bytes) -> str:
     """Say what is wrong with the container; empty if nothing is.
 
-    Decoders fill the missing part of a truncated JPEG with grey and only warn. Entropy-coded
-    data cannot hold an end marker, so one must follow the last start of scan (ITU-T T.81, B.1).
+    Some decoders (OpenCV 4.5.5) fill the missing part of a truncated JPEG with grey and only warn.
+    Entropy-coded data cannot hold an end marker, so one must follow the last start of scan
+    (ITU-T T.81, B.1).
     """
     if not data:
         return 'it is empty'
-    if data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda'):
+    if data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') <= data.rfind(b'\xff\xda'):
         return 'the JPEG is truncated'
     if data.startswith(b'\x89PNG') and b'IEND' not in data[-64:]:
         return 'the PNG is truncated'

@@ -26,6 +26,7 @@ from depth_ros.results import DepthResult, DepthScale, DisparityResult
 
 StereoPipeline = Pipeline[RectifiedStereo, DisparityResult]
 Progress = Callable[[str, float | None], None]
+UNKNOWN = np.float32(np.nan)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,18 +200,30 @@ class StereoProcessor:
         start = time.perf_counter()
         rectified = self.rectify(frame)
         rectify_s = time.perf_counter() - start
-        output = self.process_rectified(rectified, wanted=wanted)
+        covered = self._rectifier.covered if self._rectifier else None
+        output = self.process_rectified(rectified, wanted=wanted, covered=covered)
         stages = MappingProxyType({'rectify': rectify_s, **output.stages_s})
         return replace(output, stages_s=stages)
 
     def process_rectified(
-        self, rectified: RectifiedStereo, *, wanted: Wanted | None = None
+        self,
+        rectified: RectifiedStereo,
+        *,
+        wanted: Wanted | None = None,
+        covered: np.ndarray | None = None,
     ) -> StereoOutput:
-        """Run one already rectified pair; raises as ``process`` does."""
+        """Run one already rectified pair; raises as ``process`` does.
+
+        Args:
+            rectified: The pair.
+            wanted: What will be looked at; None wants depth.
+            covered: ``(H, W)`` bool, False where the left image shows nothing (black after
+                rectification) and disparity is unknown; None where all is covered.
+        """
         wanted = wanted or Wanted()
         timed = self._match(rectified, needs_right=wanted.confidence)
         start = time.perf_counter()
-        disparity = self._filtered(timed.result)
+        disparity = self._filtered(timed.result, covered)
         filtered = time.perf_counter()
         depth = self._depth(disparity, wanted) if wanted.depth or wanted.sigma else None
         stages = dict(timed.stages_s)
@@ -241,20 +254,24 @@ class StereoProcessor:
         stages = {name: left.stages_s[name] + right.stages_s[name] for name in left.stages_s}
         return Timed(result=replace(left.result, confidence=confidence), stages_s=stages)
 
-    def _filtered(self, result: DisparityResult) -> DisparityResult:
+    def _filtered(self, result: DisparityResult, covered: np.ndarray | None) -> DisparityResult:
         """Apply the filters that the settings switch on, in a fixed order."""
-        settings, disparity = self.settings, result.disparity
-        if settings.left_right_check and result.confidence is not None:
-            disparity = np.where(result.confidence > 0, disparity, np.float32(np.nan))
+        settings, disparity, confidence = self.settings, result.disparity, result.confidence
+        if covered is not None:
+            disparity = np.where(covered, disparity, UNKNOWN)
+        if settings.left_right_check and confidence is not None:
+            disparity = np.where(confidence > 0, disparity, UNKNOWN)
         if settings.speckle_size_px > 0:
             disparity = remove_speckles(
                 disparity,
                 max_size_px=settings.speckle_size_px,
                 max_difference_px=settings.speckle_difference_px,
             )
+        if confidence is not None:
+            confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
         if settings.fill_holes:
             disparity = fill_holes(disparity)
-        return replace(result, disparity=disparity)
+        return replace(result, disparity=disparity, confidence=confidence)
 
     def _depth(self, result: DisparityResult, wanted: Wanted) -> DepthResult:
         settings, rig = self.settings, result.camera

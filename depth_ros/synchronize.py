@@ -60,7 +60,7 @@ class SideCounts:
         received: Images added.
         paired: Images that left as part of a pair.
         unpaired: Images that found no partner, by reason: ``no_partner``, ``nearer_partner``,
-            ``queue_full`` or ``reset``.
+            ``queue_full``, ``reset`` or ``shutdown``.
         refused: Images not taken, by reason: ``zero_stamp``, ``repeated_stamp``, ``stamp_back``,
             or whatever ``refuse`` was called with.
         waiting: Images still in the queue.
@@ -146,6 +146,12 @@ class StereoSynchronizer(Generic[ItemT]):
         self._sides[side].num_received += 1
         self._refuse(self._sides[side], reason, text)
 
+    def close(self) -> None:
+        """Count whatever still waits as unpaired, so that the books close."""
+        for state in self._sides.values():
+            while state.queue:
+                self._unpair(state, 'shutdown', '')
+
     def _accept(self, state: _SideState[ItemT], stamp_ns: int) -> bool:
         """Check a stamp against the side's last one."""
         name = state.side.value
@@ -218,7 +224,7 @@ class StereoSynchronizer(Generic[ItemT]):
     def _unpair(self, state: _SideState[ItemT], reason: str, text: str) -> None:
         state.queue.popleft()
         state.unpaired[reason] += 1
-        if reason != 'reset':
+        if reason not in ('reset', 'shutdown'):
             self._report(f'{reason}_{state.side.value}', text)
 
     def _apart_text(self, early: _SideState[ItemT], difference_ns: int) -> str:

@@ -109,6 +109,15 @@ def test_speckle_filter_keeps_values_and_gentle_slopes() -> None:
     assert np.isnan(cut).all()
 
 
+def test_speckles_join_their_surroundings_at_the_given_difference() -> None:
+    disparity = np.full((6, 6), 5.0, np.float32)
+    disparity[2, 2:4] = 6.5
+    apart = remove_speckles(disparity, max_size_px=2, max_difference_px=1.4)
+    assert np.isnan(apart[2, 2:4]).all()
+    joined = remove_speckles(disparity, max_size_px=2, max_difference_px=1.5)
+    np.testing.assert_array_equal(joined, disparity)
+
+
 def test_speckles_of_negative_and_unknown_disparity() -> None:
     disparity = np.full((6, 6), -7.5, np.float32)
     disparity[0, 0], disparity[3, 3] = NAN, 2.0

@@ -81,9 +81,7 @@ def exportable(
         raise WeightsError(f"toy weights are one tensor 'gain', got {sorted(state)}")
     means = [spec(name, (1, height)) for name in ('left_mean', 'right_mean')]
     if graph == 'features':
-        images = [
-            spec(name, (1, height, width, 3), dtype='uint8') for name in ('left', 'right')
-        ]
+        images = [spec(name, (1, height, width, 3), dtype='uint8') for name in ('left', 'right')]
         return Exportable(
             module=Features(state['gain']), inputs=tuple(images), outputs=tuple(means)
         )

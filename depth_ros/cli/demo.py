@@ -184,18 +184,11 @@ def start_node(
 
 def watch(settings: DemoSettings, graph: NodeGraph) -> int:
     """Show the live table, then write the results."""
-    import rclpy
+    from depth_ros.ros.observer import observing
 
-    from depth_ros.ros.observer import Observer
-
-    rclpy.init(args=['--ros-args', '-r', f'__ns:={NAMESPACE}'])
-    observer = Observer()
-    try:
+    with observing(NAMESPACE) as observer:
         show_live(settings, graph, observer)
         return finish(settings, graph, observer)
-    finally:
-        observer.destroy_node()
-        rclpy.try_shutdown()
 
 
 def show_live(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> None:
@@ -208,7 +201,7 @@ def show_live(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> N
     started, first = time.monotonic(), 0.0
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while not first or time.monotonic() < first + settings.duration_s:
-            spin(observer, REFRESH_S)
+            observer.spin(REFRESH_S)
             graph.check()
             if not first and observer.rate_hz('depth/image') > 0.0:
                 first = time.monotonic()
@@ -221,19 +214,10 @@ def show_live(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> N
             live.update(status_table(observer, elapsed_s=elapsed, total_s=settings.duration_s))
 
 
-def spin(observer: Observer, duration_s: float) -> None:
-    """Handle messages for a while."""
-    import rclpy
-
-    end = time.monotonic() + duration_s
-    while (left := end - time.monotonic()) > 0:
-        rclpy.spin_once(observer, timeout_sec=left)
-
-
 def finish(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> int:
     """Stop camera then node, so that the books close, and write the results."""
     graph.stop('sample_camera')
-    spin(observer, DRAIN_S)
+    observer.spin(DRAIN_S)
     graph.stop('viewer_node')
     graph.stop('stereo_node')
     reports = {

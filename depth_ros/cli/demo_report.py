@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Report = Mapping[str, Any]
 
-COUNTED = ('received', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
+COUNTED = ('received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
 WATCHED_TOPICS = ('left/image_raw', 'disparity', 'depth/image', 'points')
 PACKAGES = ('numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'rclpy')
 
@@ -38,7 +39,7 @@ def demo_summary(camera: Report, node: Report) -> dict[str, object]:
         camera: Report that ``sample_camera`` wrote at its end.
         node: Report that ``stereo_node`` wrote at its end.
     """
-    received = int(node['received_left'])
+    received = int(node['received']['left'])
     return {
         'model': node['model'],
         'engine': node['engine'],
@@ -47,17 +48,18 @@ def demo_summary(camera: Report, node: Report) -> dict[str, object]:
         'sent': int(camera['sent']),
         'lost_in_transport': int(camera['sent']) - received,
         'received': received,
-        'received_right': int(node['received_right']),
+        'received_right': int(node['received']['right']),
         'paired': int(node['paired']),
-        'unpaired_left': int(node['unpaired_left']),
-        'unpaired_right': int(node['unpaired_right']),
-        'refused': node['refused'],
+        'unpaired_left': sum(node['unpaired']['left'].values()),
+        'unpaired_right': sum(node['unpaired']['right'].values()),
+        'refused': dict(Counter(node['refused']['left']) + Counter(node['refused']['right'])),
+        'waiting': node['waiting'],
         'outputs': int(node['outputs']),
         'dropped': node['dropped'],
         'rate_hz': node['rate_hz'],
         'valid_fraction': node['valid_fraction'],
         'stages_ms': node['stages_ms'],
-        'versions': versions(),
+        'versions': {**versions(), **node['versions']},
     }
 
 
@@ -96,8 +98,7 @@ def write_outputs(folder: Path, seen: Seen, summary: Mapping[str, object]) -> li
     return [
         f'picture:     {folder / "stereo.png"}',
         f'point cloud: {folder / "cloud.ply"} ({len(points)} points, metres)',
-        f'summary:     {folder / "summary.json"} ({summary["outputs"]} outputs, '
-        f'{summary["rate_hz"]} Hz)',
+        f'summary:     {folder / "summary.json"} ({summary["outputs"]} outputs)',
         "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY 4.0",
     ]
 
@@ -124,12 +125,18 @@ def status_table(observer: Observer, *, elapsed_s: float, total_s: float) -> Tab
 
 def stage_text(values: Mapping[str, str]) -> str:
     """Say each stage's median and 95th percentile."""
-    suffix = '_p50_ms'
-    names = [key[: -len(suffix)] for key in values if key.endswith(suffix)]
+    prefix, suffix = 'stage_', '_p50_ms'
+    names = [key[len(prefix) : -len(suffix)] for key in values if key.endswith(suffix)]
     cells = [
-        f'{name} {values[name + suffix]}/{values.get(name + "_p95_ms", "?")}' for name in names
+        f'{name} {milliseconds(values, name, "p50")}/{milliseconds(values, name, "p95")}'
+        for name in names
     ]
     return '   '.join(cells) or 'waiting for the first pair'
+
+
+def milliseconds(values: Mapping[str, str], stage: str, percentile: str) -> str:
+    """Give one figure of one stage, rounded to a tenth."""
+    return f'{float(values.get(f"stage_{stage}_{percentile}_ms", "nan")):.1f}'
 
 
 def count_text(values: Mapping[str, str]) -> str:

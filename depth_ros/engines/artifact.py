@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +22,8 @@ from depth_ros.errors import ArtifactError
 from depth_ros.tensors import TensorSpec
 
 SCHEMA = 1
+_GENERIC_COMMAND = 'depth-ros build RECIPE --weights FILE'
+_COMMAND = re.compile(r'depth-ros build [\w./=:-]+( [\w./=:-]+)*')
 OptionValue = int | float | str | bool
 Options = Mapping[str, OptionValue]
 
@@ -196,7 +199,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     body = _read_json(path)
     stated = body.pop('manifest_sha256', None)
-    command = str(body.get('command', 'depth-ros build RECIPE --weights FILE'))
+    command = _trusted_command(body.get('command'))
     _expect_hash(path, 'manifest', str(stated), _body_digest(body), command)
     if body.get('schema') != SCHEMA:
         raise ArtifactError(
@@ -216,23 +219,29 @@ def _body_digest(body: Mapping[str, object]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def _trusted_command(command: object) -> str:
+    """Give the command of a manifest not verified yet, unless it could do something else."""
+    if isinstance(command, str) and _COMMAND.fullmatch(command):
+        return command
+    return _GENERIC_COMMAND
+
+
 def _read_json(path: Path) -> dict[str, object]:
     try:
         body = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
         raise ArtifactError(
             f'{path} is missing, so the ONNX file cannot be trusted; export it with: '
-            'depth-ros build RECIPE --weights FILE'
+            f'{_GENERIC_COMMAND}'
         ) from error
     except (OSError, ValueError) as error:
         raise ArtifactError(
-            f'{path} cannot be read as JSON ({error}); export it again with: '
-            'depth-ros build RECIPE --weights FILE'
+            f'{path} cannot be read as JSON ({error}); export it again with: {_GENERIC_COMMAND}'
         ) from error
     if not isinstance(body, dict):
         raise ArtifactError(
             f'{path} holds a {type(body).__name__}, expected a manifest; export it again with: '
-            'depth-ros build RECIPE --weights FILE'
+            f'{_GENERIC_COMMAND}'
         )
     return body
 

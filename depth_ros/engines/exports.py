@@ -216,7 +216,7 @@ def _age_key(files: dict[str, Path]) -> float:
 def _missing_text(plan: ExportPlan, cache: EngineCache) -> str:
     name = plan.recipe.name
     stems = {path.stem for path in list_exports(cache) if not _is_made_up(path.parent)}
-    others = sorted(stem for stem in stems if stem.startswith(name))
+    others = sorted(stem for stem in stems if stem.startswith(f'{name}-'))
     have = f' (exported are: {", ".join(others)})' if others else ''
     return (
         f'no weights of {name!r} are shipped or exported for '

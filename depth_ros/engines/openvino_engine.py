@@ -1,7 +1,8 @@
 """OpenVINO on the CPU: the default runtime where there is no GPU.
 
 The compiled model is exported to one file of ours instead of OpenVINO's own cache folder, so
-that its hash can be verified before it is loaded.
+that its hash can be verified before it is loaded. That file does not fix the precision: loaded
+without a hint it runs in bf16 where the CPU has it (2026.4), so every load states it anew.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ is code; every key is checked, so a typing mistake is an error that names the fi
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,7 @@ class Recipe:
         weights: Official weights.
         size: Default ``(height, width)``.
         min_size: Smallest ``(height, width)``.
-        size_multiple: Height and width must be multiples of it.
+        size_multiple: Height and width must be multiples of these.
         options: Options by name.
         presets: Presets by name; one serves all graphs, so that they fit together.
         graphs: Graphs by name.
@@ -153,7 +154,7 @@ class Recipe:
     weights: WeightsSource
     size: tuple[int, int]
     min_size: tuple[int, int]
-    size_multiple: int
+    size_multiple: tuple[int, int]
     options: Mapping[str, Option]
     presets: Mapping[str, Preset]
     graphs: Mapping[str, Graph]
@@ -210,7 +211,7 @@ class Recipe:
     def build_command(self, variant: Variant | None = None, *, weights: str = 'FILE') -> str:
         """What to type to export a variant."""
         variant = variant or self.variant()
-        parts = [f'depth-ros build {self.name} --weights {weights}']
+        parts = [f'depth-ros build {self.name} --weights {shlex.quote(weights)}']
         parts.append(f'--size {format_size(variant.size)}')
         for name, value in variant.options.items():
             if value != self.options[name].default:
@@ -226,23 +227,19 @@ class Recipe:
             self.options[name].check(value, where=where)
 
     def _check_size(self, size: tuple[int, int], where: str) -> None:
-        multiple = self.size_multiple
-        is_multiple = all(length % multiple == 0 for length in size)
-        is_enough = all(got >= least for got, least in zip(size, self.min_size, strict=True))
-        if not (is_multiple and is_enough):
+        fitting = self._next_size(size)
+        if size != fitting:
             raise RecipeError(
                 f'{where}: size must be at least {format_size(self.min_size)} (height x width) '
-                f'in multiples of {multiple}, got {format_size(size)}; try '
-                f'{format_size(self._nearest(size))}'
+                f'in multiples of {format_size(self.size_multiple)}, got {format_size(size)}; try '
+                f'{format_size(fitting)}'
             )
 
-    def _nearest(self, size: tuple[int, int]) -> tuple[int, int]:
-        multiple = self.size_multiple
-        up = [max(-(-got // multiple) * multiple, least) for got, least in self._pairs(size)]
-        return up[0], up[1]
-
-    def _pairs(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        return list(zip(size, self.min_size, strict=True))
+    def _next_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Give the smallest allowed size that is not smaller."""
+        limits = zip(size, self.min_size, self.size_multiple, strict=True)
+        height, width = (-(-max(got, least) // step) * step for got, least, step in limits)
+        return height, width
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -293,9 +290,7 @@ def read_recipe(path: Path) -> Recipe:
     section = Section.of(path, body)
     recipe = _read(section, path)
     section.finish()
-    for preset in recipe.presets:
-        recipe.variant(preset=preset)
-    recipe.variant()
+    _check_variants(recipe)
     return recipe
 
 
@@ -309,7 +304,7 @@ def _read(section: Section, path: Path) -> Recipe:
         weights=_weights(section.section('weights')),
         size=_size(section, 'size'),
         min_size=_size(section, 'min_size'),
-        size_multiple=section.integer('size_multiple'),
+        size_multiple=_multiple(section),
         options=options,
         presets={name: _preset(part) for name, part in section.sections('presets')},
         graphs={name: _graph(part, name, options) for name, part in section.sections('graphs')},
@@ -320,6 +315,16 @@ def _read(section: Section, path: Path) -> Recipe:
     if not recipe.graphs:
         section.fail('graphs', 'at least one graph', {})
     return recipe
+
+
+def _check_variants(recipe: Recipe) -> None:
+    """Refuse defaults or presets that the recipe itself does not allow."""
+    for preset in (None, *recipe.presets):
+        try:
+            recipe.variant(preset=preset)
+        except RecipeError as error:
+            key = f'presets.{preset}' if preset else 'size and options'
+            raise RecipeError(f'{recipe.path}: {key}: {error}') from error
 
 
 def _tasks(section: Section) -> tuple[Task, ...]:
@@ -342,6 +347,15 @@ def _weights(section: Section) -> WeightsSource:
     )
     section.finish()
     return source
+
+
+def _multiple(section: Section) -> tuple[int, int]:
+    """Read one number for both axes, or HEIGHTxWIDTH."""
+    key = 'size_multiple'
+    if section.is_text(key):
+        return _size(section, key)
+    multiple = section.integer(key)
+    return multiple, multiple
 
 
 def _size(section: Section, key: str) -> tuple[int, int]:

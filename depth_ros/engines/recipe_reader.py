@@ -49,6 +49,10 @@ class Section:
             self.fail(key, 'a text', value)
         return value.strip()
 
+    def is_text(self, key: str) -> bool:
+        """Whether the value is a text."""
+        return isinstance(self._get(key), str)
+
     def optional_text(self, key: str) -> str | None:
         """Give a text, or None for null."""
         return None if self._get(key, None) is None else self.text(key)

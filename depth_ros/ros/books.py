@@ -36,6 +36,7 @@ class BooksSnapshot:
         outputs: Pairs that became published results.
         dropped: Pairs that did not, by reason.
         rate_hz: Outputs a second over the last five seconds.
+        mean_rate_hz: Outputs a second from the first to the last output.
         valid_fraction: Share of known pixels in the last output, 0..1; NaN before the first.
         stages: Percentiles by stage.
     """
@@ -43,6 +44,7 @@ class BooksSnapshot:
     outputs: int
     dropped: Mapping[str, int]
     rate_hz: float
+    mean_rate_hz: float
     valid_fraction: float
     stages: Mapping[str, StageTimes]
 
@@ -61,6 +63,7 @@ class Books:
         self._lock = threading.Lock()
         self._num_outputs = 0
         self._dropped: Counter[str] = Counter()
+        self._first_output_s = 0.0
         self._output_times_s: deque[float] = deque(maxlen=1000)
         self._stages_s: dict[str, deque[float]] = {}
         self._valid_fraction = float('nan')
@@ -74,8 +77,10 @@ class Books:
     def output(self, stages_s: Mapping[str, float], valid_fraction: float) -> None:
         """Count one output with its wall seconds by stage."""
         with self._lock:
-            self._num_outputs += 1
             self._output_times_s.append(self._clock())
+            if self._num_outputs == 0:
+                self._first_output_s = self._output_times_s[-1]
+            self._num_outputs += 1
             self._valid_fraction = valid_fraction
             for name, seconds in stages_s.items():
                 self._stages_s.setdefault(name, deque(maxlen=NUM_TIMES)).append(seconds)
@@ -88,6 +93,7 @@ class Books:
                 outputs=self._num_outputs,
                 dropped=MappingProxyType(dict(self._dropped)),
                 rate_hz=self._rate_hz(),
+                mean_rate_hz=self._mean_rate_hz(),
                 valid_fraction=self._valid_fraction,
                 stages=MappingProxyType(stages),
             )
@@ -95,9 +101,16 @@ class Books:
     def _rate_hz(self) -> float:
         oldest = self._clock() - RATE_WINDOW_S
         recent = [moment for moment in self._output_times_s if moment > oldest]
-        if len(recent) < 2:
+        return _rate_hz(len(recent), recent[-1] - recent[0]) if recent else 0.0
+
+    def _mean_rate_hz(self) -> float:
+        if not self._output_times_s:
             return 0.0
-        return (len(recent) - 1) / max(1e-9, recent[-1] - recent[0])
+        return _rate_hz(self._num_outputs, self._output_times_s[-1] - self._first_output_s)
+
+
+def _rate_hz(num_moments: int, duration_s: float) -> float:
+    return (num_moments - 1) / duration_s if duration_s > 0.0 else 0.0
 
 
 def _percentiles(times_s: deque[float]) -> StageTimes:

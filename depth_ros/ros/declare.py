@@ -46,7 +46,7 @@ class DeclaredParameters:
         """
         self._node = node
         self._by_name = {spec.name: spec for spec in specs()}
-        given = _given_values(node)
+        given = given_values(node)
         check_names(given, self._by_name)
         parameters_from(given)
         for spec in specs():
@@ -72,9 +72,7 @@ class DeclaredParameters:
 
     def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Check and apply; called by rclpy before a change takes effect."""
-        changes = {
-            entry.name: entry.value for entry in parameters if entry.name in self._by_name
-        }
+        changes = {entry.name: entry.value for entry in parameters if entry.name in self._by_name}
         try:
             wanted = self.current.changed(changes)
             if not self._is_restoring:
@@ -126,7 +124,7 @@ def _float_range(spec: ParameterSpec) -> FloatingPointRange:
     return FloatingPointRange(from_value=float(lowest), to_value=float(highest))
 
 
-def _given_values(node: Node) -> dict[str, object]:
+def given_values(node: Node) -> dict[str, object]:
     """Give the values set at start, without those that ROS itself knows.
 
     rclpy keeps them in an attribute without a public name (Humble to Kilted) and ignores those

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,23 +47,16 @@ class StereoReport:
 
     def as_dict(self) -> dict[str, object]:
         """Give the record as JSON has it; see ``docs/topics.md``."""
-        books, sides = self.books, self.sides
-        identity = asdict(self.identity) if self.identity else dict.fromkeys(IDENTITY_KEYS, '')
+        books = self.books
         return {
-            **identity,
+            **self._identity(),
             'engine_description': self.engine_description,
             'input': self.input,
-            'received': {side.value: sides[side].received for side in Side},
-            'paired': sides[Side.LEFT].paired,
-            'unpaired': {side.value: dict(sides[side].unpaired) for side in Side},
-            'refused': {side.value: dict(sides[side].refused) for side in Side},
-            'waiting': {side.value: sides[side].waiting for side in Side},
-            'lost': {side.value: self.lost[side] for side in Side},
-            'resets': self.resets,
-            'outputs': books.outputs,
+            **self._counts(),
+            'unpaired': self._by_reason('unpaired'),
+            'refused': self._by_reason('refused'),
             'dropped': dict(books.dropped),
-            'in_flight': self.in_flight,
-            'rate_hz': books.rate_hz,
+            'rate_hz': round(books.mean_rate_hz, 3),
             'valid_fraction': None if math.isnan(books.valid_fraction) else books.valid_fraction,
             'stages_ms': {
                 name: {'p50': times.p50_ms, 'p95': times.p95_ms, 'p99': times.p99_ms}
@@ -74,22 +68,32 @@ class StereoReport:
     def key_values(self) -> dict[str, str]:
         """Give the record flat, as diagnostics have it."""
         books = self.books
-        values = asdict(self.identity) if self.identity else dict.fromkeys(IDENTITY_KEYS, '')
+        values = self._identity()
         values['engine_description'] = self.engine_description
         values['input'] = self.input
         values['rate_hz'] = f'{books.rate_hz:.2f}'
         values['valid_fraction'] = f'{books.valid_fraction:.4f}'
-        values |= {name: str(count) for name, count in self._counts().items()}
+        counts = {**self._counts(), 'dropped': books.num_dropped}
+        for what in ('unpaired', 'refused'):
+            by_reason = self._by_reason(what)
+            counts |= {f'{what}_{reason}': count for reason, count in by_reason.items()}
+        counts |= {f'dropped_{reason}': count for reason, count in books.dropped.items()}
+        values |= {name: str(count) for name, count in counts.items()}
         for name, times in books.stages.items():
-            for key, value in asdict(times).items():
-                values[f'stage_{name}_{key}'] = f'{value:.3f}'
+            values |= {f'{name}_{key}': f'{value:.3f}' for key, value in asdict(times).items()}
         return values
 
+    def _identity(self) -> dict[str, str]:
+        return asdict(self.identity) if self.identity else dict.fromkeys(IDENTITY_KEYS, '')
+
     def _counts(self) -> dict[str, int]:
-        counts = {'paired': self.sides[Side.LEFT].paired, 'outputs': self.books.outputs}
-        counts['dropped'] = self.books.num_dropped
-        counts['in_flight'] = self.in_flight
-        counts['resets'] = self.resets
+        """Give the counters that are not by reason."""
+        counts = {
+            'paired': self.sides[Side.LEFT].paired,
+            'outputs': self.books.outputs,
+            'in_flight': self.in_flight,
+            'resets': self.resets,
+        }
         for side in Side:
             name, books = side.value, self.sides[side]
             counts[f'received_{name}'] = books.received
@@ -97,13 +101,14 @@ class StereoReport:
             counts[f'refused_{name}'] = books.num_refused
             counts[f'waiting_{name}'] = books.waiting
             counts[f'lost_{name}'] = self.lost[side]
-            for reason, count in books.unpaired.items():
-                counts[f'unpaired_{name}_{reason}'] = count
-            for reason, count in books.refused.items():
-                counts[f'refused_{name}_{reason}'] = count
-        for reason, count in self.books.dropped.items():
-            counts[f'dropped_{reason}'] = count
         return counts
+
+    def _by_reason(self, what: str) -> dict[str, int]:
+        """Give ``'unpaired'`` or ``'refused'`` images of both sides by reason."""
+        total: Counter[str] = Counter()
+        for books in self.sides.values():
+            total.update(books.unpaired if what == 'unpaired' else books.refused)
+        return dict(total)
 
 
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')

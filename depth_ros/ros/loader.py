@@ -82,7 +82,7 @@ class ProcessorLoader:
             self._loaded = Loaded(processor=processor, error=None)
         except DepthRosError as error:
             self._loaded = Loaded(processor=None, error=error)
-        except Exception as error:  # noqa: BLE001 - the node must hear of a thread's end
+        except Exception as error:
             logger.exception('opening a processor failed')
             self._loaded = Loaded(
                 processor=None,

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -81,6 +83,12 @@ class Observer(Node):
         """Latest key-value pairs by status name."""
         return self._seen.diagnostics
 
+    def spin(self, duration_s: float) -> None:
+        """Handle messages for a while."""
+        end = time.monotonic() + duration_s
+        while (left := end - time.monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=left)
+
     def seen(self) -> Seen:
         """Decode the newest messages and give them."""
         for topic, decode in DECODERS.items():
@@ -102,6 +110,18 @@ class Observer(Node):
         for status in message.status:
             values = {item.key: item.value for item in status.values}
             self._seen.diagnostics[status.name] = values
+
+
+@contextmanager
+def observing(namespace: str) -> Iterator[Observer]:
+    """Join the ROS graph in a namespace and leave it again."""
+    rclpy.init(args=['--ros-args', '-r', f'__ns:={namespace}'])
+    observer = Observer()
+    try:
+        yield observer
+    finally:
+        observer.destroy_node()
+        rclpy.try_shutdown()
 
 
 def topic_field(topic: str) -> str:

@@ -293,9 +293,7 @@ class StereoParameters:
         choices=('3way', '5way', '8way', '4way'),
         name='sgbm.mode',
     )
-    sgbm_use_color: bool = _described(
-        False, 'Match RGB instead of grey.', name='sgbm.use_color'
-    )
+    sgbm_use_color: bool = _described(False, 'Match RGB instead of grey.', name='sgbm.use_color')
     color_min_disparity_px: float = _described(
         0.0, 'Disparity painted blue on disparity/color.', unit='px'
     )

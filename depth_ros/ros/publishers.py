@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from rclpy.node import Node
@@ -27,7 +28,7 @@ from depth_ros.ros.parameters import StereoParameters
 from depth_ros.ros.qos import output_profile, publisher_events
 from depth_ros.stereo import StereoOutput, Wanted
 
-Message = Image | DisparityImage | PointCloud2 | CameraInfo
+Message: TypeAlias = Image | DisparityImage | PointCloud2 | CameraInfo
 Make = Callable[[StereoOutput, StereoParameters], Message]
 
 

@@ -23,8 +23,14 @@ from depth_ros.ros.loader import THREAD_NAME
 SPIN_S = 0.1
 
 
-class RunnableNode(Protocol):
-    """What ``run_node`` needs beside being an ``rclpy.node.Node``."""
+class Runnable(Protocol):
+    """What ``run_node`` runs: it owns a node instead of being one, so names cannot clash.
+
+    Attributes:
+        node: The ROS node.
+    """
+
+    node: Node
 
     @property
     def is_finished(self) -> bool:
@@ -51,12 +57,12 @@ class StopRequest:
         self.is_set = True
 
 
-def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+def run_node(name: str, make: Callable[[], Runnable], args: Sequence[str] | None = None) -> int:
     """Initialise ROS, run a node until it is done or asked to stop, and give the exit code.
 
     Args:
         name: Logger used before there is a node.
-        make: Makes the node, which must satisfy ``RunnableNode``.
+        make: Makes what is run.
         args: Command line; None takes ``sys.argv``.
     """
     rclpy.init(
@@ -64,29 +70,30 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None = N
     )
     stop = StopRequest()
     try:
-        node = make()
+        runnable = make()
     except DepthRosError as error:
         get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
         return 1
-    code = _spin(node, stop)
+    code = _spin(runnable, stop)
     rclpy.try_shutdown()
     return _leave(code)
 
 
-def _spin(node: Node, stop: StopRequest) -> int:
-    logging.getLogger('depth_ros').addHandler(NodeLogHandler(node))
-    logging.getLogger('depth_ros').setLevel(logging.INFO)
+def _spin(runnable: Runnable, stop: StopRequest) -> int:
+    library_logger = logging.getLogger('depth_ros')
+    library_logger.addHandler(NodeLogHandler(runnable.node))
+    library_logger.setLevel(logging.INFO)
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    executor.add_node(runnable.node)
     try:
-        while not (stop.is_set or node.is_finished):  # type: ignore[attr-defined]
+        while not (stop.is_set or runnable.is_finished):
             executor.spin_once(timeout_sec=SPIN_S)
-        return int(node.close())  # type: ignore[attr-defined]
+        return runnable.close()
     finally:
-        executor.remove_node(node)
+        executor.remove_node(runnable.node)
         executor.shutdown()
-        node.destroy_node()
+        runnable.node.destroy_node()
 
 
 def _leave(code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -15,7 +16,7 @@ from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.messages import camera_from_info, decode_compressed_image, decode_image
 from depth_ros.synchronize import Pair
 
-ImageMessage = Image | CompressedImage
+ImageMessage: TypeAlias = Image | CompressedImage
 DECODERS: dict[type, Callable[[ImageMessage], np.ndarray]] = {
     Image: decode_image,
     CompressedImage: decode_compressed_image,
@@ -118,12 +119,15 @@ class CameraInfoCache:
         if self._problem is not None:
             raise self._problem
         if self._camera is None:
-            raise InputError(
-                'no_camera_info',
-                f'no camera_info on {self.topic} yet: publish the calibration there, or remap '
-                'that name to where your driver publishes it',
-            )
+            raise InputError('no_camera_info', self.missing_text())
         return self._camera
+
+    def missing_text(self) -> str:
+        """Say that no camera_info came, and what to do."""
+        return (
+            f'no camera_info on {self.topic}: publish the calibration there, or remap that name '
+            'to where your driver publishes it'
+        )
 
 
 def _fingerprint(message: CameraInfo) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from depth_ros.synchronize import Pair, Side, StereoSynchronizer
 IMAGE_NAMES = {'raw': 'image_raw', 'rectified': 'image_rect'}
 MESSAGE_TYPES: dict[str, type] = {'raw': Image, 'compressed': CompressedImage}
 SILENT_S = 5.0
+INFO_GRACE_S = 2.0
 
 
 @dataclass(slots=True, eq=False)
@@ -29,13 +30,15 @@ class SideInput:
     Attributes:
         image_topic: Resolved name; empty while ``input`` is ``auto`` and undecided.
         info: Cache of its camera_info.
+        subscribed_s: Monotonic time of the subscription.
         last_image_s: Monotonic time of the last image, or of the subscription.
         num_lost: Images that DDS reports as lost.
     """
 
     image_topic: str
     info: CameraInfoCache
-    last_image_s: float
+    subscribed_s: float = 0.0
+    last_image_s: float = 0.0
     num_lost: int = 0
 
 
@@ -104,32 +107,23 @@ class StereoSubscriptions:
         return [entry for side in Side for entry in self._missing_of(side)]
 
     def _missing_of(self, side: Side) -> list[tuple[str, str]]:
-        state, name = self.sides[side], side.value
-        found = []
-        silent_s = time.monotonic() - state.last_image_s
+        state, name, now = self.sides[side], side.value, time.monotonic()
+        silent_s = now - state.last_image_s
         if silent_s > SILENT_S:
             publishers = self._node.count_publishers(state.image_topic)
-            found.append(
-                (
-                    f'no_{name}_image',
-                    f'no image on {state.image_topic} for {silent_s:.0f} s ({publishers} '
-                    'publishers): check the camera and the name (ros2 topic list), or set '
-                    f'{name}:= of the launch file',
-                )
+            text = (
+                f'no image on {state.image_topic} for {silent_s:.0f} s ({publishers} publishers): '
+                f'check the camera and the name (ros2 topic list), or set {name}:= of the launch '
+                'file'
             )
-        elif not state.info.num_received:
-            found.append(
-                (
-                    f'no_{name}_camera_info',
-                    f'no camera_info on {state.info.topic}: publish the calibration there, or '
-                    'remap that name to where your driver publishes it',
-                )
-            )
-        return found
+            return [(f'no_{name}_image', text)]
+        if state.info.num_received or now - state.subscribed_s < INFO_GRACE_S:
+            return []
+        return [(f'no_{name}_camera_info', state.info.missing_text())]
 
     def _side(self, side: Side) -> SideInput:
         topic = self._node.resolve_topic_name(f'{side.value}/camera_info')
-        return SideInput(image_topic='', info=CameraInfoCache(topic), last_image_s=0.0)
+        return SideInput(image_topic='', info=CameraInfoCache(topic))
 
     def _choose(self) -> str:
         """Give ``raw`` or ``rectified``, or nothing while ``auto`` sees no publisher."""
@@ -149,7 +143,7 @@ class StereoSubscriptions:
     def _subscribe(self, side: Side, name: str) -> None:
         state = self.sides[side]
         state.image_topic = self._image_topic(side, name)
-        state.last_image_s = time.monotonic()
+        state.subscribed_s = state.last_image_s = time.monotonic()
 
         def on_lost(count: int) -> None:
             state.num_lost += count

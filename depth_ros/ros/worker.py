@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Protocol
@@ -126,9 +127,8 @@ class StereoWorker:
         except DepthRosError as error:
             self._books.drop('engine')
             self._complain('engine', f'the engine failed: {error}')
-        except Exception as error:  # noqa: BLE001 - one per worker loop: the node lives on
+        except Exception as error:
             self._books.drop('internal')
-            logger.debug('worker', exc_info=True)
             self._complain('internal', _with_traceback(error))
 
     def _compute(self, job: StereoJob) -> None:
@@ -154,8 +154,6 @@ class StereoWorker:
 
 
 def _with_traceback(error: Exception) -> str:
-    import traceback
-
     return 'a defect of depth_ros, please report it: ' + ''.join(
         traceback.format_exception(type(error), error, error.__traceback__)
     )

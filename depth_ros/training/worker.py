@@ -26,6 +26,8 @@ def _produce(
     results: multiprocessing.Queue,
 ) -> None:
     torch.set_num_threads(1)
+    # Without a reader the queue's own thread would keep the process alive for ever.
+    results.cancel_join_thread()
     parent = os.getppid()
     for batch in batches(
         settings, load_photos(folders), batch_size=batch_size, first=first, stream=stream

@@ -135,10 +135,10 @@ def test_things_that_are_no_manifest_are_refused(onnx: Path, content: str) -> No
 
 def test_missing_files_are_named(onnx: Path) -> None:
     onnx.rename(onnx.with_suffix('.away'))
-    with pytest.raises(ArtifactError, match='toy-12x20.onnx is missing; make it again with'):
+    with pytest.raises(ArtifactError, match=r'toy-12x20\.onnx is missing; make it again with'):
         load_artifact(onnx)
     manifest_path(onnx).unlink()
-    with pytest.raises(ArtifactError, match='toy-12x20.json is missing'):
+    with pytest.raises(ArtifactError, match=r'toy-12x20\.json is missing'):
         load_artifact(onnx)
 
 

@@ -72,9 +72,7 @@ def test_check_runs_once_per_key(onnx: Path, cache: EngineCache) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_another_request_is_checked_anew(
-    onnx: Path, cache: EngineCache, change: dict
-) -> None:
+def test_another_request_is_checked_anew(onnx: Path, cache: EngineCache, change: dict) -> None:
     open_engine(onnx, cache=cache).close()
     open_engine(onnx, cache=cache, **change).close()
     assert toy_runtime.EVENTS == ['build', 'run'] * 2

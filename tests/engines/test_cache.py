@@ -125,7 +125,7 @@ def test_full_disk_is_an_error_with_a_remedy(cache: EngineCache) -> None:
     def fill(folder: Path) -> dict[str, object]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(EngineError, match='No space left.*DEPTH_ROS_CACHE'):
+    with pytest.raises(EngineError, match=r'No space left.*DEPTH_ROS_CACHE'):
         cache.obtain(KEY, fill)
     assert list((cache.root / 'engines').iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,7 +66,7 @@ def expect_frame(outputs: Tensors, index: int) -> None:
 
 
 def test_frames_differ_so_that_mixing_them_up_shows() -> None:
-    for first, second in zip(EXPECTED, EXPECTED[1:], strict=False):
+    for first, second in itertools.pairwise(EXPECTED):
         assert np.abs(first - second).max() > 100 * ATOL
 
 
@@ -106,7 +107,7 @@ def test_two_frames_under_way_come_out_in_any_order(engine: Engine) -> None:
 def test_overlapping_stream_keeps_frames_apart(engine: Engine) -> None:
     order = (0, 1, 2, 3, 0, 2)
     pending = engine.submit(FRAMES[order[0]])
-    for previous, following in zip(order, order[1:], strict=False):
+    for previous, following in itertools.pairwise(order):
         ticket = engine.submit(FRAMES[following])
         expect_frame(pending.result(), previous)
         pending = ticket

@@ -113,7 +113,7 @@ def test_unknown_in_one_alone_is_infinitely_wrong(bad: float) -> None:
 )
 def test_each_limit_refuses_alone(tolerance: Tolerance, is_refused: bool) -> None:
     expected, actual = np.zeros(4), np.array([0, 0, 0, 0.1])
-    call = dict(what='the engine', remedy='do this')
+    call = {'what': 'the engine', 'remedy': 'do this'}
     if not is_refused:
         figures = check_outputs({'map': expected}, {'map': actual}, {'*': tolerance}, **call)
         assert figures['map'].mean == pytest.approx(0.025)
@@ -125,7 +125,7 @@ def test_each_limit_refuses_alone(tolerance: Tolerance, is_refused: bool) -> Non
 
 
 def test_missing_misshapen_and_unlimited_outputs_are_refused() -> None:
-    call = dict(what='the engine', remedy='do this')
+    call = {'what': 'the engine', 'remedy': 'do this'}
     limits = {'map': NO_LIMIT}
     for actual in ({}, {'map': np.zeros(3)}):
         with pytest.raises(ArtifactError, match=r"expected output 'map' of shape \(4,\)"):

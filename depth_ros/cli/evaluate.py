@@ -1,0 +1,58 @@
+"""``depth-ros evaluate stereo``: reproduce the accuracy figures of the card on real pairs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'evaluate', help='measure the shipped network on real pairs with truth (needs torch)'
+    )
+    parser.add_argument('task', choices=('stereo',))
+    parser.add_argument(
+        '--data',
+        type=Path,
+        required=True,
+        help='folder with middlebury_motorcycle and opencv_aloe',
+    )
+    parser.add_argument(
+        '--weights', type=Path, action='append', help='weights, repeatable; the shipped ones'
+    )
+    parser.add_argument(
+        '--size',
+        action='append',
+        help="HEIGHTxWIDTH the pair is resized to, repeatable, or 'native'; 240x320 and 480x640",
+    )
+    parser.add_argument('--iterations', type=int, default=3, help='updates at 1/4')
+    parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
+    parser.add_argument('--json', type=Path, help='file to write the figures to')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print the table; give the exit status."""
+    import torch
+
+    from depth_ros.checkpoints import load_checkpoint
+    from depth_ros.engines.recipe import parse_size
+    from depth_ros.models.crestereo.network_tiny import tiny_network
+    from depth_ros.share import share_path
+    from depth_ros.training.evaluate import evaluate, table
+
+    torch.set_num_threads(args.threads)
+    paths = args.weights or [share_path('weights/crestereo_tiny.safetensors')]
+    networks = {
+        path.stem: tiny_network(load_checkpoint(path), iterations=args.iterations)
+        for path in paths
+    }
+    words = args.size or ['240x320', '480x640']
+    sizes = tuple(None if word == 'native' else parse_size(word) for word in words)
+    rows = evaluate(args.data, networks, sizes)
+    print(table(rows))
+    if args.json:
+        args.json.write_text(json.dumps([row.record() for row in rows], indent=2) + '\n')
+    return 0

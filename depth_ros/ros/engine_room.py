@@ -1,0 +1,134 @@
+"""Which processor runs: opened in the background, swapped between frames, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from depth_ros.errors import DepthRosError
+from depth_ros.ros.declare import DeclaredParameters
+from depth_ros.ros.loader import Loaded, OpenProcessor, ProcessorLoader
+from depth_ros.ros.parameters import ParameterValue, StereoParameters, stereo_settings
+from depth_ros.ros.worker import StereoWorker
+
+REFUSE_WITHIN_S = 0.5
+"""A parameter change waits this long for its processor, so that most failures refuse it."""
+
+PIPELINE_NAMES = (
+    'model',
+    'engine',
+    'precision',
+    'preset',
+    'size',
+    'iterations',
+    'stages',
+    'weights',
+    'num_threads',
+)
+
+
+class EngineRoom:
+    """Keeps parameters, loader and worker in step; used by the executor's thread only."""
+
+    def __init__(
+        self,
+        *,
+        declared: DeclaredParameters,
+        worker: StereoWorker,
+        open_processor: OpenProcessor,
+        on_change: Callable[[StereoParameters], None],
+        log: RcutilsLogger,
+    ) -> None:
+        """Start opening the first processor.
+
+        Args:
+            declared: The node's parameters.
+            worker: Who runs the processor.
+            open_processor: ``open_stereo`` or a double of it.
+            on_change: Told of parameters that were taken over.
+            log: The node's logger.
+
+        Raises:
+            ParameterError: If the start values are refused.
+        """
+        self.failure: DepthRosError | None = None
+        self.phase = 'opening the engine'
+        self._declared = declared
+        self._worker = worker
+        self._on_change = on_change
+        self._log = log
+        self._running = declared.current
+        self._settings = stereo_settings(declared.current)
+        self._loader = ProcessorLoader(open_processor, self._on_progress)
+        self._loader.start(self._settings)
+        declared.start(self._apply)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a processor runs."""
+        return self._worker.processor is not None
+
+    def poll(self) -> None:
+        """Take over what the loader has finished."""
+        loaded = self._loader.take()
+        if loaded is not None and loaded.error is not None:
+            self._on_failure(loaded.error)
+        elif loaded is not None:
+            self._take(loaded, self._declared.current)
+
+    def _apply(self, parameters: StereoParameters) -> None:
+        """Take new parameters over, or refuse them by raising."""
+        settings = stereo_settings(parameters)
+        if settings.pipeline_key != self._settings.pipeline_key:
+            self._prepare(parameters)
+        self._settings = settings
+        self._worker.set_settings(settings)
+        self._on_change(parameters)
+
+    def _prepare(self, parameters: StereoParameters) -> None:
+        """Open another processor; what fails quickly refuses the change."""
+        self._loader.start(stereo_settings(parameters))
+        loaded = self._loader.take(REFUSE_WITHIN_S)
+        if loaded is None:
+            self.phase = f'opening {parameters.model}'
+            self._log.info(f'preparing {parameters.model!r} in the background')
+        elif loaded.error is not None:
+            raise loaded.error
+        else:
+            self._take(loaded, parameters)
+
+    def _take(self, loaded: Loaded, parameters: StereoParameters) -> None:
+        assert loaded.processor is not None
+        self._running, self.phase = parameters, ''
+        self._log.info(f'running {loaded.processor.describe()}')
+        if self.is_open:
+            self._worker.swap(loaded.processor)
+        else:
+            self._worker.start(loaded.processor)
+
+    def _on_failure(self, error: DepthRosError) -> None:
+        """End if nothing runs yet; else go on as before and set the parameters back."""
+        if not self.is_open:
+            self.failure = error
+            return
+        self.phase = ''
+        self._log.error(f'change refused, the old engine goes on: {error}')
+        self._declared.restore(pipeline_values(self._running))
+        self._settings = stereo_settings(self._declared.current)
+        self._worker.set_settings(self._settings)
+
+    def _on_progress(self, phase: str, fraction: float | None) -> None:
+        """Say each phase of long work once; called by the loader's thread."""
+        if phase != self.phase:
+            self._log.info(f'preparing: {phase}')
+        self.phase = phase
+
+
+def pipeline_values(parameters: StereoParameters) -> dict[str, ParameterValue]:
+    """Give the parameters that a processor is opened with, by ROS name."""
+    matcher = [entry.name for entry in fields(parameters) if entry.name.startswith('sgbm_')]
+    names = (*PIPELINE_NAMES, *(name.replace('_', '.', 1) for name in matcher))
+    values = parameters.values()
+    return {name: values[name] for name in names}
