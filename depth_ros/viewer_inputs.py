@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
@@ -40,7 +40,8 @@ NUM_LEFT_KEPT = 8
 """Left images kept: depth comes this many frames later at most."""
 
 RATE_WINDOW_S = 3.0
-MAX_TEXT_LINES = 40
+MAX_TEXT_LINES = 120
+MAX_HEADLINES = 6
 _LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
 _DEPTH_UNITS_M = {'32FC1': ('f4', 1.0), '16UC1': ('u2', 0.001)}
 """Element type and metres of one unit of the encodings of REP 118."""
@@ -57,10 +58,6 @@ class Role(Enum):
     DISPARITY = 'disparity/color'
     POINTS = 'points'
     DIAGNOSTICS = 'diagnostics'
-
-
-RATED = (Role.LEFT, Role.DEPTH, Role.DISPARITY, Role.POINTS)
-"""Topics whose rate is plotted once they were seen."""
 
 
 class KeyValueMessage(Protocol):
@@ -85,17 +82,19 @@ class ViewerInputs:
     A part that cannot be decoded is left out and named in the frame's text.
     """
 
-    def __init__(self, *, stride: int) -> None:
+    def __init__(self, *, stride: int, expected: Collection[Role] = ()) -> None:
         """Start with nothing seen.
 
         Args:
             stride: Every ``stride``-th point of an organised cloud is shown.
+            expected: Topics whose rate is plotted, and whose silence is named.
         """
         self._stride = stride
         self._lock = threading.Lock()
         self._newest: dict[Role, Any] = {}
         self._lefts: deque[Any] = deque(maxlen=NUM_LEFT_KEPT)
-        self._rates: dict[Role, _Rate] = {}
+        self._statuses: dict[str, StatusMessage] = {}
+        self._rates = {role: _Rate() for role in expected}
         self._scale: Scale | None = None
 
     def keep(self, role: Role, message: Any) -> None:
@@ -104,22 +103,27 @@ class ViewerInputs:
             self._newest[role] = message
             if role is Role.LEFT:
                 self._lefts.append(message)
-            if role in RATED:
-                self._rates.setdefault(role, _Rate()).count()
+            if role is Role.DIAGNOSTICS:
+                self._statuses |= {status.name: status for status in message.status}
+            if role in self._rates:
+                self._rates[role].count()
 
     def forget(self) -> None:
         """Drop every message, so that nothing old is shown after a pause."""
         with self._lock:
             self._newest.clear()
             self._lefts.clear()
-            self._rates.clear()
+            self._statuses.clear()
+            self._rates = {role: _Rate() for role in self._rates}
 
     def make_frame(self) -> ViewerFrame:
         """Decode what is there into one frame, the left image being that of the depth."""
         with self._lock:
             newest, lefts = dict(self._newest), list(self._lefts)
+            statuses = list(self._statuses.values())
             rates = {role.value: rate.hz() for role, rate in self._rates.items()}
-        problems: list[str] = []
+            silent = [role.value for role, rate in self._rates.items() if rate.is_silent()]
+        problems = [f'nothing arrives on {name}' for name in silent]
         left = _part(_decode_any_image, _left_of(newest, lefts), problems)
         camera = _part(camera_from_info, newest.get(Role.CAMERA), problems)
         picture = self._picture(newest, problems)
@@ -132,7 +136,8 @@ class ViewerInputs:
             colors=cloud.colors,
             point_size_m=cloud.size_m(camera),
             camera=camera,
-            text='\n'.join([*problems, *diagnostics_lines(newest.get(Role.DIAGNOSTICS))]),
+            headline='\n'.join([*problems, *map(_status_line, statuses)][:MAX_HEADLINES]),
+            text='\n'.join(detail_lines(statuses)),
             rates=rates,
         )
 
@@ -208,11 +213,11 @@ def decode_cloud(message: PointCloudMessage, *, stride: int = 1) -> np.ndarray:
     return cloud
 
 
-def diagnostics_lines(message: Any) -> list[str]:
-    """Give a ``diagnostic_msgs/DiagnosticArray`` as lines of plain text, a few dozen at most."""
+def detail_lines(statuses: Sequence[StatusMessage]) -> list[str]:
+    """Give names and values of ``diagnostic_msgs/DiagnosticStatus`` as plain text, cut short."""
     lines: list[str] = []
-    for status in message.status if message is not None else ():
-        lines.append(_status_line(status))
+    for status in statuses:
+        lines.append(status.name)
         lines += [f'  {item.key:<20} {item.value}' for item in status.values]
     if len(lines) > MAX_TEXT_LINES:
         return [*lines[:MAX_TEXT_LINES], f'... {len(lines) - MAX_TEXT_LINES} more lines']
@@ -249,16 +254,24 @@ class _Rate:
     """Messages per second over the last few seconds; falls to 0 when they stop."""
 
     def __init__(self) -> None:
+        """Start counting now."""
         self._start_s = time.monotonic()
         self._times: deque[float] = deque(maxlen=512)
 
     def count(self) -> None:
+        """Count a message."""
         self._times.append(time.monotonic())
 
     def hz(self) -> float:
+        """Give messages per second."""
         now_s = time.monotonic()
         span_s = min(RATE_WINDOW_S, max(0.5, now_s - self._start_s))
         return sum(moment > now_s - span_s for moment in self._times) / span_s
+
+    def is_silent(self) -> bool:
+        """Whether nothing came for the whole window."""
+        last_s = self._times[-1] if self._times else self._start_s
+        return time.monotonic() - last_s > RATE_WINDOW_S
 
 
 def _part(decode: Callable[[Any], PartT], message: Any, problems: list[str]) -> PartT | None:

@@ -42,7 +42,8 @@ class ViewerFrame:
         colors: ``(N, 3)`` uint8 RGB, one for each point.
         point_size_m: Edge of a drawn point; see ``point_size_m``.
         camera: Drawn as a small pyramid at the origin.
-        text: Plain text, shown as it is (never read as markup).
+        headline: A few words at the top of the page, plain text.
+        text: Details at the bottom of the page, plain text (never read as markup).
         rates: Numbers to plot over time, e.g. ``{'depth Hz': 14.8}``.
     """
 
@@ -53,6 +54,7 @@ class ViewerFrame:
     colors: np.ndarray | None = None
     point_size_m: float = DEFAULT_POINT_SIZE_M
     camera: PinholeCamera | None = None
+    headline: str = ''
     text: str = ''
     rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -119,17 +121,17 @@ class Page:
         server.gui.main_panel.dock_left()
         server.gui.main_panel.set_width(_PANEL_WIDTH_PX)
         self._status = server.gui.add_html(_plain('waiting for frames'), order=0)
-        self._text = server.gui.add_html('', order=1)
+        self._text = server.gui.add_html('', order=4)
 
     def draw(self, frame: ViewerFrame) -> None:
         """Show a frame; browsers apply all of it at once."""
         with self._server.atomic():
-            self._draw_image('left', frame.left, label='left', order=2)
-            self._draw_image('picture', frame.picture, label=frame.picture_label, order=3)
+            self._draw_image('left', frame.left, label='left', order=1)
+            self._draw_image('picture', frame.picture, label=frame.picture_label, order=2)
             self._draw_camera(frame.camera)
             self._draw_cloud(frame)
             self._plot.add(frame.rates)
-            self._status.content = _plain('live')
+            self._status.content = _plain(f'live\n{frame.headline}')
             self._text.content = _plain(frame.text)
 
     def show_problem(self, text: str) -> None:
@@ -234,7 +236,7 @@ class _RatePlot:
             ({'label': 's'}, *lines),
             scales={'x': {'time': False}},
             height=120,
-            order=4,
+            order=3,
         )
 
 

@@ -10,7 +10,8 @@ from enum import Enum
 from pathlib import Path
 
 from depth_ros.engines.recipe import parse_size
-from depth_ros.errors import ParameterError
+from depth_ros.engines.runtime import RUNTIMES
+from depth_ros.errors import EngineError, ParameterError
 from depth_ros.models.base import MODELS, Task
 from depth_ros.models.sgbm.model import SgbmMode, SgbmSettings
 from depth_ros.stereo import StereoSettings
@@ -108,6 +109,7 @@ def stereo_settings(
 
     Raises:
         ParameterError: If a value is not allowed.
+        EngineError: If there is no such runtime.
         RecipeError: If the size is not ``HEIGHTxWIDTH``.
     """
     stereo_models = [name for name, entry in MODELS.items() if Task.STEREO in entry.tasks]
@@ -117,7 +119,7 @@ def stereo_settings(
         )
     return StereoSettings(
         model=model,
-        engine=engine,
+        engine=check_engine(engine),
         precision=precision,
         preset=arguments.preset,
         size=parse_size(arguments.size) if arguments.size else None,
@@ -133,6 +135,22 @@ def stereo_settings(
         fill_holes=arguments.fill_holes,
         sgbm=sgbm_settings(arguments.sgbm),
     )
+
+
+def check_engine(name: str, *, also: str = 'auto') -> str:
+    """Require the name of a runtime before anything slow begins.
+
+    Args:
+        name: What was given.
+        also: The one other word allowed.
+
+    Raises:
+        EngineError: If there is no such runtime.
+    """
+    if name not in (also, *RUNTIMES):
+        known = ', '.join(filter(None, [also, *RUNTIMES]))
+        raise EngineError(f'there is no engine {name!r}; use one of: {known}')
+    return name
 
 
 def sgbm_settings(words: Sequence[str]) -> SgbmSettings:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from depth_ros.cli.arguments import add_engine_arguments
+from depth_ros.cli.arguments import add_engine_arguments, check_engine
 from depth_ros.cli.build import parse_options
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.tables import text_table
@@ -95,7 +95,7 @@ def parse_engines(text: str) -> list[tuple[str, str]]:
 
     Raises:
         ParameterError: If a word has too many parts or an empty one.
-        EngineError: If nothing is ready.
+        EngineError: If there is no such runtime, or none was named and none is ready.
     """
     words = [word for word in text.split(',') if word]
     if not words:
@@ -107,7 +107,7 @@ def parse_engines(text: str) -> list[tuple[str, str]]:
         runtime, _, precision = word.strip().partition(':')
         if not runtime or ':' in precision:
             raise ParameterError(f'--engines takes RUNTIME[:PRECISION], got {word!r}; correct it')
-        engines.append((runtime, precision or 'f32'))
+        engines.append((check_engine(runtime, also=''), precision or 'f32'))
     return list(dict.fromkeys(engines))
 
 

@@ -7,7 +7,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from depth_ros.cli.arguments import OptionValue, add_engine_arguments, scalar, split_assignment
+from depth_ros.cli.arguments import (
+    OptionValue,
+    add_engine_arguments,
+    check_engine,
+    scalar,
+    split_assignment,
+)
 from depth_ros.cli.progress import open_progress
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import open_graphs
@@ -46,6 +52,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, build and say where everything is."""
+    if arguments.engine != EXPORT_ONLY:
+        check_engine(arguments.engine)
     recipe = load_recipe(arguments.recipe)
     variant = recipe.variant(
         preset=arguments.preset or None,

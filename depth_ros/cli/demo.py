@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from depth_ros.ros.observer import Observer
 
 NAMESPACE = '/demo'
+PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+OLD_PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+"""What Fast DDS before 3.0 (ROS 2 Humble to Jazzy) reads instead."""
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 DRAIN_S = 1.5
@@ -77,8 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
     check_requirements(settings)
     os.environ.update(private_environment())
-    with tempfile.TemporaryDirectory() as folder, node_graph(settings, Path(folder)) as graph:
-        return watch(settings, graph)
+    from depth_ros.ros.observer import observing
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        observing(NAMESPACE) as observer,
+        node_graph(settings, Path(folder)) as graph,
+    ):
+        show_live(settings, graph, observer)
+        return finish(settings, graph, observer)
 
 
 def check_requirements(settings: DemoSettings) -> None:
@@ -105,9 +115,10 @@ def private_environment() -> dict[str, str]:
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'OMP_WAIT_POLICY': 'PASSIVE',
     }
-    profile = str(share_path('config/fastdds.xml'))
-    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-        environment[name] = os.environ.get(name, profile)
+    is_old = os.environ.get('ROS_DISTRO', 'kilted') in ('humble', 'iron', 'jazzy')
+    variable = OLD_PROFILE_VARIABLE if is_old else PROFILE_VARIABLE
+    if variable not in os.environ:
+        environment[variable] = str(share_path('config/fastdds.xml'))
     return environment
 
 
@@ -162,6 +173,7 @@ def node_parameters(settings: DemoSettings, folder: Path) -> dict[str, dict[str,
         'stereo_node': stereo,
         'sample_camera': {
             'rate_hz': float(settings.rate_hz),
+            'wait_for_subscribers': True,
             'report_file': str(folder / 'sample_camera.json'),
         },
     }
@@ -180,15 +192,6 @@ def start_node(
         command += ['-p', f'{key}:={value}']
     with (folder / f'{name}.log').open('wb') as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-
-
-def watch(settings: DemoSettings, graph: NodeGraph) -> int:
-    """Show the live table, then write the results."""
-    from depth_ros.ros.observer import observing
-
-    with observing(NAMESPACE) as observer:
-        show_live(settings, graph, observer)
-        return finish(settings, graph, observer)
 
 
 def show_live(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,26 +38,17 @@ def demo_summary(camera: Report, node: Report) -> dict[str, object]:
         camera: Report that ``sample_camera`` wrote at its end.
         node: Report that ``stereo_node`` wrote at its end.
     """
-    received = int(node['received']['left'])
+    sent, received = int(camera['sent']), int(node['received_left'])
+    copied = ('model', 'engine', 'precision', 'size')
+    counted = ('received_right', 'paired', 'unpaired_left', 'unpaired_right', 'refused')
+    closing = ('waiting_left', 'waiting_right', 'outputs', 'dropped')
+    measured = ('rate_hz', 'valid_fraction', 'stages_ms')
     return {
-        'model': node['model'],
-        'engine': node['engine'],
-        'precision': node['precision'],
-        'size': node['size'],
-        'sent': int(camera['sent']),
-        'lost_in_transport': int(camera['sent']) - received,
+        **{name: node[name] for name in copied},
+        'sent': sent,
+        'lost_in_transport': sent - received,
         'received': received,
-        'received_right': int(node['received']['right']),
-        'paired': int(node['paired']),
-        'unpaired_left': sum(node['unpaired']['left'].values()),
-        'unpaired_right': sum(node['unpaired']['right'].values()),
-        'refused': dict(Counter(node['refused']['left']) + Counter(node['refused']['right'])),
-        'waiting': node['waiting'],
-        'outputs': int(node['outputs']),
-        'dropped': node['dropped'],
-        'rate_hz': node['rate_hz'],
-        'valid_fraction': node['valid_fraction'],
-        'stages_ms': node['stages_ms'],
+        **{name: node[name] for name in (*counted, *closing, *measured)},
         'versions': {**versions(), **node['versions']},
     }
 
@@ -125,8 +115,7 @@ def status_table(observer: Observer, *, elapsed_s: float, total_s: float) -> Tab
 
 def stage_text(values: Mapping[str, str]) -> str:
     """Say each stage's median and 95th percentile."""
-    prefix, suffix = 'stage_', '_p50_ms'
-    names = [key[len(prefix) : -len(suffix)] for key in values if key.endswith(suffix)]
+    names = [key.removesuffix('_p50_ms') for key in values if key.endswith('_p50_ms')]
     cells = [
         f'{name} {milliseconds(values, name, "p50")}/{milliseconds(values, name, "p95")}'
         for name in names
@@ -136,7 +125,7 @@ def stage_text(values: Mapping[str, str]) -> str:
 
 def milliseconds(values: Mapping[str, str], stage: str, percentile: str) -> str:
     """Give one figure of one stage, rounded to a tenth."""
-    return f'{float(values.get(f"stage_{stage}_{percentile}_ms", "nan")):.1f}'
+    return f'{float(values.get(f"{stage}_{percentile}_ms", "nan")):.1f}'
 
 
 def count_text(values: Mapping[str, str]) -> str:

@@ -35,20 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
-    import torch
-
-    from depth_ros.checkpoints import load_checkpoint
     from depth_ros.engines.recipe import parse_size
-    from depth_ros.models.crestereo.network_tiny import tiny_network
     from depth_ros.share import share_path
-    from depth_ros.training.evaluate import evaluate, table
+    from depth_ros.training.evaluate import evaluate, load_networks, table
 
-    torch.set_num_threads(args.threads)
     paths = args.weights or [share_path('weights/crestereo_tiny.safetensors')]
-    networks = {
-        path.stem: tiny_network(load_checkpoint(path), iterations=args.iterations)
-        for path in paths
-    }
+    networks = load_networks(paths, iterations=args.iterations, threads=args.threads)
     words = args.size or ['240x320', '480x640']
     sizes = tuple(None if word == 'native' else parse_size(word) for word in words)
     rows = evaluate(args.data, networks, sizes)

@@ -55,6 +55,9 @@ COMMANDS: dict[str, Command] = {
     'train': Command(
         module='depth_ros.cli.train', summary="train one of this project's own networks"
     ),
+    'evaluate': Command(
+        module='depth_ros.cli.evaluate', summary='measure trained weights on pairs with truth'
+    ),
 }
 """Every command by name."""
 

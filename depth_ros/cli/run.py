@@ -28,7 +28,7 @@ from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.rig import Rig, RigSettings, rig_settings
 from depth_ros.cli.timing import percentiles
 from depth_ros.cli.versions import installed_versions
-from depth_ros.errors import InputError
+from depth_ros.errors import CalibrationError, InputError
 from depth_ros.stereo import StereoProcessor, StereoSettings, Wanted, open_stereo
 
 SUMMARY = 'summary.json'
@@ -116,6 +116,7 @@ class PairRunner:
         self._settings = settings
         self._rig = rig
         self._processor: StereoProcessor | None = None
+        self._opening_s = 0.0
 
     def __enter__(self) -> PairRunner:
         """Give itself."""
@@ -134,7 +135,9 @@ class PairRunner:
         """
         frame = self._rig.read_frame(pair)
         if self._processor is None:
+            start = time.perf_counter()
             self._processor = open_stereo(self._settings, progress=self.progress)
+            self._opening_s = time.perf_counter() - start
         output = self._processor.process(frame, wanted=Wanted(depth=True))
         height, width = output.rectified.left.shape[:2]
         title = (
@@ -161,7 +164,7 @@ class PairRunner:
             'refused': dict(tally.refused),
             'outputs': num_made,
             'skipped': tally.skipped,
-            'rate_hz': round(num_made / tally.seconds, 3) if num_made else 0.0,
+            'rate_hz': round(num_made / (tally.seconds - self._opening_s), 3) if num_made else 0.0,
             'valid_fraction': round(float(fractions.mean()), 4) if fractions.size else 0.0,
             'stages_ms': _stages(tally.records),
             'versions': installed_versions(),
@@ -183,12 +186,17 @@ def _run_pairs(found: FoundPairs, runner: PairRunner, *, is_again: bool) -> Tall
         try:
             tally.records.append(runner.run(pair))
         except InputError as error:
-            if len(found.pairs) == 1:
+            if len(found.pairs) == 1 or _concerns_all(error):
                 raise
             tally.refused[error.reason] += 1
             _warn(f'{pair.name} left out: {error}')
         tally.seconds += time.perf_counter() - start
     return tally
+
+
+def _concerns_all(error: InputError) -> bool:
+    """Whether every further pair would fail alike: the calibration itself is at fault."""
+    return isinstance(error, CalibrationError) and error.reason != 'calibration_size'
 
 
 def _identity(settings: StereoSettings, rig: RigSettings) -> Record:

@@ -30,21 +30,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--restart', action='store_true', help='as --resume, with a new schedule (warm restart)'
     )
+    parser.add_argument(
+        '--contact-sheet', type=Path, help='only draw a picture of some samples into this file'
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; give the exit status."""
-    import torch
-
     from depth_ros.errors import ParameterError
     from depth_ros.training.checkpoint import CHECKPOINT_NAME
+    from depth_ros.training.contact_sheet import draw_contact_sheet
     from depth_ros.training.curve import draw_curve
     from depth_ros.training.photos import photo_folders
     from depth_ros.training.recipe import find_recipe
     from depth_ros.training.trainer import METRICS_NAME, RunSettings, Trainer
 
-    torch.set_num_threads(args.threads)
     is_known = (args.out / CHECKPOINT_NAME).is_file()
     if is_known and not (args.resume or args.restart):
         raise ParameterError(
@@ -55,12 +56,17 @@ def run(args: argparse.Namespace) -> int:
     recipe = replace(
         find_recipe(args.recipe), **{key: value for key, value in changes.items() if value}
     )
+    photos = tuple(args.photos) if args.photos else photo_folders()
+    if args.contact_sheet:
+        draw_contact_sheet(recipe.samples, photos, args.contact_sheet)
+        return 0
     settings = RunSettings(
         out=args.out,
-        photos=tuple(args.photos) if args.photos else photo_folders(),
+        photos=photos,
         device=args.device,
         until_s=None if args.until_minutes is None else 60.0 * args.until_minutes,
         restart=args.restart,
+        threads=args.threads,
     )
     trainer = Trainer(recipe, settings)
     trainer.run(_reporter())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 PERIOD_S = 5.0
@@ -32,10 +33,17 @@ class Complaints:
         self._lock = threading.Lock()
         self._last_s: dict[str, float] = {}
         self._num_held_back: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+
+    def count(self, prefix: str) -> int:
+        """Give how often reasons that start so were reported, warned of or not."""
+        with self._lock:
+            return sum(n for reason, n in self._counts.items() if reason.startswith(prefix))
 
     def __call__(self, reason: str, text: str) -> None:
         """Warn, unless the reason was warned of lately."""
         with self._lock:
+            self._counts[reason] += 1
             now = self._clock()
             if now - self._last_s.get(reason, -self._period_s) < self._period_s:
                 self._num_held_back[reason] = self._num_held_back.get(reason, 0) + 1

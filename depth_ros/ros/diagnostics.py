@@ -30,6 +30,7 @@ class StereoReport:
         sides: Books of pairing by side; ``received == paired + unpaired + refused + waiting``.
         lost: Images by side that DDS reports as lost.
         resets: How often pairing started afresh.
+        incompatible_qos: Publishers and subscribers whose QoS did not match.
         in_flight: Pairs being computed; ``paired == outputs + dropped + in_flight``.
         books: Outputs, drops, rate, stage times.
         versions: Version by package.
@@ -41,6 +42,7 @@ class StereoReport:
     sides: Mapping[Side, SideCounts]
     lost: Mapping[Side, int]
     resets: int
+    incompatible_qos: int
     in_flight: int
     books: BooksSnapshot
     versions: Mapping[str, str]
@@ -93,6 +95,7 @@ class StereoReport:
             'outputs': self.books.outputs,
             'in_flight': self.in_flight,
             'resets': self.resets,
+            'incompatible_qos': self.incompatible_qos,
         }
         for side in Side:
             name, books = side.value, self.sides[side]

@@ -29,6 +29,7 @@ RELIABILITY: dict[str, ReliabilityPolicy] = {
     'reliable': ReliabilityPolicy.RELIABLE,
     'best_effort': ReliabilityPolicy.BEST_EFFORT,
 }
+INCOMPATIBLE = 'incompatible_qos'
 CAMERA_INFO_DEPTH = 5
 DIAGNOSTICS_DEPTH = 10
 
@@ -76,7 +77,7 @@ def subscription_events(
 
     def on_incompatible(event: object) -> None:
         report(
-            'incompatible_qos',
+            f'{INCOMPATIBLE}:{topic}',
             f'{topic}: a publisher offers a {policy_name(event)} that this node does not accept, '
             'so none of its messages arrive; set input_reliability:=best_effort here, or '
             'reliable at the publisher',
@@ -96,7 +97,7 @@ def publisher_events(topic: str, report: Report) -> PublisherEventCallbacks:
 
     def on_incompatible(event: object) -> None:
         report(
-            'incompatible_qos',
+            f'{INCOMPATIBLE}:{topic}',
             f'{topic}: a subscriber asks for a {policy_name(event)} that this node does not '
             'offer, so it receives nothing; set output_reliability:=reliable here, or '
             'best effort and volatile at the subscriber',

@@ -53,6 +53,11 @@ class StopRequest:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
+    def ignore(self) -> None:
+        """Ignore signals from now on: the interpreter's end would restore the deadly default."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.is_set = True
 
@@ -77,6 +82,7 @@ def run_node(name: str, make: Callable[[], Runnable], args: Sequence[str] | None
         return 1
     code = _spin(runnable, stop)
     rclpy.try_shutdown()
+    stop.ignore()
     return _leave(code)
 
 

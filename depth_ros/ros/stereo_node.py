@@ -33,7 +33,7 @@ from depth_ros.ros.engine_room import EngineRoom
 from depth_ros.ros.loader import OpenProcessor
 from depth_ros.ros.parameters import StereoParameters
 from depth_ros.ros.publishers import StereoPublishers
-from depth_ros.ros.qos import diagnostics_profile
+from depth_ros.ros.qos import INCOMPATIBLE, diagnostics_profile
 from depth_ros.ros.runner import run_node
 from depth_ros.ros.stereo_job import StereoJob
 from depth_ros.ros.subscriptions import StereoSubscriptions
@@ -56,7 +56,7 @@ class StereoNode:
         Raises:
             ParameterError: If a start value is refused.
         """
-        self.node = Node('stereo_node')
+        self.node = Node('stereo_node', allow_undeclared_parameters=True)
         self._declared = DeclaredParameters(self.node)
         parameters, log = self._declared.current, self.node.get_logger()
         self._complain = Complaints(log.warning)
@@ -113,6 +113,7 @@ class StereoNode:
             sides={side: inputs.synchronizer.counts(side) for side in Side},
             lost={side: inputs.sides[side].num_lost for side in Side},
             resets=inputs.synchronizer.num_resets,
+            incompatible_qos=self._complain.count(INCOMPATIBLE),
             in_flight=self._worker.num_in_flight,
             books=self._books.snapshot(),
             versions=versions(),

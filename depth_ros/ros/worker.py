@@ -127,7 +127,7 @@ class StereoWorker:
         except DepthRosError as error:
             self._books.drop('engine')
             self._complain('engine', f'the engine failed: {error}')
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one per worker loop: the node lives on
             self._books.drop('internal')
             self._complain('internal', _with_traceback(error))
 

@@ -55,12 +55,14 @@ def _room(rng: Rng, size: SceneSize, wall: float) -> list[Layer]:
     """Draw the background wall, and often a floor, a side wall or a ceiling."""
     everywhere = Outline(kind='all')
     bare = rng.random() < 0.25
+    # Whatever its slope and relief, the wall stays in front of infinity everywhere.
+    steepest = wall / (0.5 * size.width)
     back = Surface(
         disparity=wall,
-        slope_x=float(rng.normal(0.0, 0.02)) if wall > 4.0 else 0.0,
+        slope_x=float(np.clip(rng.normal(0.0, 0.02), -0.6 * steepest, 0.6 * steepest)),
         x=size.width / 2,
         y=size.height / 2,
-        **_relief(rng, size.width / 2, chance=0.15),
+        **_relief(rng, size.width / 2, limit=0.5 * wall, chance=0.15),
     )
     layers = [Layer(surface=back, outline=everywhere, paint=_paint(rng, size, bare=bare))]
     for slope_x, slope_y, edge_x, edge_y in _planes(rng, size):
@@ -100,24 +102,25 @@ def _object(rng: Rng, size: SceneSize, wall: float, nearest: float) -> Layer:
     slope = (0.0, 0.0)
     if rng.random() < 0.6:
         slope = tuple(np.clip(rng.normal(0.0, 0.08, 2), -limit, limit))
-    relief = {} if is_small else _relief(rng, outline.radius_x, chance=0.35)
+    relief = {} if is_small else _relief(rng, outline.radius_x, limit=0.5 * disparity, chance=0.35)
     surface = Surface(
         disparity=disparity, slope_x=float(slope[0]), slope_y=float(slope[1]), x=x, y=y, **relief
     )
     return Layer(surface=surface, outline=outline, paint=_paint(rng, size, bare=False))
 
 
-def _relief(rng: Rng, radius: float, *, chance: float) -> dict[str, float]:
-    """Draw waves or a bulge whose slope stays below 0.15."""
+def _relief(rng: Rng, radius: float, *, limit: float, chance: float) -> dict[str, float]:
+    """Draw waves or a bulge whose slope stays below 0.15 and whose height below ``limit`` px."""
     if rng.random() > chance:
         return {}
     if rng.random() < 0.5:
         reach = max(6.0, radius * float(rng.uniform(0.4, 1.0)))
-        return {'bulge': float(rng.uniform(-1.0, 1.0)) * 0.17 * reach, 'reach': reach}
+        height = float(rng.uniform(-1.0, 1.0)) * min(0.17 * reach, limit)
+        return {'bulge': height, 'reach': reach}
     frequency = _log_uniform(rng, 0.02, 0.4)
     turn = float(rng.uniform(0.0, np.pi))
     return {
-        'wave': 0.15 / frequency * float(rng.uniform(0.1, 1.0)),
+        'wave': min(0.15 / frequency, limit) * float(rng.uniform(0.1, 1.0)),
         'wave_x': frequency * float(np.cos(turn)),
         'wave_y': frequency * float(np.sin(turn)),
     }
@@ -133,14 +136,16 @@ def _outline(rng: Rng, size: SceneSize, x: float, y: float) -> Outline:
         thin = _log_uniform(rng, 0.7, 4.0)
         angle = angle if rng.random() < 0.5 else float(rng.normal(0.0, 0.15))
         length = _log_uniform(rng, 12.0, 0.8 * size.height)
-        return Outline(
-            kind='rectangle', x=x, y=y, radius_x=thin, radius_y=length, angle=angle
-        )
+        return Outline(kind='rectangle', x=x, y=y, radius_x=thin, radius_y=length, angle=angle)
     if kind == 'leaf':
         length = _log_uniform(rng, 5.0, 35.0)
         return Outline(
-            kind='ellipse', x=x, y=y, radius_x=length * float(rng.uniform(0.12, 0.35)),
-            radius_y=length, angle=angle,
+            kind='ellipse',
+            x=x,
+            y=y,
+            radius_x=length * float(rng.uniform(0.12, 0.35)),
+            radius_y=length,
+            angle=angle,
         )
     return Outline(
         kind=kind,

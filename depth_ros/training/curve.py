@@ -58,7 +58,7 @@ def _draw_axes(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
         for value in _ticks(10.0 ** low[axis], 10.0 ** high[axis]):
             at = low.copy()
             at[axis] = math.log10(value)
-            x, y = (int(round(v)) for v in _to_pixels(at[None], low, high)[0])
+            x, y = (round(v) for v in _to_pixels(at[None], low, high)[0])
             end = (x, MARGIN) if axis == 0 else (WIDTH - MARGIN, y)
             cv2.line(image, (x, y), end, (225, 225, 225), 1)
             place = (x - 15, y + 22) if axis == 0 else (8, y + 5)

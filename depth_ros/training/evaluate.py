@@ -5,7 +5,7 @@ These pairs are for reporting only. Nothing is trained on them and nothing is ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,9 +15,14 @@ import torch
 
 from depth_ros.accuracy import StereoErrors, disparity_errors
 from depth_ros.camera import ideal_camera, stereo_camera
+from depth_ros.checkpoints import load_checkpoint
 from depth_ros.errors import InputError
 from depth_ros.frames import RectifiedStereo
-from depth_ros.models.crestereo.network_tiny import SIZE_MULTIPLE, CreStereoTiny
+from depth_ros.models.crestereo.network_tiny import (
+    SIZE_MULTIPLE,
+    CreStereoTiny,
+    tiny_network,
+)
 from depth_ros.models.sgbm.model import SgbmModel, SgbmSettings
 from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.preprocess import (
@@ -201,6 +206,16 @@ def network_matcher(network: CreStereoTiny, size: tuple[int, int] | None) -> Mat
 def _padded(size: tuple[int, int]) -> tuple[int, int]:
     height, width = (-(-length // SIZE_MULTIPLE) * SIZE_MULTIPLE for length in size)
     return height, width
+
+
+def load_networks(
+    paths: Sequence[Path], *, iterations: int, threads: int
+) -> dict[str, CreStereoTiny]:
+    """Load networks by the stem of their file, and set the CPU threads they run with."""
+    torch.set_num_threads(threads)
+    return {
+        path.stem: tiny_network(load_checkpoint(path), iterations=iterations) for path in paths
+    }
 
 
 def evaluate_pair(pair: EvaluationPair, method: str, matcher: Matcher) -> EvaluationRow:

@@ -10,7 +10,7 @@ from depth_ros.models.crestereo.network_tiny import TinyPredictions
 
 GAMMA = 0.9
 CLIP_PX = 80.0
-MATCHING_WEIGHT = 0.3
+MATCHING_WEIGHT = 5.0
 
 
 def at_cells(values: Tensor, cell: int) -> Tensor:
@@ -69,10 +69,9 @@ def matching_loss(logits: Tensor, disparity: Tensor, is_occluded: Tensor, cell: 
 
 
 def total_loss(predictions: TinyPredictions, disparity: Tensor, is_occluded: Tensor) -> Tensor:
-    """Give the sequence loss plus the weighted mean matching loss of the levels."""
+    """Give the sequence loss plus the weighted matching losses of all levels."""
     rows = [
         matching_loss(logits, disparity, is_occluded, cell)
         for cell, logits in predictions.row_logits
     ]
-    mean = torch.stack(rows).mean()
-    return sequence_loss(predictions, disparity) + MATCHING_WEIGHT * mean
+    return sequence_loss(predictions, disparity) + MATCHING_WEIGHT * torch.stack(rows).sum()

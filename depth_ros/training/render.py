@@ -194,8 +194,7 @@ def _hidden_from_left(right: _Canvas, left: _Canvas) -> Tensor:
 def _hidden(own: Tensor, other: Tensor, rows: Tensor, match: Tensor) -> Tensor:
     """Compare with the other view's disparity on both sides of the matching column."""
     width = own.shape[1]
-    before = torch.floor(match).long()
-    near = other[rows, before.clamp(0, width - 1)]
-    far = other[rows, (before + 1).clamp(0, width - 1)]
+    near = other[rows, torch.floor(match).long().clamp(0, width - 1)]
+    far = other[rows, torch.ceil(match).long().clamp(0, width - 1)]
     seen = torch.minimum((near - own).abs(), (far - own).abs()) < OCCLUSION_MARGIN_PX
     return ~seen | (match < 0.0) | (match > width - 1)

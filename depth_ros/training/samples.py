@@ -127,9 +127,7 @@ def _draw_views(
             stretch=float(rng.normal(0.0, 0.4)) / settings.scene_height,
         )
     layers = draw_scene(rng, size)
-    return render(
-        layers, pool, height=size.height, width=size.width, row_shift=shift
-    )
+    return render(layers, pool, height=size.height, width=size.width, row_shift=shift)
 
 
 def take_sample(

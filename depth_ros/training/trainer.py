@@ -41,6 +41,7 @@ class RunSettings:
         photos: Folders with photographs for the textures; may be empty.
         device: ``'cpu'`` or ``'cuda'``.
         until_s: Time budget of the schedule, s; None leaves the length to the steps.
+        threads: CPU threads of torch; None leaves them as they are.
         restart: Begin a new schedule on the weights of the last one (warm restart).
         log_every: Steps between rows of the metrics.
         validate_every: Steps between validations.
@@ -52,6 +53,7 @@ class RunSettings:
     photos: tuple[Path, ...] = ()
     device: str = 'cpu'
     until_s: float | None = None
+    threads: int | None = None
     restart: bool = False
     log_every: int = 50
     validate_every: int = 500
@@ -80,6 +82,8 @@ class Trainer:
 
     def __init__(self, recipe: TrainRecipe, settings: RunSettings) -> None:
         torch.manual_seed(recipe.seed)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
         self.recipe, self.settings = recipe, settings
         device = torch.device(settings.device)
         layout = torch.channels_last

@@ -173,6 +173,15 @@ def test_folder_goes_on_after_a_bad_pair_and_ends_with_2(pair, tmp_path):
     assert [entry['name'] for entry in summary['pairs']] == ['000000', '000001']
 
 
+def test_folder_with_a_bad_calibration_stops_at_once(pair, tmp_path):
+    left, right = folders_of(pair, tmp_path)
+    (left / '000003.png').unlink()
+    swapped = json.loads(pair.calibration.read_text()) | {'baseline_meters': -0.12}
+    (tmp_path / 'swapped.json').write_text(json.dumps(swapped), encoding='utf-8')
+    words = ('run', 'stereo', left, right, '--calibration', 'swapped.json')
+    expect_one_sentence(depth_ros(*words, cwd=tmp_path), 'swapped')
+
+
 def test_one_folder_with_left_and_right_names(pair, tmp_path, capsys):
     words = ['run', 'stereo', str(pair.folder), str(pair.folder), '--write', 'depth']
     assert main([*words, '--calibration', str(pair.calibration), '-o', str(tmp_path)]) == 0
@@ -249,6 +258,7 @@ def spoiled(pair, tmp_path):
         ({'calibration': 'notes.txt'}, ['notes.txt is no calibration', 'KITTI']),
         ({'calibration': 'swapped.json'}, ['swapped']),
         ({'more': ['--model', 'monet']}, ["no stereo model 'monet'", 'sgbm']),
+        ({'more': ['--engine', 'abacus']}, ["no engine 'abacus'"]),
         ({'more': ['--write', 'depth,video']}, ['--write', 'video']),
         ({'more': ['--sgbm', 'blocks=3']}, ["no setting 'blocks'", 'block_size']),
         ({'more': ['--sgbm', 'block_size=big']}, ['block_size must be int']),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from shared_data import REPOSITORY
 
+from depth_ros.engines import cache as cache_module
 from depth_ros.engines.cache import CacheKey, EngineCache, cache_root, read_check
 from depth_ros.errors import ArtifactError, EngineError
 
@@ -119,6 +120,23 @@ def test_failed_build_leaves_nothing_and_can_be_repeated(cache: EngineCache) -> 
         cache.obtain(KEY, fail)
     assert list((cache.root / 'engines').iterdir()) == []
     assert cache.obtain(KEY, build).is_dir()
+
+
+def test_folder_gets_its_name_only_when_all_is_on_the_disk(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Power may fail between any two flushes: the final name must not exist before the last."""
+    final = cache.root / 'engines' / KEY.folder
+    flushed: list[tuple[str, bool]] = []
+
+    def note(path: Path) -> None:
+        flushed.append((path.name, final.exists()))
+
+    monkeypatch.setattr(cache_module, 'flush_path', note)
+    cache.obtain(KEY, build)
+    assert [name for name, _ in flushed[:2]] in (['plan', 'entry.json'], ['entry.json', 'plan'])
+    assert [is_final for _, is_final in flushed] == [False, False, False, True]
+    assert flushed[-1][0] == 'engines'
 
 
 def test_full_disk_is_an_error_with_a_remedy(cache: EngineCache) -> None:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_graph import INPUTS, OUTPUTS, toy_frames, toy_function, toy_module, write_toy_artifact
+from toy_graph import (
+    INPUTS,
+    OUTPUTS,
+    TOY_ONNX,
+    toy_frames,
+    toy_function,
+    toy_module,
+    write_toy_artifact,
+    write_toy_onnx,
+)
 
 from depth_ros.engines.artifact import load_artifact
 from depth_ros.engines.base import Engine
@@ -24,7 +33,6 @@ ATOL = 1e-5
 
 
 def open_onnx(runtime: str, folder: Path) -> Engine:
-    pytest.importorskip('onnx', reason='the package onnx is absent')
     pytest.importorskip(runtime, reason=f'the runtime {runtime} is absent')
     artifact = load_artifact(write_toy_artifact(folder))
     built = folder / 'built'
@@ -68,6 +76,12 @@ def expect_frame(outputs: Tensors, index: int) -> None:
 def test_frames_differ_so_that_mixing_them_up_shows() -> None:
     for first, second in itertools.pairwise(EXPECTED):
         assert np.abs(first - second).max() > 100 * ATOL
+
+
+def test_stored_graph_is_what_its_source_makes(tmp_path: Path) -> None:
+    onnx = pytest.importorskip('onnx', reason='the package onnx is absent')
+    write_toy_onnx(tmp_path / 'toy.onnx')
+    assert onnx.load(tmp_path / 'toy.onnx').graph == onnx.load(TOY_ONNX).graph
 
 
 def test_every_onnx_runtime_is_in_the_contract() -> None:

@@ -144,7 +144,7 @@ REMOVE = object()
         (['size'], '4x4', ['at least 8x8', '4x4']),
         (['size_multiple'], 0, ['size_multiple', 'positive']),
         (['size_multiple'], True, ['size_multiple', 'positive']),
-        (['size_multiple'], '4x16', ['presets.fast', 'multiples of 4x16', '8x12', '8x16']),
+        (['size_multiple'], '4x16', ['size and options', 'multiples of 4x16', '12x20', '12x32']),
         (['size_multiple'], '4', ['size_multiple', 'HEIGHTxWIDTH']),
         (['options', 'steps', 'default'], 9, ['options.steps', '<= 8', 'got 9']),
         (['options', 'steps', 'default'], None, ['options.steps.default']),

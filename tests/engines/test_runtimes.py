@@ -16,7 +16,6 @@ from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.errors import EngineError
 
 ONNX_RUNTIMES = ('openvino', 'onnxruntime')
-pytest.importorskip('onnx', reason='the package onnx is absent')
 
 
 @pytest.fixture(params=ONNX_RUNTIMES)

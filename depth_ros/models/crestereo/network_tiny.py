@@ -19,22 +19,25 @@ that level's cells.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from depth_ros.errors import ParameterError, WeightsError
+from depth_ros.models.crestereo.network_tiny_correlation import (
+    TAP_RADIUS,
+    RowSight,
+    float32_region,
+    full_precision,
+    local_correlation,
+    warp_right,
+)
 from depth_ros.models.exportable import Exportable
 from depth_ros.tensors import TensorSpec
 
-TAP_RADIUS = 4
-"""The row lookup reads 2 * TAP_RADIUS + 1 samples at each pyramid scale."""
-PEAK_RADIUS = 2
-"""The soft-argmax of the row hypothesis looks this many cells around the best one."""
-ROW_PADDING = 2 * TAP_RADIUS + 4
 SIZE_MULTIPLE = 16
 GRAPH = 'crestereo'
 """The graph's name: the variant takes the place of the large network behind the same model."""
@@ -84,14 +87,6 @@ class TinyPredictions:
     row_logits: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
-def float32_region(tensor: Tensor) -> AbstractContextManager:
-    """Switch mixed precision off: similarities and coordinates need all of float32."""
-    kind = tensor.device.type
-    if torch.is_autocast_enabled(kind):
-        return torch.autocast(kind, enabled=False)
-    return nullcontext()
-
-
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch normalisation and a shortcut."""
 
@@ -129,10 +124,8 @@ class Encoder(nn.Module):
         self.stages = nn.ModuleList(
             # Averaging halves the map: the gradient of a bfloat16 3x3 convolution with stride 2
             # takes four times as long on a CPU (torch 2.13), and averaging does not alias.
-            nn.Sequential(
-                nn.AvgPool2d(2), ResidualBlock(narrow, wide), ResidualBlock(wide, wide)
-            )
-            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+            nn.Sequential(nn.AvgPool2d(2), ResidualBlock(narrow, wide), ResidualBlock(wide, wide))
+            for narrow, wide in pairwise(widths)
         )
         self.laterals = nn.ModuleList(nn.Conv2d(width, 64, 1) for width in config.widths)
         self.smooth = nn.ModuleList(nn.Conv2d(64, 64, 3, 1, 1) for _ in config.widths[:-1])
@@ -150,134 +143,14 @@ class Encoder(nn.Module):
         return half, maps
 
 
-class RowSight:
-    """Similarity of every left cell with every cell of its right row.
-
-    Args:
-        left: Matching features (B, C, H, W), float32.
-        right: The same of the right image.
-        scales: Scales of the 1-D pyramid over the right row.
-    """
-
-    def __init__(self, left: Tensor, right: Tensor, scales: tuple[int, ...]) -> None:
-        channels, self.width = left.shape[1], left.shape[3]
-        rows_left = left.permute(0, 2, 3, 1) * channels**-0.5
-        self.logits = torch.matmul(rows_left, right.permute(0, 2, 1, 3))
-        self.scales = scales
-        self.pyramid = [functional.pad(self._pool(s), (ROW_PADDING, ROW_PADDING)) for s in scales]
-        self.columns = torch.arange(self.width, device=left.device, dtype=torch.float32)
-
-    def _pool(self, scale: int) -> Tensor:
-        if scale == 1:
-            return self.logits
-        batch, height, width, _ = self.logits.shape
-        rows = functional.pad(self.logits, (0, -width % scale))
-        return rows.reshape(batch, height, width, -(-width // scale), scale).mean(-1)
-
-    def lookup(self, disparity: Tensor) -> Tensor:
-        """Read nine linear samples per scale around x - disparity.
-
-        Args:
-            disparity: (B, 1, H, W) in cells.
-
-        Returns:
-            (B, 9 * scales, H, W); zero where the row has ended.
-        """
-        match = self.columns - disparity[:, 0]
-        taps = [self._taps(volume, match, s) for volume, s in zip(self.pyramid, self.scales)]  # noqa: B905
-        return torch.cat(taps, -1).permute(0, 3, 1, 2)
-
-    def _taps(self, volume: Tensor, match: Tensor, scale: int) -> Tensor:
-        position = ((match + 0.5) / scale - 0.5).unsqueeze(-1)
-        base = torch.floor(position)
-        fraction = position - base
-        offsets = torch.arange(2 * TAP_RADIUS + 2, device=match.device, dtype=torch.float32)
-        start = torch.clamp(
-            base - TAP_RADIUS + ROW_PADDING, 0.0, volume.shape[-1] - 2.0 * TAP_RADIUS - 2.0
-        )
-        samples = torch.gather(volume, -1, (start + offsets).long())
-        return samples[..., :-1] * (1.0 - fraction) + samples[..., 1:] * fraction
-
-    def best_match(self) -> tuple[Tensor, Tensor]:
-        """Give the disparity (B, 1, H, W) of the row's best match and its share of the mass.
-
-        The soft-argmax runs over the cells next to the best one; matches right of x, that is
-        negative disparities, are excluded.
-        """
-        forbidden = self.columns[None, :] > self.columns[:, None]
-        shares = torch.softmax(self.logits - 1e4 * forbidden.float(), -1)
-        peak = shares.argmax(-1, keepdim=True)
-        near = (self.columns - peak.float()).abs() <= PEAK_RADIUS
-        shares = shares * near.float()
-        score = shares.sum(-1)
-        match = (shares * self.columns).sum(-1) / score
-        return torch.relu(self.columns - match).unsqueeze(1), score.unsqueeze(1)
-
-
-def warp_right(right: Tensor, disparity: Tensor) -> Tensor:
-    """Sample right features (B, C, H, W) at x - disparity; zero outside."""
-    _, _, height, width = right.shape
-    columns = torch.arange(width, device=right.device, dtype=torch.float32)
-    rows = torch.arange(height, device=right.device, dtype=torch.float32)
-    x = (columns - disparity[:, 0] + 0.5) * (2.0 / width) - 1.0
-    y = ((rows + 0.5) * (2.0 / height) - 1.0)[None, :, None].expand_as(x)
-    grid = torch.stack((x, y), -1)
-    return functional.grid_sample(right, grid, 'bilinear', 'zeros', align_corners=False)
-
-
-def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
-    """Correlate group-wise over a 3x3 window (CREStereo eq. 1); (B, 9 * groups, H, W)."""
-    reference = left.permute(0, 2, 3, 1) * (groups / left.shape[1])
-    padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    if torch.is_grad_enabled() and reference.requires_grad:
-        return WindowProducts.apply(reference, padded, groups).permute(0, 3, 1, 2)
-    return _window_products(reference, padded, groups).permute(0, 3, 1, 2)
-
-
-def _windows(padded: Tensor, height: int, width: int) -> list[Tensor]:
-    """Give the nine views (B, H, W, C) of a map padded by one, row by row."""
-    return [padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
-
-
-def _window_products(reference: Tensor, padded: Tensor, groups: int) -> Tensor:
-    batch, height, width, channels = reference.shape
-    shape = (batch, height, width, groups, channels // groups)
-    views = _windows(padded, height, width)
-    return torch.cat([(reference * view).reshape(shape).sum(-1) for view in views], -1)
-
-
-class WindowProducts(torch.autograd.Function):
-    """The same with a gradient that adds in place: a third off a training step on a CPU."""
-
-    @staticmethod
-    def forward(ctx, reference: Tensor, padded: Tensor, groups: int) -> Tensor:  # noqa: ANN001
-        """Give (B, H, W, 9 * groups) from (B, H, W, C) and (B, H + 2, W + 2, C)."""
-        ctx.save_for_backward(reference, padded)
-        ctx.groups = groups
-        return _window_products(reference, padded, groups)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN001
-        """Give the gradients of both maps."""
-        reference, padded = ctx.saved_tensors
-        batch, height, width, channels = reference.shape
-        of_reference, of_padded = torch.zeros_like(reference), torch.zeros_like(padded)
-        outputs = _windows(of_padded, height, width)
-        for index, view in enumerate(_windows(padded, height, width)):
-            part = gradient[..., index * ctx.groups : (index + 1) * ctx.groups]
-            part = part.repeat_interleave(channels // ctx.groups, -1)
-            of_reference.addcmul_(part, view)
-            outputs[index].addcmul_(part, reference)
-        return of_reference, of_padded, None
-
-
 class UpdateBlock(nn.Module):
     """A convolutional GRU that reads the correlations and moves the disparity."""
 
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
         hidden = config.hidden
-        evidence = 9 * (config.groups + len(config.row_scales)) + 3
+        taps = (2 * TAP_RADIUS + 1) * len(config.row_scales)
+        evidence = 9 * config.groups + taps + 3
         self.hidden = hidden
         self.squeeze = nn.Conv2d(evidence, 64, 1)
         self.motion = nn.Conv2d(64, hidden, 3, 1, 1)
@@ -328,7 +201,7 @@ def upsample_convex(disparity: Tensor, logits: Tensor) -> Tensor:
         (B, 1, 4H, 4W) in pixels.
     """
     batch, _, height, width = disparity.shape
-    weights = torch.softmax(logits.float().reshape(batch, 9, 16, height, width), 1)
+    weights = torch.softmax(full_precision(logits).reshape(batch, 9, 16, height, width), 1)
     padded = functional.pad(4.0 * disparity, (1, 1, 1, 1), mode='replicate')
     near = torch.stack(
         [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)], 1
@@ -342,6 +215,7 @@ class Level(nn.Module):
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
         self.match = nn.Conv2d(64, config.match, 1)
+        nn.init.normal_(self.match.weight, std=64**-0.5)
         self.context = nn.Conv2d(64, 64, 1)
         self.state = nn.Conv2d(64, config.hidden, 1)
 
@@ -387,14 +261,16 @@ class CreStereoTiny(nn.Module):
     ) -> Tensor:
         """Update the disparity at one resolution and note the predictions."""
         level, cell = self.levels[index], 4 << index
-        match = level.match(features).float()
+        match = full_precision(level.match(features))
         left, right = match.chunk(2, 0)
         own = features[: left.shape[0]]
         state = torch.tanh(level.state(own))
         context = self.update.context(functional.relu(level.context(own)))
         with float32_region(left):
             sight = RowSight(left, right, self.config.row_scales)
-            best, score = self._hypothesis(sight, left)
+            # Only the cross-entropy teaches the hypothesis: a wrong peak is up to a row away, and
+            # the gradient of that jump would drown everything else early in training.
+            best, score = (value.detach() for value in self._hypothesis(sight, left))
         found.row_logits.append((cell, sight.logits))
         disparity = best if disparity is None else disparity
         count = self.config.iterations[2 - index]
@@ -433,7 +309,7 @@ class CreStereoTiny(nn.Module):
         away = best - disparity if self.config.hypothesis else best
         evidence = torch.cat((local, row, disparity / 32.0, torch.tanh(away / 4.0), score), 1)
         state, move = self.update(state, context, evidence)
-        move = move.float()
+        move = full_precision(move)
         return state, disparity + move[:, :1] + torch.sigmoid(move[:, 1:]) * away
 
 

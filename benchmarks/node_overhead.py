@@ -1,0 +1,168 @@
+"""What the node costs besides the matcher: p50, p95, p99 at 640x480 and 1280x720.
+
+The matcher is a double that gives one constant disparity at once, so that the stages are the
+node's own: wait, decode, rectify, depth, cloud and publishing. A second process publishes
+distorted bgr8 pairs (they are rectified) and subscribes to disparity, depth and points.
+
+    python benchmarks/node_overhead.py [--pairs 200] [--rate 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from node_processes import NodeProcess, use_private_domain
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+from timing import machine, markdown_table, write_report
+
+from depth_ros.messages import fill_image
+from depth_ros.models.base import Prepared
+from depth_ros.pipeline import Pipeline
+from depth_ros.results import DisparityResult
+from depth_ros.stereo import StereoProcessor, StereoSettings
+
+SIZES = ((480, 640), (720, 1280))
+DISPARITY_PX, BASELINE_M = 16.0, 0.1
+STAGES = ('wait', 'decode', 'rectify', 'infer', 'filter', 'depth', 'publish', 'total')
+
+
+class ConstantMatcher:
+    """A matcher that costs nothing: the same disparity everywhere."""
+
+    name = 'constant'
+    graphs: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        """Keep the last map, so that even its allocation is not counted."""
+        self._disparity = np.zeros((0, 0), np.float32)
+
+    def preprocess(self, frame):
+        """Give the frame's size on."""
+        return Prepared(feeds={}, context=frame.left.shape[:2])
+
+    def infer(self, engines, prepared):
+        """Give the constant map."""
+        if self._disparity.shape != prepared.context:
+            self._disparity = np.full(prepared.context, DISPARITY_PX, np.float32)
+        return {'disparity': self._disparity}
+
+    def postprocess(self, outputs, prepared, frame):
+        """Wrap it."""
+        return DisparityResult(
+            disparity=outputs['disparity'],
+            camera=frame.camera,
+            stamp_ns=frame.stamp_ns,
+            max_disparity_px=64.0,
+        )
+
+
+def run_node() -> None:
+    """Be the node under test."""
+    from depth_ros.ros.runner import run_node as run
+    from depth_ros.ros.stereo_node import StereoNode
+
+    def open_constant(settings: StereoSettings, *, progress=None) -> StereoProcessor:
+        return StereoProcessor(Pipeline(ConstantMatcher()), settings)
+
+    sys.exit(run('stereo_node', lambda: StereoNode(open_processor=open_constant)))
+
+
+def measure(size: tuple[int, int], arguments: argparse.Namespace) -> dict:
+    """Run one size and give the node's report."""
+    from depth_ros.ros.observer import observing
+
+    with tempfile.TemporaryDirectory() as folder, observing('') as observer:
+        report = Path(folder) / 'node.json'
+        node = NodeProcess([__file__, '--role', 'node', '--ros-args'], report)
+        driver = Driver(observer, size)
+        driver.wait()
+        for index in range(arguments.pairs):
+            driver.publish(index)
+            observer.spin(1.0 / arguments.rate)
+        return node.stop()
+
+
+class Driver:
+    """Publishes one distorted pair again and again, as a camera driver would."""
+
+    def __init__(self, node, size: tuple[int, int]) -> None:
+        """Make images and calibration of a size."""
+        self._node = node
+        generator = np.random.default_rng(0)
+        image = generator.integers(0, 255, (*size, 3), np.uint8)
+        self._sides = {}
+        for side, offset in (('left', 0.0), ('right', BASELINE_M)):
+            pixels, info = Image(), camera_info(size, offset)
+            fill_image(pixels, image, 'bgr8')
+            publishers = (
+                node.create_publisher(Image, f'{side}/image_raw', qos_profile_sensor_data),
+                node.create_publisher(CameraInfo, f'{side}/camera_info', 10),
+            )
+            self._sides[side] = (publishers, pixels, info)
+
+    def wait(self) -> None:
+        """Wait until the node subscribes and its outputs are subscribed to."""
+        while not all(publisher.get_subscription_count() for publisher in self._sides['right'][0]):
+            self._node.spin(0.1)
+        self._node.spin(3.0)
+
+    def publish(self, index: int) -> None:
+        """Publish a pair with fresh, equal stamps."""
+        stamp = self._node.get_clock().now().to_msg()
+        for publishers, pixels, info in self._sides.values():
+            for publisher, message in zip(publishers, (pixels, info), strict=True):
+                message.header.stamp = stamp
+                message.header.frame_id = 'camera'
+                publisher.publish(message)
+
+
+def camera_info(size: tuple[int, int], offset_m: float) -> CameraInfo:
+    """Give a calibration with real distortion, so that images are remapped."""
+    height, width = size
+    focal = 0.7 * width
+    k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+    p = [focal, 0.0, width / 2, -focal * offset_m, 0.0, focal, height / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return CameraInfo(
+        height=height,
+        width=width,
+        distortion_model='plumb_bob',
+        d=[-0.28, 0.07, 0.0002, 0.00002, 0.0],
+        k=k,
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=p,
+    )
+
+
+def main() -> None:
+    """Measure both sizes and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--role', default='driver')
+    parser.add_argument('--pairs', type=int, default=200)
+    parser.add_argument('--rate', type=float, default=10.0)
+    arguments, _ = parser.parse_known_args()
+    if arguments.role == 'node':
+        run_node()
+        return
+    use_private_domain()
+    print(machine())
+    started = time.monotonic()
+    reports = {f'{width}x{height}': measure((height, width), arguments) for height, width in SIZES}
+    rows = []
+    for size, report in reports.items():
+        for stage in STAGES:
+            times = report['stages_ms'][stage]
+            rows.append([size, stage, *(f'{times[name]:.2f}' for name in ('p50', 'p95', 'p99'))])
+    print(markdown_table(['size', 'stage', 'p50 ms', 'p95 ms', 'p99 ms'], rows))
+    write_report('node_overhead', {'seconds': time.monotonic() - started, 'reports': reports})
+    rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    main()

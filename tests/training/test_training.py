@@ -1,0 +1,268 @@
+"""Losses, schedule, checkpoints, the loop: gradients right, kills survived, one sample learnt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs torch')
+
+from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
+from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
+    CreStereoTiny,
+    TinyConfig,
+    TinyPredictions,
+    upsample_convex,
+)
+from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
+    RowSight,
+    WindowProducts,
+    local_correlation,
+    warp_right,
+)
+from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text  # noqa: E402
+from depth_ros.training.curve import draw_curve  # noqa: E402
+from depth_ros.training.losses import (  # noqa: E402
+    at_cells,
+    matching_loss,
+    sequence_loss,
+    total_loss,
+)
+from depth_ros.training.metrics import MetricsLog, read_metrics  # noqa: E402
+from depth_ros.training.recipe import TrainRecipe, find_recipe  # noqa: E402
+from depth_ros.training.samples import SampleSettings, batches  # noqa: E402
+from depth_ros.training.schedule import one_cycle, run_progress  # noqa: E402
+from depth_ros.training.trainer import RunSettings, Trainer, to_tensors  # noqa: E402
+
+SMALL_NETWORK = TinyConfig(
+    stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
+)
+SMALL_SAMPLES = SampleSettings(
+    scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2, textures=6
+)
+SMALL = TrainRecipe(
+    name='small', network=SMALL_NETWORK, samples=SMALL_SAMPLES, steps=6, batch_size=2, mixed=False,
+    validation_samples=8,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_local_correlation_has_the_right_gradient() -> None:
+    torch.manual_seed(0)
+    reference = torch.randn(1, 4, 5, 8, dtype=torch.float64, requires_grad=True)
+    padded = torch.randn(1, 6, 7, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda a, b: WindowProducts.apply(a, b, 2), (reference, padded)
+    )
+
+
+def test_local_correlation_gives_the_same_with_and_without_gradient() -> None:
+    torch.manual_seed(0)
+    left, right = torch.randn(2, 1, 8, 4, 6).unbind(0)
+    plain = local_correlation(left, right, 4)
+    trained = local_correlation(left.requires_grad_(), right.requires_grad_(), 4)
+    torch.testing.assert_close(plain, trained)
+    # The middle window, first group, written out.
+    expected = (left[0, :2] * right[0, :2]).mean(0)
+    torch.testing.assert_close(trained[0, 4 * 4], expected)
+
+
+def test_losses_have_the_right_gradient() -> None:
+    torch.manual_seed(1)
+    truth = torch.rand(1, 1, 16, 32, dtype=torch.float64) * 9
+    hidden = torch.rand(1, 1, 16, 32) < 0.2
+    full = (torch.rand(1, 1, 16, 32, dtype=torch.float64) * 9).requires_grad_()
+    coarse = (torch.rand(1, 1, 4, 8, dtype=torch.float64) * 9).requires_grad_()
+    logits = torch.randn(1, 4, 8, 8, dtype=torch.float64, requires_grad=True)
+
+    def value(full, coarse, logits):
+        found = TinyPredictions(coarse=[(4, coarse)], full=full, row_logits=[(4, logits)])
+        return total_loss(found, truth, hidden)
+
+    assert torch.autograd.gradcheck(value, (full, coarse, logits))
+
+
+def test_network_gradient_matches_finite_differences() -> None:
+    torch.manual_seed(2)
+    network = CreStereoTiny(SMALL_NETWORK).double().eval()
+    left, right = (255 * torch.rand(2, 1, 3, 32, 64, dtype=torch.float64)).unbind(0)
+    weight = network.update.squeeze.weight
+
+    def value() -> torch.Tensor:
+        # The first update only: between updates the disparity is cut off on purpose.
+        return network.predict(left, right).coarse[0][1].mean()
+
+    value().backward()
+    index = (3, 2, 0, 0)
+    analytic, step = float(weight.grad[index]), 1e-5
+    with torch.no_grad():
+        weight[index] += step
+        above = float(value())
+        weight[index] -= 2 * step
+        below = float(value())
+    assert abs(analytic) > 1e-9
+    assert analytic == pytest.approx((above - below) / (2 * step), rel=1e-4)
+
+
+def test_sequence_loss_weighs_by_gamma() -> None:
+    truth = torch.zeros(1, 1, 8, 8)
+    found = TinyPredictions(
+        coarse=[(8, torch.full((1, 1, 1, 1), 2.0)), (4, torch.full((1, 1, 2, 2), 3.0))],
+        full=torch.full((1, 1, 8, 8), 5.0),
+    )
+    assert float(sequence_loss(found, truth)) == pytest.approx(0.81 * 2 + 0.9 * 3 + 5)
+    assert float(at_cells(torch.arange(8.0).expand(1, 1, 8, 8), 4)[0, 0, 0, 1]) == 6.0
+
+
+def test_matching_loss_is_least_at_the_true_match() -> None:
+    width, true = 8, 3
+    disparity = torch.full((1, 1, 4, 4 * width), 4.0 * true)
+    hidden = torch.zeros(1, 1, 4, 4 * width, dtype=torch.bool)
+
+    def loss(shift: int) -> float:
+        logits = torch.zeros(1, 1, width, width)
+        for x in range(shift, width):
+            logits[0, 0, x, x - shift] = 20.0
+        return float(matching_loss(logits, disparity, hidden, 4))
+
+    assert loss(true) < 1e-3
+    assert min(loss(true - 1), loss(true + 1)) > 5.0
+    assert float(matching_loss(torch.zeros(1, 1, 8, 8), disparity, ~hidden, 4)) == 0.0
+
+
+def test_row_sight_finds_the_match_anywhere_in_the_row() -> None:
+    torch.manual_seed(3)
+    right = 4.0 * torch.randn(1, 64, 3, 32)
+    shift = 17
+    left = torch.zeros_like(right)
+    left[..., shift:] = right[..., :-shift]
+    sight = RowSight(left, right, (1, 2, 4))
+    best, score = sight.best_match()
+    torch.testing.assert_close(
+        best[..., shift:], torch.full((1, 1, 3, 15), 17.0), atol=0.02, rtol=0
+    )
+    assert float(score[..., shift:].min()) > 0.99
+    taps = sight.lookup(torch.full((1, 1, 3, 32), float(shift)))
+    assert taps.shape == (1, 27, 3, 32)
+    assert (taps[0, :9, :, shift + 5 :].argmax(0) == 4).all()
+    moved = sight.lookup(torch.full((1, 1, 3, 32), shift + 2.0))
+    torch.testing.assert_close(moved[0, 6, :, 25:], taps[0, 4, :, 25:])
+
+
+def test_lookup_beyond_the_row_is_zero() -> None:
+    sight = RowSight(torch.ones(1, 4, 1, 16), torch.ones(1, 4, 1, 16), (1, 2, 4))
+    assert float(sight.lookup(torch.full((1, 1, 1, 16), 500.0)).abs().max()) == 0.0
+
+
+def test_warp_reads_the_right_image_at_x_minus_disparity() -> None:
+    ramp = torch.arange(16.0).expand(1, 1, 2, 16)
+    warped = warp_right(ramp, torch.full((1, 1, 2, 16), 2.5))
+    torch.testing.assert_close(warped[0, 0, 0, 3:], torch.arange(3.0, 16.0) - 2.5)
+
+
+def test_convex_upsampling_of_a_constant_is_the_constant() -> None:
+    up = upsample_convex(torch.full((1, 1, 3, 5), 2.0), torch.randn(1, 144, 3, 5))
+    assert up.shape == (1, 1, 12, 20)
+    torch.testing.assert_close(up, torch.full_like(up, 8.0))
+
+
+def test_one_cycle_rises_then_falls_to_nothing() -> None:
+    rates = [one_cycle(p / 100, peak=1.0, warm_up=0.1) for p in range(101)]
+    assert max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.0, abs=1e-12)
+    assert np.argmax(rates) == 10 and rates == sorted(rates[:10]) + sorted(rates[10:])[::-1]
+    assert run_progress(step=5, steps=10, elapsed_s=9, budget_s=10) == 0.9
+    assert run_progress(step=5, steps=10, elapsed_s=9, budget_s=None) == 0.5
+
+
+def settings(folder: Path, **changes: object) -> RunSettings:
+    base = RunSettings(out=folder, log_every=1, save_every=2, validate_every=100)
+    return replace(base, **changes)
+
+
+def run(folder: Path, **changes: object) -> Trainer:
+    trainer = Trainer(SMALL, settings(folder, **changes))
+    trainer.run(lambda progress: None)
+    return trainer
+
+
+def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole = run(tmp_path / 'whole')
+    # Killed after step 5: the checkpoint is of step 4, the metrics are one row ahead of it.
+    run(tmp_path / 'killed', stop_after=5)
+    resumed = run(tmp_path / 'killed')
+    assert whole.step == resumed.step == SMALL.steps
+    assert whole.samples_seen == resumed.samples_seen
+    for mine, theirs in (
+        (whole.network.state_dict(), resumed.network.state_dict()),
+        (whole.average.state_dict(), resumed.average.state_dict()),
+    ):
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    rows = [read_metrics(tmp_path / name / 'metrics.csv') for name in ('whole', 'killed')]
+    assert [row['step'] for row in rows[1]] == [str(n) for n in range(1, 7)]
+    assert [row['loss'] for row in rows[0]] == [row['loss'] for row in rows[1]]
+    assert float(rows[0][-1]['val_epe']) > 0.0
+
+
+def test_warm_restart_begins_a_new_schedule_on_the_averaged_weights(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    again = Trainer(SMALL, settings(tmp_path, restart=True))
+    assert again.step == first.step and again.progress == 0.0
+    mean = first.average.state_dict()
+    assert all(torch.equal(value, mean[key]) for key, value in again.network.state_dict().items())
+
+
+def test_half_written_checkpoint_is_never_read(tmp_path: Path) -> None:
+    trainer = run(tmp_path, stop_after=2)
+    (tmp_path / CHECKPOINT_NAME).with_suffix('.partial').write_bytes(b'half')
+    state = load_state(tmp_path, recipe=recipe_text(SMALL))
+    assert state is not None and state.step == trainer.step
+
+
+def test_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=2)
+    with pytest.raises(WeightsError, match='another recipe'):
+        load_state(tmp_path, recipe=recipe_text(replace(SMALL, batch_size=4)))
+    assert load_state(tmp_path / 'nothing', recipe='') is None
+    with pytest.raises(RecipeError, match='crestereo_tiny'):
+        find_recipe('nope')
+
+
+def test_one_sample_is_learnt_by_heart(tmp_path: Path) -> None:
+    recipe = replace(SMALL, steps=150, batch_size=1, learning_rate=4e-3, average=0.9)
+    trainer = Trainer(recipe, settings(tmp_path))
+    sample = next(batches(SMALL_SAMPLES, [], batch_size=1))
+    errors = [trainer.train_step(sample)['train_epe'] for _ in range(recipe.steps)]
+    assert errors[0] > 4.0
+    assert np.mean(errors[-10:]) < 0.35 * errors[0]
+
+
+def test_tensors_of_a_batch_have_the_shapes_the_network_takes() -> None:
+    left, right, disparity, hidden = to_tensors(
+        next(batches(SMALL_SAMPLES, [], batch_size=2)), 'cpu'
+    )
+    assert left.shape == right.shape == (2, 3, 64, 128)
+    assert disparity.shape == hidden.shape == (2, 1, 64, 128)
+    assert hidden.dtype == torch.bool and left.dtype == torch.float32
+
+
+def test_metrics_beyond_the_checkpoint_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / 'm.csv'
+    log = MetricsLog(path, ('step', 'samples', 'train_epe'), last_step=0)
+    for step in range(1, 5):
+        log.add({'step': step, 'samples': 8 * step, 'train_epe': 10.0 / step})
+    MetricsLog(path, ('step', 'samples', 'train_epe'), last_step=2)
+    assert [row['step'] for row in read_metrics(path)] == ['1', '2']
+    draw_curve(path, tmp_path / 'curve.png')
+    assert (tmp_path / 'curve.png').stat().st_size > 1000
+    assert not math.isnan(float(read_metrics(path)[1]['train_epe']))
