@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict, dict]:
     """Run the graph and give the camera's and the node's report."""
     from depth_ros.ros.observer import observing
 
-    with tempfile.TemporaryDirectory() as name, observing('') as observer:
+    with tempfile.TemporaryDirectory() as name, observing('/') as observer:
         folder = Path(name)
         node = NodeProcess(['-m', 'depth_ros.ros.stereo_node', '--ros-args'], folder / 'node.json')
         command = ['-m', 'depth_ros.ros.sample_camera', '--ros-args']

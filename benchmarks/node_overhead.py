@@ -78,7 +78,7 @@ def measure(size: tuple[int, int], arguments: argparse.Namespace) -> dict:
     """Run one size and give the node's report."""
     from depth_ros.ros.observer import observing
 
-    with tempfile.TemporaryDirectory() as folder, observing('') as observer:
+    with tempfile.TemporaryDirectory() as folder, observing('/') as observer:
         report = Path(folder) / 'node.json'
         node = NodeProcess([__file__, '--role', 'node', '--ros-args'], report)
         driver = Driver(observer, size)

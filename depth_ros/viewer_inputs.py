@@ -148,10 +148,10 @@ class ViewerInputs:
         depth = _part(decode_depth, newest.get(Role.DEPTH), problems)
         if depth is None:
             return None
-        self._scale = _steady_scale(self._scale, value_scale(depth[::4, ::4], high_percent=95.0))
+        self._scale = _steady_scale(self._scale, _depth_scale(depth[::4, ::4]))
         return _Picture(
             rgb=colorize_depth(depth, min=self._scale.low, max=self._scale.high),
-            label=f'depth, red {self._scale.low:.2g} m to blue {self._scale.high:.2g} m',
+            label=f'depth, red {self._scale.low:.2g} m to blue {self._scale.high:.2g} m or more',
         )
 
     def _decode_points(self, message: PointCloudMessage) -> _Cloud:
@@ -338,6 +338,15 @@ def _field_offsets(message: PointCloudMessage) -> list[int]:
                 f'{sorted(fields)} and point_step {message.point_step}; remap points',
             )
     return [int(fields[name].offset) for name in names]
+
+
+def _depth_scale(depth: np.ndarray) -> Scale:
+    """Find a scale that shows the near, where a robot drives, also when much is far away."""
+    scale = value_scale(depth, high_percent=95.0)
+    finite = depth[np.isfinite(depth)]
+    if not finite.size:
+        return scale
+    return Scale(low=scale.low, high=min(scale.high, scale.low + 3.0 * float(np.median(finite))))
 
 
 def _steady_scale(last: Scale | None, present: Scale) -> Scale:

@@ -378,6 +378,17 @@ def test_depth_colours_do_not_flicker() -> None:
     assert labels[0] == labels[1] == labels[2] != labels[3]
 
 
+def test_far_background_leaves_colours_for_the_near() -> None:
+    depth = ramp_depth()
+    depth[:, :4] = 50.0  # a quarter of the image is far: no percentile would do
+    inputs = ViewerInputs(stride=2)
+    inputs.keep(Role.DEPTH, stamped(doubles.image_of(depth, '32FC1'), 1))
+    picture = inputs.make_frame().picture
+    assert picture is not None
+    near, middle = picture[1, -1].astype(int), picture[-1, -1].astype(int)  # 1.2 m and 3 m
+    assert np.abs(near - middle).max() > 60
+
+
 def test_diagnostics_of_several_nodes_are_kept_side_by_side() -> None:
     inputs = ViewerInputs(stride=2)
     inputs.keep(Role.DIAGNOSTICS, diagnostics('/camera', level=b'\x01'))

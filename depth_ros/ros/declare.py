@@ -41,6 +41,10 @@ class DeclaredParameters:
     def __init__(self, node: Node) -> None:
         """Declare everything and read the start values.
 
+        Args:
+            node: Made with ``allow_undeclared_parameters``, so that setting an unknown name gets
+                to our refusal, which names the nearest one; rclpy's names nothing.
+
         Raises:
             ParameterError: If a start value is refused, or a name was given that does not exist.
         """
@@ -72,7 +76,7 @@ class DeclaredParameters:
 
     def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Check and apply; called by rclpy before a change takes effect."""
-        changes = {entry.name: entry.value for entry in parameters if entry.name in self._by_name}
+        changes = {entry.name: entry.value for entry in parameters if not is_standard(entry.name)}
         try:
             wanted = self.current.changed(changes)
             if not self._is_restoring:
@@ -96,9 +100,9 @@ class DeclaredParameters:
 def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
     """Describe a parameter to ROS.
 
-    Doubles are declared with dynamic typing, so that an integer such as ``max_depth_m:=10`` will
-    do; ``ParameterSpec.checked`` sees to the type. Read-only ones are refused by us, because
-    rclpy's refusal does not say what to do.
+    Typing is dynamic and read-only is not announced, because rclpy's own refusals do not say
+    what to do (and an integer such as ``max_depth_m:=10`` will do for a double);
+    ``ParameterSpec.checked`` and ``DeclaredParameters`` see to both.
     """
     constraints = f'one of: {", ".join(spec.choices)}' if spec.choices else ''
     description = ParameterDescriptor(
@@ -106,7 +110,7 @@ def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
         type=TYPES[spec.kind],
         description=f'{spec.description} [{spec.unit}]' if spec.unit else spec.description,
         additional_constraints=constraints,
-        dynamic_typing=spec.kind is float,
+        dynamic_typing=True,
     )
     is_ranged = spec.minimum is not None or spec.maximum is not None
     if spec.kind is float and is_ranged:
@@ -134,8 +138,13 @@ def given_values(node: Node) -> dict[str, object]:
     return {
         name: parameter.value
         for name, parameter in given.items()
-        if name not in STANDARD_NAMES and not name.startswith(STANDARD_PREFIX)
+        if not is_standard(name)
     }
+
+
+def is_standard(name: str) -> bool:
+    """Whether a parameter belongs to ROS itself."""
+    return name in STANDARD_NAMES or name.startswith(STANDARD_PREFIX)
 
 
 def _ignore(parameters: StereoParameters) -> None:

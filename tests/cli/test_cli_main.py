@@ -7,10 +7,13 @@ import sys
 
 import pytest
 from cli_process import depth_ros, expect_one_sentence
+from shared_data import REPOSITORY
 
 from depth_ros import __version__
 from depth_ros.cli import main as cli_main
+from depth_ros.cli.disparities import READERS
 from depth_ros.cli.main import COMMANDS, main
+from depth_ros.cli.outputs import KINDS
 
 
 def test_help_lists_every_command(capsys):
@@ -77,3 +80,12 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     )
     assert result.stdout.strip() in ('0', '1')
     assert result.stderr == ''
+
+
+def test_the_page_about_it_names_every_command_and_format():
+    page = (REPOSITORY / 'docs' / 'cli.md').read_text(encoding='utf-8')
+    for name, command in COMMANDS.items():
+        assert f'  {name:<8}  {command.summary}\n' in page
+    for word in (*READERS, *KINDS.values()):
+        suffix = word if isinstance(word, str) else word.suffix
+        assert suffix in page.replace('PNG', '.png'), suffix

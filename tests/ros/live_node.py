@@ -165,7 +165,7 @@ class Robot:
 
     def connect(self, num_images: int = 2) -> None:
         """Wait until the node listens to the cameras and we listen to it."""
-        images = [item for name, item in self.publishers.items() if 'image' in name]
+        images = [item for name, item in self.publishers.items() if 'camera_info' not in name]
         assert self.spin_until(
             lambda: sum(item.get_subscription_count() for item in images) >= num_images
         ), 'the node does not subscribe'

@@ -229,3 +229,12 @@ def test_refused_parameter_ends_the_node_with_a_sentence(
         assert node.process.wait(TIMEOUT_S) == 1
         assert words in node.log
         assert 'Traceback' not in node.log
+
+
+def test_docs_name_every_parameter_with_its_default() -> None:
+    from depth_ros.ros.viewer_node import SPECS
+
+    rows = (REPOSITORY / 'docs' / 'viewer.md').read_text(encoding='utf-8').splitlines()
+    documented = [tuple(row.split('|')[1:3]) for row in rows if row.startswith('| `')]
+    expected = [(f' `{spec.name}` ', f' `{spec.default}` ') for spec in SPECS]
+    assert documented == expected

@@ -1,0 +1,133 @@
+"""The small variant: the large one's contract, sizes it takes, weights it refuses, the export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='the network needs torch')
+
+from depth_ros.engines.artifact import WeightsRecord  # noqa: E402
+from depth_ros.engines.recipe import load_recipe  # noqa: E402
+from depth_ros.errors import ParameterError, WeightsError  # noqa: E402
+from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
+    CreStereoTiny,
+    exportable,
+    synthetic_state,
+)
+
+STATE = synthetic_state(3)
+
+
+def module(height: int, width: int, **options: int):
+    return exportable(
+        graph='crestereo', height=height, width=width, options=options, state=STATE
+    ).module
+
+
+def pair(height: int, width: int) -> list:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 1, height, width, 3), dtype=np.uint8)
+    return [torch.from_numpy(image) for image in images]
+
+
+def test_graph_takes_and_gives_what_the_large_network_does() -> None:
+    from depth_ros.models.crestereo import network
+
+    small = exportable(graph='crestereo', height=64, width=128, options={}, state=STATE)
+    options = {'iterations': 2, 'stages': 1}
+    state = network.synthetic_state(0)
+    large = network.exportable(
+        graph='crestereo', height=64, width=128, options=options, state=state
+    )
+    assert small.inputs == large.inputs
+    assert small.outputs == large.outputs
+
+
+@pytest.mark.parametrize('size', [(64, 64), (48, 112), (80, 176)])
+def test_every_multiple_of_16_works(size: tuple[int, int]) -> None:
+    disparity = module(*size)(*pair(*size))
+    assert disparity.shape == (1, *size) and disparity.dtype == torch.float32
+    assert torch.isfinite(disparity).all() and (disparity >= 0).all()
+
+
+def test_more_iterations_change_the_result() -> None:
+    images = pair(64, 64)
+    assert not torch.equal(module(64, 64)(*images), module(64, 64, iterations=5)(*images))
+
+
+def test_batch_gives_what_single_pairs_give() -> None:
+    network = CreStereoTiny().eval()
+    left, right = (torch.rand(2, 3, 64, 64) * 255 for _ in range(2))
+    with torch.no_grad():
+        both = network(left, right)
+        single = torch.cat([network(left[n : n + 1], right[n : n + 1]) for n in range(2)])
+    torch.testing.assert_close(both, single, atol=1e-3, rtol=1e-4)
+
+
+def test_cost_stays_within_the_budget() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = CreStereoTiny().eval()
+    image = torch.zeros(1, 3, 240, 320)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(image, image)
+    assert counter.get_total_flops() < 25e9
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'height': 70}, 'multiples of 16'),
+        ({'graph': 'other'}, "'crestereo'"),
+        ({'options': {'iterations': 0}}, 'from 1 to'),
+        ({'options': {'iterations': 'many'}}, 'whole number'),
+        ({'options': {'stages': 2}}, 'iterations'),
+    ],
+)
+def test_what_it_cannot_do_is_refused(changes: dict, words: str) -> None:
+    good = {'graph': 'crestereo', 'height': 64, 'width': 64, 'options': {}, 'state': STATE}
+    with pytest.raises(ParameterError, match=words):
+        exportable(**{**good, **changes})
+
+
+def test_other_weights_are_refused() -> None:
+    def attempt(state: dict) -> None:
+        exportable(graph='crestereo', height=64, width=64, options={}, state=state)
+
+    with pytest.raises(WeightsError, match='absent'):
+        attempt({'x': torch.zeros(1)})
+    with pytest.raises(WeightsError, match='do not fit'):
+        attempt({key: value for key, value in STATE.items() if key != 'mask.mix.bias'})
+    with pytest.raises(WeightsError, match='shape'):
+        attempt({**STATE, 'mask.mix.bias': torch.zeros(3)})
+    without_counters = {k: v for k, v in STATE.items() if 'num_batches' not in k}
+    attempt(without_counters)
+
+
+def test_export_uses_native_operators_and_computes_the_same(tmp_path: Path) -> None:
+    onnx = pytest.importorskip('onnx', reason='export needs onnx')
+    pytest.importorskip('onnxscript', reason='export needs onnxscript')
+    pytest.importorskip('onnxruntime', reason='the export is checked with ONNX Runtime')
+    from depth_ros.export import ExportRequest, export_graph, make_exportable
+
+    recipe = load_recipe('crestereo_tiny')
+    variant = recipe.variant(size=(64, 80), options={'iterations': 1})
+    request = ExportRequest(
+        recipe=recipe.name,
+        graph='crestereo',
+        size=variant.size,
+        options=variant.options,
+        weights=WeightsRecord(source='synthetic:3', sha256='', licence='Apache-2.0'),
+        tolerances=recipe.graph('crestereo').tolerances,
+        command='test',
+    )
+    path = tmp_path / 'tiny.onnx'
+    # export_graph itself compares the exported graph with the module and raises if they differ.
+    export_graph(make_exportable(recipe, 'crestereo', variant, STATE), path, request)
+    graph = onnx.load(path).graph
+    kinds = {node.op_type for node in graph.node}
+    assert {'GridSample', 'GatherElements'} <= kinds
+    assert not kinds & {'Einsum', 'ScatterND', 'ScatterElements', 'Loop', 'If', 'Shape'}
