@@ -346,7 +346,7 @@ def _depth_scale(depth: np.ndarray) -> Scale:
     finite = depth[np.isfinite(depth)]
     if not finite.size:
         return scale
-    return Scale(low=scale.low, high=min(scale.high, scale.low + 3.0 * float(np.median(finite))))
+    return Scale(low=scale.low, high=min(scale.high, scale.low + 1.5 * float(np.median(finite))))
 
 
 def _steady_scale(last: Scale | None, present: Scale) -> Scale:

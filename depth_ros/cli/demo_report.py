@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 Report = Mapping[str, Any]
 
 COUNTED = ('received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
-WATCHED_TOPICS = ('left/image_raw', 'disparity', 'depth/image', 'points')
+WATCHED_TOPICS = {
+    'camera': 'left/image_raw',
+    'disparity': 'disparity',
+    'depth': 'depth/image',
+    'points': 'points',
+}
 PACKAGES = ('numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'rclpy')
 
 
@@ -105,8 +110,8 @@ def status_table(observer: Observer, *, elapsed_s: float, total_s: float) -> Tab
     table = Table(title=title, title_justify='left', show_header=False)
     table.add_column('what', style='bold')
     table.add_column('value')
-    rates = '   '.join(f'{topic} {observer.rate_hz(topic):.1f}' for topic in WATCHED_TOPICS)
-    table.add_row('rates, Hz', rates)
+    rates = [f'{name} {observer.rate_hz(topic):.1f}' for name, topic in WATCHED_TOPICS.items()]
+    table.add_row('rates, Hz', '   '.join(rates))
     table.add_row('stages, ms (p50 / p95)', stage_text(values))
     table.add_row('pairs', count_text(values))
     table.add_row('valid pixels', f'{100 * float(values.get("valid_fraction", "nan")):.0f} %')

@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter
 from depth_ros.errors import DepthRosError, ParameterError
 from depth_ros.ros.parameters import (
     ParameterSpec,
+    ParameterValue,
     StereoParameters,
     check_names,
     parameters_from,
@@ -128,6 +129,22 @@ def _float_range(spec: ParameterSpec) -> FloatingPointRange:
     return FloatingPointRange(from_value=float(lowest), to_value=float(highest))
 
 
+def declare_once(node: Node, specs: Sequence[ParameterSpec]) -> Mapping[str, ParameterValue]:
+    """Declare parameters that are set at start only, and give their checked values.
+
+    Raises:
+        ParameterError: If a name is unknown or a value is refused.
+    """
+    given = given_values(node)
+    check_names(given, [spec.name for spec in specs])
+    values = {}
+    for spec in specs:
+        # Checked before rclpy does, whose refusal is not a sentence.
+        values[spec.name] = spec.checked(given.get(spec.name, spec.default))
+        node.declare_parameter(spec.name, spec.default, descriptor(spec))
+    return values
+
+
 def given_values(node: Node) -> dict[str, object]:
     """Give the values set at start, without those that ROS itself knows.
 
@@ -135,11 +152,7 @@ def given_values(node: Node) -> dict[str, object]:
     that are never declared, so that a misspelt limit would be lost in silence.
     """
     given: Mapping[str, Parameter] = getattr(node, '_parameter_overrides', {})
-    return {
-        name: parameter.value
-        for name, parameter in given.items()
-        if not is_standard(name)
-    }
+    return {name: parameter.value for name, parameter in given.items() if not is_standard(name)}
 
 
 def is_standard(name: str) -> bool:

@@ -22,6 +22,7 @@ from stereo_msgs.msg import DisparityImage
 from depth_ros.messages import decode_image
 
 RATE_WINDOW_S = 5.0
+STEREO_TOPICS = ('disparity', 'depth/image', 'points')
 RELIABLE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -82,6 +83,11 @@ class Observer(Node):
     def diagnostics(self) -> Mapping[str, Mapping[str, str]]:
         """Latest key-value pairs by status name."""
         return self._seen.diagnostics
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether every topic of the stereo node has a publisher that this node has found."""
+        return all(self.count_publishers(topic) for topic in STEREO_TOPICS)
 
     def spin(self, duration_s: float) -> None:
         """Handle messages for a while."""

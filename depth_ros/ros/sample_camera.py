@@ -22,12 +22,11 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.messages import fill_camera_info, fill_image, stamp_ns
-from depth_ros.ros.declare import descriptor, given_values
+from depth_ros.ros.declare import declare_once
 from depth_ros.ros.parameters import (
     RELIABILITIES,
     ParameterSpec,
     ParameterValue,
-    check_names,
     parse_size,
 )
 from depth_ros.ros.qos import diagnostics_profile, profile
@@ -72,6 +71,7 @@ SPECS = (
         choices=('folder', 'scene'),
     ),
     _spec('folder', '', 'pairs NAME_left.png, NAME_right.png; empty: those of stereodemo'),
+    _spec('pairs', '', 'names of pairs in this order, comma between; empty: all of the folder'),
     _spec('scene', 'room', 'scene of depth_ros.scenes'),
     _spec('size', '', 'HEIGHTxWIDTH to publish; empty: that of the images, 480x640 for a scene'),
     _spec('encoding', 'bgr8', 'encoding of the images', choices=tuple(TO_ENCODING)),
@@ -106,7 +106,7 @@ class SampleCamera:
             ParameterError: If a parameter is refused.
         """
         self.node = Node('sample_camera')
-        self._values = declared_values(self.node)
+        self._values = declare_once(self.node, SPECS)
         rig = open_rig(self._values)
         encoding = str(self._values['encoding'])
         self._sides = {
@@ -208,20 +208,6 @@ class SampleCamera:
         self._diagnostics.publish(message)
 
 
-def declared_values(node: Node) -> Mapping[str, ParameterValue]:
-    """Declare every parameter and give the checked values.
-
-    Raises:
-        ParameterError: If a value is refused.
-    """
-    values = {}
-    check_names(given_values(node), [spec.name for spec in SPECS])
-    for spec in SPECS:
-        given = node.declare_parameter(spec.name, spec.default, descriptor(spec)).value
-        values[spec.name] = spec.checked(given)
-    return values
-
-
 def open_rig(values: Mapping[str, ParameterValue]) -> SampleRig:
     """Load what the parameters ask for.
 
@@ -234,7 +220,8 @@ def open_rig(values: Mapping[str, ParameterValue]) -> SampleRig:
         height, width = size or (480, 640)
         return scene_rig(str(values['scene']), height=height, width=width)
     folder = str(values['folder'])
-    rig = folder_rig(Path(folder) if folder else stereodemo_folder())
+    names = [name.strip() for name in str(values['pairs']).split(',') if name.strip()]
+    rig = folder_rig(Path(folder) if folder else stereodemo_folder()).chosen(names)
     return rig.resized(*size) if size else rig
 
 

@@ -7,6 +7,7 @@ The photographs are the OAK-D pairs inside the PyPI package ``stereodemo`` by Ni
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,21 @@ class SampleRig:
     left: PinholeCamera
     right: PinholeCamera
     pairs: tuple[SamplePair, ...]
+
+    def chosen(self, names: Sequence[str]) -> SampleRig:
+        """Give the rig with some of its pairs, in the order of their names; all if none is named.
+
+        Raises:
+            ParameterError: If there is no pair of a name.
+        """
+        by_name = {pair.name: pair for pair in self.pairs}
+        unknown = [name for name in names if name not in by_name]
+        if unknown:
+            raise ParameterError(
+                f'there is no pair {unknown[0]!r}; set pairs to some of: {", ".join(by_name)}'
+            )
+        chosen = tuple(by_name[name] for name in names) or self.pairs
+        return SampleRig(left=self.left, right=self.right, pairs=chosen)
 
     def resized(self, height: int, width: int) -> SampleRig:
         """Give the rig with other pixels."""

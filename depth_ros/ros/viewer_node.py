@@ -18,12 +18,11 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_ros.ros.complaints import Complaints
-from depth_ros.ros.declare import descriptor, given_values
+from depth_ros.ros.declare import declare_once
 from depth_ros.ros.parameters import (
     RELIABILITIES,
     ParameterSpec,
     ParameterValue,
-    check_names,
 )
 from depth_ros.ros.qos import diagnostics_profile, profile, subscription_events
 from depth_ros.ros.runner import run_node
@@ -106,7 +105,7 @@ class ViewerNode:
             ViewerError: If viser is missing or the port is taken.
         """
         self.node = Node('viewer_node')
-        values = declared_values(self.node)
+        values = declare_once(self.node, SPECS)
         log = self.node.get_logger()
         self._complain = Complaints(log.warning)
         self._sources = sources(values)
@@ -167,22 +166,6 @@ class ViewerNode:
 
 RATED_TYPES = (Image, CompressedImage, PointCloud2)
 """Types of the topics whose rate is plotted and whose silence is named."""
-
-
-def declared_values(node: Node) -> Mapping[str, ParameterValue]:
-    """Declare every parameter and give the start values.
-
-    Raises:
-        ParameterError: If a name is unknown or a value is refused.
-    """
-    given = given_values(node)
-    check_names(given, [spec.name for spec in SPECS])
-    values = {}
-    for spec in SPECS:
-        # Checked before rclpy does, whose refusal is not a sentence.
-        values[spec.name] = spec.checked(given.get(spec.name, spec.default))
-        node.declare_parameter(spec.name, spec.default, descriptor(spec))
-    return values
 
 
 def sources(values: Mapping[str, ParameterValue]) -> tuple[Source, ...]:

@@ -56,6 +56,11 @@ def save_state(state: TrainState, folder: Path) -> Path:
 def load_state(folder: Path, *, recipe: str) -> TrainState | None:
     """Read the checkpoint of a run; None where there is none yet.
 
+    Args:
+        folder: Folder of the run.
+        recipe: Recipe the checkpoint must come from, or empty to take any (a new schedule may
+            go on with other samples or another pace).
+
     Raises:
         WeightsError: If it was written by another recipe.
     """
@@ -63,10 +68,10 @@ def load_state(folder: Path, *, recipe: str) -> TrainState | None:
     if not path.is_file():
         return None
     state = TrainState(**torch.load(path, map_location='cpu', weights_only=True))
-    if state.recipe != recipe:
+    if recipe and state.recipe != recipe:
         raise WeightsError(
             f'{path} was made by another recipe ({state.recipe} instead of {recipe}); '
-            'choose another --out folder'
+            'begin a new schedule with --restart, or choose another --out folder'
         )
     return state
 

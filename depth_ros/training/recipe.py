@@ -48,12 +48,23 @@ class TrainRecipe:
 
 RECIPES: dict[str, TrainRecipe] = {
     'crestereo_tiny': TrainRecipe(name='crestereo_tiny'),
+    'crestereo_tiny_wide': TrainRecipe(
+        name='crestereo_tiny_wide',
+        samples=SampleSettings(
+            seed=2, scene_height=128, scene_width=448, height=96, width=384, max_disparity=130.0
+        ),
+    ),
     'crestereo_tiny_blind': TrainRecipe(
         name='crestereo_tiny_blind',
         network=TinyConfig(row_scales=(1,), hypothesis=False),
     ),
 }
-"""Recipes by name; ``_blind`` is the ablation without sight of the whole row."""
+"""Recipes by name.
+
+``_wide`` is the second stage, begun with ``--restart``: as many pixels in longer rows, so that
+more false matches compete and disparities grow. ``_blind`` is the ablation without sight of the
+whole row.
+"""
 
 
 def find_recipe(name: str) -> TrainRecipe:

@@ -97,17 +97,16 @@ class Trainer:
         self._restore()
 
     def _restore(self) -> None:
-        state = load_state(self.settings.out, recipe=recipe_text(self.recipe))
+        wanted = '' if self.settings.restart else recipe_text(self.recipe)
+        state = load_state(self.settings.out, recipe=wanted)
         if state is None:
             return
         self.average.load_state_dict(state.average)
         self.step, self.samples_seen = state.step, state.samples_seen
         self.cycle_start, self.elapsed_s = state.cycle_start, state.elapsed_s
+        self.network.load_state_dict(state.model)
         if self.settings.restart:
-            self.network.load_state_dict(state.average)
             self.cycle_start, self.elapsed_s = self.step, 0.0
-        else:
-            self.network.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
         torch.set_rng_state(state.rng)
 
@@ -229,8 +228,9 @@ class Trainer:
         }
 
     def _update_average(self) -> None:
-        """Move the average towards the weights; faster at first, when they change fast."""
-        keep = min(self.recipe.average, (1.0 + self.step) / (10.0 + self.step))
+        """Move the average towards the weights; faster when a schedule is young."""
+        steps = self.step - self.cycle_start
+        keep = min(self.recipe.average, (1.0 + steps) / (10.0 + steps))
         with torch.no_grad():
             for mean, value in zip(
                 self.average.state_dict().values(), self.network.state_dict().values(), strict=True
