@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from depth_ros.errors import DepthRosError
 from depth_ros.ros.loader import THREAD_NAME
+from depth_ros.ros.memory import keep_freed_memory
 
 SPIN_S = 0.1
 
@@ -70,6 +71,7 @@ def run_node(name: str, make: Callable[[], Runnable], args: Sequence[str] | None
         make: Makes what is run.
         args: Command line; None takes ``sys.argv``.
     """
+    keep_freed_memory()
     rclpy.init(
         args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
     )

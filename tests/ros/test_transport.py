@@ -1,0 +1,104 @@
+"""The shipped Fast DDS profile between two processes: five 1080p clouds at once arrive."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+
+from live_node import REPOSITORY
+
+from depth_ros.ros import fastdds
+
+pytestmark = pytest.mark.ros
+
+NUM_CLOUDS = 5
+CLOUD_BYTES = 1920 * 1080 * 16
+
+COMMON = """
+import sys, time, rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import PointCloud2
+reliability = ReliabilityPolicy[sys.argv[1]]
+rclpy.init()
+node = Node(sys.argv[2])
+qos = QoSProfile(depth=5, reliability=reliability)
+"""
+SENDER = (
+    COMMON
+    + f"""
+publisher = node.create_publisher(PointCloud2, 'cloud', qos)
+message = PointCloud2(height=1080, width=1920)
+message.data.frombytes(bytes(range(256)) * ({CLOUD_BYTES} // 256))
+while not publisher.get_subscription_count():
+    rclpy.spin_once(node, timeout_sec=0.05)
+time.sleep(0.5)
+for index in range({NUM_CLOUDS}):
+    message.header.frame_id = str(index)
+    publisher.publish(message)
+sys.stdin.readline()
+"""
+)
+RECEIVER = (
+    COMMON
+    + f"""
+seen = []
+def on_cloud(message):
+    assert len(message.data) == {CLOUD_BYTES} and message.data[-1] == 255
+    seen.append(message.header.frame_id)
+node.create_subscription(PointCloud2, 'cloud', on_cloud, qos)
+end = time.monotonic() + 20.0
+while len(seen) < {NUM_CLOUDS} and time.monotonic() < end:
+    rclpy.spin_once(node, timeout_sec=0.1)
+    if seen and time.monotonic() < end - 5.0:
+        end = time.monotonic() + 5.0
+print(len(set(seen)))
+"""
+)
+
+
+@pytest.mark.skipif(
+    not fastdds.SHARED_MEMORY.is_dir()
+    or shutil.disk_usage(fastdds.SHARED_MEMORY).free < 3 * fastdds.SEGMENT_BYTES,
+    reason='shared memory is too small for the Fast DDS profile',
+)
+@pytest.mark.parametrize(
+    ('reliability', 'at_least'),
+    [
+        ('RELIABLE', NUM_CLOUDS),
+        # Best effort: all five are expected, one may be lost to a scheduler; the default
+        # transports deliver at most one.
+        ('BEST_EFFORT', NUM_CLOUDS - 1),
+    ],
+)
+def test_five_clouds_in_a_row_reach_another_process(reliability: str, at_least: int) -> None:
+    profile = str(REPOSITORY / 'config' / 'fastdds.xml')
+    environment = {**os.environ, fastdds.VARIABLE: profile}
+    environment.pop(fastdds.OLD_VARIABLE, None)
+    receiver = subprocess.Popen(
+        [sys.executable, '-c', RECEIVER, reliability, 'receiver'],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+    )
+    sender = subprocess.Popen(
+        [sys.executable, '-c', SENDER, reliability, 'sender'],
+        stdin=subprocess.PIPE,
+        env=environment,
+        text=True,
+    )
+    try:
+        received = int(receiver.communicate(timeout=60)[0])
+        sender.communicate('\n', timeout=30)
+    finally:
+        for process in (receiver, sender):
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    assert received >= at_least

@@ -1,0 +1,259 @@
+"""The launch file, run with recorded doubles of ``launch`` and ``launch_ros``.
+
+Neither is on PyPI; the doubles have the constructors and methods of the real ones (Humble to
+Kilted) that the file uses, and refuse everything else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from shared_data import REPOSITORY
+
+from depth_ros.ros import fastdds
+
+LAUNCH_FILE = REPOSITORY / 'launch' / 'stereo.launch.py'
+
+
+@dataclass
+class LaunchDescription:
+    entities: list[Any]
+
+
+@dataclass
+class DeclareLaunchArgument:
+    name: str
+    default_value: str = field(kw_only=True)
+    description: str = field(kw_only=True)
+
+
+@dataclass
+class SetEnvironmentVariable:
+    name: str
+    value: str
+
+
+@dataclass(kw_only=True)
+class LogInfo:
+    msg: str
+
+
+@dataclass(kw_only=True)
+class OpaqueFunction:
+    function: Any
+
+
+@dataclass
+class LaunchConfiguration:
+    variable_name: str
+
+    def perform(self, context: Any) -> str:
+        return str(context.launch_configurations[self.variable_name])
+
+
+@dataclass
+class IfCondition:
+    predicate_expression: LaunchConfiguration
+
+    def evaluate(self, context: Any) -> bool:
+        return self.predicate_expression.perform(context).lower() in ('true', '1')
+
+
+@dataclass(kw_only=True)
+class ParameterValue:
+    value: LaunchConfiguration
+    value_type: type
+
+    def __init__(self, value: LaunchConfiguration, *, value_type: type) -> None:
+        self.value, self.value_type = value, value_type
+
+    def evaluate(self, context: Any) -> Any:
+        return yaml.safe_load(self.value.perform(context))
+
+
+@dataclass(kw_only=True)
+class Node:
+    package: str
+    executable: str
+    name: str
+    namespace: str
+    parameters: list[Any]
+    remappings: list[tuple[str, str]]
+    arguments: list[str] = field(default_factory=list)
+    condition: Any = None
+    output: str = 'log'
+    emulate_tty: bool = False
+
+
+@dataclass
+class Launched:
+    """What one run of the launch file did."""
+
+    arguments: dict[str, DeclareLaunchArgument]
+    environment: dict[str, str]
+    words: str
+    nodes: dict[str, Node]
+    context: Any
+
+
+@pytest.fixture
+def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = {
+        'launch': [LaunchDescription],
+        'launch.actions': [
+            DeclareLaunchArgument,
+            LogInfo,
+            OpaqueFunction,
+            SetEnvironmentVariable,
+        ],
+        'launch.conditions': [IfCondition],
+        'launch.substitutions': [LaunchConfiguration],
+        'launch_ros': [],
+        'launch_ros.actions': [Node],
+        'launch_ros.parameter_descriptions': [ParameterValue],
+    }
+    for name, classes in contents.items():
+        module = ModuleType(name)
+        for entry in classes:
+            setattr(module, entry.__name__, entry)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.fixture
+def start(launch_modules: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in (fastdds.VARIABLE, fastdds.OLD_VARIABLE, 'ROS_DISTRO'):
+        monkeypatch.delenv(name, raising=False)
+    usage = SimpleNamespace(free=8 * 2**30)
+    monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
+
+    def run(**given: str) -> Launched:
+        spec = importlib.util.spec_from_file_location('stereo_launch', LAUNCH_FILE)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return execute(module.generate_launch_description().entities, given)
+
+    return run
+
+
+def execute(entities: list[Any], given: dict[str, str]) -> Launched:
+    """Do what ``launch`` does with a description, conditions included."""
+    context = SimpleNamespace(launch_configurations=dict(given))
+    launched = Launched({}, {}, '', {}, context)
+    for entity in entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            launched.arguments[entity.name] = entity
+            context.launch_configurations.setdefault(entity.name, entity.default_value)
+        elif isinstance(entity, SetEnvironmentVariable):
+            launched.environment[entity.name] = entity.value
+        elif isinstance(entity, LogInfo):
+            launched.words += entity.msg
+        else:
+            for node in entity.function(context):
+                if node.condition is None or node.condition.evaluate(context):
+                    launched.nodes[node.name] = node
+    assert set(given) <= set(launched.arguments), 'an argument is not declared'
+    return launched
+
+
+def overrides(launched: Launched) -> dict[str, Any]:
+    (values,) = (p for p in launched.nodes['stereo_node'].parameters if isinstance(p, dict))
+    return {
+        name: value.evaluate(launched.context) if isinstance(value, ParameterValue) else value
+        for name, value in values.items()
+    }
+
+
+def test_defaults_start_one_node_with_the_shipped_parameters(start: Any) -> None:
+    launched = start()
+    assert list(launched.nodes) == ['stereo_node']
+    node = launched.nodes['stereo_node']
+    assert (node.package, node.executable, node.namespace) == ('depth_ros', 'stereo_node', '')
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'stereo.yaml')
+    assert overrides(launched) == {'use_sim_time': False}
+    shipped = yaml.safe_load(Path(node.parameters[0]).read_text(encoding='utf-8'))
+    assert shipped['/**']['ros__parameters']['model'] == 'sgbm'
+
+
+def test_arguments_the_issue_names_are_declared_and_described(start: Any) -> None:
+    arguments = start().arguments
+    names = {'model', 'engine', 'left', 'right', 'namespace', 'params_file', 'rviz'}
+    assert names | {'use_sim_time'} <= set(arguments)
+    assert all(argument.description.endswith('.') for argument in arguments.values())
+
+
+def test_given_arguments_override_the_parameter_file(start: Any) -> None:
+    launched = start(model='crestereo', engine='openvino', use_sim_time='true', input='rectified')
+    assert overrides(launched) == {
+        'model': 'crestereo',
+        'engine': 'openvino',
+        'input': 'rectified',
+        'use_sim_time': True,
+    }
+
+
+def test_camera_namespaces_are_remapped(start: Any) -> None:
+    remaps = dict(start(left='/cam/l/', right='r').nodes['stereo_node'].remappings)
+    assert remaps['left/image_raw'] == '/cam/l/image_raw'
+    assert remaps['left/image_raw/compressed'] == '/cam/l/image_raw/compressed'
+    assert remaps['left/image_rect'] == '/cam/l/image_rect'
+    assert remaps['left/camera_info'] == '/cam/l/camera_info'
+    assert remaps['right/image_raw'] == 'r/image_raw'
+    assert remaps['right/camera_info'] == 'r/camera_info'
+
+
+def test_remapped_names_are_those_the_node_subscribes_to(start: Any) -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    from depth_ros.ros.subscriptions import IMAGE_NAMES
+
+    remaps = dict(start().nodes['stereo_node'].remappings)
+    for side in ('left', 'right'):
+        for name in IMAGE_NAMES.values():
+            assert f'{side}/{name}' in remaps
+            assert f'{side}/{name}/compressed' in remaps
+
+
+def test_rviz_is_started_in_the_namespace_with_its_file(start: Any) -> None:
+    launched = start(rviz='true', namespace='front', left='/cam/l', fixed_frame='eye')
+    node = launched.nodes['rviz2']
+    assert (node.package, node.namespace) == ('rviz2', 'front')
+    assert Path(node.arguments[1]).samefile(REPOSITORY / 'config' / 'stereo.rviz')
+    assert node.arguments[2:] == ['-f', 'eye']
+    remaps = dict(node.remappings)
+    config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))
+    for display in config['Visualization Manager']['Displays']:
+        if 'Topic' in display:
+            assert display['Topic']['Value'] in remaps, 'RViz would leave the namespace'
+    assert remaps['/points'] == 'points'
+    assert remaps['/left/image_raw'] == '/cam/l/image_raw'
+
+
+def test_fast_dds_profile_is_set_for_the_distro(start: Any, monkeypatch: Any) -> None:
+    environment = start().environment
+    assert list(environment) == ['FASTDDS_DEFAULT_PROFILES_FILE']
+    assert Path(environment['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    assert list(start().environment) == ['FASTRTPS_DEFAULT_PROFILES_FILE']
+
+
+@pytest.mark.parametrize('name', [fastdds.VARIABLE, fastdds.OLD_VARIABLE])
+def test_a_profile_of_the_user_is_left_alone(start: Any, monkeypatch: Any, name: str) -> None:
+    monkeypatch.setenv(name, '/home/me/mine.xml')
+    launched = start()
+    assert launched.environment == {}
+    assert '/home/me/mine.xml' in launched.words
+
+
+def test_small_shared_memory_is_named_and_left_alone(start: Any, monkeypatch: Any) -> None:
+    usage = SimpleNamespace(free=64 * 2**20)
+    monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
+    launched = start()
+    assert launched.environment == {}
+    assert '64 MB' in launched.words and '--shm-size' in launched.words
