@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from depth_ros.ros.fastdds import choose_profile
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOP_TIMEOUT_S = 20.0
 
@@ -19,7 +21,7 @@ def use_private_domain() -> None:
     """Keep this run's topics away from everybody else's; call before rclpy is initialised."""
     os.environ['ROS_DOMAIN_ID'] = str(random.randint(100, 200))
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(REPOSITORY / 'config/fastdds.xml'))
+    os.environ.update(choose_profile(REPOSITORY / 'config/fastdds.xml', os.environ).environment)
 
 
 class NodeProcess:

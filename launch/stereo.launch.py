@@ -6,7 +6,6 @@ Every argument is optional; an empty one leaves the value to the parameter file.
 import os
 from pathlib import Path
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
@@ -14,6 +13,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from depth_ros.ros.fastdds import choose_profile
+from launch import LaunchDescription
 
 SHARE = Path(__file__).parent.parent
 ARGUMENTS = {

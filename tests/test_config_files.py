@@ -109,3 +109,14 @@ def test_fast_dds_profile_is_the_default_and_keeps_udp() -> None:
     assert defined == used
     participant = root.find('.//d:participant', space)
     assert participant is not None and participant.get('is_default_profile') == 'true'
+
+
+def test_topics_page_names_every_topic_with_its_meaning() -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    from depth_ros.ros.publishers import OUTPUT_TOPICS
+
+    text = (REPOSITORY / 'docs' / 'topics.md').read_text(encoding='utf-8')
+    for topic in OUTPUT_TOPICS:
+        package = topic.message_type.__module__.split('.')[0]
+        kind = f'{package}/{topic.message_type.__name__}'
+        assert f'| `{topic.name}` | {kind} | {topic.meaning} |' in text

@@ -28,6 +28,7 @@ from depth_ros.cli.demo_processes import (
 )
 from depth_ros.cli.demo_report import demo_summary, status_table, write_outputs
 from depth_ros.errors import DepthRosError
+from depth_ros.ros.fastdds import choose_profile
 from depth_ros.share import share_path
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 
     from depth_ros.ros.observer import Observer
 
-PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
-OLD_PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-"""What Fast DDS before 3.0 (ROS 2 Humble to Jazzy) reads instead."""
-OLD_DISTROS = ('humble', 'iron', 'jazzy')
 START_TIMEOUT_S = 60.0
 DRAIN_S = 1.5
 REFRESH_S = 0.5
@@ -101,11 +98,8 @@ def private_environment() -> dict[str, str]:
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'OMP_WAIT_POLICY': 'PASSIVE',
     }
-    is_old = os.environ.get('ROS_DISTRO') in OLD_DISTROS
-    variable = OLD_PROFILE_VARIABLE if is_old else PROFILE_VARIABLE
-    if variable not in os.environ:
-        environment[variable] = str(share_path('config/fastdds.xml'))
-    return environment
+    choice = choose_profile(share_path('config/fastdds.xml'), os.environ)
+    return {**environment, **choice.environment}
 
 
 def show_live(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> None:

@@ -30,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--iterations', type=int, default=3, help='updates at 1/4')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
     parser.add_argument('--json', type=Path, help='file to write the figures to')
+    parser.add_argument(
+        '--gallery', type=Path, help='picture to draw of the pairs in DATA/oakd_stereo'
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from depth_ros.engines.recipe import parse_size
     from depth_ros.share import share_path
     from depth_ros.training.evaluate import evaluate, load_networks, table
+    from depth_ros.training.gallery import draw_gallery
 
     paths = args.weights or [share_path('weights/crestereo_tiny.safetensors')]
     networks = load_networks(paths, iterations=args.iterations, threads=args.threads)
@@ -45,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     sizes = tuple(None if word == 'native' else parse_size(word) for word in words)
     rows = evaluate(args.data, networks, sizes)
     print(table(rows))
+    if args.gallery:
+        draw_gallery(args.data / 'oakd_stereo', networks, sizes, args.gallery)
     if args.json:
         args.json.write_text(json.dumps([row.record() for row in rows], indent=2) + '\n')
     return 0

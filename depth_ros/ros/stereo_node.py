@@ -42,6 +42,10 @@ from depth_ros.stereo import open_stereo
 from depth_ros.synchronize import Side
 
 POLL_S = 0.1
+NO_FRAME_ID = (
+    'left images and their camera_info have an empty frame_id, so nobody can place the outputs; '
+    'set the optical frame in the camera driver'
+)
 
 
 class StereoNode:
@@ -126,6 +130,8 @@ class StereoNode:
             self._inputs.start()
 
     def _on_job(self, job: StereoJob) -> None:
+        if not job.frame_id:
+            self._complain('frame_id', NO_FRAME_ID)
         if self._outputs.wanted() is None:
             self._books.drop('no_subscriber')
         else:

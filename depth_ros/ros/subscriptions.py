@@ -147,6 +147,12 @@ class StereoSubscriptions:
 
         def on_lost(count: int) -> None:
             state.num_lost += count
+            self._complain(
+                f'lost_{side.value}',
+                f'{state.num_lost} images of {state.image_topic} were lost between the processes '
+                "so far: start the camera with this package's config/fastdds.xml as "
+                'FASTDDS_DEFAULT_PROFILES_FILE too, or raise input_depth (docs/topics.md)',
+            )
 
         self._node.create_subscription(
             CameraInfo,

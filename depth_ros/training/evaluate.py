@@ -91,16 +91,16 @@ def load_pairs(data: Path) -> list[EvaluationPair]:
     """
     motorcycle = EvaluationPair(
         name='motorcycle',
-        left=_read(data / 'middlebury_motorcycle' / 'motorcycle_left.png'),
-        right=_read(data / 'middlebury_motorcycle' / 'motorcycle_right.png'),
+        left=read_image(data / 'middlebury_motorcycle' / 'motorcycle_left.png'),
+        right=read_image(data / 'middlebury_motorcycle' / 'motorcycle_right.png'),
         truth=_finite(np.load(data / 'middlebury_motorcycle' / 'motorcycle_disp.npz')['arr_0']),
         num_disparities=64,
     )
-    grey = _read(data / 'opencv_aloe' / 'aloeGT.png')[..., 0].astype(np.float32)
+    grey = read_image(data / 'opencv_aloe' / 'aloeGT.png')[..., 0].astype(np.float32)
     aloe = EvaluationPair(
         name='aloe',
-        left=_read(data / 'opencv_aloe' / 'aloeL.jpg'),
-        right=_read(data / 'opencv_aloe' / 'aloeR.jpg'),
+        left=read_image(data / 'opencv_aloe' / 'aloeL.jpg'),
+        right=read_image(data / 'opencv_aloe' / 'aloeR.jpg'),
         truth=np.where(grey > 0, grey, np.nan),
         num_disparities=224,
     )
@@ -108,7 +108,12 @@ def load_pairs(data: Path) -> list[EvaluationPair]:
     return [motorcycle, halved(motorcycle), half_aloe, halved(half_aloe)]
 
 
-def _read(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
+    """Read an image, (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: If it is missing, reason ``'missing'``.
+    """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError('missing', f'{path} is missing or no image; pass --data with its folder')

@@ -50,12 +50,14 @@ OUTPUTS: dict[str, type] = {
 
 
 class NodeProcess:
-    """One node of ours, started with ROS arguments; its words go to a file."""
+    """One node of ours or a script, started with ROS arguments; its words go to a file."""
 
     def __init__(self, folder: Path, *arguments: str, module: str = 'stereo_node') -> None:
-        self.log_path = folder / f'{module}.log'
-        self.report_path = folder / f'{module}.json'
-        command = [sys.executable, '-m', f'depth_ros.ros.{module}', '--ros-args']
+        self.log_path = folder / f'{Path(module).stem}.log'
+        self.report_path = folder / f'{Path(module).stem}.json'
+        is_script = module.endswith('.py')
+        command = [sys.executable, *([module] if is_script else ['-m', f'depth_ros.ros.{module}'])]
+        command.append('--ros-args')
         command += ['-p', f'report_file:={self.report_path}', *arguments]
         environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'PYTHONUNBUFFERED': '1'}
         with self.log_path.open('wb') as log:

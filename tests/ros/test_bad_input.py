@@ -216,7 +216,10 @@ def test_bad_input_is_counted_named_and_survived(stage: Stage, name: str) -> Non
     case, driver = CASES[name], stage.robot
     driver.send_infos()
     driver.good_pair()
-    before, lines_before = driver.count(case.counter), len(stage.node.lines_about(f'{case.reason}]'))
+    before, lines_before = (
+        driver.count(case.counter),
+        len(stage.node.lines_about(f'{case.reason}]')),
+    )
     for _ in range(NUM_REPEATS):
         case.send(driver)
         driver.spin(0.05)
@@ -264,6 +267,27 @@ def test_big_endian_16_bit_is_swapped_not_refused(stage: Stage) -> None:
         send=lambda: driver.send_pair(left=big_endian('left'), right=big_endian('right'))
     )
     assert np.nanmedian(floats(message)) == pytest.approx(1.0, rel=0.01)
+
+
+def test_an_empty_frame_id_is_named_and_the_calibrations_is_taken(stage: Stage) -> None:
+    driver = stage.robot
+
+    def nameless(side: str) -> Image:
+        return image(pixels(side), 'mono8', '')
+
+    def send() -> int:
+        return driver.send_pair(left=nameless('left'), right=nameless('right'))
+
+    driver.send_infos()
+    driver.spin(0.05)
+    assert driver.good_pair(send=send).header.frame_id == 'left_eye'
+    left = camera_info('left')
+    left.header.frame_id = ''
+    driver.send_infos(left=left)
+    driver.spin(0.05)
+    assert driver.good_pair(send=send).header.frame_id == ''
+    (line,) = stage.node.lines_about('frame_id]')
+    assert 'empty' in line and 'camera driver' in line
 
 
 def test_a_subscriber_that_cannot_match_is_named(stage: Stage) -> None:

@@ -52,11 +52,11 @@ class Stage:
 @pytest.fixture(scope='module')
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp('node')
-    with running(folder, *OPTIONS, '-p', 'input_depth:=10') as node:
-        with robot(outputs=list(OUTPUTS)) as driver:
-            driver.connect()
-            driver.send_infos()
-            yield Stage(node, driver)
+    options = (*OPTIONS, '-p', 'input_depth:=10')
+    with running(folder, *options) as node, robot(outputs=list(OUTPUTS)) as driver:
+        driver.connect()
+        driver.send_infos()
+        yield Stage(node, driver)
 
 
 @pytest.fixture(scope='module')
@@ -119,7 +119,7 @@ def test_points_lie_on_the_plane_and_carry_the_pixels_colour(outputs: dict[str, 
 
 def test_confidence_and_sigma(outputs: dict[str, Any]) -> None:
     confidence, sigma = floats(outputs['confidence']), floats(outputs['depth/sigma'])
-    assert 0.0 <= confidence.min() and confidence.max() <= 1.0
+    assert confidence.min() >= 0.0 and confidence.max() <= 1.0
     assert np.median(confidence[SEARCHED]) > 0.8
     expected = DEPTH_M**2 / (FX * BASELINE_M) * 0.5
     assert np.nanmedian(sigma) == pytest.approx(expected, rel=0.05)

@@ -1,0 +1,58 @@
+"""A picture to judge by eye: real pairs without truth, SGBM and the network side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.errors import InputError
+from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.postprocess import colorize_disparity
+from depth_ros.training.evaluate import network_matcher, read_image, sgbm_matcher
+
+TILE_WIDTH = 320
+SGBM_DISPARITIES = 128
+
+
+def draw_gallery(
+    folder: Path,
+    networks: Mapping[str, CreStereoTiny],
+    sizes: Sequence[tuple[int, int] | None],
+    picture: Path,
+) -> None:
+    """Draw one row per pair: left image, SGBM, then every network at every size.
+
+    Args:
+        folder: Holds ``NAME_left.png`` and ``NAME_right.png``.
+        networks: By name.
+        sizes: (height, width) each, None for the pair's own.
+        picture: File to write.
+
+    Raises:
+        InputError: If there is no pair, reason ``'missing'``.
+    """
+    lefts = sorted(folder.glob('*_left.png'))
+    if not lefts:
+        raise InputError(
+            'missing',
+            f'{folder} has no *_left.png; pass --data with the folder above one that has',
+        )
+    matchers = [sgbm_matcher(SGBM_DISPARITIES, is_filled=False)]
+    matchers += [network_matcher(network, size) for network in networks.values() for size in sizes]
+    rows = []
+    for path in lefts:
+        right = path.with_name(path.name.replace('_left', '_right'))
+        left_image, right_image = read_image(path), read_image(right)
+        maps = [match(left_image, right_image) for match in matchers]
+        top = float(np.nanpercentile(maps[0], 99.5)) * 1.1
+        tiles = [left_image, *(colorize_disparity(found, min=0.0, max=top) for found in maps)]
+        rows.append(np.hstack([_tile(tile) for tile in tiles]))
+    cv2.imwrite(str(picture), np.ascontiguousarray(np.vstack(rows)[..., ::-1]))
+
+
+def _tile(image: np.ndarray) -> np.ndarray:
+    height = round(image.shape[0] * TILE_WIDTH / image.shape[1])
+    return np.asarray(cv2.resize(image, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA))
