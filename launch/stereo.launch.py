@@ -6,6 +6,7 @@ Every argument is optional; an empty one leaves the value to the parameter file.
 import os
 from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
@@ -37,6 +38,7 @@ INPUTS = (
     'image_rect/compressed',
     'camera_info',
 )
+NO_RVIZ = 'rviz:=true, but rviz2 is not installed; type: apt install ros-$ROS_DISTRO-rviz2'
 RVIZ_TOPICS = ('disparity/color', 'depth/image', 'points')
 
 
@@ -59,7 +61,10 @@ def start_nodes(context):
     """Make the nodes once the arguments are known."""
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     sides = {side: values[side].rstrip('/') or side for side in ('left', 'right')}
-    return [stereo_node(values, sides), rviz(values, sides)]
+    nodes = [stereo_node(values, sides)]
+    if IfCondition(LaunchConfiguration('rviz')).evaluate(context):
+        nodes.append(rviz(values, sides) if has_rviz() else LogInfo(msg=NO_RVIZ))
+    return nodes
 
 
 def stereo_node(values, sides):
@@ -93,8 +98,16 @@ def rviz(values, sides):
         arguments=['-d', str(SHARE / 'config' / 'stereo.rviz'), '-f', values['fixed_frame']],
         parameters=[{'use_sim_time': sim_time()}],
         remappings=topics,
-        condition=IfCondition(LaunchConfiguration('rviz')),
     )
+
+
+def has_rviz():
+    """A missing package would end the launch and leave the stereo node behind."""
+    try:
+        get_package_prefix('rviz2')
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def sim_time():

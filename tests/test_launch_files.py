@@ -22,6 +22,19 @@ from depth_ros.ros import fastdds
 LAUNCH_FILE = REPOSITORY / 'launch' / 'stereo.launch.py'
 
 
+class PackageNotFoundError(KeyError):
+    pass
+
+
+INSTALLED = {'rviz2'}
+
+
+def get_package_prefix(name: str) -> str:
+    if name not in INSTALLED:
+        raise PackageNotFoundError(name)
+    return '/opt/ros/some'
+
+
 @dataclass
 class LaunchDescription:
     entities: list[Any]
@@ -87,7 +100,6 @@ class Node:
     parameters: list[Any]
     remappings: list[tuple[str, str]]
     arguments: list[str] = field(default_factory=list)
-    condition: Any = None
     output: str = 'log'
     emulate_tty: bool = False
 
@@ -106,6 +118,7 @@ class Launched:
 @pytest.fixture
 def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     contents = {
+        'ament_index_python.packages': [PackageNotFoundError, get_package_prefix],
         'launch': [LaunchDescription],
         'launch.actions': [
             DeclareLaunchArgument,
@@ -156,9 +169,11 @@ def execute(entities: list[Any], given: dict[str, str]) -> Launched:
         elif isinstance(entity, LogInfo):
             launched.words += entity.msg
         else:
-            for node in entity.function(context):
-                if node.condition is None or node.condition.evaluate(context):
-                    launched.nodes[node.name] = node
+            for action in entity.function(context):
+                if isinstance(action, LogInfo):
+                    launched.words += action.msg
+                else:
+                    launched.nodes[action.name] = action
     assert set(given) <= set(launched.arguments), 'an argument is not declared'
     return launched
 
@@ -233,6 +248,16 @@ def test_rviz_is_started_in_the_namespace_with_its_file(start: Any) -> None:
             assert display['Topic']['Value'] in remaps, 'RViz would leave the namespace'
     assert remaps['/points'] == 'points'
     assert remaps['/left/image_raw'] == '/cam/l/image_raw'
+
+
+def test_rviz_is_not_missed_badly_where_it_is_not_installed(start: Any) -> None:
+    INSTALLED.clear()
+    try:
+        launched = start(rviz='true')
+    finally:
+        INSTALLED.add('rviz2')
+    assert list(launched.nodes) == ['stereo_node']
+    assert 'apt install' in launched.words
 
 
 def test_fast_dds_profile_is_set_for_the_distro(start: Any, monkeypatch: Any) -> None:

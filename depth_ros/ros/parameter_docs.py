@@ -24,8 +24,8 @@ defaults), with `--ros-args -p name:=value`, or while the node runs with `ros2 p
 A name that does not exist stops the node at start and is refused at run time, both with a reason.
 A change of model, engine, size or matcher is prepared in the background and swapped between two
 frames. If that fails the old one goes on: a failure within half a second refuses the change, a
-later one is logged and sets the parameters back. `ros2 param set` sets one at a time: set `weights`
-before `model`.
+later one is logged and sets the parameters back. `ros2 param set` sets one at a time: set
+`weights` before `model`.
 
 | parameter | type | default | allowed | at run time | meaning |
 | --- | --- | --- | --- | --- | --- |
