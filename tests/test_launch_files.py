@@ -224,13 +224,21 @@ def test_camera_namespaces_are_remapped(start: Any) -> None:
     assert remaps['right/camera_info'] == 'r/camera_info'
 
 
-def test_remapped_names_are_those_the_node_subscribes_to(start: Any) -> None:
+@pytest.fixture
+def image_names() -> list[str]:
+    """Names the node subscribes to; imported before the doubles are in place."""
     pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
     from depth_ros.ros.subscriptions import IMAGE_NAMES
 
+    return list(IMAGE_NAMES.values())
+
+
+def test_remapped_names_are_those_the_node_subscribes_to(
+    image_names: list[str], start: Any
+) -> None:
     remaps = dict(start().nodes['stereo_node'].remappings)
     for side in ('left', 'right'):
-        for name in IMAGE_NAMES.values():
+        for name in image_names:
             assert f'{side}/{name}' in remaps
             assert f'{side}/{name}/compressed' in remaps
 

@@ -333,7 +333,7 @@ def test_crestereo_is_an_equal_model_name() -> None:
     importlib.util.find_spec('stereodemo') is None, reason='stereodemo is not installed'
 )
 def test_sample_camera_with_the_photographs(tmp_path: Path) -> None:
-    check_sample_camera(tmp_path, '-p', 'seconds_per_pair:=0.2')
+    check_sample_camera(tmp_path, '-p', 'seconds_per_pair:=0.2', '-p', 'size:=120x160')
 
 
 def test_sample_camera_with_a_scene(tmp_path: Path) -> None:
@@ -341,7 +341,10 @@ def test_sample_camera_with_a_scene(tmp_path: Path) -> None:
 
 
 def check_sample_camera(folder: Path, *options: str) -> None:
-    """The camera's own count is what the node received, paired and answered, plus losses."""
+    """The camera's own count is what the node received, paired and answered, plus losses.
+
+    Images are small, because the default transports lose most large ones.
+    """
     namespace = ('-r', '__ns:=/sample')
     with running(folder, *OPTIONS, *namespace, '-p', 'input_depth:=10') as node:
         with robot(namespace='/sample') as driver:
