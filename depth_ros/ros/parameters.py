@@ -93,6 +93,28 @@ class ParameterSpec:
             )
 
 
+def start_parameter(
+    name: str,
+    default: ParameterValue,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> ParameterSpec:
+    """Describe a parameter of a small node, set at start only."""
+    return ParameterSpec(
+        name=name,
+        field=name,
+        default=default,
+        description=description,
+        minimum=minimum,
+        maximum=maximum,
+        choices=choices,
+        is_read_only=True,
+    )
+
+
 KIND_NAMES: dict[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
 
 

@@ -25,9 +25,9 @@ from depth_ros.messages import fill_camera_info, fill_image, stamp_ns
 from depth_ros.ros.declare import declare_once
 from depth_ros.ros.parameters import (
     RELIABILITIES,
-    ParameterSpec,
     ParameterValue,
     parse_size,
+    start_parameter,
 )
 from depth_ros.ros.qos import diagnostics_profile, profile
 from depth_ros.ros.runner import run_node
@@ -41,49 +41,37 @@ TO_ENCODING: dict[str, int | None] = {
     'mono8': cv2.COLOR_RGB2GRAY,
 }
 
-
-def _spec(
-    name: str,
-    default: ParameterValue,
-    description: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> ParameterSpec:
-    return ParameterSpec(
-        name=name,
-        field=name,
-        default=default,
-        description=description,
-        minimum=minimum,
-        maximum=maximum,
-        choices=choices,
-        is_read_only=True,
-    )
-
-
 SPECS = (
-    _spec(
+    start_parameter(
         'source',
         'folder',
         'folder: photographs; scene: a rendered scene',
         choices=('folder', 'scene'),
     ),
-    _spec('folder', '', 'pairs NAME_left.png, NAME_right.png; empty: those of stereodemo'),
-    _spec('pairs', '', 'names of pairs in this order, comma between; empty: all of the folder'),
-    _spec('scene', 'room', 'scene of depth_ros.scenes'),
-    _spec('size', '', 'HEIGHTxWIDTH to publish; empty: that of the images, 480x640 for a scene'),
-    _spec('encoding', 'bgr8', 'encoding of the images', choices=tuple(TO_ENCODING)),
-    _spec('rate_hz', 10.0, 'pairs a second', minimum=0.1, maximum=1000.0),
-    _spec('jitter_s', 0.0, 'random delay before each pair', minimum=0.0, maximum=1.0),
-    _spec('seconds_per_pair', 4.0, 'time before the next image', minimum=0.0),
-    _spec('num_pairs', 0, 'pairs to send before ending; 0: endless', minimum=0, maximum=2**31 - 1),
-    _spec('wait_for_subscribers', False, 'send nothing before both images are subscribed to'),
-    _spec('reliability', 'best_effort', 'offered reliability', choices=RELIABILITIES),
-    _spec('left_frame_id', 'left_camera_optical_frame', 'frame of the left camera'),
-    _spec('right_frame_id', 'right_camera_optical_frame', 'frame of the right camera'),
-    _spec('report_file', '', 'JSON file written at exit with what was sent'),
+    start_parameter(
+        'folder', '', 'pairs NAME_left.png, NAME_right.png; empty: those of stereodemo'
+    ),
+    start_parameter(
+        'pairs', '', 'names of pairs in this order, comma between; empty: all of the folder'
+    ),
+    start_parameter('scene', 'room', 'scene of depth_ros.scenes'),
+    start_parameter(
+        'size', '', 'HEIGHTxWIDTH to publish; empty: that of the images, 480x640 for a scene'
+    ),
+    start_parameter('encoding', 'bgr8', 'encoding of the images', choices=tuple(TO_ENCODING)),
+    start_parameter('rate_hz', 10.0, 'pairs a second', minimum=0.1, maximum=1000.0),
+    start_parameter('jitter_s', 0.0, 'random delay before each pair', minimum=0.0, maximum=1.0),
+    start_parameter('seconds_per_pair', 4.0, 'time before the next image', minimum=0.0),
+    start_parameter(
+        'num_pairs', 0, 'pairs to send before ending; 0: endless', minimum=0, maximum=2**31 - 1
+    ),
+    start_parameter(
+        'wait_for_subscribers', False, 'send nothing before both images are subscribed to'
+    ),
+    start_parameter('reliability', 'best_effort', 'offered reliability', choices=RELIABILITIES),
+    start_parameter('left_frame_id', 'left_camera_optical_frame', 'frame of the left camera'),
+    start_parameter('right_frame_id', 'right_camera_optical_frame', 'frame of the right camera'),
+    start_parameter('report_file', '', 'JSON file written at exit with what was sent'),
 )
 
 

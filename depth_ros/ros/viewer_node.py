@@ -21,8 +21,8 @@ from depth_ros.ros.complaints import Complaints
 from depth_ros.ros.declare import declare_once
 from depth_ros.ros.parameters import (
     RELIABILITIES,
-    ParameterSpec,
     ParameterValue,
+    start_parameter,
 )
 from depth_ros.ros.qos import diagnostics_profile, profile, subscription_events
 from depth_ros.ros.runner import run_node
@@ -31,51 +31,31 @@ from depth_ros.viewer_inputs import Role, ViewerInputs
 
 POLL_S = 0.25
 
-
-def _spec(
-    name: str,
-    default: ParameterValue,
-    description: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> ParameterSpec:
-    return ParameterSpec(
-        name=name,
-        field=name,
-        default=default,
-        description=description,
-        minimum=minimum,
-        maximum=maximum,
-        choices=choices,
-        is_read_only=True,
-    )
-
-
 SPECS = (
-    _spec('port', 8080, 'port on 127.0.0.1; 0: a free one', minimum=0, maximum=65535),
-    _spec('viewer_stride', 2, 'show every n-th point and row', minimum=1, maximum=64),
-    _spec('max_rate_hz', 5.0, 'frames drawn per second at most', minimum=0.1, maximum=60.0),
-    _spec(
+    start_parameter('port', 8080, 'port on 127.0.0.1; 0: a free one', minimum=0, maximum=65535),
+    start_parameter('viewer_stride', 2, 'show every n-th point and row', minimum=1, maximum=64),
+    start_parameter(
+        'max_rate_hz', 5.0, 'frames drawn per second at most', minimum=0.1, maximum=60.0
+    ),
+    start_parameter(
         'picture',
         'depth',
         'second picture: depth of depth/image, or disparity of disparity/color',
         choices=('depth', 'disparity'),
     ),
-    _spec(
+    start_parameter(
         'input',
         'raw',
         'first picture: left/image_raw (raw) or left/image_rect (rectified)',
         choices=('raw', 'rectified'),
     ),
-    _spec(
+    start_parameter(
         'image_transport',
         'raw',
         'type of the first picture; compressed has /compressed behind its name',
         choices=('raw', 'compressed'),
     ),
-    _spec(
+    start_parameter(
         'input_reliability',
         'reliable',
         'reliability asked of everything but the first picture, which is taken as best effort',
