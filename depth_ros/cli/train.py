@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         until_s=None if args.until_minutes is None else 60.0 * args.until_minutes,
         restart=args.restart,
+        weights=args.weights,
         threads=args.threads,
     )
     trainer = Trainer(recipe, settings)

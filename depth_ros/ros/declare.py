@@ -16,14 +16,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from depth_ros.errors import DepthRosError, ParameterError
-from depth_ros.ros.parameters import (
-    ParameterSpec,
-    ParameterValue,
-    StereoParameters,
-    check_names,
-    parameters_from,
-    specs,
-)
+from depth_ros.ros.parameter_specs import ParameterSpec, ParameterValue, check_names
+from depth_ros.ros.parameters import StereoParameters, parameters_from, specs
 
 TYPES: dict[type, int] = {
     bool: ParameterType.PARAMETER_BOOL,

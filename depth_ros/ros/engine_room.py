@@ -10,7 +10,8 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from depth_ros.errors import DepthRosError
 from depth_ros.ros.declare import DeclaredParameters
 from depth_ros.ros.loader import Loaded, OpenProcessor, ProcessorLoader
-from depth_ros.ros.parameters import ParameterValue, StereoParameters, stereo_settings
+from depth_ros.ros.parameter_specs import ParameterValue
+from depth_ros.ros.parameters import StereoParameters, stereo_settings
 from depth_ros.ros.worker import StereoWorker
 
 REFUSE_WITHIN_S = 0.5

@@ -9,7 +9,8 @@ import math
 import textwrap
 from pathlib import Path
 
-from depth_ros.ros.parameters import KIND_NAMES, ParameterSpec, ParameterValue, specs
+from depth_ros.ros.parameter_specs import KIND_NAMES, ParameterSpec, ParameterValue
+from depth_ros.ros.parameters import specs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = 'python -m depth_ros.ros.parameter_docs'

@@ -6,176 +6,62 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
+from depth_ros.ros.parameter_specs import (
+    LARGEST_INTEGER,
+    RELIABILITIES,
+    ParameterSpec,
+    ParameterValue,
+    check_names,
+    described,
+    parse_size,
+    spec_of,
+)
 
 if TYPE_CHECKING:
     from depth_ros.stereo import StereoSettings
-
-ParameterValue = bool | int | float | str
-ValueT = TypeVar('ValueT', bool, int, float, str)
-
-LARGEST_INTEGER = 2**31 - 1
-RELIABILITIES = ('reliable', 'best_effort')
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ParameterSpec:
-    """One parameter as an operator sees it.
-
-    Attributes:
-        name: Name in ROS, e.g. ``'sgbm.block_size'``.
-        field: Name of the dataclass field.
-        default: Default value; its type is the parameter's.
-        description: One sentence or two.
-        unit: Unit of the value, or empty.
-        minimum: Smallest number allowed, or None.
-        maximum: Largest number allowed, or None.
-        choices: Texts allowed; empty means any.
-        is_read_only: Whether it can be set at start only.
-    """
-
-    name: str
-    field: str
-    default: ParameterValue
-    description: str
-    unit: str = ''
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    is_read_only: bool = False
-
-    @property
-    def kind(self) -> type:
-        """``bool``, ``int``, ``float`` or ``str``."""
-        return type(self.default)
-
-    def checked(self, value: object) -> ParameterValue:
-        """Give the value in the parameter's type; an integer will do for a float.
-
-        Raises:
-            ParameterError: Naming the parameter, what is allowed and what came.
-        """
-        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not self.kind:
-            raise ParameterError(
-                f'parameter {self.name!r} is a {KIND_NAMES[self.kind]}, got {value!r}; '
-                f'set it like its default, {self.default!r}'
-            )
-        self._check_choice(value)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            self._check_range(value)
-        return value  # type: ignore[return-value]
-
-    def _check_choice(self, value: object) -> None:
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f'parameter {self.name!r} cannot be {value!r}; '
-                f'set it to one of: {", ".join(self.choices)}'
-            )
-
-    def _check_range(self, value: float) -> None:
-        lowest = -math.inf if self.minimum is None else self.minimum
-        highest = math.inf if self.maximum is None else self.maximum
-        if not lowest <= value <= highest:
-            unit = f' {self.unit}' if self.unit else ''
-            raise ParameterError(
-                f'parameter {self.name!r} must be within {lowest:g}..{highest:g}{unit}, '
-                f'got {value!r}; set it within that range'
-            )
-
-
-def start_parameter(
-    name: str,
-    default: ParameterValue,
-    description: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> ParameterSpec:
-    """Describe a parameter of a small node, set at start only."""
-    return ParameterSpec(
-        name=name,
-        field=name,
-        default=default,
-        description=description,
-        minimum=minimum,
-        maximum=maximum,
-        choices=choices,
-        is_read_only=True,
-    )
-
-
-KIND_NAMES: dict[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
-
-
-def _described(
-    default: ValueT,
-    description: str,
-    *,
-    unit: str = '',
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-    is_read_only: bool = False,
-    name: str = '',
-) -> ValueT:
-    """Make a dataclass field that carries its ``ParameterSpec``."""
-    entries = {
-        'name': name,
-        'description': description,
-        'unit': unit,
-        'minimum': minimum,
-        'maximum': maximum,
-        'choices': choices,
-        'is_read_only': is_read_only,
-    }
-    return field(default=default, metadata=entries)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StereoParameters:
     """Every parameter of ``stereo_node``, with its default; described by ``specs()``."""
 
-    model: str = _described(
+    model: str = described(
         'sgbm',
         'Matcher. A change is prepared in the background and swapped between two frames.',
         choices=('sgbm', 'crestereo'),
     )
-    engine: str = _described(
+    engine: str = described(
         'auto',
         'Runtime of a network; auto takes the first that is installed and says which.',
         choices=('auto', 'tensorrt', 'openvino', 'onnxruntime', 'torch'),
     )
-    precision: str = _described(
+    precision: str = described(
         'f32',
         'Arithmetic of a network where the recipe allows it.',
         choices=('f32', 'bf16', 'f16'),
     )
-    preset: str = _described('', "Named size of the model's recipe; empty takes its default.")
-    size: str = _described(
+    preset: str = described('', "Named size of the model's recipe; empty takes its default.")
+    size: str = described(
         '', "Engine size as HEIGHTxWIDTH, e.g. 480x640, instead of the preset's; empty takes it."
     )
-    iterations: int = _described(
+    iterations: int = described(
         0, "Update steps of a recurrent network; 0 takes the preset's.", minimum=0, maximum=64
     )
-    stages: int = _described(
+    stages: int = described(
         0, "Coarse-to-fine passes of a network; 0 takes the preset's.", minimum=0, maximum=4
     )
-    weights: str = _described('', 'Checkpoint file; empty takes shipped or exported weights.')
-    num_threads: int = _described(
+    weights: str = described('', 'Checkpoint file; empty takes shipped or exported weights.')
+    num_threads: int = described(
         0, 'CPU threads of the engine; 0 lets the runtime choose.', minimum=0, maximum=1024
     )
-    input: str = _described(
+    input: str = described(
         'raw',
         'raw: subscribe to left/image_raw and right/image_raw and rectify them by camera_info. '
         'rectified: subscribe to left/image_rect and right/image_rect and take them as they are. '
@@ -183,14 +69,14 @@ class StereoParameters:
         choices=('raw', 'rectified', 'auto'),
         is_read_only=True,
     )
-    image_transport: str = _described(
+    image_transport: str = described(
         'raw',
         'raw: sensor_msgs/Image. compressed: sensor_msgs/CompressedImage (JPEG or PNG) on the '
         'same name with /compressed behind it.',
         choices=('raw', 'compressed'),
         is_read_only=True,
     )
-    baseline_m: float = _described(
+    baseline_m: float = described(
         0.0,
         'Distance between the cameras, for a right camera_info whose P[0, 3] is 0; '
         '0 takes it from camera_info.',
@@ -198,64 +84,64 @@ class StereoParameters:
         minimum=0.0,
         maximum=100.0,
     )
-    max_stamp_difference_s: float = _described(
+    max_stamp_difference_s: float = described(
         0.01,
         'Largest difference of stamps within a pair; 0 pairs equal stamps only.',
         unit='s',
         minimum=0.0,
         maximum=10.0,
     )
-    sync_queue_size: int = _described(
+    sync_queue_size: int = described(
         10,
         'Images of one side that may wait for the other side.',
         minimum=1,
         maximum=1000,
     )
-    min_depth_m: float = _described(
+    min_depth_m: float = described(
         0.0, 'Nearer depth becomes -Inf, and no point.', unit='m', minimum=0.0
     )
-    max_depth_m: float = _described(
+    max_depth_m: float = described(
         math.inf, 'Farther depth becomes +Inf, and no point.', unit='m', minimum=0.0
     )
-    cloud_stride: int = _described(
+    cloud_stride: int = described(
         1, 'Every n-th pixel and row becomes a point.', unit='px', minimum=1, maximum=64
     )
-    left_right_check: bool = _described(
+    left_right_check: bool = described(
         False,
         'Match the mirrored pair too and drop what disagrees; doubles the time.',
     )
-    confidence_threshold_px: float = _described(
+    confidence_threshold_px: float = described(
         1.0,
         'Left-right difference at which confidence reaches 0.',
         unit='px',
         minimum=0.01,
         maximum=100.0,
     )
-    disparity_sigma_px: float = _described(
+    disparity_sigma_px: float = described(
         0.5,
         'Standard deviation of disparity that depth/sigma assumes.',
         unit='px',
         minimum=0.0,
         maximum=100.0,
     )
-    speckle_size_px: int = _described(
+    speckle_size_px: int = described(
         0,
         'Connected areas of fewer pixels become unknown; 0 switches it off.',
         unit='px',
         minimum=0,
         maximum=LARGEST_INTEGER,
     )
-    speckle_difference_px: float = _described(
+    speckle_difference_px: float = described(
         1.0,
         'Disparity step that separates two areas.',
         unit='px',
         minimum=0.0,
         maximum=1000.0,
     )
-    fill_holes: bool = _described(
+    fill_holes: bool = described(
         False, 'Fill unknown disparities from the background of their row: invented values.'
     )
-    sgbm_num_disparities: int = _described(
+    sgbm_num_disparities: int = described(
         128,
         'Width of the search, a multiple of 16.',
         unit='px',
@@ -263,7 +149,7 @@ class StereoParameters:
         maximum=1024,
         name='sgbm.num_disparities',
     )
-    sgbm_min_disparity: int = _described(
+    sgbm_min_disparity: int = described(
         0,
         'Where the search starts; negative only for verged cameras.',
         unit='px',
@@ -271,7 +157,7 @@ class StereoParameters:
         maximum=1024,
         name='sgbm.min_disparity',
     )
-    sgbm_block_size: int = _described(
+    sgbm_block_size: int = described(
         5,
         'Edge of the matched block, odd.',
         unit='px',
@@ -279,7 +165,7 @@ class StereoParameters:
         maximum=21,
         name='sgbm.block_size',
     )
-    sgbm_uniqueness_percent: int = _described(
+    sgbm_uniqueness_percent: int = described(
         10,
         'By how much the best cost must beat the second best.',
         unit='%',
@@ -287,7 +173,7 @@ class StereoParameters:
         maximum=100,
         name='sgbm.uniqueness_percent',
     )
-    sgbm_prefilter_cap: int = _described(
+    sgbm_prefilter_cap: int = described(
         31,
         'Largest image gradient that counts.',
         unit='grey levels',
@@ -295,54 +181,54 @@ class StereoParameters:
         maximum=127,
         name='sgbm.prefilter_cap',
     )
-    sgbm_smoothness_small: int = _described(
+    sgbm_smoothness_small: int = described(
         8,
         'Penalty of a disparity step of one pixel.',
         minimum=1,
         maximum=1000,
         name='sgbm.smoothness_small',
     )
-    sgbm_smoothness_large: int = _described(
+    sgbm_smoothness_large: int = described(
         32,
         'Penalty of a larger step; above sgbm.smoothness_small.',
         minimum=1,
         maximum=1000,
         name='sgbm.smoothness_large',
     )
-    sgbm_mode: str = _described(
+    sgbm_mode: str = described(
         '3way',
         'Along how many directions costs are summed: more is slower.',
         choices=('3way', '5way', '8way', '4way'),
         name='sgbm.mode',
     )
-    sgbm_use_color: bool = _described(False, 'Match RGB instead of grey.', name='sgbm.use_color')
-    color_min_disparity_px: float = _described(
+    sgbm_use_color: bool = described(False, 'Match RGB instead of grey.', name='sgbm.use_color')
+    color_min_disparity_px: float = described(
         0.0, 'Disparity painted blue on disparity/color.', unit='px'
     )
-    color_max_disparity_px: float = _described(
+    color_max_disparity_px: float = described(
         0.0,
         "Disparity painted red on disparity/color; 0 takes the matcher's largest.",
         unit='px',
     )
-    input_reliability: str = _described(
+    input_reliability: str = described(
         'best_effort',
         'Reliability asked of the image publishers; best_effort matches every camera.',
         choices=RELIABILITIES,
         is_read_only=True,
     )
-    input_depth: int = _described(
+    input_depth: int = described(
         2, 'Queue of each image subscription.', minimum=1, maximum=100, is_read_only=True
     )
-    output_reliability: str = _described(
+    output_reliability: str = described(
         'reliable',
         'Reliability offered to subscribers; reliable matches every subscriber.',
         choices=RELIABILITIES,
         is_read_only=True,
     )
-    output_depth: int = _described(
+    output_depth: int = described(
         2, 'Queue of each publisher.', minimum=1, maximum=100, is_read_only=True
     )
-    diagnostics_period_s: float = _described(
+    diagnostics_period_s: float = described(
         1.0,
         'Time between two diagnostics messages.',
         unit='s',
@@ -350,7 +236,7 @@ class StereoParameters:
         maximum=3600.0,
         is_read_only=True,
     )
-    report_file: str = _described(
+    report_file: str = described(
         '', 'JSON file written at exit with all counters; empty writes none.', is_read_only=True
     )
 
@@ -393,36 +279,6 @@ def parameters_from(values: Mapping[str, object]) -> StereoParameters:
     check_names(values, by_name)
     checked = {by_name[name].field: by_name[name].checked(value) for name, value in values.items()}
     return StereoParameters(**checked)  # type: ignore[arg-type]
-
-
-def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Require that all names are known.
-
-    Raises:
-        ParameterError: Naming the unknown one and the nearest known one.
-    """
-    names = list(known)
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f'did you mean {near[0]!r}?' if near else 'see docs/parameters.md'
-            raise ParameterError(f'there is no parameter {name!r}; {hint}')
-
-
-def parse_size(text: str) -> tuple[int, int] | None:
-    """Read ``HEIGHTxWIDTH``; empty gives None.
-
-    Raises:
-        ParameterError: If it is neither.
-    """
-    if not text:
-        return None
-    match = re.fullmatch(r'([1-9]\d{0,4})x([1-9]\d{0,4})', text)
-    if match is None:
-        raise ParameterError(
-            f"parameter 'size' must be HEIGHTxWIDTH or empty, got {text!r}; e.g. 480x640"
-        )
-    return int(match[1]), int(match[2])
 
 
 def stereo_settings(parameters: StereoParameters) -> StereoSettings:
@@ -493,20 +349,4 @@ def _check_together(parameters: StereoParameters) -> None:
         )
 
 
-def _spec(entry: object) -> ParameterSpec:
-    metadata = entry.metadata  # type: ignore[attr-defined]
-    name: str = entry.name  # type: ignore[attr-defined]
-    return ParameterSpec(
-        name=metadata['name'] or name,
-        field=name,
-        default=entry.default,  # type: ignore[attr-defined]
-        description=metadata['description'],
-        unit=metadata['unit'],
-        minimum=metadata['minimum'],
-        maximum=metadata['maximum'],
-        choices=metadata['choices'],
-        is_read_only=metadata['is_read_only'],
-    )
-
-
-_SPECS = tuple(_spec(entry) for entry in fields(StereoParameters))
+_SPECS = tuple(spec_of(entry) for entry in fields(StereoParameters))

@@ -23,7 +23,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from depth_ros.camera import PinholeCamera
 from depth_ros.messages import fill_camera_info, fill_image, stamp_ns
 from depth_ros.ros.declare import declare_once
-from depth_ros.ros.parameters import (
+from depth_ros.ros.parameter_specs import (
     RELIABILITIES,
     ParameterValue,
     parse_size,

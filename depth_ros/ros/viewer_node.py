@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_ros.ros.complaints import Complaints
 from depth_ros.ros.declare import declare_once
-from depth_ros.ros.parameters import (
+from depth_ros.ros.parameter_specs import (
     RELIABILITIES,
     ParameterValue,
     start_parameter,

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from depth_ros.checkpoints import load_checkpoint, load_strict
 from depth_ros.errors import DepthRosError
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.models.crestereo.network_tiny import CreStereoTiny, tiny_network
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
 from depth_ros.training.losses import total_loss
 from depth_ros.training.metrics import MetricsLog
@@ -41,6 +42,7 @@ class RunSettings:
         photos: Folders with photographs for the textures; may be empty.
         device: ``'cpu'`` or ``'cuda'``.
         until_s: Time budget of the schedule, s; None leaves the length to the steps.
+        weights: Weights to begin with where ``out`` holds no checkpoint, e.g. the shipped ones.
         threads: CPU threads of torch; None leaves them as they are.
         restart: Begin a new schedule on the weights of the last one (warm restart).
         log_every: Steps between rows of the metrics.
@@ -53,6 +55,7 @@ class RunSettings:
     photos: tuple[Path, ...] = ()
     device: str = 'cpu'
     until_s: float | None = None
+    weights: Path | None = None
     threads: int | None = None
     restart: bool = False
     log_every: int = 50
@@ -100,6 +103,7 @@ class Trainer:
         wanted = '' if self.settings.restart else recipe_text(self.recipe)
         state = load_state(self.settings.out, recipe=wanted)
         if state is None:
+            self._begin_with(self.settings.weights)
             return
         self.average.load_state_dict(state.average)
         self.step, self.samples_seen = state.step, state.samples_seen
@@ -109,6 +113,15 @@ class Trainer:
             self.cycle_start, self.elapsed_s = self.step, 0.0
         self.optimizer.load_state_dict(state.optimizer)
         torch.set_rng_state(state.rng)
+
+    def _begin_with(self, weights: Path | None) -> None:
+        if weights is None:
+            return
+        state = load_checkpoint(weights)
+        iterations = self.recipe.network.iterations[-1]
+        whole = tiny_network(state, iterations=iterations).state_dict()
+        load_strict(self.network, whole)
+        load_strict(self.average, whole)
 
     def save(self) -> None:
         """Write checkpoint and averaged weights."""
@@ -261,4 +274,5 @@ def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
     }
     partial = path.with_suffix('.partial')
     save_file(tensors, partial)
+    partial.chmod(0o644)
     partial.replace(path)

@@ -12,10 +12,10 @@ from shared_data import REPOSITORY
 
 from depth_ros.errors import ParameterError
 from depth_ros.models.sgbm.model import SgbmSettings
+from depth_ros.ros.parameter_specs import parse_size
 from depth_ros.ros.parameters import (
     StereoParameters,
     parameters_from,
-    parse_size,
     specs,
     stereo_settings,
 )

@@ -223,6 +223,16 @@ def test_warm_restart_begins_a_new_schedule_on_the_weights(tmp_path: Path) -> No
     assert all(torch.equal(value, old[key]) for key, value in again.network.state_dict().items())
 
 
+def test_new_run_can_begin_with_shipped_weights(tmp_path: Path) -> None:
+    first = run(tmp_path / 'first')
+    shipped = tmp_path / 'first' / 'weights.safetensors'
+    again = Trainer(SMALL, settings(tmp_path / 'again', weights=shipped))
+    assert again.step == 0
+    mean = first.average.state_dict()
+    for key, value in again.network.state_dict().items():
+        assert 'num_batches' in key or torch.equal(value, mean[key])
+
+
 def test_half_written_checkpoint_is_never_read(tmp_path: Path) -> None:
     trainer = run(tmp_path, stop_after=2)
     (tmp_path / CHECKPOINT_NAME).with_suffix('.partial').write_bytes(b'half')

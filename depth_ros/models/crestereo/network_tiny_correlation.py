@@ -130,7 +130,7 @@ def _window_products(reference: Tensor, padded: Tensor, groups: int) -> Tensor:
 
 
 class WindowProducts(torch.autograd.Function):
-    """The same with a gradient that adds in place: a third off a training step on a CPU."""
+    """The same with a gradient that adds in place instead of making nine padded maps."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, reference: Tensor, padded: Tensor, groups: int) -> Tensor:
