@@ -13,8 +13,9 @@ from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
-from timing import interleave, machine, markdown_table, percentiles, write_report
+from timing import machine, markdown_table, show_progress, write_report
 
+from depth_ros.cli.timing import interleave, percentiles
 from depth_ros.engines.base import Engine
 from depth_ros.engines.build import open_graphs
 from depth_ros.errors import EngineError
@@ -54,7 +55,7 @@ def run_case(
         engines, refused = open_engines(size, iterations, arguments, stack)
         runs = {name: partial(engine.infer, pair) for name, engine in engines.items()}
         outputs = {name: run()['disparity'].copy() for name, run in runs.items()}
-        times = interleave(runs, rounds=arguments.rounds, warmup=1)
+        times = interleave(runs, num_rounds=arguments.rounds, num_warmups=1, report=show_progress)
     reference = outputs[REFERENCE]
     figures: dict[str, object] = {}
     for name, values in times.items():

@@ -1,8 +1,4 @@
-"""Interleaved timing and reports that every benchmark here shares.
-
-Contenders take turns within one run, so that a drift of the machine's speed hits all alike;
-what counts are the ratios within one table.
-"""
+"""Reports that every benchmark here shares; ``depth_ros.cli.timing`` does the timing."""
 
 from __future__ import annotations
 
@@ -10,45 +6,17 @@ import json
 import os
 import platform
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 OUT = Path(__file__).resolve().parent / 'out'
 
 
-def interleave(
-    contenders: Mapping[str, Callable[[], object]], *, rounds: int, warmup: int = 2
-) -> dict[str, list[float]]:
-    """Run every contender once a round; give wall milliseconds by name."""
-    for _ in range(warmup):
-        for run in contenders.values():
-            run()
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for index in range(rounds):
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1000.0 * (time.perf_counter() - start))
-        show_progress(index + 1, rounds)
-    return times
-
-
-def show_progress(done: int, total: int) -> None:
+def show_progress(fraction: float) -> None:
     """Draw a progress line on a terminal; say nothing in a log."""
     if sys.stderr.isatty():
-        sys.stderr.write(f'\rround {done} of {total}' + ('\n' if done == total else ''))
+        sys.stderr.write(f'\r{fraction:.0%}' + ('\n' if fraction >= 1.0 else ''))
         sys.stderr.flush()
-
-
-def percentiles(values_ms: Sequence[float]) -> dict[str, float]:
-    """Give p50, p95 and p99, rounded to a hundredth of a millisecond."""
-    cuts = np.percentile(values_ms, [50, 95, 99])
-    return {
-        name: round(float(cut), 2) for name, cut in zip(('p50', 'p95', 'p99'), cuts, strict=True)
-    }
 
 
 def machine() -> dict[str, object]:

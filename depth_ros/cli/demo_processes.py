@@ -108,7 +108,7 @@ def camera_parameters(settings: DemoSettings, folder: Path) -> Parameters:
         'rate_hz': float(settings.rate_hz),
         'wait_for_subscribers': True,
         'pairs': ','.join(PAIRS),
-        'seconds_per_pair': settings.duration_s / len(PAIRS) + 1.0,
+        'seconds_per_pair': settings.duration_s / (len(PAIRS) - 0.5),
     }
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from depth_ros import __version__
+from depth_ros.cli.versions import package_version
 from depth_ros.errors import DepthRosError
 from depth_ros.pictures import stereo_panel, write_picture
 from depth_ros.pointcloud_file import points_of_cloud, write_ply
@@ -30,7 +28,7 @@ WATCHED_TOPICS = {
     'depth': 'depth/image',
     'points': 'points',
 }
-PACKAGES = ('numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'rclpy')
+PACKAGES = ('openvino', 'onnxruntime', 'rclpy')
 
 
 def demo_summary(camera: Report, node: Report) -> dict[str, object]:
@@ -54,19 +52,14 @@ def demo_summary(camera: Report, node: Report) -> dict[str, object]:
         'lost_in_transport': sent - received,
         'received': received,
         **{name: node[name] for name in (*counted, *closing, *measured)},
-        'versions': {**versions(), **node['versions']},
+        'versions': versions(node),
     }
 
 
-def versions() -> dict[str, str]:
-    """Give the versions of what ran; packages that are absent are left out."""
-    found = {'depth_ros': __version__, 'python': platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+def versions(node: Report) -> dict[str, str]:
+    """Give the node's own versions and those of the runtimes that are installed."""
+    found = {name: version for name in PACKAGES if (version := package_version(name))}
+    return {**node['versions'], **found}
 
 
 def write_outputs(folder: Path, seen: Seen, summary: Mapping[str, object]) -> list[str]:

@@ -23,12 +23,13 @@ def installed_versions() -> dict[str, str]:
     """Give versions of this package, Python and the libraries every command uses."""
     versions = {'depth_ros': __version__, 'python': platform.python_version()}
     for name, packages in PACKAGES.items():
-        found = next((text for text in map(_version, packages) if text), None)
+        found = next((text for text in map(package_version, packages) if text), None)
         versions[name] = found or 'of the system'
     return versions
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Give the version of an installed distribution, None if it is absent."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -20,6 +20,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
 from depth_ros.messages import decode_image
+from depth_ros.viewer_inputs import decode_cloud, decode_depth
 
 RATE_WINDOW_S = 5.0
 STEREO_TOPICS = ('disparity', 'depth/image', 'points')
@@ -34,7 +35,7 @@ class Seen:
         left: ``(H, W, 3)`` uint8 RGB, the camera's left image.
         disparity: ``(H, W)`` float32 px, NaN where unknown.
         depth: ``(H, W)`` float32 metres, as published (NaN, +Inf, -Inf kept).
-        cloud: ``(N, 4)`` float32 x, y, z in metres and packed rgb, NaN points dropped.
+        cloud: ``(h, w, 4)`` float32 x, y, z in metres, NaN where unknown, and packed rgb.
         diagnostics: Status name to its key-value pairs.
         arrivals: Topic to arrival times in seconds of the last few seconds.
         counts: Topic to messages received.
@@ -99,7 +100,7 @@ class Observer(Node):
         """Decode the newest messages and give them."""
         for topic, decode in DECODERS.items():
             if topic in self._raw:
-                setattr(self._seen, topic_field(topic), decode(self._raw[topic]))
+                setattr(self._seen, FIELDS[topic], decode(self._raw[topic]))
         return self._seen
 
     def _keep(self, topic: str):  # type: ignore[no-untyped-def]
@@ -130,27 +131,11 @@ def observing(namespace: str) -> Iterator[Observer]:
         rclpy.try_shutdown()
 
 
-def topic_field(topic: str) -> str:
-    """Name the field of ``Seen`` that a topic fills."""
-    return FIELDS[topic]
-
-
 def decode_disparity(message: DisparityImage) -> np.ndarray:
     """Give float32 pixels, NaN where the message marks unknown."""
-    values = _float_map(message.image).copy()
+    values = decode_depth(message.image)
     values[values < message.min_disparity] = np.nan
     return values
-
-
-def decode_cloud(message: PointCloud2) -> np.ndarray:
-    """Give ``(N, 4)`` float32 x, y, z, rgb without NaN points."""
-    points = np.frombuffer(message.data, np.float32).reshape(-1, 4)
-    return points[np.isfinite(points[:, :3]).all(axis=1)]
-
-
-def _float_map(message: Image) -> np.ndarray:
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    return rows[:, : 4 * message.width].copy().view(np.float32)
 
 
 FIELDS = {
@@ -162,6 +147,6 @@ FIELDS = {
 DECODERS = {
     'left/image_raw': decode_image,
     'disparity': decode_disparity,
-    'depth/image': _float_map,
+    'depth/image': decode_depth,
     'points': decode_cloud,
 }
