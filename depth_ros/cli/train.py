@@ -24,6 +24,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--until-minutes', type=float, help='length of the schedule in minutes')
     parser.add_argument('--learning-rate', type=float, help='peak learning rate')
     parser.add_argument(
+        '--weights', type=Path, help='weights to begin a new run with, e.g. the shipped ones'
+    )
+    parser.add_argument(
         '--photos', type=Path, action='append', help='folder with photographs for textures'
     )
     parser.add_argument('--resume', action='store_true', help='go on with the checkpoint in --out')
