@@ -1,21 +1,23 @@
 # make demo    real stereo images through the real node graph; writes demo_out/
 # make test    everything that is tested; .ci/run calls this
 # make setup   the shared first step of both
+# make interfaces   build depth_ros_interfaces (matching service, odometry status) into .venv
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_SPEC ?= torch==2.13.0
 DURATION ?= 20
 VIEW ?= 0
 MODEL ?=
+WEIGHTS ?=
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts
 STAMPS = $(VENV)/stamps
 # A sourced ROS distro must not leak into the virtual environment.
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test test-oldest setup setup-test lint bench clean help
+.PHONY: demo test test-oldest setup setup-test interfaces lint bench clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make/make/p' Makefile
 
 setup: $(STAMPS)/runtime
 
@@ -40,16 +42,39 @@ $(STAMPS)/test: requirements/test.txt $(STAMPS)/runtime
 	@$(CLEAN_ENV) $(PIP) -r requirements/test.txt
 	@touch $@
 
-demo: $(if $(filter 1,$(VIEW)),$(STAMPS)/viewer,$(STAMPS)/runtime)
-	@$(CLEAN_ENV) $(VENV)/bin/depth-ros demo --duration $(DURATION) $(if $(filter 1,$(VIEW)),--view) $(if $(MODEL),--model $(MODEL))
+$(STAMPS)/interfaces: requirements/interfaces.txt $(STAMPS)/runtime
+	@$(CLEAN_ENV) $(PIP) -r requirements/interfaces.txt
+	@touch $@
+
+# The script does nothing if what is there was built from the same files.
+BUILD_INTERFACES = $(CLEAN_ENV) $(VENV)/bin/python scripts/build_interfaces.py
+
+interfaces: $(STAMPS)/interfaces
+	@$(BUILD_INTERFACES)
+
+# These networks have no weights in the package: exporting some takes torch.
+EXPORTED_MODELS = monodepth2 tio_depth
+DEMO_NEEDS = $(STAMPS)/runtime $(if $(filter 1,$(VIEW)),$(STAMPS)/viewer) \
+	$(if $(filter $(EXPORTED_MODELS),$(MODEL)),$(STAMPS)/export)
+
+$(STAMPS)/export: requirements/export.txt $(STAMPS)/runtime
+	@echo "depth_ros: installing $(TORCH_SPEC) to export networks (override with TORCH_SPEC)"
+	@$(CLEAN_ENV) $(PIP) "$(TORCH_SPEC)"
+	@$(CLEAN_ENV) $(PIP) -r requirements/export.txt
+	@touch $@
+
+demo: $(DEMO_NEEDS)
+	@$(CLEAN_ENV) $(VENV)/bin/depth-ros demo --duration $(DURATION) $(if $(filter 1,$(VIEW)),--view) $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 lint: $(STAMPS)/test
 	@$(CLEAN_ENV) $(VENV)/bin/ruff check .
 	@$(CLEAN_ENV) $(VENV)/bin/ruff format --check .
 	@$(CLEAN_ENV) $(VENV)/bin/mypy
 
-test: lint
-	@$(CLEAN_ENV) $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+# If the build fails the other tests still run, and those that need it fail instead of skipping.
+test: lint $(STAMPS)/interfaces
+	-@$(BUILD_INTERFACES)
+	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 OLDEST = .venv-oldest
 $(OLDEST)/stamp: requirements/oldest.txt scripts/preflight.py

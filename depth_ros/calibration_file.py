@@ -19,6 +19,8 @@ from depth_ros.camera import PinholeCamera, camera_from_calibration, ideal_camer
 from depth_ros.errors import CalibrationError
 
 ImageSize = tuple[int, int]
+ROS_PATTERN = r'^camera_matrix:'
+ROS_FORMAT = 'ROS camera_info YAML'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,6 +37,21 @@ class StereoCalibration:
 
     left: PinholeCamera
     right: PinholeCamera
+    is_rectified: bool
+    format: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MonoCalibration:
+    """One camera as a file gives it.
+
+    Attributes:
+        camera: The camera.
+        is_rectified: As in ``StereoCalibration``.
+        format: Name of the format.
+    """
+
+    camera: PinholeCamera
     is_rectified: bool
     format: str
 
@@ -78,6 +95,25 @@ def read_stereo_calibration(
     )
 
 
+def read_mono_calibration(path: Path, *, image_size: ImageSize | None = None) -> MonoCalibration:
+    """Read one camera's calibration; of a rig's file that is the left camera.
+
+    Args:
+        path: A file of any known format.
+        image_size: ``(height, width)`` of the images, for formats that do not state it.
+
+    Raises:
+        CalibrationError: If the file is missing, of no known format, or says something
+            impossible.
+    """
+    if path.is_file() and re.search(ROS_PATTERN, _text(path), re.MULTILINE):
+        return MonoCalibration(camera=_ros_camera(path), is_rectified=False, format=ROS_FORMAT)
+    rig = read_stereo_calibration([path], image_size=image_size)
+    return MonoCalibration(
+        camera=rig.left, is_rectified=rig.is_rectified, format=f'{rig.format}, left camera'
+    )
+
+
 def _files(paths: Sequence[Path]) -> list[Path]:
     """Turn a folder into its two files and check that all exist."""
     if not 1 <= len(paths) <= 2:
@@ -113,7 +149,7 @@ def _read_ros(files: Sequence[Path], image_size: ImageSize | None) -> StereoCali
         left=_ros_camera(left_file),
         right=_ros_camera(right_file),
         is_rectified=False,
-        format='ROS camera_info YAML',
+        format=ROS_FORMAT,
     )
 
 
@@ -268,7 +304,7 @@ def _broken(path: Path, what: str, error: Exception) -> CalibrationError:
 FORMATS: tuple[CalibrationFormat, ...] = (
     CalibrationFormat(
         name='ROS camera_info YAML (left.yaml and right.yaml)',
-        pattern=r'^camera_matrix:',
+        pattern=ROS_PATTERN,
         read=_read_ros,
     ),
     CalibrationFormat(

@@ -7,6 +7,7 @@ without pickle, safetensors as they are. Every way in which a file can be wrong 
 
 from __future__ import annotations
 
+import json
 import pickle
 import struct
 import zipfile
@@ -14,16 +15,18 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 
+from depth_ros.checkpoint_parts import CheckpointParts, find_parts
 from depth_ros.errors import WeightsError
 
 StateDict = dict[str, torch.Tensor]
 Extra = int | float | str | bool
 
-_WRAPPERS = ('state_dict', 'model_params', 'model')
+_WRAPPERS = ('state_dict', 'model_state_dict', 'model_params', 'model')
 """Keys under which training scripts put the weights, beside epoch, optimiser and so on."""
 
 _PREFIXES = ('module.', 'matcher.')
@@ -72,15 +75,20 @@ def load_checkpoint(path: Path | str) -> StateDict:
 
 
 def read_checkpoint(path: Path | str) -> Checkpoint:
-    """Read a ``.pth``, ``.ckpt``, ``.safetensors`` or ``.npz`` checkpoint.
+    """Read a ``.pth``, ``.ckpt``, ``.safetensors`` or ``.npz`` checkpoint, a folder or a zip.
 
     Known containers (``state_dict``, ``model_params``, ``model``) are opened, known prefixes
     (``module.``, ``matcher.``) removed, and MegEngine's (1, C, 1, 1) biases flattened to (C,).
+    The files of Monodepth2's folders, and of zip archives of them, are merged, each under the
+    prefix of its name: ``encoder.``, ``depth.``, ``pose_encoder.``, ``pose.``.
 
     Raises:
         WeightsError: If the file is missing, damaged, of an unknown kind or holds no weights.
     """
     path = Path(path)
+    parts = find_parts(path)
+    if parts is not None:
+        return _merged({part: _read_part(parts, part) for part in parts.members})
     if not path.is_file():
         raise WeightsError(
             f'there are no weights at {str(path)!r}; the README.md beside each model says where '
@@ -88,15 +96,34 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         )
     if path.suffix == '.mge':
         raise WeightsError(_megengine_text(path))
-    content = _unwrap(_read(path), path)
-    state = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
-    if not state:
-        raise WeightsError(
-            f'{str(path)!r} holds no tensors under {_WRAPPERS} or at its top level, only '
-            f'{_shown(content)}; pass the checkpoint of the network itself'
-        )
-    extras = {key: value for key, value in content.items() if isinstance(value, Extra)}
-    return Checkpoint(state=_normalized(state, path), extras=extras)
+    return _checkpoint(_read(path, path), path)
+
+
+def read_extras(path: Path | str) -> Mapping[str, Extra]:
+    """Read the plain values beside the weights; of a folder, those of its first file alone.
+
+    Raises:
+        WeightsError: As ``read_checkpoint``.
+    """
+    path = Path(path)
+    parts = find_parts(path)
+    if parts is None or '' in parts.members:
+        return read_checkpoint(path).extras
+    return _read_part(parts, 'encoder').extras
+
+
+def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint as safetensors, its extras as the file's metadata.
+
+    Raises:
+        WeightsError: If the package safetensors is missing.
+    """
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise WeightsError(_safetensors_text(path)) from None
+    state = {key: value.contiguous().clone() for key, value in checkpoint.state.items()}
+    save_file(state, path, {key: json.dumps(value) for key, value in checkpoint.extras.items()})
 
 
 def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
@@ -122,38 +149,90 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> N
     module.load_state_dict(dict(state), strict=True)
 
 
-def _read(path: Path) -> object:
+def _read_part(parts: CheckpointParts, part: str) -> Checkpoint:
+    name = parts.path / parts.members[part]
     try:
-        if path.suffix == '.safetensors':
-            return _read_safetensors(path)
-        if path.suffix == '.npz':
-            return _read_npz(path)
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with parts.open(part) as file:
+            return _checkpoint(_read(name, file), name)
     except _READ_ERRORS as error:
-        reason = str(error).strip().partition('\n')[0][:200]
+        raise _damaged(name, error) from error
+
+
+def _merged(parts: Mapping[str, Checkpoint]) -> Checkpoint:
+    """Join parts; extras stay as they are, the first part's winning."""
+    state: StateDict = {}
+    extras: dict[str, Extra] = {}
+    for part, checkpoint in parts.items():
+        prefix = f'{part}.' if part else ''
+        state.update({prefix + key: value for key, value in checkpoint.state.items()})
+        extras = {**checkpoint.extras, **extras}
+    return Checkpoint(state=state, extras=extras)
+
+
+def _checkpoint(content: object, path: Path) -> Checkpoint:
+    """Take tensors and plain values out of what a file holds."""
+    unwrapped = _unwrap(content, path)
+    state = {key: value for key, value in unwrapped.items() if isinstance(value, torch.Tensor)}
+    if not state:
         raise WeightsError(
-            f'{str(path)!r} cannot be read as weights ({type(error).__name__}: {reason}); it may '
-            'be truncated, no checkpoint, or hold objects other than tensors: download it again'
-        ) from error
+            f'{str(path)!r} holds no tensors under {_WRAPPERS} or at its top level, only '
+            f'{_shown(unwrapped)}; pass the checkpoint of the network itself'
+        )
+    extras = {key: value for key, value in unwrapped.items() if isinstance(value, Extra)}
+    return Checkpoint(state=_normalized(state, path), extras=extras)
 
 
-def _read_safetensors(path: Path) -> StateDict:
+def _read(name: Path, file: Path | IO[bytes]) -> object:
+    """Read a file of the kind its name says."""
+    try:
+        if name.suffix == '.safetensors':
+            return _read_safetensors(name, file)
+        if name.suffix == '.npz':
+            return _read_npz(file)
+        return torch.load(file, map_location='cpu', weights_only=True)
+    except _READ_ERRORS as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(path: Path, error: BaseException) -> WeightsError:
+    reason = str(error).strip().partition('\n')[0][:200]
+    return WeightsError(
+        f'{str(path)!r} cannot be read as weights ({type(error).__name__}: {reason}); it may '
+        'be truncated, no checkpoint, or hold objects other than tensors: download it again'
+    )
+
+
+def _read_safetensors(name: Path, file: Path | IO[bytes]) -> dict[str, object]:
+    """Read tensors and, from the file's metadata, plain values."""
     try:
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
     except ImportError:
-        raise WeightsError(
-            f'{str(path)!r} needs the package safetensors; install it with: '
-            'pip install safetensors'
-        ) from None
+        raise WeightsError(_safetensors_text(name)) from None
+    content = file.read_bytes() if isinstance(file, Path) else file.read()
     try:
-        return dict(load_file(path))
+        tensors = load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], 'little')])
+    metadata = header.get('__metadata__', {})
+    return {**{key: _plain_value(text) for key, text in metadata.items()}, **tensors}
 
 
-def _read_npz(path: Path) -> StateDict:
-    with np.load(path, allow_pickle=False) as archive:
+def _plain_value(text: str) -> object:
+    """Read a value of safetensors metadata, where all values are texts."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _safetensors_text(path: Path) -> str:
+    return f'{str(path)!r} needs the package safetensors; install it with: pip install safetensors'
+
+
+def _read_npz(file: Path | IO[bytes]) -> StateDict:
+    with np.load(file, allow_pickle=False) as archive:
         return {key: torch.from_numpy(archive[key]) for key in archive.files}
 
 

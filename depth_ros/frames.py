@@ -95,10 +95,45 @@ class MultiViewFrame:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ImagePair:
-    """Two images to match; sizes may differ. Each is ``(H, W, 3)`` uint8 RGB."""
+    """Two images to match; sizes may differ.
+
+    Attributes:
+        first: ``(H, W, 3)`` uint8 RGB.
+        second: ``(H, W, 3)`` uint8 RGB.
+        first_mask: ``(H, W)`` bool, True where matches are wanted, or None for everywhere; any
+            other integer mask is read as "not zero".
+        second_mask: As ``first_mask``, for the second image.
+    """
 
     first: np.ndarray
     second: np.ndarray
+    first_mask: np.ndarray | None = None
+    second_mask: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        check_rgb_image(self.first, what='first image')
+        check_rgb_image(self.second, what='second image')
+        for name in ('first', 'second'):
+            mask = getattr(self, f'{name}_mask')
+            if mask is not None:
+                checked = _checked_mask(mask, getattr(self, name), what=f'the {name} mask')
+                object.__setattr__(self, f'{name}_mask', checked)
+
+
+def _checked_mask(mask: np.ndarray, image: np.ndarray, *, what: str) -> np.ndarray:
+    """Give a mask as bool.
+
+    Raises:
+        ImageError: With reason ``'mask'``, if it is not of the image's size.
+    """
+    is_whole = mask.dtype == np.bool_ or np.issubdtype(mask.dtype, np.integer)
+    if mask.shape != image.shape[:2] or not is_whole:
+        raise ImageError(
+            'mask',
+            f'{what} must be bool of shape {image.shape[:2]} (height, width) as its image, got '
+            f'{mask.dtype}{tuple(mask.shape)}; resize it to the image or leave it out',
+        )
+    return mask != 0
 
 
 def check_rgb_image(image: np.ndarray, *, what: str) -> None:

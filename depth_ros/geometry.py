@@ -106,6 +106,22 @@ def organised_cloud(
     return np.asarray(cv2.merge([z * right, z * down[:, np.newaxis], z, color]))
 
 
+def flat_cloud(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Give a cloud of one row from points that belong to no image.
+
+    Args:
+        points: ``(N, 3)``, metres; at least one.
+        colors: ``(N, 3)`` uint8 RGB.
+
+    Returns:
+        ``(1, N, 4)`` float32 as ``organised_cloud`` gives it.
+    """
+    cloud = np.empty((1, len(points), 4), np.float32)
+    cloud[0, :, :3] = points
+    cloud[..., 3] = _packed_rgb(colors[np.newaxis])
+    return cloud
+
+
 def _packed_rgb(rgb: np.ndarray) -> np.ndarray:
     """Pack ``(h, w, 3)`` uint8 into ``(h, w)`` float32 whose bits are ``0x00RRGGBB``.
 

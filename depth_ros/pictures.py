@@ -121,6 +121,51 @@ def stereo_panel(
     return _with_lines(np.hstack(columns), title)
 
 
+def depth_panel(
+    *,
+    image: np.ndarray,
+    depth: np.ndarray,
+    confidence: np.ndarray | None = None,
+    title: str = '',
+    caption: str = 'depth, m',
+    depth_scale: Scale | None = None,
+) -> np.ndarray:
+    """Draw an image, its depth and, where there is one, the confidence side by side.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        depth: ``(H, W)`` float32; NaN unknown, ``+Inf`` beyond range, ``-Inf`` too close.
+        confidence: ``(H, W)`` float32 in 0..1, or None.
+        title: Below the tiles, as for ``stereo_panel``.
+        caption: Above the depth; say so if it is not in metres.
+        depth_scale: Depths at the ends of the colours; None takes ``find_depth_scale``.
+
+    Returns:
+        ``(H', W', 3)`` uint8 RGB.
+
+    Raises:
+        InputError: If they are not of one size, reason ``'size_mismatch'``.
+    """
+    maps = [depth] if confidence is None else [depth, confidence]
+    if any(values.shape != image.shape[:2] for values in maps):
+        raise InputError(
+            'size_mismatch',
+            f'image {image.shape[:2]}, depth and confidence {[v.shape for v in maps]} must be of '
+            'one size; pass maps of the same frame',
+        )
+    scale = depth_scale or find_depth_scale(depth)
+    depth_rgb = colorize_depth(depth, min=scale.low, max=scale.high)
+    columns = [
+        _column(image, 'image'),
+        _column(hatch_unknown(depth_rgb, depth), caption, scale=scale, is_depth=True),
+    ]
+    if confidence is not None:
+        whole = Scale(low=0.0, high=1.0)
+        painted = colorize_disparity(confidence, min=whole.low, max=whole.high)
+        columns.append(_column(painted, 'confidence', scale=whole))
+    return _with_lines(np.hstack(columns), title)
+
+
 def hatch_unknown(rgb: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Give a copy of a picture with grey stripes where ``values`` is NaN."""
     height, width = values.shape

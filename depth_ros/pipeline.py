@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,8 @@ from depth_ros.models.base import Model
 
 FrameT = TypeVar('FrameT')
 ResultT = TypeVar('ResultT')
+Progress = Callable[[str, 'float | None'], None]
+"""Told a phase and a fraction (None where unknown) during long work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -26,6 +28,16 @@ class Timed(Generic[ResultT]):
 
     result: ResultT
     stages_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What runs, for logs, diagnostics and summaries."""
+
+    model: str
+    engine: str
+    precision: str
+    size: str
 
 
 class Pipeline(Generic[FrameT, ResultT]):
@@ -62,6 +74,11 @@ class Pipeline(Generic[FrameT, ResultT]):
         }
         return Timed(result=result, stages_s=stages)
 
+    @property
+    def is_untrained(self) -> bool:
+        """Whether an engine runs made-up weights, so that results mean nothing."""
+        return any(engine.info.is_untrained for engine in self.engines.values())
+
     def describe(self) -> str:
         """Say the model and its engines in one line."""
         engines = '; '.join(engine.info.describe() for engine in self.engines.values())
@@ -71,3 +88,18 @@ class Pipeline(Generic[FrameT, ResultT]):
         """Close every engine."""
         for engine in self.engines.values():
             engine.close()
+
+
+def identity_of(pipeline: Pipeline[FrameT, ResultT], model: str) -> Identity:
+    """Give a pipeline's model, engine, precision and size in words."""
+    engines = list(pipeline.engines.values())
+    size = 'input'
+    if engines:
+        _, height, width, *_ = engines[0].inputs[0].shape
+        size = f'{height}x{width}'
+    return Identity(
+        model=model,
+        engine=engines[0].info.runtime if engines else 'opencv',
+        precision=engines[0].info.precision if engines else 'int16',
+        size=size,
+    )

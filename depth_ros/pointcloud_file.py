@@ -1,12 +1,15 @@
-"""Point clouds as PLY files (Turk, "The PLY polygon file format", 1994), binary little endian."""
+"""Point clouds as files: PLY (Turk, "The PLY polygon file format", 1994) and PCD, binary."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from depth_ros.errors import InputError
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.whole_file import whole_file
 
 VERTEX = np.dtype(
     [('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1')]
@@ -15,7 +18,7 @@ VERTEX = np.dtype(
 
 _HEADER = """ply
 format binary_little_endian 1.0
-comment metres, optical frame: x right, y down, z forward
+comment lengths in metres
 element vertex {count}
 property float x
 property float y
@@ -24,6 +27,20 @@ property uchar red
 property uchar green
 property uchar blue
 end_header
+"""
+
+_PCD_VERTEX = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4')])
+_PCD_HEADER = """# .PCD v0.7 - Point Cloud Data file format
+VERSION 0.7
+FIELDS x y z rgb
+SIZE 4 4 4 4
+TYPE F F F U
+COUNT 1 1 1 1
+WIDTH {count}
+HEIGHT 1
+VIEWPOINT 0 0 0 1 0 0 0
+POINTS {count}
+DATA binary
 """
 
 
@@ -55,6 +72,56 @@ def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
     Raises:
         InputError: If shapes do not fit or a coordinate is not finite, reason ``'cloud'``.
     """
+    data = _vertices(points, colors).tobytes()
+    with whole_file(path) as draft:
+        draft.write_bytes(_HEADER.format(count=len(points)).encode('ascii') + data)
+
+
+def write_pcd(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Write coloured points as PCD, the format of the Point Cloud Library (version 0.7).
+
+    Args and errors are those of ``write_ply``.
+    """
+    vertices = _vertices(points, colors)
+    packed = np.zeros(len(vertices), _PCD_VERTEX)
+    for name in ('x', 'y', 'z'):
+        packed[name] = vertices[name]
+    channels = [vertices[name].astype(np.uint32) for name in ('red', 'green', 'blue')]
+    packed['rgb'] = channels[0] << 16 | channels[1] << 8 | channels[2]
+    with whole_file(path) as draft:
+        draft.write_bytes(_PCD_HEADER.format(count=len(packed)).encode() + packed.tobytes())
+
+
+def write_cloud(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Write coloured points in the format that the file's ending names.
+
+    ``.ply`` and ``.pcd`` need nothing else; other endings are left to Open3D.
+
+    Raises:
+        InputError: As ``write_ply``.
+        DepthRosError: If Open3D is needed and missing, or the file cannot be written.
+    """
+    writer = WRITERS.get(path.suffix)
+    if writer is not None:
+        writer(path, points, colors)
+        return
+    try:
+        open3d = import_module('open3d')
+    except ImportError as error:
+        raise DepthRosError(
+            f'{path.name}: without Open3D only {" and ".join(WRITERS)} can be written; choose '
+            'one of them, or type: pip install open3d'
+        ) from error
+    vertices = _vertices(points, colors)
+    cloud = open3d.geometry.PointCloud()
+    cloud.points = open3d.utility.Vector3dVector(points.astype(np.float64))
+    cloud.colors = open3d.utility.Vector3dVector(colors.astype(np.float64) / 255.0)
+    if not open3d.io.write_point_cloud(str(path), cloud):
+        raise DepthRosError(f'Open3D cannot write {len(vertices)} points to {path}; use .ply')
+
+
+def _vertices(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Check points and colours and put them into rows of ``VERTEX``."""
     if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
         raise InputError(
             'cloud',
@@ -62,13 +129,13 @@ def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
             'take them from points_of_cloud',
         )
     if not np.isfinite(points).all():
-        raise InputError('cloud', 'a PLY point must be finite; drop unknown points first')
+        raise InputError('cloud', 'a point must be finite; drop unknown points first')
     vertices = np.empty(len(points), VERTEX)
     for index, name in enumerate(('x', 'y', 'z')):
         vertices[name] = points[:, index]
     for index, name in enumerate(('red', 'green', 'blue')):
         vertices[name] = colors[:, index]
-    path.write_bytes(_HEADER.format(count=len(points)).encode('ascii') + vertices.tobytes())
+    return vertices
 
 
 def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -93,3 +160,10 @@ def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     vertices = np.frombuffer(body, VERTEX)
     points = np.stack([vertices[name] for name in ('x', 'y', 'z')], axis=1)
     return points, np.stack([vertices[name] for name in ('red', 'green', 'blue')], axis=1)
+
+
+WRITERS: dict[str, Callable[[Path, np.ndarray, np.ndarray], None]] = {
+    '.ply': write_ply,
+    '.pcd': write_pcd,
+}
+"""Writers that need nothing but NumPy, by ending."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -18,14 +18,13 @@ from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry import depth_sigma, disparity_to_depth
 from depth_ros.models.base import Task, model_entry
 from depth_ros.models.sgbm.model import SgbmSettings
-from depth_ros.pipeline import Pipeline, Timed
+from depth_ros.pipeline import Identity, Pipeline, Progress, Timed, identity_of
 from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.preprocess import mirrored
 from depth_ros.rectify import Rectifier
 from depth_ros.results import DepthResult, DepthScale, DisparityResult
 
 StereoPipeline = Pipeline[RectifiedStereo, DisparityResult]
-Progress = Callable[[str, float | None], None]
 UNKNOWN = np.float32(np.nan)
 
 
@@ -125,16 +124,6 @@ class StereoOutput:
         return float(np.isfinite(self.disparity.disparity).mean())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Identity:
-    """What runs, for logs, diagnostics and summaries."""
-
-    model: str
-    engine: str
-    precision: str
-    size: str
-
-
 class StereoProcessor:
     """Rectifier, pipeline and filters of one rig; one worker thread owns it.
 
@@ -151,17 +140,7 @@ class StereoProcessor:
     @property
     def identity(self) -> Identity:
         """Model, engine, precision and size in words."""
-        engines = list(self.pipeline.engines.values())
-        size = 'input'
-        if engines:
-            _, height, width, *_ = engines[0].inputs[0].shape
-            size = f'{height}x{width}'
-        return Identity(
-            model=self.settings.model,
-            engine=engines[0].info.runtime if engines else 'opencv',
-            precision=engines[0].info.precision if engines else 'int16',
-            size=size,
-        )
+        return identity_of(self.pipeline, self.settings.model)
 
     def describe(self) -> str:
         """Say model and engines in one line."""
@@ -310,27 +289,17 @@ def open_stereo(settings: StereoSettings, *, progress: Progress | None = None) -
 
 
 def _open_classical(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
-    factory = model_entry(settings.model, Task.STEREO).load()
+    factory = model_entry(settings.model, Task.STEREO).load(Task.STEREO)
     return Pipeline(factory(settings.sgbm))
 
 
 def _open_network(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
-    from depth_ros.engines.build import open_graphs
-    from depth_ros.engines.recipe import load_recipe
+    from depth_ros.networks import open_network
 
-    recipe = load_recipe(settings.model)
-    options = {'iterations': settings.iterations, 'stages': settings.stages}
-    engines = open_graphs(
-        recipe,
-        preset=settings.preset or None,
-        size=settings.size,
-        options={name: value for name, value in options.items() if value},
-        weights=settings.weights or None,
-        runtime=settings.engine,
-        precision=settings.precision,
-        num_threads=settings.num_threads,
+    return open_network(
+        Task.STEREO,
+        settings,
+        graphs=model_entry(settings.model, Task.STEREO).graphs.get(Task.STEREO),
+        options={'iterations': settings.iterations, 'stages': settings.stages},
         progress=progress,
-    )
-    _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
-    factory = model_entry(settings.model, Task.STEREO).load()
-    return Pipeline(factory(engine_height=height, engine_width=width), engines)
+    ).pipeline

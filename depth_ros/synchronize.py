@@ -141,6 +141,10 @@ class StereoSynchronizer(Generic[ItemT]):
             self._unpair(state, 'queue_full', self._silent_text(state))
         return pairs
 
+    def drain(self) -> list[Pair[ItemT]]:
+        """Give the pairs that only waited for nearer partners, at the end of both streams."""
+        return self._match(is_final=True)
+
     def refuse(self, side: Side, reason: str, text: str) -> None:
         """Count an image that the caller found unusable before pairing."""
         self._sides[side].num_received += 1
@@ -200,8 +204,8 @@ class StereoSynchronizer(Generic[ItemT]):
                 self._unpair(state, 'reset', text)
             state.forget()
 
-    def _match(self) -> list[Pair[ItemT]]:
-        """Merge the queues as far as it is certain."""
+    def _match(self, *, is_final: bool = False) -> list[Pair[ItemT]]:
+        """Merge the queues as far as it is certain; at the end everything is."""
         pairs: list[Pair[ItemT]] = []
         left, right = self._sides[Side.LEFT], self._sides[Side.RIGHT]
         while left.queue and right.queue:
@@ -211,7 +215,7 @@ class StereoSynchronizer(Generic[ItemT]):
                 self._unpair(early, 'no_partner', self._apart_text(early, difference_ns))
             elif early.next_is_nearer(late.head_ns):
                 self._unpair(early, 'nearer_partner', self._nearer_text(early))
-            elif early.may_get_nearer(difference_ns):
+            elif not is_final and early.may_get_nearer(difference_ns):
                 break
             else:
                 pairs.append(_pop_pair(left, right))

@@ -99,10 +99,18 @@ def over_the_wire(double: SimpleNamespace, type_name: str) -> Any:
 
     Fails where a field is missing, of the wrong type or out of the range of its wire type.
     """
+    store = typestore()
+    return store.deserialize_cdr(serialized(double, type_name, store), type_name)
+
+
+def typestore() -> Any:
     typesys = pytest.importorskip('rosbags.typesys', reason='rosbags is not installed')
-    store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
+    return typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
+
+
+def serialized(double: SimpleNamespace, type_name: str, store: Any) -> Any:
     message = _as_type(double, store.types[type_name], store.types)
-    return store.deserialize_cdr(store.serialize_cdr(message, type_name), type_name)
+    return store.serialize_cdr(message, type_name)
 
 
 def _as_type(double: Any, message_type: Any, types: Any) -> Any:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import yaml
+from interfaces import require_interfaces
 from shared_data import REPOSITORY
 
 from depth_ros.ros import fastdds
-from depth_ros.ros.parameter_docs import COMMAND, outputs
-from depth_ros.ros.parameters import StereoParameters, parameters_from, specs
+from depth_ros.ros.parameter_docs import COMMAND, NODES, outputs, parameters_of
 
 CONFIG = REPOSITORY / 'config'
 CLOUD_1080P_BYTES = 1920 * 1080 * 16
@@ -30,28 +32,70 @@ def test_generated_files_are_fresh(path: Path) -> None:
     assert text == outputs()[path], f'{path} is stale; type: {COMMAND}'
 
 
-def test_stereo_yaml_has_every_parameter_with_its_default() -> None:
-    values = load_yaml('stereo.yaml')['/**']['ros__parameters']
-    assert parameters_from(values) == StereoParameters()
-    assert list(values) == [spec.name for spec in specs()]
-    types = {spec.name: spec.kind for spec in specs()}
+@pytest.mark.parametrize('stem', NODES)
+def test_yaml_has_every_parameter_with_its_default(stem: str) -> None:
+    kind = parameters_of(stem)
+    values = load_yaml(f'{stem}.yaml')['/**']['ros__parameters']
+    assert kind.from_values(values) == kind()
+    assert list(values) == [spec.name for spec in kind.specs()]
+    types = {spec.name: spec.kind for spec in kind.specs()}
     assert all(type(value) is types[name] for name, value in values.items())
 
 
-def test_docs_say_every_parameter_with_its_description() -> None:
-    text = (REPOSITORY / 'docs' / 'parameters.md').read_text(encoding='utf-8')
-    for spec in specs():
+@pytest.mark.parametrize('stem', NODES)
+def test_docs_say_every_parameter_with_its_description(stem: str) -> None:
+    page = (REPOSITORY / 'docs' / 'parameters.md').read_text(encoding='utf-8')
+    text = page.partition(f'## {stem}_node')[2].partition('\n## ')[0]
+    for spec in parameters_of(stem).specs():
         assert f'| `{spec.name}` |' in text
         assert spec.description in text
 
 
-def test_rviz_shows_what_is_published() -> None:
-    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
-    from depth_ros.ros.publishers import OUTPUT_TOPICS
+@dataclass(frozen=True)
+class Layout:
+    """What an RViz file shows, and where the node's topics are described."""
 
-    types = {f'/{topic.name}': topic.message_type.__name__ for topic in OUTPUT_TOPICS}
-    types['/left/image_raw'] = 'Image'
-    manager = load_yaml('stereo.rviz')['Visualization Manager']
+    topics: str
+    page: str
+    camera: str
+    outputs: set[str]
+
+
+LAYOUTS = {
+    'stereo': Layout(
+        topics='depth_ros.ros.stereo_topics',
+        page='topics.md',
+        camera='/left/image_raw',
+        outputs={'/disparity/color', '/depth/image', '/points'},
+    ),
+    'mono': Layout(
+        topics='depth_ros.ros.mono_topics',
+        page='mono.md',
+        camera='/image_raw',
+        outputs={'/relative_depth/image', '/depth/image', '/points'},
+    ),
+    'matcher': Layout(
+        topics='depth_ros.ros.matcher_topics',
+        page='matching.md',
+        camera='/image_raw',
+        outputs={'/matches/image'},
+    ),
+}
+
+
+def output_topics(stem: str) -> Any:
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    if stem == 'matcher':
+        require_interfaces()
+    return import_module(LAYOUTS[stem].topics).OUTPUT_TOPICS
+
+
+@pytest.mark.parametrize('stem', LAYOUTS)
+def test_rviz_shows_what_is_published(stem: str) -> None:
+    layout = LAYOUTS[stem]
+    types = {f'/{topic.name}': topic.message_type.__name__ for topic in output_topics(stem)}
+    types[layout.camera] = 'Image'
+    manager = load_yaml(f'{stem}.rviz')['Visualization Manager']
     shown = {}
     for display in manager['Displays']:
         if 'Topic' in display:
@@ -59,26 +103,28 @@ def test_rviz_shows_what_is_published() -> None:
             shown[display['Topic']['Value']] = kind
             assert types[display['Topic']['Value']] == kind
             assert display['Topic']['Durability Policy'] == 'Volatile'
-    assert set(shown) == {'/left/image_raw', '/disparity/color', '/depth/image', '/points'}
+    assert set(shown) == {layout.camera, *layout.outputs}
     names = [display['Name'] for display in manager['Displays']]
     assert len(names) == len(set(names))
     assert all(display['Enabled'] for display in manager['Displays'])
 
 
-def test_rviz_asks_only_for_qos_that_is_offered() -> None:
+@pytest.mark.parametrize('stem', LAYOUTS)
+def test_rviz_asks_only_for_qos_that_is_offered(stem: str) -> None:
     """Reliable is asked of our outputs only; cameras may be best effort."""
-    for display in load_yaml('stereo.rviz')['Visualization Manager']['Displays']:
+    for display in load_yaml(f'{stem}.rviz')['Visualization Manager']['Displays']:
         topic = display.get('Topic', {})
         if topic.get('Reliability Policy') == 'Reliable':
-            assert topic['Value'] != '/left/image_raw'
+            assert topic['Value'] != LAYOUTS[stem].camera
 
 
-def test_rviz_starts_in_the_frame_that_the_sample_camera_has() -> None:
+@pytest.mark.parametrize('stem', LAYOUTS)
+def test_rviz_starts_in_the_frame_that_the_sample_camera_has(stem: str) -> None:
     pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
     from depth_ros.ros.sample_camera import SPECS
 
     frames = {spec.name: spec.default for spec in SPECS}
-    options = load_yaml('stereo.rviz')['Visualization Manager']['Global Options']
+    options = load_yaml(f'{stem}.rviz')['Visualization Manager']['Global Options']
     assert options['Fixed Frame'] == frames['left_frame_id']
 
 
@@ -111,12 +157,11 @@ def test_fast_dds_profile_is_the_default_and_keeps_udp() -> None:
     assert participant is not None and participant.get('is_default_profile') == 'true'
 
 
-def test_topics_page_names_every_topic_with_its_meaning() -> None:
-    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
-    from depth_ros.ros.publishers import OUTPUT_TOPICS
-
-    text = (REPOSITORY / 'docs' / 'topics.md').read_text(encoding='utf-8')
-    for topic in OUTPUT_TOPICS:
+@pytest.mark.parametrize('stem', LAYOUTS)
+def test_topics_page_names_every_topic_with_its_meaning(stem: str) -> None:
+    topics = output_topics(stem)
+    text = (REPOSITORY / 'docs' / LAYOUTS[stem].page).read_text(encoding='utf-8')
+    for topic in topics:
         package = topic.message_type.__module__.split('.')[0]
         kind = f'{package}/{topic.message_type.__name__}'
         assert f'| `{topic.name}` | {kind} | {topic.meaning} |' in text

@@ -98,7 +98,7 @@ def test_colcon_builds_and_puts_the_node_where_ros2_run_looks(source: Path) -> N
     result = run(command, workspace, **environment)
     assert result.returncode == 0, result.stdout + result.stderr
     executables = workspace / 'install/depth_ros/lib/depth_ros'
-    for name in ('stereo_node', 'sample_camera'):
+    for name in ('stereo_node', 'mono_node', 'sample_camera'):
         assert os.access(executables / name, os.X_OK), name
     assert (workspace / 'install/depth_ros/share/depth_ros/launch/stereo.launch.py').is_file()
     command = [str(COLCON), '--log-base', 'log', 'test', '--base-paths', 'src/depth_ros']

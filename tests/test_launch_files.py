@@ -1,4 +1,4 @@
-"""The launch file, run with recorded doubles of ``launch`` and ``launch_ros``.
+"""The launch files, run with recorded doubles of ``launch`` and ``launch_ros``.
 
 Neither is on PyPI; the doubles have the constructors and methods of the real ones (Humble to
 Kilted) that the file uses, and refuse everything else.
@@ -19,7 +19,7 @@ from shared_data import REPOSITORY
 
 from depth_ros.ros import fastdds
 
-LAUNCH_FILE = REPOSITORY / 'launch' / 'stereo.launch.py'
+LAUNCH = REPOSITORY / 'launch'
 
 
 class PackageNotFoundError(KeyError):
@@ -146,8 +146,9 @@ def start(launch_modules: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     usage = SimpleNamespace(free=8 * 2**30)
     monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
 
-    def run(**given: str) -> Launched:
-        spec = importlib.util.spec_from_file_location('stereo_launch', LAUNCH_FILE)
+    def run(_stem: str = 'stereo', **given: str) -> Launched:
+        path = LAUNCH / f'{_stem}.launch.py'
+        spec = importlib.util.spec_from_file_location(f'{_stem}_launch', path)
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -178,8 +179,8 @@ def execute(entities: list[Any], given: dict[str, str]) -> Launched:
     return launched
 
 
-def overrides(launched: Launched) -> dict[str, Any]:
-    (values,) = (p for p in launched.nodes['stereo_node'].parameters if isinstance(p, dict))
+def overrides(launched: Launched, node: str = 'stereo_node') -> dict[str, Any]:
+    (values,) = (p for p in launched.nodes[node].parameters if isinstance(p, dict))
     return {
         name: value.evaluate(launched.context) if isinstance(value, ParameterValue) else value
         for name, value in values.items()
@@ -228,7 +229,7 @@ def test_camera_namespaces_are_remapped(start: Any) -> None:
 def image_names() -> list[str]:
     """Names the node subscribes to; imported before the doubles are in place."""
     pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
-    from depth_ros.ros.subscriptions import IMAGE_NAMES
+    from depth_ros.ros.camera_input import IMAGE_NAMES
 
     return list(IMAGE_NAMES.values())
 
@@ -290,3 +291,29 @@ def test_small_shared_memory_is_named_and_left_alone(start: Any, monkeypatch: An
     launched = start()
     assert launched.environment == {}
     assert '64 MB' in launched.words and '--shm-size' in launched.words
+
+
+def test_mono_takes_the_camera_beside_it_or_another_one(start: Any) -> None:
+    launched = start('mono')
+    node = launched.nodes['mono_node']
+    assert (node.executable, list(launched.nodes)) == ('mono_node', ['mono_node'])
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'mono.yaml')
+    assert dict(node.remappings)['image_raw'] == 'image_raw'
+    assert 'reference/depth/image' not in dict(node.remappings)
+    launched = start('mono', camera='/cam/', model='tio_depth', reference='/stereo/depth/image')
+    remaps = dict(launched.nodes['mono_node'].remappings)
+    assert remaps['image_rect/compressed'] == '/cam/image_rect/compressed'
+    assert remaps['camera_info'] == '/cam/camera_info'
+    assert remaps['reference/depth/image'] == '/stereo/depth/image'
+    assert overrides(launched, 'mono_node') == {'model': 'tio_depth', 'use_sim_time': False}
+
+
+@pytest.mark.parametrize('stem', [path.name.split('.')[0] for path in LAUNCH.glob('*.launch.py')])
+def test_every_launch_file_describes_its_arguments_and_starts_its_node(
+    start: Any, stem: str
+) -> None:
+    launched = start(stem)
+    assert f'{stem}_node' in launched.nodes
+    names = {'namespace', 'params_file', 'use_sim_time', 'model'}
+    assert names <= set(launched.arguments)
+    assert all(argument.description.endswith('.') for argument in launched.arguments.values())

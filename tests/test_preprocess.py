@@ -18,6 +18,7 @@ from depth_ros.preprocess import (
     mirrored,
     mirrored_map,
     place_image,
+    resize_image,
     unplace_disparity,
     unplace_map,
 )
@@ -171,3 +172,30 @@ def test_the_mirrored_camera_keeps_baseline_and_infinity():
     assert np.array_equal(twice.camera.left.p, frame.camera.left.p)
     assert np.array_equal(twice.camera.right.p, frame.camera.right.p)
     assert other.left.flags.c_contiguous
+
+
+@given(size=SIZES, target=SIZES)
+@settings(max_examples=40, deadline=None)
+def test_an_image_is_stretched_to_any_size(size, target):
+    image = np.full((*size, 3), (10, 100, 200), np.uint8)
+    stretched = resize_image(image, target)
+    assert stretched.shape == (*target, 3) and stretched.flags.c_contiguous
+    assert np.abs(stretched.astype(int) - (10, 100, 200)).max() <= 1
+
+
+def test_stretching_keeps_pixels_where_half_pixel_rules_put_them():
+    """A ramp along a growing and a shrinking axis stays that ramp: x -> (x + 0.5) s - 0.5."""
+    ramp = np.broadcast_to(np.arange(40, dtype=np.uint8)[None, :, None] * 4, (40, 40, 3))
+    for axis in (0, 1):
+        image = np.ascontiguousarray(ramp if axis else ramp.transpose(1, 0, 2))
+        for length in (20, 80):
+            size = (10, length) if axis else (length, 10)
+            found = resize_image(image, size)[..., 0].astype(float).mean(axis=1 - axis)
+            expected = 4 * ((np.arange(length) + 0.5) * 40 / length - 0.5)
+            assert np.abs(found - expected)[2:-2].max() < 0.75
+
+
+def test_an_image_of_the_right_size_stays_itself():
+    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    assert resize_image(image, (9, 7)) is image
+    assert np.array_equal(resize_image(image[:, ::-1], (9, 7)), image[:, ::-1])

@@ -160,6 +160,15 @@ def test_an_image_refused_by_the_caller_is_in_the_books() -> None:
     check_books(sync)
 
 
+def test_draining_gives_the_pair_that_waits_for_a_nearer_partner() -> None:
+    sync, _ = synchronizer(20.0)
+    lefts = [(Side.LEFT, stamp * MS) for stamp in (33, 66)]
+    assert feed(sync, [*lefts, (Side.RIGHT, 84 * MS)]) == []
+    assert stamps_of(sync.drain()) == [(66, 84)]
+    assert sync.drain() == []
+    check_books(sync)
+
+
 def test_closing_closes_the_books() -> None:
     sync, _ = synchronizer()
     feed(sync, [(Side.LEFT, 33 * MS)])

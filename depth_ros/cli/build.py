@@ -18,7 +18,7 @@ from depth_ros.cli.progress import open_progress
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import open_graphs
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.exports import ExportPlan, obtain_exports
+from depth_ros.engines.exports import obtain_exports, plan_exports
 from depth_ros.engines.recipe import load_recipe, parse_size
 
 EXPORT_ONLY = 'none'
@@ -55,20 +55,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.engine != EXPORT_ONLY:
         check_engine(arguments.engine)
     recipe = load_recipe(arguments.recipe)
-    variant = recipe.variant(
+    plan = plan_exports(
+        recipe,
         preset=arguments.preset or None,
         size=parse_size(arguments.size) if arguments.size else None,
         options=parse_options(arguments.option),
+        weights=arguments.weights,
     )
-    plan = ExportPlan(recipe=recipe, variant=variant, weights=arguments.weights)
     with open_progress() as progress:
         exports = obtain_exports(plan, EngineCache(), progress=progress)
         lines = [f'exported {graph}: {path}' for graph, path in exports.items()]
         if arguments.engine != EXPORT_ONLY:
             engines = open_graphs(
                 recipe,
-                size=variant.size,
-                options=variant.options,
+                graphs=plan.graphs,
+                size=plan.variant.size,
+                options=plan.variant.options,
                 weights=arguments.weights or None,
                 runtime=arguments.engine,
                 precision=arguments.precision,

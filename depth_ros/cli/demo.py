@@ -1,7 +1,7 @@
 """``depth-ros demo``: the real node graph on real images, watched from the terminal.
 
-Starts ``stereo_node`` and ``sample_camera`` in processes of their own, shows what they report,
-and writes a picture, a point cloud and a summary.
+Starts the model's node and ``sample_camera`` in processes of their own, shows what they report,
+and writes a picture, a point cloud where there are metres, and a summary.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from depth_ros.cli.demo_processes import (
     browser_address,
     camera_parameters,
     node_graph,
-    stereo_parameters,
 )
-from depth_ros.cli.demo_report import demo_summary, status_table, write_outputs
+from depth_ros.cli.demo_report import status_table
+from depth_ros.cli.demo_task import DemoTask
 from depth_ros.errors import DepthRosError
+from depth_ros.models.base import MODELS, Task
 from depth_ros.ros.fastdds import choose_profile
 from depth_ros.share import share_path
 
@@ -46,7 +47,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser('demo', help='run the node graph on sample images (needs ROS)')
     parser.add_argument('--duration', type=float, default=20.0, help='seconds to run, default 20')
     parser.add_argument('--rate', type=float, default=10.0, help='camera rate in Hz, default 10')
-    parser.add_argument('--model', default='', help="stereo_node's model; default is the node's")
+    parser.add_argument(
+        '--model', default='', help="a stereo or mono model; default is stereo_node's"
+    )
+    parser.add_argument(
+        '--weights', default='', metavar='FILE', help='its weights; default those exported'
+    )
     parser.add_argument('--output', type=Path, default=Path('demo_out'), help='folder to write')
     parser.add_argument('--view', action='store_true', help='also serve a browser view')
     parser.set_defaults(run=run)
@@ -60,18 +66,41 @@ def run(arguments: argparse.Namespace) -> int:
         model=arguments.model,
         output=arguments.output,
         view=arguments.view,
+        weights=arguments.weights,
     )
     check_requirements(settings)
     os.environ.update(private_environment())
     from depth_ros.ros.observer import observing
 
+    task = choose_task(settings)
     with (
         tempfile.TemporaryDirectory() as folder,
-        observing(NAMESPACE) as observer,
+        observing(NAMESPACE, task.watched) as observer,
         node_graph(Path(folder)) as graph,
     ):
-        show_live(settings, graph, observer)
-        return finish(settings, graph, observer)
+        show_live(settings, task, graph, observer)
+        return finish(settings, task, graph, observer)
+
+
+def choose_task(settings: DemoSettings) -> DemoTask:
+    """Choose by the model: one that serves both shows what it makes of one camera.
+
+    Raises:
+        DepthRosError: If there is no demo of that model.
+    """
+    tasks = MODELS[settings.model].tasks if settings.model in MODELS else ()
+    if Task.MONO in tasks:
+        from depth_ros.cli.demo_mono import mono_demo
+
+        return mono_demo(settings, lambda text: print(f'depth_ros demo: {text}', flush=True))
+    if settings.model and Task.STEREO not in tasks:
+        known = [n for n, e in MODELS.items() if {Task.STEREO, Task.MONO} & set(e.tasks)]
+        raise DepthRosError(
+            f'there is no demo of model {settings.model!r}; set it to one of: {", ".join(known)}'
+        )
+    from depth_ros.cli.demo_stereo import stereo_demo
+
+    return stereo_demo(settings)
 
 
 def check_requirements(settings: DemoSettings) -> None:
@@ -102,35 +131,47 @@ def private_environment() -> dict[str, str]:
     return {**environment, **choice.environment}
 
 
-def show_live(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> None:
+def show_live(
+    settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: Observer
+) -> None:
     """Start everything and refresh the table until the time is up."""
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
-    console.print('depth_ros demo: sample_camera -> stereo_node; starting ...')
-    start_nodes(settings, graph, observer, console)
+    console.print(f'depth_ros demo: sample_camera -> {task.node}; starting ...')
+    start_nodes(settings, task, graph, observer, console)
     end = time.monotonic() + settings.duration_s
     with Live(console=console, refresh_per_second=4) as live:
         while (left := end - time.monotonic()) > 0:
             observer.spin(min(REFRESH_S, left))
             graph.check()
             elapsed = settings.duration_s - left
-            live.update(status_table(observer, elapsed_s=elapsed, total_s=settings.duration_s))
+            table = status_table(
+                observer, task.rates, elapsed_s=elapsed, total_s=settings.duration_s
+            )
+            live.update(table)
     console.print()
 
 
 def start_nodes(
-    settings: DemoSettings, graph: NodeGraph, observer: Observer, console: Console
+    settings: DemoSettings,
+    task: DemoTask,
+    graph: NodeGraph,
+    observer: Observer,
+    console: Console,
 ) -> None:
-    """Start the nodes, the camera last, and wait for the first depth image."""
-    graph.start('stereo_node', stereo_parameters(settings, graph.folder))
+    """Start the nodes, the camera last, and wait for the first result."""
+    report = {'report_file': str(graph.folder / f'{task.node}.json')}
+    graph.start(task.node, {**task.parameters, **report}, task.remappings)
     if settings.view:
         graph.start('viewer_node', {})
         console.print(f'browser view, on this machine only: {browser_address(graph)}')
-    wait(graph, observer, lambda: observer.is_matched, 'stereo_node did not come up')
-    graph.start('sample_camera', camera_parameters(settings, graph.folder))
-    wait(graph, observer, lambda: observer.rate_hz('depth/image') > 0, 'no depth image came')
+    wait(graph, observer, lambda: observer.is_matched, f'{task.node} did not come up')
+    camera = {**camera_parameters(settings, graph.folder), **task.camera}
+    graph.start('sample_camera', camera)
+    failure = f'nothing came on {task.awaited}'
+    wait(graph, observer, lambda: observer.rate_hz(task.awaited) > 0, failure)
 
 
 def wait(graph: NodeGraph, observer: Observer, is_done: Callable[[], bool], failure: str) -> None:
@@ -145,22 +186,21 @@ def wait(graph: NodeGraph, observer: Observer, is_done: Callable[[], bool], fail
         graph.check()
         if time.monotonic() > end:
             raise DepthRosError(
-                f'{failure} within {START_TIMEOUT_S:.0f} s; stereo_node said:\n'
-                + graph.log_tail('stereo_node')
+                f'{failure} within {START_TIMEOUT_S:.0f} s; it said:\n'
+                + graph.log_tail(next(iter(graph.processes)))
             )
 
 
-def finish(settings: DemoSettings, graph: NodeGraph, observer: Observer) -> int:
+def finish(settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: Observer) -> int:
     """Stop camera then node, so that the books close, and write the results."""
     graph.stop('sample_camera')
     observer.spin(DRAIN_S)
     graph.stop('viewer_node')
-    graph.stop('stereo_node')
-    reports = {
-        name: json.loads((graph.folder / f'{name}.json').read_text(encoding='utf-8'))
-        for name in ('sample_camera', 'stereo_node')
-    }
-    summary = demo_summary(reports['sample_camera'], reports['stereo_node'])
-    for line in write_outputs(settings.output, observer.seen(), summary):
+    graph.stop(task.node)
+    camera, node = (
+        json.loads((graph.folder / f'{name}.json').read_text(encoding='utf-8'))
+        for name in ('sample_camera', task.node)
+    )
+    for line in task.write(settings.output, observer.seen(), camera, node):
         print(line)
     return 0

@@ -17,8 +17,6 @@ from depth_ros.errors import DepthRosError
 NAMESPACE = '/demo'
 PAIRS = ('cycles', 'donkey_toy', 'living_room', 'toy')
 """Shown in this order; the last one is still on when the picture is taken."""
-MAX_DEPTH_M = 8.0
-SPECKLE_SIZE_PX = 200
 STOP_TIMEOUT_S = 10.0
 
 Parameters = dict[str, object]
@@ -31,7 +29,8 @@ class DemoSettings:
     Attributes:
         duration_s: Seconds of live running, counted from the first output.
         rate_hz: Pairs a second that the sample camera publishes.
-        model: Model of the stereo node; empty takes the node's own default.
+        model: Model of the node; empty takes the stereo node's own default.
+        weights: Its weights; empty takes shipped or exported ones.
         output: Folder for the picture, the cloud and the summary.
         view: Whether to serve the browser view.
     """
@@ -41,6 +40,7 @@ class DemoSettings:
     model: str
     output: Path
     view: bool
+    weights: str = ''
 
 
 @dataclass(slots=True, eq=False)
@@ -50,10 +50,16 @@ class NodeGraph:
     processes: dict[str, subprocess.Popen[bytes]]
     folder: Path
 
-    def start(self, name: str, parameters: Mapping[str, object]) -> None:
+    def start(
+        self,
+        name: str,
+        parameters: Mapping[str, object],
+        remappings: Mapping[str, str] | None = None,
+    ) -> None:
         """Start one node in its own process, its words going to a log file."""
         command = [sys.executable, '-m', f'depth_ros.ros.{name}', '--ros-args']
-        command += ['-r', f'__ns:={NAMESPACE}']
+        for ours, theirs in {'__ns': NAMESPACE, **(remappings or {})}.items():
+            command += ['-r', f'{ours}:={theirs}']
         for key, value in parameters.items():
             command += ['-p', f'{key}:={value}']
         with (self.folder / f'{name}.log').open('wb') as log:
@@ -109,18 +115,6 @@ def camera_parameters(settings: DemoSettings, folder: Path) -> Parameters:
         'wait_for_subscribers': True,
         'pairs': ','.join(PAIRS),
         'seconds_per_pair': settings.duration_s / (len(PAIRS) - 0.5),
-    }
-
-
-def stereo_parameters(settings: DemoSettings, folder: Path) -> Parameters:
-    """Give ``stereo_node``'s parameters."""
-    chosen: Parameters = {'model': settings.model} if settings.model else {}
-    return {
-        'report_file': str(folder / 'stereo_node.json'),
-        'max_depth_m': MAX_DEPTH_M,
-        'speckle_size_px': SPECKLE_SIZE_PX,
-        'speckle_difference_px': 2.0,
-        **chosen,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,47 +11,42 @@ import numpy as np
 
 from depth_ros.cli.versions import package_version
 from depth_ros.errors import DepthRosError
-from depth_ros.pictures import stereo_panel, write_picture
 from depth_ros.pointcloud_file import points_of_cloud, write_ply
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from depth_ros.ros.observer import Observer, Seen
+    from depth_ros.ros.observer import Observer
 
 Report = Mapping[str, Any]
 
-COUNTED = ('received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
-WATCHED_TOPICS = {
-    'camera': 'left/image_raw',
-    'disparity': 'disparity',
-    'depth': 'depth/image',
-    'points': 'points',
-}
+COUNTED = ('received', 'received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
 PACKAGES = ('openvino', 'onnxruntime', 'rclpy')
+IMAGES_LINE = "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY 4.0"
 
 
-def demo_summary(camera: Report, node: Report) -> dict[str, object]:
+def joined_summary(
+    camera: Report, node: Report, *, received: str, counted: Sequence[str]
+) -> dict[str, object]:
     """Join the camera's and the node's own books.
 
-    ``lost_in_transport`` is the only number found by subtraction: pairs sent less left images
+    ``lost_in_transport`` is the only number found by subtraction: images sent less those
     received.
 
     Args:
         camera: Report that ``sample_camera`` wrote at its end.
-        node: Report that ``stereo_node`` wrote at its end.
+        node: Report that the node wrote at its end.
+        received: The node's counter of images of one camera.
+        counted: Further entries of the node's report to take over.
     """
-    sent, received = int(camera['sent']), int(node['received_left'])
     copied = ('model', 'engine', 'precision', 'size')
-    counted = ('received_right', 'paired', 'unpaired_left', 'unpaired_right', 'refused')
-    closing = ('waiting_left', 'waiting_right', 'outputs', 'dropped')
-    measured = ('rate_hz', 'valid_fraction', 'stages_ms')
+    measured = ('outputs', 'dropped', 'rate_hz', 'valid_fraction', 'stages_ms')
     return {
         **{name: node[name] for name in copied},
-        'sent': sent,
-        'lost_in_transport': sent - received,
-        'received': received,
-        **{name: node[name] for name in (*counted, *closing, *measured)},
+        'sent': int(camera['sent']),
+        'lost_in_transport': int(camera['sent']) - int(node[received]),
+        'received': int(node[received]),
+        **{name: node[name] for name in (*counted, *measured)},
         'versions': versions(node),
     }
 
@@ -62,37 +57,48 @@ def versions(node: Report) -> dict[str, str]:
     return {**node['versions'], **found}
 
 
-def write_outputs(folder: Path, seen: Seen, summary: Mapping[str, object]) -> list[str]:
-    """Write picture, cloud and summary; give one line for each.
-
-    Raises:
-        DepthRosError: If a topic stayed silent.
-    """
+def write_summary(folder: Path, summary: Mapping[str, object]) -> str:
+    """Write ``summary.json`` and give a line about it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
-    if seen.left is None or seen.disparity is None or seen.depth is None or seen.cloud is None:
-        raise DepthRosError(
-            'the node published no complete result; see dropped and refused in '
-            f'{folder / "summary.json"}'
-        )
-    title = (
-        f'{summary["model"]} on {summary["engine"]} ({summary["precision"]}), '
-        f'size {summary["size"]} | {np.isfinite(seen.disparity).mean():.0%} of pixels valid'
-    )
-    panel = stereo_panel(left=seen.left, disparity=seen.disparity, depth=seen.depth, title=title)
-    write_picture(folder / 'stereo.png', panel)
-    points, colors = points_of_cloud(seen.cloud)
+    path = folder / 'summary.json'
+    path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    return f'summary:     {path} ({summary["outputs"]} outputs)'
+
+
+def write_demo_cloud(folder: Path, cloud: np.ndarray) -> str:
+    """Write ``cloud.ply`` of a ``(h, w, 4)`` float32 cloud and give a line about it."""
+    points, colors = points_of_cloud(cloud)
     write_ply(folder / 'cloud.ply', points, colors)
-    return [
-        f'picture:     {folder / "stereo.png"}',
-        f'point cloud: {folder / "cloud.ply"} ({len(points)} points, metres)',
-        f'summary:     {folder / "summary.json"} ({summary["outputs"]} outputs)',
-        "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY 4.0",
-    ]
+    return f'point cloud: {folder / "cloud.ply"} ({len(points)} points, metres)'
 
 
-def status_table(observer: Observer, *, elapsed_s: float, total_s: float) -> Table:
-    """Draw rates, stage latencies, drops and valid fraction as the node reports them."""
+def incomplete(folder: Path) -> DepthRosError:
+    """Say that a topic stayed silent."""
+    return DepthRosError(
+        'the node published no complete result; see dropped and refused in '
+        f'{folder / "summary.json"}'
+    )
+
+
+def title_of(summary: Mapping[str, object]) -> str:
+    """Say what ran, for a picture."""
+    return (
+        f'{summary["model"]} on {summary["engine"]} ({summary["precision"]}), '
+        f'size {summary["size"]}'
+    )
+
+
+def status_table(
+    observer: Observer, topics: Mapping[str, str], *, elapsed_s: float, total_s: float
+) -> Table:
+    """Draw rates, stage latencies, drops and valid fraction as the node reports them.
+
+    Args:
+        observer: Who watches.
+        topics: What to show the rates of: words and topics.
+        elapsed_s: Seconds since the first output.
+        total_s: Seconds the demo will run.
+    """
     from rich.table import Table
 
     values: dict[str, str] = {}
@@ -103,10 +109,10 @@ def status_table(observer: Observer, *, elapsed_s: float, total_s: float) -> Tab
     table = Table(title=title, title_justify='left', show_header=False)
     table.add_column('what', style='bold')
     table.add_column('value')
-    rates = [f'{name} {observer.rate_hz(topic):.1f}' for name, topic in WATCHED_TOPICS.items()]
+    rates = [f'{name} {observer.rate_hz(topic):.1f}' for name, topic in topics.items()]
     table.add_row('rates, Hz', '   '.join(rates))
     table.add_row('stages, ms (p50 / p95)', stage_text(values))
-    table.add_row('pairs', count_text(values))
+    table.add_row('counts', count_text(values))
     table.add_row('valid pixels', f'{100 * float(values.get("valid_fraction", "nan")):.0f} %')
     return table
 
@@ -118,7 +124,7 @@ def stage_text(values: Mapping[str, str]) -> str:
         f'{name} {milliseconds(values, name, "p50")}/{milliseconds(values, name, "p95")}'
         for name in names
     ]
-    return '   '.join(cells) or 'waiting for the first pair'
+    return '   '.join(cells) or 'waiting for the first output'
 
 
 def milliseconds(values: Mapping[str, str], stage: str, percentile: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,28 @@ class PairFiles:
     def name(self) -> str:
         """Name for output files: the left file's without its ending."""
         return self.left.stem
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Both files by side."""
+        return {'left': self.left, 'right': self.right}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFile:
+    """One image file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name for output files: the file's without its ending."""
+        return self.path.stem
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The file."""
+        return {'image': self.path}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +122,25 @@ def find_pairs(left: Path, right: Path) -> FoundPairs:
     return found
 
 
+def find_images(path: Path) -> list[ImageFile]:
+    """Give an image file, or the images of a folder in order of their names.
+
+    Raises:
+        InputError: If the path is missing, holds no image, or names collide.
+    """
+    if not path.exists():
+        raise InputError('file', f'there is no file or folder {path}; check the path')
+    if not path.is_dir():
+        return [ImageFile(path=path)]
+    found = [ImageFile(path=file) for file in _images(path)]
+    if not found:
+        raise InputError(
+            'file', f'there is no image in {path}; it takes {", ".join(SUFFIXES)} files'
+        )
+    _check_names([item.name for item in found], path)
+    return found
+
+
 def _pair_folders(left: Path, right: Path) -> FoundPairs:
     lefts, rights = _images(left), {path.name: path for path in _images(right)}
     is_one_folder = left.resolve() == right.resolve()
@@ -122,10 +164,16 @@ def _check_found(found: FoundPairs, left: Path, right: Path) -> None:
             f'no image in {left} has a partner in {right}; name both alike, or one with "left" '
             f'and the other with "right" ({", ".join(SUFFIXES)})',
         )
-    names = [pair.name for pair in found.pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    _check_names([pair.name for pair in found.pairs], left)
+
+
+def _check_names(names: list[str], folder: Path) -> None:
+    """Refuse two images whose results would have one name."""
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise InputError('file', f'{left} has several images named {twice[0]!r}; keep one of them')
+        raise InputError(
+            'file', f'{folder} has several images named {twice[0]!r}; keep one of them'
+        )
 
 
 def _images(folder: Path) -> list[Path]:

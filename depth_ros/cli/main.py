@@ -38,13 +38,16 @@ COMMANDS: dict[str, Command] = {
         summary='run the real node graph on sample images and show what comes out',
     ),
     'run': Command(
-        module='depth_ros.cli.run', summary='turn image pairs into depth maps, pictures and clouds'
+        module='depth_ros.cli.run', summary='turn images into depth maps, pictures and clouds'
     ),
     'info': Command(
         module='depth_ros.cli.info', summary='list models, recipes, built engines and runtimes'
     ),
     'build': Command(
         module='depth_ros.cli.build', summary='export weights and build a checked engine'
+    ),
+    'weights': Command(
+        module='depth_ros.cli.weights', summary='list, fetch or import official checkpoints'
     ),
     'compare': Command(
         module='depth_ros.cli.compare', summary='compare models or engines, or both with truth'

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
 
-from depth_ros.cli.images import PairFiles
 from depth_ros.errors import ParameterError
 from depth_ros.geometry import organised_cloud
 from depth_ros.pictures import stereo_panel, write_picture
 from depth_ros.pointcloud_file import points_of_cloud, write_ply
+from depth_ros.results import DepthResult
 from depth_ros.stereo import StereoOutput
 
 MILLIMETRES_MAX = 65535
+OutputT = TypeVar('OutputT')
 Record = dict[str, object]
 
 
+class Item(Protocol):
+    """One input of a batch."""
+
+    @property
+    def name(self) -> str:
+        """Name for output files, unique within the batch."""
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """What it is read from, by role, to see whether results are still good."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OutputKind:
-    """One line of the table of output files.
+class OutputKind(Generic[OutputT]):
+    """One line of a table of output files.
 
     Attributes:
-        suffix: What follows the pair's name.
-        write: Writes the file.
+        suffix: What follows the input's name.
+        write: Writes the file, of which there is none where it gives False.
         summary: One line of help.
     """
 
     suffix: str
-    write: Callable[[Path, StereoOutput, str], None]
+    write: Callable[[Path, OutputT, str], bool | None]
     summary: str
 
 
@@ -44,18 +58,30 @@ def depth_millimetres(depth: np.ndarray) -> np.ndarray:
     return np.where(is_known, millimetres, 0.0).astype(np.uint16)
 
 
-def _depth_of(output: StereoOutput) -> np.ndarray:
+def write_millimetres(path: Path, depth: np.ndarray) -> None:
+    """Write depth in metres, ``(H, W)`` float32, as a 16-bit PNG."""
+    _, data = cv2.imencode('.png', depth_millimetres(depth))
+    path.write_bytes(data.tobytes())
+
+
+def write_depth_cloud(path: Path, depth: DepthResult, rgb: np.ndarray) -> None:
+    """Write the points of metric depth with the colours of the same pixels as PLY."""
+    points, colors = points_of_cloud(organised_cloud(depth.depth, rgb, depth.camera))
+    write_ply(path, points, colors)
+
+
+def metric_depth(output: StereoOutput) -> DepthResult:
+    """Give the depth that ``run`` asked for."""
     assert output.depth is not None, 'run asks for depth'
-    return output.depth.depth
+    return output.depth
 
 
 def _write_depth(path: Path, output: StereoOutput, title: str) -> None:
-    np.save(path, _depth_of(output))
+    np.save(path, metric_depth(output).depth)
 
 
 def _write_depth_png(path: Path, output: StereoOutput, title: str) -> None:
-    _, data = cv2.imencode('.png', depth_millimetres(_depth_of(output)))
-    path.write_bytes(data.tobytes())
+    write_millimetres(path, metric_depth(output).depth)
 
 
 def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
@@ -66,21 +92,17 @@ def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
     panel = stereo_panel(
         left=output.rectified.left,
         disparity=output.disparity.disparity,
-        depth=_depth_of(output),
+        depth=metric_depth(output).depth,
         title=title,
     )
     write_picture(path, panel)
 
 
 def _write_cloud(path: Path, output: StereoOutput, title: str) -> None:
-    camera = output.rectified.camera.left
-    points, colors = points_of_cloud(
-        organised_cloud(_depth_of(output), output.rectified.left, camera)
-    )
-    write_ply(path, points, colors)
+    write_depth_cloud(path, metric_depth(output), output.rectified.left)
 
 
-KINDS: dict[str, OutputKind] = {
+KINDS: dict[str, OutputKind[StereoOutput]] = {
     'depth': OutputKind(
         suffix='_depth.npy',
         write=_write_depth,
@@ -102,80 +124,96 @@ KINDS: dict[str, OutputKind] = {
 """Every output file of a pair by name."""
 
 
-def parse_kinds(text: str) -> tuple[str, ...]:
+def parse_kinds(text: str, kinds: Mapping[str, object] = KINDS) -> tuple[str, ...]:
     """Read ``'depth,cloud'``.
 
     Raises:
-        ParameterError: If a name is not in ``KINDS``.
+        ParameterError: If a name is not in ``kinds``.
     """
     names = tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
-    unknown = [name for name in names if name not in KINDS]
+    unknown = [name for name in names if name not in kinds]
     if unknown or not names:
         raise ParameterError(
-            f'--write takes a list out of {",".join(KINDS)}, got {text!r}; correct it'
+            f'--write takes a list out of {",".join(kinds)}, got {text!r}; correct it'
         )
     return names
 
 
-class OutputFolder:
-    """Where results go. A pair's record is written last, so it says that the pair is done."""
+class OutputFolder(Generic[OutputT]):
+    """Where results go. A record is written last, so it says that its input is done."""
 
-    def __init__(self, folder: Path, kinds: Sequence[str], identity: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kinds: Mapping[str, OutputKind[OutputT]],
+        identity: Mapping[str, object],
+    ) -> None:
         """Make the folder.
 
         Args:
             folder: Where to write.
-            kinds: Names in ``KINDS``.
+            kinds: Which files.
             identity: What results depend on besides the images; JSON values.
         """
         self.folder = folder
-        self._kinds = tuple(kinds)
+        self._kinds = dict(kinds)
         self._identity = dict(identity)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def finished(self, pair: PairFiles) -> Record | None:
-        """Give the record of a pair that is done with the same images and settings, else None."""
+    def finished(self, item: Item) -> Record | None:
+        """Give the record of what is done with the same inputs and settings, else None."""
         try:
-            record = json.loads(self._record_path(pair).read_text(encoding='utf-8'))
+            record = json.loads(self._record_path(item).read_text(encoding='utf-8'))
         except (OSError, ValueError):
             return None
-        if not isinstance(record, dict) or record.get('made_from') != self._made_from(pair):
+        if not isinstance(record, dict) or record.get('made_from') != self._made_from(item):
             return None
-        is_whole = all(self._path(pair, kind).is_file() for kind in self._kinds)
-        return record if is_whole else None
+        if record.get('asked_for') != list(self._kinds):
+            return None
+        files = record['files'].values()
+        return record if all((self.folder / name).is_file() for name in files) else None
 
-    def write(
-        self, pair: PairFiles, output: StereoOutput, *, title: str, ran_by: Mapping[str, str]
-    ) -> Record:
-        """Write every file of a pair, then its record, which is returned."""
-        record_path = self._record_path(pair)
+    def write(self, item: Item, output: OutputT, *, title: str, facts: Record) -> Record:
+        """Write every file of an input, then its record, which is returned."""
+        record_path = self._record_path(item)
         record_path.unlink(missing_ok=True)
-        for kind in self._kinds:
-            KINDS[kind].write(self._path(pair, kind), output, title)
+        files = {}
+        for name, kind in self._kinds.items():
+            path = self.folder / f'{item.name}{kind.suffix}'
+            if kind.write(path, output, title) is not False:
+                files[name] = path.name
         record: Record = {
-            'name': pair.name,
-            'files': {kind: self._path(pair, kind).name for kind in self._kinds},
-            'valid_fraction': round(output.valid_fraction, 4),
-            'depth_m': depth_percentiles(_depth_of(output)),
-            'stages_ms': {name: round(1e3 * s, 3) for name, s in output.stages_s.items()},
-            'ran_by': dict(ran_by),
-            'made_from': self._made_from(pair),
+            'name': item.name,
+            'files': files,
+            **facts,
+            'asked_for': list(self._kinds),
+            'made_from': self._made_from(item),
         }
         write_json(record_path, record)
         return record
 
-    def _made_from(self, pair: PairFiles) -> Record:
-        return {
-            **self._identity,
-            'left': file_identity(pair.left),
-            'right': file_identity(pair.right),
-        }
+    def _made_from(self, item: Item) -> Record:
+        sources = {role: file_identity(path) for role, path in item.files.items()}
+        return {**self._identity, **sources}
 
-    def _path(self, pair: PairFiles, kind: str) -> Path:
-        return self.folder / f'{pair.name}{KINDS[kind].suffix}'
+    def _record_path(self, item: Item) -> Path:
+        return self.folder / f'{item.name}.json'
 
-    def _record_path(self, pair: PairFiles) -> Path:
-        return self.folder / f'{pair.name}.json'
+
+def run_facts(
+    *,
+    valid_fraction: float,
+    depth: np.ndarray,
+    stages_s: Mapping[str, float],
+    ran_by: Mapping[str, str],
+) -> Record:
+    """Give what a record says of any run; depth in metres, ``(H, W)`` float32."""
+    return {
+        'valid_fraction': round(valid_fraction, 4),
+        'depth_m': depth_percentiles(depth),
+        'stages_ms': {name: round(1e3 * seconds, 3) for name, seconds in stages_s.items()},
+        'ran_by': dict(ran_by),
+    }
 
 
 def depth_percentiles(depth: np.ndarray) -> dict[str, float | None]:

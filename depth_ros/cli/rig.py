@@ -96,19 +96,31 @@ class Rig:
         left, right = self._calibration.left, self._calibration.right
         return replace(
             self._calibration,
-            left=self._fitted(left, height, width),
-            right=self._fitted(right, height, width),
+            left=fitted_camera(left, image, is_scaled=self._settings.is_scaled),
+            right=fitted_camera(right, image, is_scaled=self._settings.is_scaled),
         )
 
-    def _fitted(self, camera: PinholeCamera, height: int, width: int) -> PinholeCamera:
-        if (camera.height, camera.width) == (height, width):
-            return camera
-        is_same_shape = abs(camera.height * width / (camera.width * height) - 1.0) < 0.01
-        if self._settings.is_scaled and is_same_shape:
-            return scaled_camera(camera, height=height, width=width)
-        remedy = 'add --scale-calibration if they are resized' if is_same_shape else 'give its own'
-        raise CalibrationError(
-            'calibration_size',
-            f'the calibration is for {camera.width}x{camera.height} but the images are '
-            f'{width}x{height}; {remedy}',
-        )
+
+def fitted_camera(camera: PinholeCamera, image: np.ndarray, *, is_scaled: bool) -> PinholeCamera:
+    """Give the camera of an image.
+
+    Args:
+        camera: Calibrated camera.
+        image: ``(H, W, 3)`` uint8 image of it.
+        is_scaled: Whether images of another size are resized ones of the calibrated size.
+
+    Raises:
+        CalibrationError: If the sizes do not fit.
+    """
+    height, width = image.shape[:2]
+    if (camera.height, camera.width) == (height, width):
+        return camera
+    is_same_shape = abs(camera.height * width / (camera.width * height) - 1.0) < 0.01
+    if is_scaled and is_same_shape:
+        return scaled_camera(camera, height=height, width=width)
+    remedy = 'add --scale-calibration if they are resized' if is_same_shape else 'give its own'
+    raise CalibrationError(
+        'calibration_size',
+        f'the calibration is for {camera.width}x{camera.height} but the images are '
+        f'{width}x{height}; {remedy}',
+    )

@@ -23,7 +23,7 @@ from depth_ros.tensors import TensorSpec
 
 SCHEMA = 1
 _GENERIC_COMMAND = 'depth-ros build RECIPE --weights FILE'
-_COMMAND = re.compile(r'depth-ros build [\w./=:-]+( [\w./=:-]+)*')
+_COMMAND = re.compile(r'depth-ros build [\w./=:+-]+( [\w./=:+-]+)*')
 OptionValue = int | float | str | bool
 Options = Mapping[str, OptionValue]
 
@@ -36,11 +36,14 @@ class WeightsRecord:
         source: File name, or ``'synthetic:SEED'`` for made-up ones.
         sha256: Hash of the file; empty for synthetic weights.
         licence: SPDX name, or a few words where it is not known.
+        is_stereo_trained: Whether a checkpoint says it was trained on stereo pairs; None where it
+            says nothing.
     """
 
     source: str
     sha256: str
     licence: str
+    is_stereo_trained: bool | None = None
 
     @property
     def is_synthetic(self) -> bool:

@@ -22,6 +22,8 @@ class EngineInfo:
         device: ``'cpu'``, ``'cuda:0'``, ...
         graph: Name and size of the graph, e.g. ``'crestereo-240x320-it4'``.
         num_threads: CPU threads used, 0 where that means nothing.
+        is_stereo_trained: Whether the weights say they were trained on stereo pairs; None where
+            they say nothing.
     """
 
     runtime: str
@@ -30,6 +32,12 @@ class EngineInfo:
     device: str
     graph: str
     num_threads: int = 0
+    is_stereo_trained: bool | None = None
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the weights are made up; then ``graph`` ends with ``[synthetic:SEED]``."""
+        return '[synthetic:' in self.graph
 
     def describe(self) -> str:
         """Say all of it in one line."""

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from depth_ros.engines.artifact import Artifact, Options, load_artifact
 from depth_ros.engines.base import Engine
 from depth_ros.engines.cache import CacheKey, EngineCache
-from depth_ros.engines.exports import ExportPlan, obtain_exports
+from depth_ros.engines.exports import (
+    ExportPlan,
+    is_stereo_trained,
+    obtain_exports,
+    plan_exports,
+)
 from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
 from depth_ros.engines.recipe import Recipe, load_recipe
 from depth_ros.engines.runtime import (
@@ -82,15 +87,20 @@ def open_engine(
         progress=progress or _ignore,
     )
     if runtime == 'auto':
-        return _open_auto(order)
-    engine = _open_named(runtime, order)
-    logger.info('opened %s', engine.info.describe())
+        engine = _open_auto(order)
+    else:
+        engine = _open_named(runtime, order)
+        logger.info('opened %s', engine.info.describe())
+    engine.info = replace(
+        engine.info, is_stereo_trained=artifact.manifest.weights.is_stereo_trained
+    )
     return engine
 
 
 def open_graphs(
     recipe: Recipe | str,
     *,
+    graphs: Sequence[str] | None = None,
     preset: str | None = None,
     size: tuple[int, int] | None = None,
     options: Options | None = None,
@@ -102,11 +112,13 @@ def open_graphs(
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Engine]:
-    """Open every graph of a recipe, exporting it first if need be.
+    """Open graphs of a recipe, exporting them first if need be.
 
     Args:
         recipe: Recipe or its name.
-        preset: Named size and options; None takes the defaults.
+        graphs: The graphs to open; None opens all that the weights serve.
+        preset: Named size and options; None takes the size that a checkpoint names, else the
+            defaults.
         size: ``(height, width)``, overriding the preset's.
         options: Options overriding the preset's.
         weights: Checkpoint, artefact, folder of artefacts, or ``'synthetic:SEED'``; None takes
@@ -127,8 +139,14 @@ def open_graphs(
         EngineError: As for ``open_engine``.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    variant = recipe.variant(preset=preset, size=size, options=options)
-    plan = ExportPlan(recipe=recipe, variant=variant, weights=str(weights or ''))
+    plan = plan_exports(
+        recipe,
+        graphs=graphs,
+        preset=preset,
+        size=size,
+        options=options,
+        weights=str(weights or ''),
+    )
     if runtime == 'torch':
         return _open_torch(plan, precision, num_threads)
     cache = cache or EngineCache()
@@ -283,6 +301,9 @@ def _open_torch(plan: ExportPlan, precision: str, num_threads: int) -> dict[str,
             outputs=exportable.outputs,
             graph=f'{stem}{suffix}',
             num_threads=num_threads,
+        )
+        engines[graph].info = replace(
+            engines[graph].info, is_stereo_trained=is_stereo_trained(plan)
         )
     return engines
 

@@ -8,11 +8,19 @@ the error says what to type. Made-up weights are only ever taken when asked for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from depth_ros.engines.artifact import WeightsRecord, file_sha256, manifest_path
+from depth_ros.checkpoint_parts import find_parts, holds_parts
+from depth_ros.engines.artifact import (
+    Options,
+    OptionValue,
+    WeightsRecord,
+    file_sha256,
+    manifest_path,
+)
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import is_importable
@@ -32,18 +40,25 @@ class ExportPlan:
     Attributes:
         recipe: Recipe.
         variant: Size and options.
-        weights: Checkpoint, artefact, folder of artefacts, ``'synthetic:SEED'``, or empty for
-            whatever is shipped or already exported.
+        weights: Checkpoint file or folder, artefact, folder of artefacts, ``'synthetic:SEED'``,
+            or empty for whatever is shipped or already exported.
+        graphs: The graphs wanted; None wants all of the recipe.
     """
 
     recipe: Recipe
     variant: Variant
     weights: str
+    graphs: tuple[str, ...] | None = None
 
     @property
     def stems(self) -> dict[str, str]:
-        """File name without ending, by graph."""
-        return {name: self.recipe.stem(name, self.variant) for name in self.recipe.graphs}
+        """File name without ending, by graph.
+
+        Raises:
+            RecipeError: If the recipe has no such graph.
+        """
+        names = self.recipe.graphs if self.graphs is None else self.graphs
+        return {name: self.recipe.stem(name, self.variant) for name in names}
 
     @property
     def is_synthetic(self) -> bool:
@@ -53,6 +68,31 @@ class ExportPlan:
     def files(self, folder: Path) -> dict[str, Path]:
         """Give the ONNX file of every graph in a folder, existing or not."""
         return {graph: folder / f'{stem}.onnx' for graph, stem in self.stems.items()}
+
+
+def plan_exports(
+    recipe: Recipe,
+    *,
+    graphs: Sequence[str] | None = None,
+    preset: str | None = None,
+    size: tuple[int, int] | None = None,
+    options: Options | None = None,
+    weights: str = '',
+) -> ExportPlan:
+    """Decide what to export: what is asked for, else what the weights say, else the defaults.
+
+    A checkpoint that names its input size decides the size unless a preset or size is given.
+    Without ``graphs``, those whose parts a checkpoint lacks are left out.
+
+    Raises:
+        RecipeError: If preset, size, an option or a graph is not the recipe's.
+        WeightsError: If a checkpoint folder or archive cannot be used.
+    """
+    if not preset and size is None:
+        size = _trained_size(weights)
+    variant = recipe.variant(preset=preset, size=size, options=options)
+    chosen = _served_graphs(recipe, weights) if graphs is None else tuple(graphs)
+    return ExportPlan(recipe=recipe, variant=variant, weights=weights, graphs=chosen)
 
 
 def obtain_exports(
@@ -167,15 +207,77 @@ def weights_record(plan: ExportPlan) -> WeightsRecord:
     """Say which weights a plan uses.
 
     The licence is the recipe's if the file is the published one as far as can be told: by hash
-    where one is published, else by name.
+    where one is published, else by name; of imported weights it is what the import noted in them.
     """
     if plan.is_synthetic:
         return WeightsRecord(source=plan.weights, sha256='', licence='none (made up)')
     path, official = Path(plan.weights).expanduser(), plan.recipe.weights
-    sha256 = file_sha256(path)
-    is_official = sha256 == official.sha256 if official.sha256 else path.name == official.file
-    licence = official.licence if is_official else 'not known (not the published file)'
-    return WeightsRecord(source=path.name, sha256=sha256, licence=licence)
+    sha256 = _weights_sha256(path)
+    has_name = path.name == official.file or _bare_name(path) in official.siblings
+    is_official = sha256 == official.sha256 if official.sha256 else has_name
+    noted = _extras(plan.weights).get('licence') or 'not known (not the published file)'
+    licence = official.licence if is_official else str(noted)
+    return WeightsRecord(
+        source=path.name,
+        sha256=sha256,
+        licence=licence,
+        is_stereo_trained=is_stereo_trained(plan),
+    )
+
+
+def is_stereo_trained(plan: ExportPlan) -> bool | None:
+    """Whether a checkpoint says it was trained on stereo pairs; None where it says nothing."""
+    value = _extras(plan.weights).get('use_stereo')
+    return value if isinstance(value, bool) else None
+
+
+def _weights_sha256(path: Path) -> str:
+    parts = find_parts(path)
+    return file_sha256(path) if parts is None else parts.sha256()
+
+
+def _bare_name(path: Path) -> str:
+    """Drop the ending of a file, not what follows a dot in a folder's name."""
+    return path.stem if path.is_file() else path.name
+
+
+def _extras(weights: str) -> Mapping[str, OptionValue]:
+    """Read what a checkpoint says beside its tensors; empty where that is not to be had."""
+    path = Path(weights).expanduser()
+    is_named = bool(weights) and not weights.startswith(SYNTHETIC)
+    may_say = is_named and (_parts_of(path) or (path.is_file() and path.suffix == '.safetensors'))
+    if not may_say or not is_importable('torch'):
+        return {}
+    extras: Mapping[str, OptionValue] = import_module('depth_ros.checkpoints').read_extras(path)
+    return extras
+
+
+def _parts_of(path: Path) -> frozenset[str]:
+    """Name the parts of a checkpoint folder or archive; none for a single checkpoint."""
+    if not holds_parts(path) and not (path.is_file() and path.suffix == '.zip'):
+        return frozenset()
+    parts = find_parts(path)
+    return frozenset(parts.members if parts else ()) - {''}
+
+
+def _trained_size(weights: str) -> tuple[int, int] | None:
+    extras = _extras(weights)
+    height, width = extras.get('height'), extras.get('width')
+    is_size = type(height) is int and type(width) is int
+    return (height, width) if is_size else None  # type: ignore[return-value]
+
+
+def _served_graphs(recipe: Recipe, weights: str) -> tuple[str, ...] | None:
+    """Give the graphs that a checkpoint in parts can serve; None for all."""
+    path = Path(weights).expanduser()
+    there = _parts_of(path) if weights else frozenset()
+    if not there:
+        return None
+    served = {name: graph for name, graph in recipe.graphs.items() if there >= set(graph.parts)}
+    missing = [name for name in recipe.graphs if name not in served]
+    if missing:
+        logger.info('%s has no weights for %s', path, ', '.join(missing))
+    return tuple(served)
 
 
 def _expect_exporter(plan: ExportPlan) -> None:
@@ -193,12 +295,12 @@ def _tag(plan: ExportPlan) -> str:
     if plan.is_synthetic:
         return plan.weights.replace(':', '-').replace('/', '-')
     path = Path(plan.weights).expanduser()
-    if path.is_dir():
+    if path.is_dir() and not holds_parts(path):
         raise WeightsError(
             f'{str(path)!r} is a folder without exported graphs; name the checkpoint file, as in: '
             f'{plan.recipe.build_command(plan.variant)}'
         )
-    return f'{plan.recipe.name}-{file_sha256(path)[:16]}'
+    return f'{plan.recipe.name}-{_weights_sha256(path)[:16]}'
 
 
 def _is_made_up(folder: Path) -> bool:

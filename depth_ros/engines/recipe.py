@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from depth_ros.engines.artifact import Options, OptionValue
+from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.golden import Tolerance
 from depth_ros.engines.recipe_reader import Section
 from depth_ros.errors import RecipeError
@@ -34,12 +33,14 @@ class WeightsSource:
         sha256: Its hash, or None where it is not published.
         licence: SPDX name or a few words.
         homepage: Page that offers it.
+        siblings: Names, without endings, of further files under the same licence.
     """
 
     file: str
     sha256: str | None
     licence: str
     homepage: str
+    siblings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,11 +109,29 @@ class Graph:
         name: Name, as ``exportable`` takes it and ``Model.graphs`` lists it.
         options: Names of the recipe's options that change it.
         tolerances: Limits by precision, then by output; the precisions it offers are its keys.
+        parts: Parts of the weights it needs, where a checkpoint may lack some.
     """
 
     name: str
     options: tuple[str, ...]
     tolerances: Mapping[str, Mapping[str, Tolerance]]
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingRig:
+    """The camera that the weights were trained with; it gives relative depth its scale.
+
+    Attributes:
+        metres_per_unit: Metres per unit of the network's depth, for that camera.
+        focal_over_width: Its focal length divided by the image's width.
+        needs_stereo_weights: Whether it holds only for weights that say they were trained on
+            stereo pairs, because the same network is also trained without any scale.
+    """
+
+    metres_per_unit: float
+    focal_over_width: float
+    needs_stereo_weights: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +164,8 @@ class Recipe:
         presets: Presets by name; one serves all graphs, so that they fit together.
         graphs: Graphs by name.
         path: File it was read from.
+        training_rig: The camera the weights were trained with, or None where scale does not come
+            from one.
     """
 
     name: str
@@ -159,6 +180,7 @@ class Recipe:
     presets: Mapping[str, Preset]
     graphs: Mapping[str, Graph]
     path: Path
+    training_rig: TrainingRig | None = None
 
     def variant(
         self,
@@ -200,6 +222,13 @@ class Recipe:
     def graph_options(self, graph: str, variant: Variant) -> dict[str, OptionValue]:
         """Give the options of a variant that change one graph."""
         return {name: variant.options[name] for name in self.graph(graph).options}
+
+    def rig_of(self, info: EngineInfo) -> TrainingRig | None:
+        """Give the training rig if it is that of an opened engine's weights."""
+        rig = self.training_rig
+        if rig is None or (rig.needs_stereo_weights and not info.is_stereo_trained):
+            return None
+        return rig
 
     def stem(self, graph: str, variant: Variant) -> str:
         """File name of a graph's artefact without ending, e.g. ``crestereo-240x320-it4-st1``."""
@@ -283,11 +312,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: Naming the file, the key, and what was expected there.
     """
-    try:
-        body = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RecipeError(f'{path} cannot be read as YAML ({error}); mend the file') from error
-    section = Section.of(path, body)
+    section = Section.read(path)
     recipe = _read(section, path)
     section.finish()
     _check_variants(recipe)
@@ -309,6 +334,7 @@ def _read(section: Section, path: Path) -> Recipe:
         presets={name: _preset(part) for name, part in section.sections('presets')},
         graphs={name: _graph(part, name, options) for name, part in section.sections('graphs')},
         path=path,
+        training_rig=_training_rig(section),
     )
     if recipe.name != path.stem:
         section.fail('name', f'the file name {path.stem!r}', recipe.name)
@@ -344,9 +370,26 @@ def _weights(section: Section) -> WeightsSource:
         sha256=sha256,
         licence=section.text('licence'),
         homepage=section.text('homepage'),
+        siblings=section.optional_texts('siblings'),
     )
     section.finish()
     return source
+
+
+def _training_rig(section: Section) -> TrainingRig | None:
+    """Read the optional section."""
+    part = section.optional_section('training_rig')
+    if part is None:
+        return None
+    rig = TrainingRig(
+        metres_per_unit=part.number('metres_per_unit'),
+        focal_over_width=part.number('focal_over_width'),
+        needs_stereo_weights=part.flag('needs_stereo_weights'),
+    )
+    if not min(rig.metres_per_unit, rig.focal_over_width) > 0.0:
+        section.fail('training_rig', 'numbers above 0', rig)
+    part.finish()
+    return rig
 
 
 def _multiple(section: Section) -> tuple[int, int]:
@@ -397,8 +440,9 @@ def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
     }
     if 'f32' not in tolerances:
         section.fail('tolerances', "at least 'f32'", sorted(tolerances))
+    parts = section.optional_texts('parts')
     section.finish()
-    return Graph(name=name, options=names, tolerances=tolerances)
+    return Graph(name=name, options=names, tolerances=tolerances, parts=parts)
 
 
 def _tolerance(section: Section) -> Tolerance:

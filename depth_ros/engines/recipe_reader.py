@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+import yaml
+
 from depth_ros.engines.artifact import OptionValue
 from depth_ros.errors import RecipeError
 
@@ -26,6 +28,19 @@ class Section:
     where: str
     body: Mapping[str, object]
     seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, path: Path) -> Section:
+        """Read a file.
+
+        Raises:
+            RecipeError: If it cannot be read, is no YAML or no mapping.
+        """
+        try:
+            body = yaml.safe_load(path.read_text(encoding='utf-8'))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise RecipeError(f'{path} cannot be read as YAML ({error}); mend the file') from error
+        return cls.of(path, body)
 
     @classmethod
     def of(cls, path: Path, body: object, where: str = '') -> Section:
@@ -64,6 +79,10 @@ class Section:
             self.fail(key, 'a list of texts', value)
         return tuple(value)
 
+    def optional_texts(self, key: str) -> tuple[str, ...]:
+        """Give a list of texts, empty where the key is absent."""
+        return () if self._get(key, None) is None else self.texts(key)
+
     def integer(self, key: str) -> int:
         """Give a positive whole number."""
         value = self._get(key)
@@ -81,6 +100,13 @@ class Section:
     def optional_number(self, key: str) -> float | None:
         """Give a number, or None where the key is absent or null."""
         return None if self._get(key, None) is None else self.number(key)
+
+    def flag(self, key: str) -> bool:
+        """Give a truth value, False where the key is absent."""
+        value = self._get(key, False)
+        if not isinstance(value, bool):
+            self.fail(key, 'true or false', value)
+        return value
 
     def scalar(self, key: str) -> OptionValue:
         """Give a number, text or truth value."""
@@ -101,6 +127,10 @@ class Section:
     def section(self, key: str) -> Section:
         """Give a mapping."""
         return Section.of(self.path, self._get(key), self._dotted(key))
+
+    def optional_section(self, key: str) -> Section | None:
+        """Give a mapping, or None where the key is absent or null."""
+        return None if self._get(key, None) is None else self.section(key)
 
     def sections(self, key: str) -> list[tuple[str, Section]]:
         """Give a mapping of mappings, in the file's order."""

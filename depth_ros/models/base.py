@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from importlib import import_module
 from typing import Generic, Protocol, TypeVar
@@ -76,20 +76,25 @@ class ModelEntry:
     Attributes:
         module: Module to import when the model is asked for.
         factory: Name of the callable in it; its docstring says what it takes.
+        factories: Names by task, for a model whose tasks need different ones.
         tasks: What it can serve.
+        graphs: Graphs of the recipe a task needs, where it is not all of them.
         needs_weights: Whether it runs a trained network.
         summary: One line for ``depth-ros info`` and the docs.
     """
 
     module: str
-    factory: str
+    factory: str = ''
+    factories: Mapping[Task, str] = field(default_factory=dict)
     tasks: tuple[Task, ...]
+    graphs: Mapping[Task, tuple[str, ...]] = field(default_factory=dict)
     needs_weights: bool
     summary: str
 
-    def load(self) -> Callable[..., Model]:
-        """Import the module and give the factory."""
-        return getattr(import_module(self.module), self.factory)  # type: ignore[no-any-return]
+    def load(self, task: Task) -> Callable[..., Model]:
+        """Import the module and give the factory for the task."""
+        name = self.factories.get(task, self.factory)
+        return getattr(import_module(self.module), name)  # type: ignore[no-any-return]
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -106,6 +111,49 @@ MODELS: dict[str, ModelEntry] = {
         tasks=(Task.STEREO,),
         needs_weights=True,
         summary='CREStereo (Li et al. 2022): recurrent stereo matching with a cascade',
+    ),
+    'tio_depth': ModelEntry(
+        module='depth_ros.models.tio_depth.model',
+        factories={Task.STEREO: 'TioStereoModel', Task.MONO: 'TioMonoModel'},
+        tasks=(Task.STEREO, Task.MONO),
+        graphs={Task.STEREO: ('stereo',), Task.MONO: ('refine',)},
+        needs_weights=True,
+        summary='TiO-Depth (Zhou and Dong 2023): one set of weights for mono and stereo',
+    ),
+    'monodepth2': ModelEntry(
+        module='depth_ros.models.monodepth2.model',
+        factory='Monodepth2Model',
+        tasks=(Task.MONO,),
+        needs_weights=True,
+        summary='Monodepth2 (Godard et al. 2019): relative depth of one image, light and fast',
+    ),
+    'loftr': ModelEntry(
+        module='depth_ros.models.loftr.model',
+        factory='LoftrModel',
+        tasks=(Task.MATCHING,),
+        needs_weights=True,
+        summary='LoFTR (Sun et al. 2021): matches without keypoints, also where texture is poor',
+    ),
+    'sift': ModelEntry(
+        module='depth_ros.models.keypoints.model',
+        factory='sift_model',
+        tasks=(Task.MATCHING,),
+        needs_weights=False,
+        summary='SIFT keypoints with ratio test and mutual check: matching without weights',
+    ),
+    'orb': ModelEntry(
+        module='depth_ros.models.keypoints.model',
+        factory='orb_model',
+        tasks=(Task.MATCHING,),
+        needs_weights=False,
+        summary='ORB keypoints with ratio test and mutual check: the fastest matcher',
+    ),
+    'mvsnet': ModelEntry(
+        module='depth_ros.models.mvsnet.model',
+        factory='MvsnetModel',
+        tasks=(Task.MULTIVIEW,),
+        needs_weights=True,
+        summary='MVSNet (Yao et al. 2018): depth from posed views by a variance volume',
     ),
 }
 """Every model by name. Adding one adds a folder, a recipe and a line here."""

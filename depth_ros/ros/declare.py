@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Generic
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -16,8 +17,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from depth_ros.errors import DepthRosError, ParameterError
+from depth_ros.ros.node_parameters import ParametersT
 from depth_ros.ros.parameter_specs import ParameterSpec, ParameterValue, check_names
-from depth_ros.ros.parameters import StereoParameters, parameters_from, specs
 
 TYPES: dict[type, int] = {
     bool: ParameterType.PARAMETER_BOOL,
@@ -27,35 +28,35 @@ TYPES: dict[type, int] = {
 }
 STANDARD_NAMES = ('use_sim_time', 'start_type_description_service')
 STANDARD_PREFIX = 'qos_overrides.'
-Apply = Callable[[StereoParameters], None]
 
 
-class DeclaredParameters:
+class DeclaredParameters(Generic[ParametersT]):
     """The node's parameters: declared once, always equal to ``current``."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, kind: type[ParametersT]) -> None:
         """Declare everything and read the start values.
 
         Args:
             node: Made with ``allow_undeclared_parameters``, so that setting an unknown name gets
                 to our refusal, which names the nearest one; rclpy's names nothing.
+            kind: The node's dataclass of parameters.
 
         Raises:
             ParameterError: If a start value is refused, or a name was given that does not exist.
         """
         self._node = node
-        self._by_name = {spec.name: spec for spec in specs()}
+        self._by_name = {spec.name: spec for spec in kind.specs()}
         given = given_values(node)
         check_names(given, self._by_name)
-        parameters_from(given)
-        for spec in specs():
+        kind.from_values(given)
+        for spec in kind.specs():
             node.declare_parameter(spec.name, spec.default, descriptor(spec))
         values = {name: node.get_parameter(name).value for name in self._by_name}
-        self.current: StereoParameters = parameters_from(values)
-        self._apply: Apply = _ignore
+        self.current: ParametersT = kind.from_values(values)
+        self._apply: Callable[[ParametersT], None] | None = None
         self._is_restoring = False
 
-    def start(self, apply: Apply) -> None:
+    def start(self, apply: Callable[[ParametersT], None]) -> None:
         """Call ``apply`` with the new values at every change; it refuses by raising."""
         self._apply = apply
         self._node.add_on_set_parameters_callback(self._on_set)
@@ -74,7 +75,7 @@ class DeclaredParameters:
         changes = {entry.name: entry.value for entry in parameters if not is_standard(entry.name)}
         try:
             wanted = self.current.changed(changes)
-            if not self._is_restoring:
+            if self._apply is not None and not self._is_restoring:
                 self._check_read_only(wanted)
                 self._apply(wanted)
         except DepthRosError as error:
@@ -82,8 +83,8 @@ class DeclaredParameters:
         self.current = wanted
         return SetParametersResult(successful=True)
 
-    def _check_read_only(self, wanted: StereoParameters) -> None:
-        for spec in specs():
+    def _check_read_only(self, wanted: ParametersT) -> None:
+        for spec in wanted.specs():
             is_changed = getattr(wanted, spec.field) != getattr(self.current, spec.field)
             if spec.is_read_only and is_changed:
                 raise ParameterError(
@@ -152,7 +153,3 @@ def given_values(node: Node) -> dict[str, object]:
 def is_standard(name: str) -> bool:
     """Whether a parameter belongs to ROS itself."""
     return name in STANDARD_NAMES or name.startswith(STANDARD_PREFIX)
-
-
-def _ignore(parameters: StereoParameters) -> None:
-    """Apply nothing, before ``start``."""

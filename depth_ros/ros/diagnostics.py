@@ -4,48 +4,45 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from depth_ros.pipeline import Identity
 from depth_ros.ros.books import BooksSnapshot
-from depth_ros.stereo import Identity
-from depth_ros.synchronize import Side, SideCounts
+from depth_ros.ros.roles import InputCounts
 
 QUIET_DROPS = ('superseded', 'no_subscriber', 'shutdown')
 """Drops that are no fault of the input."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StereoReport:
-    """Everything the node knows about itself at one moment.
+class NodeReport:
+    """Everything a node knows about itself at one moment.
 
     Attributes:
         identity: What runs; None while it is prepared.
         engine_description: The same with exact versions, in one line.
-        input: ``'raw'``, ``'rectified'`` or empty while undecided.
-        sides: Books of pairing by side; ``received == paired + unpaired + refused + waiting``.
-        lost: Images by side that DDS reports as lost.
-        resets: How often pairing started afresh.
+        input: Which topics are subscribed to, e.g. ``'raw'``; empty while undecided.
+        inputs: Books of the messages before they were jobs.
         incompatible_qos: Publishers and subscribers whose QoS did not match.
-        in_flight: Pairs being computed; ``paired == outputs + dropped + in_flight``.
+        in_flight: Jobs being computed; every job is an output, dropped or in flight.
         books: Outputs, drops, rate, stage times.
         versions: Version by package.
+        details: Further values of the task, e.g. ``scale_factor``.
     """
 
     identity: Identity | None
     engine_description: str
     input: str
-    sides: Mapping[Side, SideCounts]
-    lost: Mapping[Side, int]
-    resets: int
+    inputs: InputCounts
     incompatible_qos: int
     in_flight: int
     books: BooksSnapshot
     versions: Mapping[str, str]
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """Give the record as JSON has it; see ``docs/topics.md``."""
@@ -55,8 +52,7 @@ class StereoReport:
             'engine_description': self.engine_description,
             'input': self.input,
             **self._counts(),
-            'unpaired': self._by_reason('unpaired'),
-            'refused': self._by_reason('refused'),
+            **{name: dict(reasons) for name, reasons in self.inputs.by_reason.items()},
             'dropped': dict(books.dropped),
             'rate_hz': round(books.mean_rate_hz, 3),
             'valid_fraction': None if math.isnan(books.valid_fraction) else books.valid_fraction,
@@ -64,6 +60,7 @@ class StereoReport:
                 name: {'p50': times.p50_ms, 'p95': times.p95_ms, 'p99': times.p99_ms}
                 for name, times in books.stages.items()
             },
+            **self.details,
             'versions': dict(self.versions),
         }
 
@@ -75,11 +72,11 @@ class StereoReport:
         values['input'] = self.input
         values['rate_hz'] = f'{books.rate_hz:.2f}'
         values['valid_fraction'] = f'{books.valid_fraction:.4f}'
+        values |= self.details
         counts = {**self._counts(), 'dropped': books.num_dropped}
-        for what in ('unpaired', 'refused'):
-            by_reason = self._by_reason(what)
-            counts |= {f'{what}_{reason}': count for reason, count in by_reason.items()}
-        counts |= {f'dropped_{reason}': count for reason, count in books.dropped.items()}
+        by_reason = {**self.inputs.by_reason, 'dropped': books.dropped}
+        for what, reasons in by_reason.items():
+            counts |= {f'{what}_{reason}': count for reason, count in reasons.items()}
         values |= {name: str(count) for name, count in counts.items()}
         for name, times in books.stages.items():
             values |= {f'{name}_{key}': f'{value:.3f}' for key, value in asdict(times).items()}
@@ -90,37 +87,28 @@ class StereoReport:
 
     def _counts(self) -> dict[str, int]:
         """Give the counters that are not by reason."""
-        counts = {
-            'paired': self.sides[Side.LEFT].paired,
+        return {
+            **self.inputs.totals,
             'outputs': self.books.outputs,
             'in_flight': self.in_flight,
-            'resets': self.resets,
             'incompatible_qos': self.incompatible_qos,
         }
-        for side in Side:
-            name, books = side.value, self.sides[side]
-            counts[f'received_{name}'] = books.received
-            counts[f'unpaired_{name}'] = books.num_unpaired
-            counts[f'refused_{name}'] = books.num_refused
-            counts[f'waiting_{name}'] = books.waiting
-            counts[f'lost_{name}'] = self.lost[side]
-        return counts
-
-    def _by_reason(self, what: str) -> dict[str, int]:
-        """Give ``'unpaired'`` or ``'refused'`` images of both sides by reason."""
-        total: Counter[str] = Counter()
-        for books in self.sides.values():
-            total.update(books.unpaired if what == 'unpaired' else books.refused)
-        return dict(total)
 
 
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
 
 
-def status_of(name: str, level: bytes, message: str, report: StereoReport) -> DiagnosticStatus:
+def status_of(name: str, level: bytes, message: str, report: NodeReport) -> DiagnosticStatus:
     """Give a status message."""
+    return status_from(name, level, message, report.key_values())
+
+
+def status_from(
+    name: str, level: bytes, message: str, values: Mapping[str, str]
+) -> DiagnosticStatus:
+    """Give a status message with key-values."""
     status = DiagnosticStatus(name=name, level=level, message=message, hardware_id='')
-    status.values = [KeyValue(key=key, value=value) for key, value in report.key_values().items()]
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     return status
 
 
@@ -138,7 +126,7 @@ def faults_since(last: BooksSnapshot | None, now: BooksSnapshot) -> dict[str, in
     return {reason: n for reason, n in new.items() if n and reason not in QUIET_DROPS}
 
 
-def write_report(path: Path, report: StereoReport) -> None:
+def write_report(path: Path, report: NodeReport) -> None:
     """Write the record as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report.as_dict(), indent=2) + '\n', encoding='utf-8')

@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from typing import Generic
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from depth_ros.errors import DepthRosError
 from depth_ros.ros.declare import DeclaredParameters
-from depth_ros.ros.loader import Loaded, OpenProcessor, ProcessorLoader
+from depth_ros.ros.loader import Loaded, ProcessorLoader
+from depth_ros.ros.node_parameters import NodeParameters, ParametersT
 from depth_ros.ros.parameter_specs import ParameterValue
-from depth_ros.ros.parameters import StereoParameters, stereo_settings
-from depth_ros.ros.worker import StereoWorker
+from depth_ros.ros.roles import (
+    FrameT,
+    OpenProcessor,
+    OutputT,
+    SettingsChecker,
+    SettingsT,
+    WantedT,
+)
+from depth_ros.ros.worker import Worker
 
 REFUSE_WITHIN_S = 0.5
 """A parameter change waits this long for its processor, so that most failures refuse it."""
 
-PIPELINE_NAMES = (
-    'model',
-    'engine',
-    'precision',
-    'preset',
-    'size',
-    'iterations',
-    'stages',
-    'weights',
-    'num_threads',
-)
 
-
-class EngineRoom:
+class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
     """Keeps parameters, loader and worker in step; used by the executor's thread only."""
 
     def __init__(
         self,
         *,
-        declared: DeclaredParameters,
-        worker: StereoWorker,
-        open_processor: OpenProcessor,
-        on_change: Callable[[StereoParameters], None],
+        declared: DeclaredParameters[ParametersT],
+        worker: Worker[FrameT, WantedT, OutputT, SettingsT],
+        settings_of: Callable[[ParametersT], SettingsT],
+        open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
+        on_change: Callable[[ParametersT], None],
         log: RcutilsLogger,
     ) -> None:
         """Start opening the first processor.
@@ -47,7 +44,8 @@ class EngineRoom:
         Args:
             declared: The node's parameters.
             worker: Who runs the processor.
-            open_processor: ``open_stereo`` or a double of it.
+            settings_of: Makes settings from parameters.
+            open_processor: Opens a processor, e.g. ``open_stereo`` or a double of it.
             on_change: Told of parameters that were taken over.
             log: The node's logger.
 
@@ -58,10 +56,12 @@ class EngineRoom:
         self.phase = 'opening the engine'
         self._declared = declared
         self._worker = worker
+        self._settings_of = settings_of
         self._on_change = on_change
         self._log = log
         self._running = declared.current
-        self._settings = stereo_settings(declared.current)
+        self._settings = settings_of(declared.current)
+        self._checker: SettingsChecker[SettingsT] | None = None
         self._loader = ProcessorLoader(open_processor, self._on_progress)
         self._loader.start(self._settings)
         declared.start(self._apply)
@@ -79,18 +79,26 @@ class EngineRoom:
         elif loaded is not None:
             self._take(loaded, self._declared.current)
 
-    def _apply(self, parameters: StereoParameters) -> None:
+    def _apply(self, parameters: ParametersT) -> None:
         """Take new parameters over, or refuse them by raising."""
-        settings = stereo_settings(parameters)
+        settings = self._settings_of(parameters)
         if settings.pipeline_key != self._settings.pipeline_key:
             self._prepare(parameters)
+        else:
+            self._check(settings)
         self._settings = settings
         self._worker.set_settings(settings)
         self._on_change(parameters)
 
-    def _prepare(self, parameters: StereoParameters) -> None:
+    def _check(self, settings: SettingsT) -> None:
+        """Let the processor refuse settings of its own pipeline."""
+        checker = self._checker
+        if checker is not None and not self._loader.is_busy:
+            checker.check_settings(settings)
+
+    def _prepare(self, parameters: ParametersT) -> None:
         """Open another processor; what fails quickly refuses the change."""
-        self._loader.start(stereo_settings(parameters))
+        self._loader.start(self._settings_of(parameters))
         loaded = self._loader.take(REFUSE_WITHIN_S)
         if loaded is None:
             self.phase = f'opening {parameters.model}'
@@ -100,9 +108,13 @@ class EngineRoom:
         else:
             self._take(loaded, parameters)
 
-    def _take(self, loaded: Loaded, parameters: StereoParameters) -> None:
+    def _take(
+        self, loaded: Loaded[FrameT, WantedT, OutputT, SettingsT], parameters: ParametersT
+    ) -> None:
         assert loaded.processor is not None
         self._running, self.phase = parameters, ''
+        processor = loaded.processor
+        self._checker = processor if isinstance(processor, SettingsChecker) else None
         self._log.info(f'running {loaded.processor.describe()}')
         if self.is_open:
             self._worker.swap(loaded.processor)
@@ -117,7 +129,7 @@ class EngineRoom:
         self.phase = ''
         self._log.error(f'change refused, the old engine goes on: {error}')
         self._declared.restore(pipeline_values(self._running))
-        self._settings = stereo_settings(self._declared.current)
+        self._settings = self._settings_of(self._declared.current)
         self._worker.set_settings(self._settings)
 
     def _on_progress(self, phase: str, fraction: float | None) -> None:
@@ -127,9 +139,7 @@ class EngineRoom:
         self.phase = phase
 
 
-def pipeline_values(parameters: StereoParameters) -> dict[str, ParameterValue]:
+def pipeline_values(parameters: NodeParameters) -> dict[str, ParameterValue]:
     """Give the parameters that a processor is opened with, by ROS name."""
-    matcher = [entry.name for entry in fields(parameters) if entry.name.startswith('sgbm_')]
-    names = (*PIPELINE_NAMES, *(name.replace('_', '.', 1) for name in matcher))
     values = parameters.values()
-    return {name: values[name] for name in names}
+    return {spec.name: values[spec.name] for spec in parameters.specs() if spec.opens_engine}

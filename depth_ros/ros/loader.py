@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic
 
 from depth_ros.errors import DepthRosError, EngineError, ParameterError
-from depth_ros.stereo import Progress, StereoProcessor, StereoSettings
+from depth_ros.pipeline import Progress
+from depth_ros.ros.roles import (
+    FrameT,
+    OpenProcessor,
+    OutputT,
+    Processor,
+    SettingsT,
+    WantedT,
+)
 
-OpenProcessor = Callable[..., StereoProcessor]
 THREAD_NAME = 'depth-ros-loader'
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Loaded:
+class Loaded(Generic[FrameT, WantedT, OutputT, SettingsT]):
     """What became of a request: exactly one of the two is set.
 
     Attributes:
@@ -24,19 +31,23 @@ class Loaded:
         error: Why there is none.
     """
 
-    processor: StereoProcessor | None
+    processor: Processor[FrameT, WantedT, OutputT, SettingsT] | None
     error: DepthRosError | None
 
 
-class ProcessorLoader:
+class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
     """One request at a time, in a thread of its own; its result waits to be taken."""
 
-    def __init__(self, open_processor: OpenProcessor, progress: Progress) -> None:
-        """Take the opener (``open_stereo``) and who is told about the phases of long work."""
+    def __init__(
+        self,
+        open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
+        progress: Progress,
+    ) -> None:
+        """Take the opener (e.g. ``open_stereo``) and who is told about the phases of long work."""
         self._open = open_processor
         self._progress = progress
         self._thread: threading.Thread | None = None
-        self._loaded: Loaded | None = None
+        self._loaded: Loaded[FrameT, WantedT, OutputT, SettingsT] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -48,7 +59,7 @@ class ProcessorLoader:
         """Whether the thread still works."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self, settings: StereoSettings) -> None:
+    def start(self, settings: SettingsT) -> None:
         """Start opening.
 
         Raises:
@@ -65,7 +76,7 @@ class ProcessorLoader:
         )
         self._thread.start()
 
-    def take(self, timeout_s: float = 0.0) -> Loaded | None:
+    def take(self, timeout_s: float = 0.0) -> Loaded[FrameT, WantedT, OutputT, SettingsT] | None:
         """Give the result once; None if nothing is ready within the time."""
         if self._thread is None:
             return None
@@ -76,7 +87,7 @@ class ProcessorLoader:
         loaded, self._loaded = self._loaded, None
         return loaded
 
-    def _run(self, settings: StereoSettings) -> None:
+    def _run(self, settings: SettingsT) -> None:
         try:
             processor = self._open(settings, progress=self._progress)
             self._loaded = Loaded(processor=processor, error=None)

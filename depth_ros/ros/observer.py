@@ -1,4 +1,4 @@
-"""Observer: a node that keeps the newest of what the stereo node publishes, for the demo.
+"""Observer: a node that keeps the newest of what a node of ours publishes, for the demo.
 
 It subscribes like RViz and a navigation stack would, so the node computes everything.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -23,8 +24,26 @@ from depth_ros.messages import decode_image
 from depth_ros.viewer_inputs import decode_cloud, decode_depth
 
 RATE_WINDOW_S = 5.0
-STEREO_TOPICS = ('disparity', 'depth/image', 'points')
 RELIABLE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watched:
+    """One topic to look at.
+
+    Attributes:
+        topic: Relative name.
+        kind: Message type.
+        field: Where ``Seen`` keeps it.
+        decode: Turns a message into an array.
+        is_output: Whether the node under observation publishes it.
+    """
+
+    topic: str
+    kind: type
+    field: str
+    decode: Callable[[Any], np.ndarray]
+    is_output: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +54,7 @@ class Seen:
         left: ``(H, W, 3)`` uint8 RGB, the camera's left image.
         disparity: ``(H, W)`` float32 px, NaN where unknown.
         depth: ``(H, W)`` float32 metres, as published (NaN, +Inf, -Inf kept).
+        relative: ``(H, W)`` float32 depth up to a factor, NaN where unknown.
         cloud: ``(h, w, 4)`` float32 x, y, z in metres, NaN where unknown, and packed rgb.
         diagnostics: Status name to its key-value pairs.
         arrivals: Topic to arrival times in seconds of the last few seconds.
@@ -44,6 +64,7 @@ class Seen:
     left: np.ndarray | None = None
     disparity: np.ndarray | None = None
     depth: np.ndarray | None = None
+    relative: np.ndarray | None = None
     cloud: np.ndarray | None = None
     diagnostics: dict[str, dict[str, str]] = field(default_factory=dict)
     arrivals: dict[str, deque[float]] = field(default_factory=dict)
@@ -61,19 +82,15 @@ class Seen:
 class Observer(Node):
     """Keep the newest of every output topic; decode lazily, only when ``seen`` is read."""
 
-    def __init__(self) -> None:
-        """Subscribe to the stereo node's topics in this node's namespace."""
+    def __init__(self, watched: Sequence[Watched] | None = None) -> None:
+        """Subscribe to topics in this node's namespace; None takes the stereo node's."""
         super().__init__('depth_ros_observer')
         self._seen = Seen()
         self._raw: dict[str, object] = {}
-        subscriptions: tuple[tuple[type, str, QoSProfile], ...] = (
-            (Image, 'left/image_raw', qos_profile_sensor_data),
-            (DisparityImage, 'disparity', RELIABLE),
-            (Image, 'depth/image', RELIABLE),
-            (PointCloud2, 'points', RELIABLE),
-        )
-        for kind, topic, qos in subscriptions:
-            self.create_subscription(kind, topic, self._keep(topic), qos)
+        self._watched = STEREO_WATCHED if watched is None else tuple(watched)
+        for entry in self._watched:
+            qos = RELIABLE if entry.is_output else qos_profile_sensor_data
+            self.create_subscription(entry.kind, entry.topic, self._keep(entry.topic), qos)
         self.create_subscription(DiagnosticArray, 'diagnostics', self._on_diagnostics, 10)
 
     def rate_hz(self, topic: str) -> float:
@@ -87,8 +104,9 @@ class Observer(Node):
 
     @property
     def is_matched(self) -> bool:
-        """Whether every topic of the stereo node has a publisher that this node has found."""
-        return all(self.count_publishers(topic) for topic in STEREO_TOPICS)
+        """Whether every output has a publisher that this node has found."""
+        outputs = [entry.topic for entry in self._watched if entry.is_output]
+        return all(self.count_publishers(topic) for topic in outputs)
 
     def spin(self, duration_s: float) -> None:
         """Handle messages for a while."""
@@ -98,9 +116,9 @@ class Observer(Node):
 
     def seen(self) -> Seen:
         """Decode the newest messages and give them."""
-        for topic, decode in DECODERS.items():
-            if topic in self._raw:
-                setattr(self._seen, FIELDS[topic], decode(self._raw[topic]))
+        for entry in self._watched:
+            if entry.topic in self._raw:
+                setattr(self._seen, entry.field, entry.decode(self._raw[entry.topic]))
         return self._seen
 
     def _keep(self, topic: str):  # type: ignore[no-untyped-def]
@@ -120,10 +138,10 @@ class Observer(Node):
 
 
 @contextmanager
-def observing(namespace: str) -> Iterator[Observer]:
+def observing(namespace: str, watched: Sequence[Watched] | None = None) -> Iterator[Observer]:
     """Join the ROS graph in a namespace and leave it again."""
     rclpy.init(args=['--ros-args', '-r', f'__ns:={namespace}'])
-    observer = Observer()
+    observer = Observer(watched)
     try:
         yield observer
     finally:
@@ -138,15 +156,22 @@ def decode_disparity(message: DisparityImage) -> np.ndarray:
     return values
 
 
-FIELDS = {
-    'left/image_raw': 'left',
-    'disparity': 'disparity',
-    'depth/image': 'depth',
-    'points': 'cloud',
-}
-DECODERS = {
-    'left/image_raw': decode_image,
-    'disparity': decode_disparity,
-    'depth/image': decode_depth,
-    'points': decode_cloud,
-}
+_CAMERA = Watched(
+    topic='left/image_raw', kind=Image, field='left', decode=decode_image, is_output=False
+)
+_DEPTH = Watched(topic='depth/image', kind=Image, field='depth', decode=decode_depth)
+_POINTS = Watched(topic='points', kind=PointCloud2, field='cloud', decode=decode_cloud)
+_RELATIVE = Watched(
+    topic='relative_depth/image', kind=Image, field='relative', decode=decode_depth
+)
+
+STEREO_WATCHED = (
+    _CAMERA,
+    Watched(topic='disparity', kind=DisparityImage, field='disparity', decode=decode_disparity),
+    _DEPTH,
+    _POINTS,
+)
+MONO_WATCHED = (_CAMERA, _RELATIVE)
+"""What there is without a metric scale."""
+
+MONO_METRIC_WATCHED = (_CAMERA, _RELATIVE, _DEPTH, _POINTS)

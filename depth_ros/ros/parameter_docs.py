@@ -1,4 +1,4 @@
-"""Write ``docs/parameters.md`` and ``config/stereo.yaml`` from the parameters. Needs no ROS.
+"""Write ``docs/parameters.md`` and ``config/*.yaml`` from the parameters. Needs no ROS.
 
 Type ``python -m depth_ros.ros.parameter_docs`` in the checkout after changing a parameter.
 """
@@ -7,33 +7,48 @@ from __future__ import annotations
 
 import math
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
+from depth_ros.ros.node_parameters import NodeParameters
 from depth_ros.ros.parameter_specs import KIND_NAMES, ParameterSpec, ParameterValue
-from depth_ros.ros.parameters import specs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = 'python -m depth_ros.ros.parameter_docs'
 
+NODES: dict[str, str] = {
+    'stereo': 'depth_ros.ros.stereo_parameters:StereoParameters',
+    'mono': 'depth_ros.ros.mono_parameters:MonoParameters',
+    'matcher': 'depth_ros.ros.matcher_parameters:MatcherParameters',
+    'odometry': 'depth_ros.ros.odometry_parameters:OdometryParameters',
+    'multiview': 'depth_ros.ros.multiview_parameters:MultiviewParameters',
+}
+"""Dataclass of parameters by the stem of node, launch file and parameter file."""
+
 DOCS_HEAD = f"""\
-# Parameters of stereo_node
+# Parameters of the nodes
 
-Written by `{COMMAND}` from `depth_ros/ros/parameters.py`; do not edit by hand.
+Written by `{COMMAND}` from `depth_ros/ros/*_parameters.py`; do not edit by hand.
 
-Set them in a parameter file (`params_file:=` of the launch file; `config/stereo.yaml` shows all
-defaults), with `--ros-args -p name:=value`, or while the node runs with `ros2 param set`.
-A name that does not exist stops the node at start and is refused at run time, both with a reason.
-A change of model, engine, size or matcher is prepared in the background and swapped between two
-frames. If that fails the old one goes on: a failure within half a second refuses the change, a
-later one is logged and sets the parameters back. `ros2 param set` sets one at a time: set
-`weights` before `model`.
+Set them in a parameter file (`params_file:=` of the launch file; `config/stereo.yaml` and its
+neighbours show all defaults), with `--ros-args -p name:=value`, or while the node runs with
+`ros2 param set`. A name that does not exist stops the node at start and is refused at run time,
+both with a reason. A change of model, engine, size or matcher is prepared in the background and
+swapped between two frames. If that fails the old one goes on: a failure within half a second
+refuses the change, a later one is logged and sets the parameters back. `ros2 param set` sets one
+at a time: set `weights` before `model`.
+"""
+
+TABLE_HEAD = """\
+
+## {stem}_node
 
 | parameter | type | default | allowed | at run time | meaning |
 | --- | --- | --- | --- | --- | --- |
 """
 
 YAML_HEAD = f"""\
-# Parameters of stereo_node with their defaults.
+# Parameters of {{stem}}_node with their defaults.
 # Written by `{COMMAND}`; copy it, change it, pass it with params_file:=
 # (docs/parameters.md has the ranges).
 /**:
@@ -41,22 +56,30 @@ YAML_HEAD = f"""\
 """
 
 
+def parameters_of(stem: str) -> type[NodeParameters]:
+    """Import a node's dataclass of parameters."""
+    module, name = NODES[stem].split(':')
+    return getattr(import_module(module), name)  # type: ignore[no-any-return]
+
+
 def parameters_markdown() -> str:
     """Give the text of ``docs/parameters.md``."""
-    return DOCS_HEAD + ''.join(_row(spec) for spec in specs())
+    return DOCS_HEAD + ''.join(
+        TABLE_HEAD.format(stem=stem) + ''.join(map(_row, parameters_of(stem).specs()))
+        for stem in NODES
+    )
 
 
-def parameters_yaml() -> str:
-    """Give the text of ``config/stereo.yaml``."""
-    return YAML_HEAD + '\n'.join(_entry(spec) for spec in specs())
+def parameters_yaml(stem: str) -> str:
+    """Give the text of a node's parameter file."""
+    entries = '\n'.join(_entry(spec) for spec in parameters_of(stem).specs())
+    return YAML_HEAD.format(stem=stem) + entries
 
 
 def outputs() -> dict[Path, str]:
     """Give every generated file, relative to the checkout, with its text."""
-    return {
-        Path('docs/parameters.md'): parameters_markdown(),
-        Path('config/stereo.yaml'): parameters_yaml(),
-    }
+    files = {Path(f'config/{stem}.yaml'): parameters_yaml(stem) for stem in NODES}
+    return {Path('docs/parameters.md'): parameters_markdown(), **files}
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ class ParameterSpec:
         maximum: Largest number allowed, or None.
         choices: Texts allowed; empty means any.
         is_read_only: Whether it can be set at start only.
+        opens_engine: Whether a change needs another processor, prepared in the background.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ParameterSpec:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     is_read_only: bool = False
+    opens_engine: bool = False
 
     @property
     def kind(self) -> type:
@@ -119,9 +121,10 @@ def described(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     is_read_only: bool = False,
+    opens_engine: bool = False,
     name: str = '',
 ) -> ValueT:
-    """Make a dataclass field that carries its ``ParameterSpec``."""
+    """Make a dataclass field that carries its ``ParameterSpec``; ``name`` if ROS has another."""
     entries = {
         'name': name,
         'description': description,
@@ -130,6 +133,7 @@ def described(
         'maximum': maximum,
         'choices': choices,
         'is_read_only': is_read_only,
+        'opens_engine': opens_engine,
     }
     return field(default=default, metadata=entries)
 
@@ -178,4 +182,5 @@ def spec_of(entry: object) -> ParameterSpec:
         maximum=metadata['maximum'],
         choices=metadata['choices'],
         is_read_only=metadata['is_read_only'],
+        opens_engine=metadata['opens_engine'],
     )

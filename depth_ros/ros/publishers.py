@@ -1,10 +1,10 @@
-"""Results out: every topic as one line of a table, made only for who subscribes."""
+"""Results out: every topic of a node is one line of a table, made only for who subscribes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Generic
 
 import numpy as np
 from rclpy.node import Node
@@ -12,55 +12,70 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from stereo_msgs.msg import DisparityImage
 
-from depth_ros.camera import rectified_camera
+from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.geometry import organised_cloud
 from depth_ros.messages import (
+    HeaderMessage,
     fill_camera_info,
-    fill_disparity,
     fill_header,
     fill_image,
     fill_point_cloud,
 )
-from depth_ros.postprocess import colorize_disparity
 from depth_ros.results import DepthResult
 from depth_ros.ros.complaints import Complaints
-from depth_ros.ros.parameters import StereoParameters
+from depth_ros.ros.node_parameters import ParametersT
 from depth_ros.ros.qos import output_profile, publisher_events
-from depth_ros.stereo import StereoOutput, Wanted
+from depth_ros.ros.roles import OutputT, WantedT
 
-Message: TypeAlias = Image | DisparityImage | PointCloud2 | CameraInfo
-Make = Callable[[StereoOutput, StereoParameters], Message]
+
+def always(parameters: object) -> bool:
+    """Serve a topic whatever the parameters."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OutputTopic:
-    """One line of the table of topics.
+class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
+    """One line of a table of topics; ``WantedT`` is a frozen dataclass of bools.
 
     Attributes:
         name: Relative name.
-        message_type: Its type.
-        make: Makes the message, header excepted.
-        needs: What has to be computed for it beyond disparity.
+        message_type: Its type, one with a header.
+        make: Makes the message, header excepted; None where the output does not have it, because
+            it was not wanted when the computation began or is not to be had.
+        needs: What has to be computed for it.
         rides_along: Whether it is published with every output but is no reason to compute one.
+        is_served: Whether there is such a topic with these parameters; where not, it is silent
+            and nothing is computed for it.
         meaning: One line for the docs.
     """
 
     name: str
     message_type: type
-    make: Make
-    needs: Wanted = Wanted(depth=False)
+    make: Callable[[OutputT, ParametersT], object]
+    needs: WantedT
     rides_along: bool = False
+    is_served: Callable[[ParametersT], bool] = always
     meaning: str
 
 
-class StereoPublishers:
-    """Publishes one output on every topic that somebody subscribes to."""
+class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
+    """Publishes one output on every topic that somebody subscribes to.
 
-    def __init__(self, node: Node, parameters: StereoParameters, complain: Complaints) -> None:
+    Attributes:
+        parameters: The node's parameters, replaced when they change.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: ParametersT,
+        complain: Complaints,
+        topics: Sequence[OutputTopic[OutputT, ParametersT, WantedT]],
+    ) -> None:
         """Advertise every topic."""
         self.parameters = parameters
-        self._publishers: list[tuple[OutputTopic, Publisher]] = []
-        for topic in OUTPUT_TOPICS:
+        self._publishers: list[tuple[OutputTopic[OutputT, ParametersT, WantedT], Publisher]] = []
+        for topic in topics:
             resolved = node.resolve_topic_name(topic.name)
             publisher = node.create_publisher(
                 topic.message_type,
@@ -70,188 +85,74 @@ class StereoPublishers:
             )
             self._publishers.append((topic, publisher))
 
-    def wanted(self) -> Wanted | None:
+    def set_parameters(self, parameters: ParametersT) -> None:
+        """Use other parameters from the next output on."""
+        self.parameters = parameters
+
+    def details(self) -> Mapping[str, str]:
+        """Give further key-values for diagnostics and the report; none here."""
+        return {}
+
+    def wanted(self) -> WantedT | None:
         """Say what somebody subscribes to; None if nobody does."""
         needs = [
             topic.needs
             for topic, publisher in self._publishers
-            if not topic.rides_along and publisher.get_subscription_count()
+            if not topic.rides_along
+            and topic.is_served(self.parameters)
+            and publisher.get_subscription_count()
         ]
-        if not needs:
-            return None
-        return Wanted(
-            depth=any(need.depth for need in needs),
-            confidence=any(need.confidence for need in needs),
-            sigma=any(need.sigma for need in needs),
-        )
+        return joined(needs) if needs else None
 
-    def publish(self, output: StereoOutput, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish to whom it may concern; a part that was not computed is left out."""
+    def publish(self, output: OutputT, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish to whom it may concern."""
         for topic, publisher in self._publishers:
-            if publisher.get_subscription_count() and _is_computed(topic.needs, output):
-                message = topic.make(output, self.parameters)
-                fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
-                if isinstance(message, DisparityImage):
-                    message.image.header = message.header
+            if not (publisher.get_subscription_count() and topic.is_served(self.parameters)):
+                continue
+            message = topic.make(output, self.parameters)
+            if message is not None:
+                for header in headers_of(message):
+                    fill_header(header, stamp_ns=stamp_ns, frame_id=frame_id)
                 publisher.publish(message)
 
 
-def _is_computed(needs: Wanted, output: StereoOutput) -> bool:
-    """Whether the output has it; somebody may have subscribed while it was computed."""
-    depth = output.depth
-    return (
-        (depth is not None or not (needs.depth or needs.sigma))
-        and (output.disparity.confidence is not None or not needs.confidence)
-        and (not needs.sigma or (depth is not None and depth.sigma is not None))
-    )
+def joined(needs: Sequence[WantedT]) -> WantedT:
+    """Want everything that one of several wants."""
+    kind = type(needs[0])
+    names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: any(getattr(need, name) for need in needs) for name in names})
 
 
-def _disparity(output: StereoOutput, parameters: StereoParameters) -> Message:
-    message = DisparityImage()
-    fill_disparity(message, output.disparity)
-    return message
+def headers_of(message: object) -> list[HeaderMessage]:
+    """Give every header of a message."""
+    if isinstance(message, DisparityImage):
+        return [message.header, message.image.header]
+    return [message.header]  # type: ignore[attr-defined]
 
 
-def _disparity_color(output: StereoOutput, parameters: StereoParameters) -> Message:
-    result = output.disparity
-    highest = parameters.color_max_disparity_px or result.max_disparity_px
-    lowest = min(parameters.color_min_disparity_px, highest - 1.0)
-    rgb = colorize_disparity(result.disparity, min=lowest, max=highest)
-    return _image(np.ascontiguousarray(rgb[:, :, ::-1]), 'bgr8')
-
-
-def _depth_image(output: StereoOutput, parameters: StereoParameters) -> Message:
-    return _image(_depth(output).depth, '32FC1')
-
-
-def _sigma(output: StereoOutput, parameters: StereoParameters) -> Message:
-    sigma = _depth(output).sigma
-    assert sigma is not None
-    return _image(sigma, '32FC1')
-
-
-def _confidence(output: StereoOutput, parameters: StereoParameters) -> Message:
-    assert output.disparity.confidence is not None
-    return _image(output.disparity.confidence, '32FC1')
-
-
-def _points(output: StereoOutput, parameters: StereoParameters) -> Message:
-    depth = _depth(output)
-    cloud = organised_cloud(
-        depth.depth, output.rectified.left, depth.camera, stride=parameters.cloud_stride
-    )
-    message = PointCloud2()
-    fill_point_cloud(message, cloud, PointField)
-    return message
-
-
-def _left_image(output: StereoOutput, parameters: StereoParameters) -> Message:
-    return _image(output.rectified.left, 'rgb8')
-
-
-def _right_image(output: StereoOutput, parameters: StereoParameters) -> Message:
-    return _image(output.rectified.right, 'rgb8')
-
-
-def _left_info(output: StereoOutput, parameters: StereoParameters) -> Message:
-    message = CameraInfo()
-    fill_camera_info(message, rectified_camera(output.rectified.camera.left))
-    return message
-
-
-def _right_info(output: StereoOutput, parameters: StereoParameters) -> Message:
-    message = CameraInfo()
-    fill_camera_info(message, rectified_camera(output.rectified.camera.right))
-    return message
-
-
-def _image(values: np.ndarray, encoding: str) -> Image:
+def image_message(values: np.ndarray, encoding: str) -> Image:
+    """Make an image message without a header; see ``messages.fill_image``."""
     message = Image()
     fill_image(message, values, encoding)
     return message
 
 
-def _depth(output: StereoOutput) -> DepthResult:
-    assert output.depth is not None
-    return output.depth
+def info_message(camera: PinholeCamera) -> CameraInfo:
+    """Make the camera_info of the rectified image, without a header."""
+    message = CameraInfo()
+    fill_camera_info(message, rectified_camera(camera))
+    return message
 
 
-OUTPUT_TOPICS: tuple[OutputTopic, ...] = (
-    OutputTopic(
-        name='disparity',
-        message_type=DisparityImage,
-        make=_disparity,
-        meaning='Disparity in pixels of the rectified image, offset of cx removed so that '
-        '`Z = f * T / d`; unknown is `min_disparity - 1`',
-    ),
-    OutputTopic(
-        name='disparity/color',
-        message_type=Image,
-        make=_disparity_color,
-        meaning='`bgr8` picture of it for RViz: far blue, near red, unknown black',
-    ),
-    OutputTopic(
-        name='depth/image',
-        message_type=Image,
-        make=_depth_image,
-        needs=Wanted(depth=True),
-        meaning='`32FC1` metres along the optical axis; NaN unknown, +Inf beyond `max_depth_m`, '
-        '-Inf nearer than `min_depth_m` (REP 117, 118)',
-    ),
-    OutputTopic(
-        name='depth/camera_info',
-        message_type=CameraInfo,
-        make=_left_info,
-        rides_along=True,
-        meaning='Calibration of the rectified left image, which is that of `depth/image`',
-    ),
-    OutputTopic(
-        name='points',
-        message_type=PointCloud2,
-        make=_points,
-        needs=Wanted(depth=True),
-        meaning='Organised cloud in the left optical frame: x, y, z in metres and packed rgb, 16 '
-        'bytes a point; every depth that is not finite is a NaN point',
-    ),
-    OutputTopic(
-        name='confidence',
-        message_type=Image,
-        make=_confidence,
-        needs=Wanted(depth=False, confidence=True),
-        meaning='`32FC1` 0..1 by left-right consistency; matching twice, so it doubles the time',
-    ),
-    OutputTopic(
-        name='depth/sigma',
-        message_type=Image,
-        make=_sigma,
-        needs=Wanted(depth=False, sigma=True),
-        meaning='`32FC1` standard deviation of depth in metres for `disparity_sigma_px`',
-    ),
-    OutputTopic(
-        name='rectified/left/image',
-        message_type=Image,
-        make=_left_image,
-        meaning='`rgb8` rectified left image',
-    ),
-    OutputTopic(
-        name='rectified/left/camera_info',
-        message_type=CameraInfo,
-        make=_left_info,
-        rides_along=True,
-        meaning='Its calibration: no distortion, R = I, K from P',
-    ),
-    OutputTopic(
-        name='rectified/right/image',
-        message_type=Image,
-        make=_right_image,
-        meaning='`rgb8` rectified right image, with the same stamp and frame as the left one',
-    ),
-    OutputTopic(
-        name='rectified/right/camera_info',
-        message_type=CameraInfo,
-        make=_right_info,
-        rides_along=True,
-        meaning='Its calibration; `P[0, 3] = -fx * baseline` in metres',
-    ),
-)
-"""Every output of the node but diagnostics."""
+def points_message(depth: DepthResult, rgb: np.ndarray, *, stride: int) -> PointCloud2:
+    """Make an organised cloud without a header.
+
+    Args:
+        depth: Metric depth.
+        rgb: ``(H, W, 3)`` uint8 colours of the same pixels.
+        stride: Every n-th pixel and row becomes a point.
+    """
+    cloud = organised_cloud(depth.depth, rgb, depth.camera, stride=stride)
+    message = PointCloud2()
+    fill_point_cloud(message, cloud, PointField)
+    return message

@@ -21,7 +21,7 @@ try:
 except ImportError:  # Humble has them under this name
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
-from depth_ros.ros.parameters import StereoParameters
+from depth_ros.ros.node_parameters import NodeParameters
 
 Report = Callable[[str, str], None]
 
@@ -44,17 +44,17 @@ def profile(reliability: str, depth: int) -> QoSProfile:
     )
 
 
-def input_profile(parameters: StereoParameters) -> QoSProfile:
+def input_profile(parameters: NodeParameters) -> QoSProfile:
     """Give the profile of image subscriptions."""
     return profile(parameters.input_reliability, parameters.input_depth)
 
 
-def camera_info_profile(parameters: StereoParameters) -> QoSProfile:
+def camera_info_profile(parameters: NodeParameters) -> QoSProfile:
     """Give the profile of camera_info subscriptions."""
     return profile(parameters.input_reliability, CAMERA_INFO_DEPTH)
 
 
-def output_profile(parameters: StereoParameters) -> QoSProfile:
+def output_profile(parameters: NodeParameters) -> QoSProfile:
     """Give the profile of every output but diagnostics."""
     return profile(parameters.output_reliability, parameters.output_depth)
 

@@ -66,8 +66,9 @@ SPECS = (
         'num_pairs', 0, 'pairs to send before ending; 0: endless', minimum=0, maximum=2**31 - 1
     ),
     start_parameter(
-        'wait_for_subscribers', False, 'send nothing before both images are subscribed to'
+        'wait_for_subscribers', False, 'send nothing before its images are subscribed to'
     ),
+    start_parameter('sides', 'both', 'cameras that publish', choices=('both', 'left')),
     start_parameter('reliability', 'best_effort', 'offered reliability', choices=RELIABILITIES),
     start_parameter('left_frame_id', 'left_camera_optical_frame', 'frame of the left camera'),
     start_parameter('right_frame_id', 'right_camera_optical_frame', 'frame of the right camera'),
@@ -105,6 +106,8 @@ class SampleCamera:
                 [pair.right for pair in rig.pairs], rig.right, encoding, self._frame('right')
             ),
         }
+        if self._values['sides'] == 'left':
+            del self._sides['right']
         qos = profile(str(self._values['reliability']), QUEUE_DEPTH)
         self._images = {
             side: self.node.create_publisher(Image, f'{side}/image_raw', qos)
@@ -181,8 +184,7 @@ class SampleCamera:
         num_sent = len(self._stamps_ns)
         return {
             'sent': num_sent,
-            'sent_left': num_sent,
-            'sent_right': num_sent,
+            **{f'sent_{side}': num_sent for side in self._sides},
             'duration_s': round(self._last_s - self._first_s, 3),
         }
 

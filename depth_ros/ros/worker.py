@@ -1,4 +1,4 @@
-"""The one thread that owns the processor: takes the newest pair, computes, publishes."""
+"""The one thread that owns the processor: takes the newest job, computes, publishes."""
 
 from __future__ import annotations
 
@@ -8,74 +8,91 @@ import time
 import traceback
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Protocol
+from typing import Generic
 
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.mailbox import Mailbox
 from depth_ros.ros.books import Books
-from depth_ros.ros.stereo_job import StereoJob
-from depth_ros.stereo import StereoOutput, StereoProcessor, StereoSettings, Wanted
+from depth_ros.ros.roles import (
+    FrameT,
+    Job,
+    JobQueue,
+    OutputSink,
+    OutputT,
+    Processor,
+    SettingsT,
+    WantedT,
+)
 
 IDLE_S = 0.2
 logger = logging.getLogger(__name__)
 
 
-class OutputSink(Protocol):
-    """Where outputs go."""
-
-    def wanted(self) -> Wanted | None:
-        """Say what somebody looks at, None if nobody does."""
-
-    def publish(self, output: StereoOutput, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish an output."""
+def tell_nobody(job: object, error: Exception) -> None:
+    """Leave a failed job at being counted and warned of."""
 
 
-class StereoWorker:
-    """Turns every submitted pair into one output or one counted drop."""
+class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
+    """Turns every submitted job into one output or one counted drop."""
 
     def __init__(
-        self, *, sink: OutputSink, books: Books, complain: Callable[[str, str], None]
+        self,
+        *,
+        sink: OutputSink[WantedT, OutputT],
+        books: Books,
+        complain: Callable[[str, str], None],
+        queue: JobQueue[Job[FrameT]] | None = None,
+        on_failed: Callable[[Job[FrameT], Exception], None] = tell_nobody,
     ) -> None:
-        """Prepare; ``start`` begins."""
+        """Prepare; ``start`` begins.
+
+        Args:
+            sink: Where outputs go.
+            books: Counts outputs and drops.
+            complain: Throttled warnings.
+            queue: Where jobs wait; by default the newest one wins.
+            on_failed: Told of jobs that failed, after they were counted.
+        """
         self._sink = sink
         self._books = books
         self._complain = complain
-        self._mailbox: Mailbox[StereoJob] = Mailbox()
+        self._on_failed = on_failed
+        self._mailbox: JobQueue[Job[FrameT]] = Mailbox() if queue is None else queue
         self._lock = threading.Lock()
-        self._next: StereoProcessor | None = None
-        self._settings: StereoSettings | None = None
-        self._processor: StereoProcessor | None = None
+        self._next: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
+        self._settings: SettingsT | None = None
+        self._processor: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._is_working = False
         self._thread = threading.Thread(target=self._run, name='depth-ros-worker', daemon=True)
 
     @property
-    def processor(self) -> StereoProcessor | None:
+    def processor(self) -> Processor[FrameT, WantedT, OutputT, SettingsT] | None:
         """The processor that runs; None before ``start``. For reading its identity."""
         return self._processor
 
     @property
     def num_in_flight(self) -> int:
-        """Pairs that are neither output nor dropped yet."""
+        """Jobs that are neither output nor dropped yet."""
         return self._mailbox.num_waiting + int(self._is_working)
 
-    def start(self, processor: StereoProcessor) -> None:
+    def start(self, processor: Processor[FrameT, WantedT, OutputT, SettingsT]) -> None:
         """Begin with a processor, taking ownership."""
         self._processor = processor
         self._thread.start()
 
-    def submit(self, job: StereoJob) -> None:
-        """Hand in a pair; an older one that still waits is dropped."""
+    def submit(self, job: Job[FrameT]) -> None:
+        """Hand in a job; an older one that still waits is dropped."""
         is_closed = self._mailbox.is_closed
         self._books.drop('shutdown' if is_closed else 'superseded', self._mailbox.put(job))
 
-    def swap(self, processor: StereoProcessor) -> None:
+    def swap(self, processor: Processor[FrameT, WantedT, OutputT, SettingsT]) -> None:
         """Change to another processor between two frames; the old one is closed."""
         with self._lock:
             unused, self._next = self._next, processor
         if unused is not None:
             unused.close()
 
-    def set_settings(self, settings: StereoSettings) -> None:
+    def set_settings(self, settings: SettingsT) -> None:
         """Change settings between two frames.
 
         If they belong to a processor that is still being prepared they wait for it.
@@ -115,23 +132,28 @@ class StereoWorker:
         if processor is None or settings is None or settings == processor.settings:
             return
         if settings.pipeline_key == processor.settings.pipeline_key:
-            processor.set_settings(settings)
+            try:
+                processor.set_settings(settings)
+            except DepthRosError as error:
+                self._complain('settings', f'settings refused, the old ones go on: {error}')
 
-    def _handle(self, job: StereoJob) -> None:
-        """Account for one pair, whatever happens."""
+    def _handle(self, job: Job[FrameT]) -> None:
+        """Account for one job, whatever happens."""
         try:
             self._compute(job)
         except InputError as error:
-            self._books.drop(error.reason)
-            self._complain(error.reason, str(error))
+            self._fail(job, error, reason=error.reason, text=str(error))
         except DepthRosError as error:
-            self._books.drop('engine')
-            self._complain('engine', f'the engine failed: {error}')
+            self._fail(job, error, reason='engine', text=f'the engine failed: {error}')
         except Exception as error:  # noqa: BLE001 - one per worker loop: the node lives on
-            self._books.drop('internal')
-            self._complain('internal', _with_traceback(error))
+            self._fail(job, error, reason='internal', text=_with_traceback(error))
 
-    def _compute(self, job: StereoJob) -> None:
+    def _fail(self, job: Job[FrameT], error: Exception, *, reason: str, text: str) -> None:
+        self._books.drop(reason)
+        self._complain(reason, text)
+        self._on_failed(job, error)
+
+    def _compute(self, job: Job[FrameT]) -> None:
         started = time.monotonic()
         wanted, processor = self._sink.wanted(), self._processor
         if wanted is None or processor is None:
@@ -141,7 +163,7 @@ class StereoWorker:
         decoded = time.monotonic()
         output = processor.process(frame, wanted=wanted)
         computed = time.monotonic()
-        self._sink.publish(output, stamp_ns=frame.stamp_ns, frame_id=job.frame_id)
+        self._sink.publish(output, stamp_ns=job.stamp_ns, frame_id=job.frame_id)
         published = time.monotonic()
         stages = {
             'wait': started - job.accepted_s,

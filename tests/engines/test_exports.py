@@ -94,6 +94,25 @@ def test_checkpoint_is_exported_once(
     assert gain_of(engines) == pytest.approx(2.0)
 
 
+def test_only_the_graphs_asked_for_are_opened(cache: EngineCache, filled: Path) -> None:
+    engines = open_toy(cache, weights=filled / 'toy.pth', graphs=['features'])
+    assert gain_of(engines) == pytest.approx(2.0) and set(engines) == {'features'}
+    engines = open_toy(cache, weights='synthetic:1', graphs=('update',), runtime='torch')
+    assert set(engines) == {'update'}
+    close(engines)
+    with pytest.raises(RecipeError, match="no graph 'head'"):
+        open_toy(cache, graphs=['head'])
+
+
+def test_only_the_graphs_asked_for_are_exported(filled: Path, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / 'new')
+    close(open_toy(cache, weights=filled / 'toy.pth', graphs=['features']))
+    assert [path.stem for path in list_exports(cache)] == ['toy-features-12x20']
+    close(open_toy(cache, graphs=['features']))
+    with pytest.raises(WeightsError, match='toy-update-12x20'):
+        open_toy(cache)
+
+
 def test_nothing_named_takes_the_export_never_the_made_up_one(
     cache: EngineCache, filled: Path
 ) -> None:

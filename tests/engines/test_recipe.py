@@ -11,6 +11,7 @@ import yaml
 
 from depth_ros.engines.golden import Tolerance
 from depth_ros.engines.recipe import (
+    TrainingRig,
     format_size,
     load_recipe,
     parse_size,
@@ -51,6 +52,9 @@ TOY: dict = {
         },
     },
 }
+
+
+RIG: dict = {'metres_per_unit': 5.4, 'focal_over_width': 0.58}
 
 
 def write(tmp_path: Path, body: object) -> Path:
@@ -167,6 +171,17 @@ REMOVE = object()
             ['graphs.update.tolerances.f32.flow.mean', 'nan'],
         ),
         (['surplus'], 1, ['surplus', 'only the keys']),
+        (['training_rig'], 5.4, ['training_rig', 'a mapping']),
+        (['training_rig'], {'metres_per_unit': 5.4}, ['training_rig.focal_over_width']),
+        (
+            ['training_rig'],
+            {'metres_per_unit': 0, 'focal_over_width': 0.58},
+            ['training_rig', 'above 0'],
+        ),
+        (['training_rig'], {**RIG, 'baseline': 1}, ['training_rig.baseline', 'only the keys']),
+        (['training_rig'], {**RIG, 'needs_stereo_weights': 1}, ['true or false', 'got 1']),
+        (['weights', 'siblings'], 'other', ['weights.siblings', 'a list']),
+        (['graphs', 'update', 'parts'], [1], ['graphs.update.parts', 'a list of texts']),
     ],
 )
 def test_mistakes_name_file_and_key(
@@ -192,6 +207,19 @@ def test_files_that_are_no_recipe_are_refused(tmp_path: Path, content: str) -> N
     path.write_text(content)
     with pytest.raises(RecipeError, match=r'toy\.yaml'):
         read_recipe(path)
+
+
+def test_what_a_recipe_may_leave_out(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, TOY))
+    assert recipe.training_rig is None and recipe.weights.siblings == ()
+    assert recipe.graph('update').parts == ()
+    body = copy.deepcopy(TOY)
+    body['training_rig'] = RIG
+    body['weights']['siblings'] = ['other']
+    body['graphs']['update']['parts'] = ['pose']
+    recipe = read_recipe(write(tmp_path, body))
+    assert recipe.training_rig == TrainingRig(metres_per_unit=5.4, focal_over_width=0.58)
+    assert recipe.weights.siblings == ('other',) and recipe.graph('update').parts == ('pose',)
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:

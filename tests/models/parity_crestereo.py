@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from models.parity_kit import Tolerance, kit_module, synthetic_weights
+from models.parity_kit import Tolerance, stereo_images, synthetic_weights
 
 from depth_ros.checkpoints import load_strict
 from depth_ros.models.crestereo.network import CreStereo
@@ -32,15 +32,7 @@ TOLERANCE = {
 
 def make_inputs(golden: Any) -> dict[str, np.ndarray]:
     """Make the images of a golden that stores none, from its generator call."""
-    call = golden.meta['call']
-    seed, height, width, *rest = re.search(
-        r'stereo_pair\((\d+)\+i, (\d+), (\d+)(?:, (\d+))?\)', call
-    ).groups()
-    batch = int(re.search(r'i<(\d+)', call).group(1))
-    disparity = [int(value) for value in rest if value]
-    make = kit_module('inputs').stereo_pair
-    pairs = [make(int(seed) + i, int(height), int(width), *disparity) for i in range(batch)]
-    left, right = (np.stack(side)[..., ::-1] for side in zip(*pairs, strict=True))
+    left, right = (side[..., ::-1] for side in stereo_images(golden))
     return {'left_bgr': left, 'right_bgr': right}
 
 

@@ -28,10 +28,14 @@ def goldens_folder() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """Largest and mean absolute difference allowed; both are checked."""
+    """Largest and mean absolute difference allowed; both are checked.
+
+    A relative one is of the difference divided by max(1, |expected|).
+    """
 
     largest: float
     mean: float
+    is_relative: bool = False
 
 
 def kit_module(name: str) -> ModuleType:
@@ -50,6 +54,20 @@ def synthetic_weights(keys_file: str, *, salt: int) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(array) for key, array in arrays.items()}
 
 
+def stereo_images(golden: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Make the pairs of a golden that stores none from its generator call: (N, H, W, 3) RGB."""
+    call = golden.meta['call']
+    seed, height, width, *rest = re.search(
+        r'stereo_pair\((\d+)\+i, (\d+), (\d+)(?:, (\d+))?\)', call
+    ).groups()
+    batch = int(re.search(r'i<(\d+)', call).group(1))
+    disparity = [int(value) for value in rest if value]
+    make = kit_module('inputs').stereo_pair
+    pairs = [make(int(seed) + i, int(height), int(width), *disparity) for i in range(batch)]
+    left, right = (np.stack(side) for side in zip(*pairs, strict=True))
+    return left, right
+
+
 def check_outputs(
     golden: Any, computed: Mapping[str, np.ndarray], tolerance: Mapping[str, Tolerance]
 ) -> None:
@@ -62,10 +80,21 @@ def check_outputs(
             problems.append(f'{name}: an output this test does not know')
             continue
         try:
-            golden.check(name, computed[name], atol=allowed.largest, mean_atol=allowed.mean)
+            value = computed[name]
+            if allowed.is_relative:
+                value = _with_relative_difference(golden, name, value)
+            golden.check(name, value, atol=allowed.largest, mean_atol=allowed.mean)
         except AssertionError as error:
             problems.append(str(error))
     assert not problems, '\n'.join(problems)
+
+
+def _with_relative_difference(golden: Any, name: str, value: np.ndarray) -> np.ndarray:
+    """Move a value to where its absolute difference is what its relative one was."""
+    expected = golden.outputs[name]
+    if value.shape != expected.shape:
+        return value
+    return expected + (value - expected) / np.maximum(1.0, np.abs(expected))
 
 
 def check_input_names(golden: Any, known: set[str]) -> None:

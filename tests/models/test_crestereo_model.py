@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from models.stub_engine import StubEngine
 
 from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import RectifiedStereo
 from depth_ros.models.crestereo.model import CreStereoModel
 from depth_ros.pipeline import Pipeline
-
-
-class StubEngine:
-    """An engine that gives a prepared map and keeps what it was fed."""
-
-    def __init__(self, disparity):
-        self.disparity = np.asarray(disparity, np.float32)[np.newaxis]
-        self.fed = {}
-
-    def infer(self, tensors):
-        self.fed = dict(tensors)
-        return {'disparity': self.disparity}
-
-    def close(self):
-        pass
 
 
 def frame_of(height, width, *, cx_right=None):

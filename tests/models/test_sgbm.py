@@ -187,7 +187,7 @@ def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
 
 
 def test_model_is_in_the_table_and_needs_no_engine() -> None:
-    model = model_entry('sgbm', Task.STEREO).load()()
+    model = model_entry('sgbm', Task.STEREO).load(Task.STEREO)()
     assert model.name == 'sgbm'
     assert model.graphs == ()
     assert Pipeline(model).describe() == 'sgbm: no engine needed'

@@ -1,4 +1,4 @@
-"""A stereo node in a process of its own, and a camera driver and robot around it."""
+"""A node in a process of its own, and a camera driver and robot around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,9 @@ OUTPUTS: dict[str, type] = {
     'rectified/right/image': Image,
     'rectified/right/camera_info': CameraInfo,
 }
+"""What ``stereo_node`` publishes."""
+
+SUBSCRIBING_NODES = ('stereo_node', 'mono_node', 'multiview_node', 'odometry_node')
 
 
 class NodeProcess:
@@ -98,7 +101,7 @@ def running(
     """Start a node, by default wait until it subscribes, and stop it whatever happens."""
     node = NodeProcess(folder, *arguments, module=module)
     try:
-        if module == 'stereo_node' and is_subscribing:
+        if module in SUBSCRIBING_NODES and is_subscribing:
             node.wait_for('subscribed to')
         yield node
     finally:
@@ -116,9 +119,17 @@ def wait_until(done: Callable[[], object], timeout_s: float = TIMEOUT_S) -> bool
 
 
 class Robot:
-    """Publishes what cameras publish and keeps what the stereo node answers."""
+    """Publishes what cameras publish and keeps what a node answers."""
 
-    def __init__(self, *, namespace: str = '', outputs: Sequence[str] = ('depth/image',)) -> None:
+    def __init__(
+        self,
+        *,
+        namespace: str = '',
+        outputs: Sequence[str] | Mapping[str, type] = ('depth/image',),
+        node: str = 'stereo_node',
+        cameras: Sequence[str] = ('left/', 'right/'),
+    ) -> None:
+        """Give topics of other nodes than ``stereo_node`` with their types."""
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = Node('robot', namespace=namespace, context=self.context)
@@ -130,11 +141,12 @@ class Robot:
         self.status_stamp_s = 0
         self.clock_ns = 1_000 * SECOND_NS
         self.publishers: dict[str, Any] = {}
-        for side in ('left', 'right'):
-            self.advertise(f'{side}/image_raw', Image)
-            self.advertise(f'{side}/camera_info', CameraInfo)
+        self.node_name = node
+        for camera in cameras:
+            self.advertise(f'{camera}image_raw', Image)
+            self.advertise(f'{camera}camera_info', CameraInfo)
         for topic in outputs:
-            self.subscribe(topic)
+            self.subscribe(topic, outputs[topic] if isinstance(outputs, Mapping) else None)
         self.node.create_subscription(DiagnosticArray, 'diagnostics', self._on_diagnostics, 10)
 
     def close(self) -> None:
@@ -145,10 +157,10 @@ class Robot:
     def advertise(self, topic: str, kind: type, qos: QoSProfile | int = 10) -> None:
         self.publishers[topic] = self.node.create_publisher(kind, topic, qos)
 
-    def subscribe(self, topic: str) -> None:
+    def subscribe(self, topic: str, kind: type | None = None) -> None:
         self.received[topic] = []
         self.node.create_subscription(
-            OUTPUTS[topic],
+            kind or OUTPUTS[topic],
             topic,
             self.received[topic].append,
             QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE),
@@ -215,21 +227,22 @@ class Robot:
         messages = self.received[topic]
         return next((item for item in messages if stamp_of(item) == stamp_ns), None)
 
-    def set_parameters(self, node: str = '/stereo_node', **values: object) -> Any:
+    def set_parameters(self, node: str = '', **values: object) -> Any:
         """Set parameters over the service; ``__`` in a name stands for a dot."""
         parameters = [
             Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
             for name, value in values.items()
         ]
-        return self.set_messages(parameters, node=node)
+        return self.set_messages(parameters, node=node or f'/{self.node_name}')
 
     def set_messages(self, parameters: list[ParameterMessage], *, node: str) -> Any:
         client = self.node.create_client(SetParameters, f'{node}/set_parameters')
         request = SetParameters.Request(parameters=parameters)
         return self._call(client, request).results[0]
 
-    def get_parameter(self, name: str, node: str = '/stereo_node') -> Any:
-        client = self.node.create_client(GetParameters, f'{node}/get_parameters')
+    def get_parameter(self, name: str, node: str = '') -> Any:
+        service = f'{node or "/" + self.node_name}/get_parameters'
+        client = self.node.create_client(GetParameters, service)
         value = self._call(client, GetParameters.Request(names=[name])).values[0]
         return rclpy.parameter.parameter_value_to_python(value)
 
@@ -242,7 +255,7 @@ class Robot:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name.endswith('stereo_node'):
+            if status.name.endswith(self.node_name):
                 self.status = status
                 self.status_stamp_s = message.header.stamp.sec
                 self.diagnostics = {item.key: item.value for item in status.values}

@@ -322,9 +322,9 @@ def test_crestereo_is_an_equal_model_name() -> None:
     """The parameter's choices are the table of stereo models and of runtimes."""
     from depth_ros.engines.runtime import RUNTIMES
     from depth_ros.models.base import MODELS, Task
-    from depth_ros.ros.parameters import specs
+    from depth_ros.ros.stereo_parameters import StereoParameters
 
-    choices = {spec.name: set(spec.choices) for spec in specs()}
+    choices = {spec.name: set(spec.choices) for spec in StereoParameters.specs()}
     assert choices['model'] == {k for k, v in MODELS.items() if Task.STEREO in v.tasks}
     assert choices['engine'] == {'auto', *RUNTIMES}
 

@@ -13,12 +13,7 @@ from shared_data import REPOSITORY
 from depth_ros.errors import ParameterError
 from depth_ros.models.sgbm.model import SgbmSettings
 from depth_ros.ros.parameter_specs import parse_size
-from depth_ros.ros.parameters import (
-    StereoParameters,
-    parameters_from,
-    specs,
-    stereo_settings,
-)
+from depth_ros.ros.stereo_parameters import StereoParameters, stereo_settings
 from depth_ros.stereo import StereoSettings
 
 
@@ -28,7 +23,7 @@ def test_defaults_are_those_of_the_settings() -> None:
 
 
 def test_every_setting_is_a_parameter() -> None:
-    names = {spec.name for spec in specs()}
+    names = {spec.name for spec in StereoParameters.specs()}
     for entry in fields(StereoSettings):
         assert entry.name in names or entry.name == 'sgbm'
     for entry in fields(SgbmSettings):
@@ -38,7 +33,7 @@ def test_every_setting_is_a_parameter() -> None:
 def test_every_value_reaches_the_settings() -> None:
     """Set every parameter to something else; no field of the settings keeps its default."""
     changes: dict[str, object] = {}
-    for spec in specs():
+    for spec in StereoParameters.specs():
         if spec.choices:
             changes[spec.name] = spec.choices[-1]
         elif spec.kind is bool:
@@ -53,7 +48,7 @@ def test_every_value_reaches_the_settings() -> None:
             changes[spec.name] = 5.0
         else:
             changes[spec.name] = spec.kind(spec.default) + 1
-    settings, defaults = stereo_settings(parameters_from(changes)), StereoSettings()
+    settings, defaults = stereo_settings(StereoParameters.from_values(changes)), StereoSettings()
     for entry in fields(StereoSettings):
         assert getattr(settings, entry.name) != getattr(defaults, entry.name), entry.name
     for entry in fields(SgbmSettings):
@@ -61,7 +56,7 @@ def test_every_value_reaches_the_settings() -> None:
 
 
 def test_every_parameter_is_described() -> None:
-    for spec in specs():
+    for spec in StereoParameters.specs():
         assert spec.description.endswith('.') and len(spec.description) > 10
         suffix = spec.name.rpartition('_')[2]
         units = {'m': 'm', 's': 's', 'px': 'px'}
@@ -92,22 +87,22 @@ def test_refusals_name_parameter_value_and_remedy(
     name: str, value: object, words: list[str]
 ) -> None:
     with pytest.raises(ParameterError) as refusal:
-        parameters_from({name: value})
+        StereoParameters.from_values({name: value})
     assert all(word in str(refusal.value) for word in words), refusal.value
 
 
 def test_values_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ParameterError, match='min_depth_m must be below max_depth_m'):
-        parameters_from({'min_depth_m': 3.0, 'max_depth_m': 2.0})
+        StereoParameters.from_values({'min_depth_m': 3.0, 'max_depth_m': 2.0})
 
 
 def test_an_integer_will_do_for_a_double() -> None:
-    value = parameters_from({'max_depth_m': 10}).max_depth_m
+    value = StereoParameters.from_values({'max_depth_m': 10}).max_depth_m
     assert (value, type(value)) == (10.0, float)
 
 
 def test_changing_keeps_the_rest() -> None:
-    first = parameters_from({'cloud_stride': 4, 'size': '480x640'})
+    first = StereoParameters.from_values({'cloud_stride': 4, 'size': '480x640'})
     second = first.changed({'cloud_stride': 2})
     assert (first.cloud_stride, second.cloud_stride) == (4, 2)
     assert second.engine_size == (480, 640)

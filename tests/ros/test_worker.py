@@ -17,9 +17,10 @@ from live_node import camera_info, mono8, set_stamp, wait_until
 from depth_ros.errors import CalibrationError, EngineError
 from depth_ros.messages import camera_from_info
 from depth_ros.ros.books import Books
+from depth_ros.ros.camera_input import CameraInfoCache
 from depth_ros.ros.complaints import Complaints
-from depth_ros.ros.stereo_job import CameraInfoCache, StereoJob
-from depth_ros.ros.worker import StereoWorker
+from depth_ros.ros.stereo_job import StereoJob
+from depth_ros.ros.worker import Worker
 from depth_ros.stereo import StereoSettings, Wanted
 from depth_ros.synchronize import Pair
 
@@ -88,7 +89,7 @@ class Processor:
 
 @dataclass
 class Bench:
-    worker: StereoWorker
+    worker: Worker
     sink: Sink
     books: Books
     said: list[str]
@@ -108,7 +109,7 @@ class Bench:
 @pytest.fixture
 def bench() -> Any:
     books, sink, said = Books(), Sink(), []
-    worker = StereoWorker(sink=sink, books=books, complain=Complaints(said.append))
+    worker = Worker(sink=sink, books=books, complain=Complaints(said.append))
     made = Bench(worker, sink, books, said)
     yield made
     worker.close()
@@ -210,7 +211,7 @@ def test_settings_of_the_running_pipeline_apply_and_others_wait(bench: Bench) ->
 
 def test_closing_finishes_the_frame_and_counts_the_rest() -> None:
     books, sink = Books(), Sink()
-    worker = StereoWorker(sink=sink, books=books, complain=Complaints(lambda text: None))
+    worker = Worker(sink=sink, books=books, complain=Complaints(lambda text: None))
     processor = Processor()
     processor.gate.clear()
     worker.start(processor)
@@ -227,7 +228,7 @@ def test_closing_finishes_the_frame_and_counts_the_rest() -> None:
 
 
 def test_closing_before_the_start_is_harmless() -> None:
-    worker = StereoWorker(sink=Sink(), books=Books(), complain=Complaints(lambda text: None))
+    worker = Worker(sink=Sink(), books=Books(), complain=Complaints(lambda text: None))
     worker.close()
 
 

@@ -1,65 +1,42 @@
-"""Parameters of the stereo node: one described dataclass, imported without ROS.
-
-``declare`` binds it to rclpy; ``parameter_docs`` writes ``docs/parameters.md`` and
-``config/stereo.yaml`` from it.
-"""
+"""Parameters of the stereo node, imported without ROS; see ``node_parameters``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
-from depth_ros.ros.parameter_specs import (
-    LARGEST_INTEGER,
-    RELIABILITIES,
-    ParameterSpec,
-    ParameterValue,
-    check_names,
-    described,
-    parse_size,
-    spec_of,
-)
+from depth_ros.ros.node_parameters import CameraParameters, check_depth_range
+from depth_ros.ros.parameter_specs import LARGEST_INTEGER, described
 
 if TYPE_CHECKING:
     from depth_ros.stereo import StereoSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class StereoParameters:
+class StereoParameters(CameraParameters):
     """Every parameter of ``stereo_node``, with its default; described by ``specs()``."""
 
     model: str = described(
         'sgbm',
         'Matcher. A change is prepared in the background and swapped between two frames.',
-        choices=('sgbm', 'crestereo'),
-    )
-    engine: str = described(
-        'auto',
-        'Runtime of a network; auto takes the first that is installed and says which.',
-        choices=('auto', 'tensorrt', 'openvino', 'onnxruntime', 'torch'),
-    )
-    precision: str = described(
-        'f32',
-        'Arithmetic of a network where the recipe allows it.',
-        choices=('f32', 'bf16', 'f16'),
-    )
-    preset: str = described('', "Named size of the model's recipe; empty takes its default.")
-    size: str = described(
-        '', "Engine size as HEIGHTxWIDTH, e.g. 480x640, instead of the preset's; empty takes it."
+        choices=('sgbm', 'crestereo', 'tio_depth'),
+        opens_engine=True,
     )
     iterations: int = described(
-        0, "Update steps of a recurrent network; 0 takes the preset's.", minimum=0, maximum=64
+        0,
+        "Update steps of a recurrent network; 0 takes the preset's.",
+        minimum=0,
+        maximum=64,
+        opens_engine=True,
     )
     stages: int = described(
-        0, "Coarse-to-fine passes of a network; 0 takes the preset's.", minimum=0, maximum=4
-    )
-    weights: str = described('', 'Checkpoint file; empty takes shipped or exported weights.')
-    num_threads: int = described(
-        0, 'CPU threads of the engine; 0 lets the runtime choose.', minimum=0, maximum=1024
+        0,
+        "Coarse-to-fine passes of a network; 0 takes the preset's.",
+        minimum=0,
+        maximum=4,
+        opens_engine=True,
     )
     input: str = described(
         'raw',
@@ -67,13 +44,6 @@ class StereoParameters:
         'rectified: subscribe to left/image_rect and right/image_rect and take them as they are. '
         'auto: whichever of the two topics has a publisher first.',
         choices=('raw', 'rectified', 'auto'),
-        is_read_only=True,
-    )
-    image_transport: str = described(
-        'raw',
-        'raw: sensor_msgs/Image. compressed: sensor_msgs/CompressedImage (JPEG or PNG) on the '
-        'same name with /compressed behind it.',
-        choices=('raw', 'compressed'),
         is_read_only=True,
     )
     baseline_m: float = described(
@@ -148,6 +118,7 @@ class StereoParameters:
         minimum=16,
         maximum=1024,
         name='sgbm.num_disparities',
+        opens_engine=True,
     )
     sgbm_min_disparity: int = described(
         0,
@@ -156,6 +127,7 @@ class StereoParameters:
         minimum=-1024,
         maximum=1024,
         name='sgbm.min_disparity',
+        opens_engine=True,
     )
     sgbm_block_size: int = described(
         5,
@@ -164,6 +136,7 @@ class StereoParameters:
         minimum=1,
         maximum=21,
         name='sgbm.block_size',
+        opens_engine=True,
     )
     sgbm_uniqueness_percent: int = described(
         10,
@@ -172,6 +145,7 @@ class StereoParameters:
         minimum=0,
         maximum=100,
         name='sgbm.uniqueness_percent',
+        opens_engine=True,
     )
     sgbm_prefilter_cap: int = described(
         31,
@@ -180,6 +154,7 @@ class StereoParameters:
         minimum=1,
         maximum=127,
         name='sgbm.prefilter_cap',
+        opens_engine=True,
     )
     sgbm_smoothness_small: int = described(
         8,
@@ -187,6 +162,7 @@ class StereoParameters:
         minimum=1,
         maximum=1000,
         name='sgbm.smoothness_small',
+        opens_engine=True,
     )
     sgbm_smoothness_large: int = described(
         32,
@@ -194,14 +170,18 @@ class StereoParameters:
         minimum=1,
         maximum=1000,
         name='sgbm.smoothness_large',
+        opens_engine=True,
     )
     sgbm_mode: str = described(
         '3way',
         'Along how many directions costs are summed: more is slower.',
         choices=('3way', '5way', '8way', '4way'),
         name='sgbm.mode',
+        opens_engine=True,
     )
-    sgbm_use_color: bool = described(False, 'Match RGB instead of grey.', name='sgbm.use_color')
+    sgbm_use_color: bool = described(
+        False, 'Match RGB instead of grey.', name='sgbm.use_color', opens_engine=True
+    )
     color_min_disparity_px: float = described(
         0.0, 'Disparity painted blue on disparity/color.', unit='px'
     )
@@ -210,75 +190,12 @@ class StereoParameters:
         "Disparity painted red on disparity/color; 0 takes the matcher's largest.",
         unit='px',
     )
-    input_reliability: str = described(
-        'best_effort',
-        'Reliability asked of the image publishers; best_effort matches every camera.',
-        choices=RELIABILITIES,
-        is_read_only=True,
-    )
-    input_depth: int = described(
-        2, 'Queue of each image subscription.', minimum=1, maximum=100, is_read_only=True
-    )
-    output_reliability: str = described(
-        'reliable',
-        'Reliability offered to subscribers; reliable matches every subscriber.',
-        choices=RELIABILITIES,
-        is_read_only=True,
-    )
-    output_depth: int = described(
-        2, 'Queue of each publisher.', minimum=1, maximum=100, is_read_only=True
-    )
-    diagnostics_period_s: float = described(
-        1.0,
-        'Time between two diagnostics messages.',
-        unit='s',
-        minimum=0.05,
-        maximum=3600.0,
-        is_read_only=True,
-    )
-    report_file: str = described(
-        '', 'JSON file written at exit with all counters; empty writes none.', is_read_only=True
-    )
 
-    def __post_init__(self) -> None:
-        """Check every value, then what must hold between values."""
-        for spec in specs():
-            spec.checked(getattr(self, spec.field))
-        _check_together(self)
-
-    def values(self) -> Mapping[str, ParameterValue]:
-        """Give every value by its ROS name."""
-        return MappingProxyType({spec.name: getattr(self, spec.field) for spec in specs()})
-
-    def changed(self, changes: Mapping[str, object]) -> StereoParameters:
-        """Give a copy with values set by their ROS names.
-
-        Raises:
-            ParameterError: If a name is unknown or a value is refused.
-        """
-        return parameters_from({**self.values(), **changes})
-
-    @property
-    def engine_size(self) -> tuple[int, int] | None:
-        """``(height, width)`` of ``size``, None where it is empty."""
-        return parse_size(self.size)
-
-
-def specs() -> tuple[ParameterSpec, ...]:
-    """Describe every parameter, in the order of the dataclass."""
-    return _SPECS
-
-
-def parameters_from(values: Mapping[str, object]) -> StereoParameters:
-    """Make parameters from values by ROS names; what is missing takes its default.
-
-    Raises:
-        ParameterError: If a name is unknown or a value is refused.
-    """
-    by_name = {spec.name: spec for spec in specs()}
-    check_names(values, by_name)
-    checked = {by_name[name].field: by_name[name].checked(value) for name, value in values.items()}
-    return StereoParameters(**checked)  # type: ignore[arg-type]
+    def check_together(self) -> None:
+        """Refuse values that contradict each other."""
+        check_depth_range(self.min_depth_m, self.max_depth_m)
+        _check_colors(self)
+        _check_matcher(self)
 
 
 def stereo_settings(parameters: StereoParameters) -> StereoSettings:
@@ -323,19 +240,16 @@ def stereo_settings(parameters: StereoParameters) -> StereoSettings:
     )
 
 
-def _check_together(parameters: StereoParameters) -> None:
-    parse_size(parameters.size)
-    if not parameters.min_depth_m < parameters.max_depth_m:
-        raise ParameterError(
-            f'min_depth_m must be below max_depth_m, got {parameters.min_depth_m:g} and '
-            f'{parameters.max_depth_m:g}; correct one of them'
-        )
+def _check_colors(parameters: StereoParameters) -> None:
     high = parameters.color_max_disparity_px
     if high and not parameters.color_min_disparity_px < high:
         raise ParameterError(
             'color_min_disparity_px must be below color_max_disparity_px, got '
             f'{parameters.color_min_disparity_px:g} and {high:g}; correct one of them'
         )
+
+
+def _check_matcher(parameters: StereoParameters) -> None:
     if parameters.sgbm_num_disparities % 16 or parameters.sgbm_block_size % 2 == 0:
         raise ParameterError(
             'sgbm.num_disparities must be a multiple of 16 and sgbm.block_size odd, got '
@@ -347,6 +261,3 @@ def _check_together(parameters: StereoParameters) -> None:
             f'{parameters.sgbm_smoothness_small} and {parameters.sgbm_smoothness_large}; '
             'correct one of them'
         )
-
-
-_SPECS = tuple(spec_of(entry) for entry in fields(StereoParameters))

@@ -1,0 +1,338 @@
+"""``depth-ros run multiview``: posed images to depth maps and one coloured cloud."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros import __version__
+from depth_ros.cli.arguments import add_engine_arguments
+from depth_ros.cli.command_parser import EXIT_FAILED
+from depth_ros.cli.multiview_outputs import KINDS, MapFolder, parse_kinds
+from depth_ros.cli.multiview_plan import FolderPlan, PlannedSet
+from depth_ros.cli.outputs import Record, file_identity, write_json
+from depth_ros.cli.progress import Progress, open_progress
+from depth_ros.cli.versions import installed_versions
+from depth_ros.consistency import ConsistencySettings, DepthView
+from depth_ros.engines.recipe import parse_size
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.fusion import DepthFusion, FusionSettings
+from depth_ros.keyframes import KeyframeSettings, ReferenceChoice
+from depth_ros.multiview import MultiViewProcessor, MultiViewSettings, open_multiview
+from depth_ros.pointcloud_file import write_cloud
+from depth_ros.posed_files.layouts import read_posed_folder
+from depth_ros.posed_files.values import PosedFolder
+from depth_ros.reconstruction import depth_view
+from depth_ros.rectify import MonoRectifier
+from depth_ros.view_selection import KeyframePolicy
+from depth_ros.voxel_map import VoxelSettings
+
+SUMMARY = 'summary.json'
+CLOUD = 'fused.ply'
+UNITS = {'m': 1.0, 'mm': 0.001}
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros run``."""
+    parser = tasks.add_parser(
+        'multiview',
+        description='Turn posed images into depth maps and one cloud. FOLDER has the layout of '
+        'MVSNet (cams/, pair.txt), COLMAP (cameras, images, points3D) or plain matrices '
+        '(poses.txt, K.txt); references that are done already are skipped.',
+    )
+    parser.add_argument('folder', type=Path, metavar='FOLDER')
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
+    )
+    parser.add_argument(
+        '--write',
+        default=','.join(KINDS),
+        metavar='LIST',
+        help=f'files beside the .npy maps, out of {",".join(KINDS)} (default all)',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='do again what is done')
+    parser.add_argument('--model', default='mvsnet', help='default mvsnet')
+    parser.add_argument('--engine', default='auto', help='runtime, default auto')
+    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    add_engine_arguments(parser)
+    _add_view_arguments(parser)
+    _add_fusion_arguments(parser)
+    parser.set_defaults(run=run_multiview)
+
+
+def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('views')
+    group.add_argument(
+        '--depth-range',
+        nargs=2,
+        type=float,
+        metavar=('MIN_M', 'MAX_M'),
+        help="nearest and farthest depth; default the folder's, else 0.5 10",
+    )
+    group.add_argument('--depths', type=int, default=0, metavar='N', help='depth hypotheses')
+    group.add_argument('--sources', type=int, default=4, metavar='N', help='source views, 4')
+    group.add_argument('--min-sources', type=int, default=2, metavar='N', help='fewest, 2')
+    group.add_argument(
+        '--sampling', default='linear', choices=('linear', 'inverse'), help='of the hypotheses'
+    )
+    group.add_argument(
+        '--unit', default='m', choices=tuple(UNITS), help='lengths of an MVSNet folder'
+    )
+    group.add_argument(
+        '--reference',
+        default='middle',
+        choices=[choice.value for choice in ReferenceChoice],
+        help='which keyframe of a sequence gets its depth',
+    )
+    group.add_argument(
+        '--keyframe-baseline',
+        type=float,
+        default=KeyframePolicy().min_baseline_ratio,
+        metavar='RATIO',
+        help='way between keyframes of a sequence, over the typical depth',
+    )
+
+
+def _add_fusion_arguments(parser: argparse.ArgumentParser) -> None:
+    rules, fusion = ConsistencySettings(), FusionSettings()
+    group = parser.add_argument_group('fusion')
+    group.add_argument('--cloud', default=CLOUD, metavar='NAME', help='.ply or .pcd')
+    group.add_argument('--min-confidence', type=float, default=rules.min_confidence)
+    group.add_argument('--max-reprojection-px', type=float, default=rules.max_reprojection_px)
+    group.add_argument('--max-depth-ratio', type=float, default=rules.max_depth_ratio)
+    group.add_argument('--min-views', type=int, default=rules.min_views)
+    group.add_argument('--voxel-size-m', type=float, default=fusion.voxels.voxel_size_m)
+    group.add_argument('--max-voxels', type=int, default=fusion.voxels.max_voxels)
+    group.add_argument('--stride', type=int, default=fusion.stride, help='pixels a point')
+    group.add_argument(
+        '--static', action='store_true', help='nothing moves: do not look through the cloud'
+    )
+
+
+def run_multiview(arguments: argparse.Namespace) -> int:
+    """Run a folder; give the exit code: 2 if a view was refused."""
+    settings, fusion = _model_settings(arguments), _fusion_settings(arguments)
+    keyframes, kinds = _keyframe_settings(arguments), parse_kinds(arguments.write)
+    folder = read_posed_folder(arguments.folder, unit_m=UNITS[arguments.unit])
+    plan = FolderPlan(
+        folder,
+        keyframes,
+        depth_range_m=_depth_range(arguments),
+        has_own_range=arguments.depth_range is not None,
+    )
+    maps = MapFolder(arguments.output, kinds, _identity(settings))
+    with open_progress() as progress, ReferenceRunner(settings, maps, progress) as runner:
+        tally = _run_plan(plan, runner, DepthFusion(fusion), is_again=arguments.overwrite)
+    cloud = arguments.output / arguments.cloud
+    write_cloud(cloud, tally.fusion.map.points, tally.fusion.map.colors)
+    summary = _summary(tally, settings, folder, plan)
+    write_json(arguments.output / SUMMARY, summary)
+    _tell(summary, cloud, folder)
+    return EXIT_FAILED if plan.refused or tally.refused else 0
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """What became of the references; counts grow while running."""
+
+    fusion: DepthFusion
+    records: list[Record] = field(default_factory=list)
+    skipped: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+class ReferenceRunner:
+    """Runs references; the engines are opened when the first one needs them."""
+
+    def __init__(self, settings: MultiViewSettings, maps: MapFolder, progress: Progress) -> None:
+        """Remember what to run with."""
+        self.progress = progress
+        self.maps = maps
+        self._settings = settings
+        self._processor: MultiViewProcessor | None = None
+
+    def __enter__(self) -> ReferenceRunner:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the engines, if they were opened."""
+        if self._processor is not None:
+            self._processor.close()
+
+    def found(self, planned: PlannedSet) -> tuple[Record, DepthView] | None:
+        """Give what an earlier run left of a reference, None if it must be computed."""
+        done = self.maps.finished(planned)
+        if done is None:
+            return None
+        record, depth, confidence = done
+        frame = planned.views.reference.frame
+        frame = MonoRectifier(frame.camera).rectify(frame)
+        if depth.shape != frame.image.shape[:2] or confidence.shape != depth.shape:
+            return None
+        view = DepthView(
+            depth=depth,
+            confidence=confidence,
+            image=frame.image,
+            camera=frame.camera,
+            world_from_camera=planned.views.reference.world_from_camera,
+        )
+        return record, view
+
+    def run(self, planned: PlannedSet) -> tuple[Record, DepthView]:
+        """Compute and write one reference.
+
+        Raises:
+            InputError: If its views cannot be used.
+        """
+        if self._processor is None:
+            self._processor = open_multiview(self._settings, progress=self.progress)
+        output = self._processor.process(planned.views.frame(planned.depth_range_m))
+        view = depth_view(output, planned.views.reference.world_from_camera)
+        near, far = planned.depth_range_m
+        ran_by = self._processor.identity
+        title = (
+            f'{planned.views.reference.name} with {len(planned.views.sources)} sources | '
+            f'{ran_by.model} {ran_by.size} {ran_by.precision} on {ran_by.engine} | '
+            f'{near:.2f} to {far:.2f} m'
+        )
+        details = {
+            'stages_ms': {name: round(1e3 * s, 3) for name, s in output.stages_s.items()},
+            'ran_by': asdict(ran_by),
+        }
+        return self.maps.write(planned, view, title=title, details=details), view
+
+
+def _run_plan(
+    plan: FolderPlan, runner: ReferenceRunner, fusion: DepthFusion, *, is_again: bool
+) -> Tally:
+    """Run or take up every reference and fuse it; a bad one is told and counted."""
+    tally = Tally(fusion=fusion)
+    for planned in plan:
+        start = time.perf_counter()
+        done = None if is_again else runner.found(planned)
+        try:
+            record, view = done or runner.run(planned)
+        except InputError as error:
+            tally.refused[error.reason] += 1
+            _warn(f'{planned.views.reference.name} left out: {error}')
+            continue
+        added = fusion.add(view)
+        tally.records.append({**record, 'new_points': added})
+        tally.skipped += done is not None
+        tally.seconds += time.perf_counter() - start
+        runner.progress('depth and fusion', planned.done)
+    for name, refusal in plan.refused:
+        _warn(f'{name} left out: {refusal}')
+    return tally
+
+
+def _model_settings(arguments: argparse.Namespace) -> MultiViewSettings:
+    return MultiViewSettings(
+        model=arguments.model,
+        engine=arguments.engine,
+        precision=arguments.precision,
+        preset=arguments.preset,
+        size=parse_size(arguments.size) if arguments.size else None,
+        num_depths=arguments.depths,
+        num_sources=arguments.sources,
+        weights=arguments.weights,
+        num_threads=arguments.threads,
+        sampling=arguments.sampling,
+    )
+
+
+def _keyframe_settings(arguments: argparse.Namespace) -> KeyframeSettings:
+    return KeyframeSettings(
+        policy=KeyframePolicy(min_baseline_ratio=arguments.keyframe_baseline),
+        num_sources=arguments.sources,
+        min_sources=min(arguments.min_sources, arguments.sources),
+        window=max(KeyframeSettings().window, 2 * arguments.sources),
+        reference=ReferenceChoice(arguments.reference),
+    )
+
+
+def _fusion_settings(arguments: argparse.Namespace) -> FusionSettings:
+    return FusionSettings(
+        consistency=ConsistencySettings(
+            max_reprojection_px=arguments.max_reprojection_px,
+            max_depth_ratio=arguments.max_depth_ratio,
+            min_views=arguments.min_views,
+            min_confidence=arguments.min_confidence,
+        ),
+        voxels=VoxelSettings(voxel_size_m=arguments.voxel_size_m, max_voxels=arguments.max_voxels),
+        window=max(FusionSettings().window, arguments.min_views),
+        stride=arguments.stride,
+        see_through_ratio=1.0 if arguments.static else FusionSettings().see_through_ratio,
+    )
+
+
+def _depth_range(arguments: argparse.Namespace) -> tuple[float, float]:
+    near, far = arguments.depth_range or (0.5, 10.0)
+    if not 0.0 < near < far < np.inf:
+        raise ParameterError(
+            f'--depth-range takes 0 < MIN_M < MAX_M, got {near:g} {far:g}; set both to the '
+            'nearest and farthest depth of the scene'
+        )
+    return near, far
+
+
+def _identity(settings: MultiViewSettings) -> Record:
+    """Give what maps depend on besides views, to see which are still good."""
+    weights = Path(settings.weights)
+    is_file = bool(settings.weights) and weights.is_file()
+    return {
+        'version': __version__,
+        'settings': repr(settings),
+        'weights': file_identity(weights) if is_file else settings.weights,
+    }
+
+
+def _summary(
+    tally: Tally, settings: MultiViewSettings, folder: PosedFolder, plan: FolderPlan
+) -> Record:
+    refused = tally.refused + Counter(error.reason for _, error in plan.refused)
+    cloud = tally.fusion.map
+    return {
+        'model': settings.model,
+        'layout': folder.layout,
+        'is_metric': folder.is_metric,
+        'views': len(folder.views),
+        'outputs': len(tally.records) - tally.skipped,
+        'skipped': tally.skipped,
+        'refused': dict(refused),
+        'seconds': round(tally.seconds, 3),
+        'cloud': {
+            'points': len(cloud),
+            'evicted': cloud.num_evicted,
+            'seen_through': cloud.num_removed,
+        },
+        'versions': installed_versions(),
+        'references': [
+            {key: value for key, value in record.items() if key != 'made_from'}
+            for record in tally.records
+        ],
+    }
+
+
+def _tell(summary: Record, cloud: Path, folder: PosedFolder) -> None:
+    """Print what is where."""
+    points = summary['cloud']
+    assert isinstance(points, dict)
+    unit = 'metres' if folder.is_metric else "the model's own unit, not metres"
+    print(
+        f'{summary["outputs"]} depth maps done, {summary["skipped"]} done before, out of '
+        f'{summary["views"]} views; {points["points"]} points in {cloud} ({unit}), summary in '
+        f'{cloud.parent / SUMMARY}'
+    )
+
+
+def _warn(text: str) -> None:
+    print(f'depth-ros: {text}', file=sys.stderr)

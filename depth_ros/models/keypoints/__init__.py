@@ -1,0 +1,1 @@
+"""Classical keypoint matching: SIFT and ORB by OpenCV, no weights."""

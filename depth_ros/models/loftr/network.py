@@ -1,0 +1,227 @@
+"""LoFTR in torch: the network, its variants, its static export form and synthetic weights.
+
+Written from Sun et al. 2021, "LoFTR: Detector-Free Local Feature Matching with Transformers"
+(arXiv 2104.00680); parameter names are those of the official checkpoints. The coarse student has a
+module of its own, ``network_student``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from depth_ros.checkpoints import load_strict
+from depth_ros.errors import RecipeError
+from depth_ros.models.exportable import Exportable
+from depth_ros.models.loftr.network_backbone import Backbone
+from depth_ros.models.loftr.network_fine import RADIUS, FinePreprocess, expectation
+from depth_ros.models.loftr.network_graph import (
+    FINE_CELL_PX,
+    MatchGraph,
+    made_up_state,
+    match_exportable,
+    read_options,
+)
+from depth_ros.models.loftr.network_matching import (
+    CellMatches,
+    DualSoftmax,
+    OptimalTransport,
+    mutual_matches,
+    similarity,
+)
+from depth_ros.models.loftr.network_transformer import FeatureTransformer
+from depth_ros.models.loftr.network_views import (
+    View,
+    both_features,
+    cell_points,
+    check_images,
+    grid_of,
+    insides,
+    placed_tokens,
+    transformed,
+    valid_pairs,
+)
+
+COARSE_CHANNELS, FINE_CHANNELS = 256, 128
+_BACKBONE_CHANNELS = (128, 196, 256)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """What an official file does not say about itself.
+
+    Attributes:
+        has_fixed_positions: Which position table it was trained with, see ``position_table``.
+        border: Coarse cells at the edges that give no matches.
+        has_transport: Whether matching is optimal transport instead of a dual softmax.
+        threshold: Confidence a match must exceed.
+    """
+
+    has_fixed_positions: bool
+    border: int
+    has_transport: bool = False
+    threshold: float = 0.2
+
+
+VARIANTS: dict[str, Variant] = {
+    'outdoor_ds': Variant(has_fixed_positions=False, border=2),
+    'indoor_ds': Variant(has_fixed_positions=False, border=0),
+    'indoor_ds_new': Variant(has_fixed_positions=True, border=0),
+    'outdoor_ot': Variant(has_fixed_positions=False, border=2, has_transport=True),
+    'indoor_ot': Variant(has_fixed_positions=False, border=0, has_transport=True),
+}
+"""By file name. The ``_ot`` ones are unverified: no reference outputs were at hand."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """What LoFTR finds in a batch of pairs, in order of item, then cell of the first image.
+
+    Attributes:
+        cells: Which cells match, with confidences.
+        first_coarse: (M, 2) pixels (x, y).
+        second_coarse: (M, 2) pixels.
+        first: (M, 2) pixels; the coarse point itself.
+        second: (M, 2) pixels, refined.
+        expectation: (M, 3), see ``network_fine.expectation``.
+    """
+
+    cells: CellMatches
+    first_coarse: Tensor
+    second_coarse: Tensor
+    first: Tensor
+    second: Tensor
+    expectation: Tensor
+
+
+class Loftr(nn.Module):
+    """Coarse-to-fine matching of two grey images."""
+
+    cell_px = 8
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        self.variant = variant
+        self.backbone = Backbone(_BACKBONE_CHANNELS)
+        self.loftr_coarse = FeatureTransformer(COARSE_CHANNELS, num_pairs=4)
+        self.coarse_matching = OptimalTransport() if variant.has_transport else DualSoftmax()
+        self.fine_preprocess = FinePreprocess(COARSE_CHANNELS, FINE_CHANNELS)
+        self.loftr_fine = FeatureTransformer(FINE_CHANNELS, num_pairs=1)
+
+    def forward(
+        self,
+        first: Tensor,
+        second: Tensor,
+        *,
+        first_mask: Tensor | None = None,
+        second_mask: Tensor | None = None,
+        first_scale: Tensor | None = None,
+        second_scale: Tensor | None = None,
+    ) -> Matches:
+        """Match a batch of pairs.
+
+        Args:
+            first: (N, 1, H, W) grey in 0..1; H and W multiples of 8.
+            second: As ``first``; the size may differ.
+            first_mask: (N, H/8, W/8), 0 for padding.
+            second_mask: As ``first_mask``, for the second image.
+            first_scale: (N, 2), what the points' (x, y) are multiplied by.
+            second_scale: As ``first_scale``, for the second image.
+        """
+        views = self.views(first, second, first_mask, second_mask)
+        pairs = similarity(views[0].coarse, views[1].coarse)
+        confidence = self.coarse_matching(pairs, valid_pairs(views))
+        cells = mutual_matches(confidence, self.variant.threshold, *insides(views, self.border))
+        return self._refined(views, cells, (first_scale, second_scale))
+
+    @property
+    def border(self) -> int:
+        """Coarse cells at the edges that give no matches."""
+        return self.variant.border
+
+    def views(
+        self,
+        first: Tensor,
+        second: Tensor,
+        first_mask: Tensor | None = None,
+        second_mask: Tensor | None = None,
+    ) -> tuple[View, View]:
+        """Extract features and let them see each other; takes what ``forward`` does."""
+        check_images(first, second, multiple=self.cell_px)
+        maps = both_features(self.backbone, first, second)
+        has_fixed = self.variant.has_fixed_positions
+        views = tuple(
+            View(placed_tokens(coarse, has_fixed_positions=has_fixed), grid_of(coarse), fine, mask)
+            for (coarse, fine), mask in zip(maps, (first_mask, second_mask), strict=True)
+        )
+        return transformed(self.loftr_coarse, (views[0], views[1]))
+
+    def locate(
+        self, views: tuple[View, View], item: Tensor, cells: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Refine matches of cells; gives (M, 3), see ``network_fine.expectation``."""
+        pair = [
+            self.fine_preprocess(view.fine, view.coarse, item, cell)
+            for view, cell in zip(views, cells, strict=True)
+        ]
+        return expectation(*self.loftr_fine(*pair))
+
+    def _refined(
+        self,
+        views: tuple[View, View],
+        cells: CellMatches,
+        scales: tuple[Tensor | None, Tensor | None],
+    ) -> Matches:
+        offset = self.locate(views, cells.item, (cells.first, cells.second))
+        scale0, scale1 = (1 if scale is None else scale[cells.item] for scale in scales)
+        first = cell_points(cells.first, views[0].grid, self.cell_px) * scale0
+        second = cell_points(cells.second, views[1].grid, self.cell_px) * scale1
+        moved = offset[:, :2] * (RADIUS * FINE_CELL_PX) * scale1
+        return Matches(cells, first, second, first, second + moved, offset)
+
+
+def exportable(
+    *,
+    graph: str,
+    height: int,
+    width: int,
+    options: Mapping[str, int | float | str | bool],
+    state: Mapping[str, Tensor],
+) -> Exportable:
+    """Make the static graph of one input size.
+
+    Args:
+        graph: ``'loftr'``, the only one.
+        height: Rows of both images; a multiple of 8.
+        width: Columns, as ``height``.
+        options: ``matches``, how many are refined at most (default 1024), and ``variant``, a
+            name in ``VARIANTS`` (default ``'outdoor_ds'``).
+        state: The official state dict; a position table in it is ignored.
+
+    Raises:
+        RecipeError: If graph, size or options cannot be served.
+        WeightsError: If the state dict is not LoFTR's.
+    """
+    num_matches, name = read_options(graph, options, names=('matches', 'variant'))
+    if name not in VARIANTS:
+        raise RecipeError(f'LoFTR has no variant {name!r}; use one of: {", ".join(VARIANTS)}')
+    network = load_loftr(VARIANTS[name], state)
+    return match_exportable(MatchGraph(network, num_matches), height=height, width=width)
+
+
+def load_loftr(variant: Variant, state: Mapping[str, Tensor]) -> Loftr:
+    """Make a network with official weights, in evaluation mode.
+
+    Raises:
+        WeightsError: If the state dict is not that of the variant.
+    """
+    network = Loftr(variant)
+    load_strict(network, {k: v for k, v in state.items() if k != 'pos_encoding.pe'})
+    return network.eval()
+
+
+def synthetic_state(seed: int) -> dict[str, Tensor]:
+    """Make random weights of a dual-softmax variant, for tests and benchmarks only."""
+    return made_up_state(Loftr(VARIANTS['outdoor_ds']), seed)

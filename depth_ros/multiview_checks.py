@@ -1,0 +1,179 @@
+"""What a multi-view frame must be before a network sees it: views, poses, calibration, range.
+
+Every refusal is an ``InputError`` whose ``reason`` a node can count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.errors import CalibrationError, InputError
+from depth_ros.frames import MultiViewFrame
+
+MIN_BASELINE_RATIO = 1e-4
+"""Smallest baseline over the nearest depth: below it, parallax is far under a pixel."""
+
+_GRID = 16
+_ROTATION_TOLERANCE = 1e-3
+_MAX_CENTER_OFFSET = 0.2
+
+
+def check_frame(frame: MultiViewFrame, *, min_overlap: float = 0.1) -> None:
+    """Require a frame that multi-view stereo can work on.
+
+    Args:
+        frame: Reference and sources.
+        min_overlap: Smallest share of the reference that each source must see; see
+            ``view_overlaps``.
+
+    Raises:
+        CalibrationError: Reason ``'calibration_size'``: intrinsics of another resolution.
+        InputError: Reasons ``'views'`` (no source), ``'pose_shape'``, ``'pose_values'`` (NaN or
+            Inf), ``'pose_rotation'`` (no rigid motion), ``'depth_range'`` (zero, negative or
+            reversed), ``'baseline'`` (identical poses) or ``'overlap'`` (looking apart).
+    """
+    _check_views(frame)
+    _check_depth_range(frame.depth_min_m, frame.depth_max_m)
+    for name, view in zip(_names(frame), (frame.reference, *frame.sources), strict=True):
+        view.camera.check_image_size(view.image.shape[0], view.image.shape[1])
+        _check_resolution(view.camera, name)
+    _check_poses(frame)
+    _check_baselines(frame)
+    _check_overlaps(frame, min_overlap)
+
+
+def view_overlaps(frame: MultiViewFrame) -> np.ndarray:
+    """Measure how much of the reference each source sees.
+
+    Takes a grid of reference pixels at the nearest, farthest and (in inverse depth) middle
+    depth of the search, and counts those in front of the source and inside its image.
+
+    Returns:
+        ``(N,)`` float64, 0..1: the largest share over the three depths.
+    """
+    camera = frame.reference.camera
+    rays = _grid_rays(camera)
+    near, far = frame.depth_min_m, frame.depth_max_m
+    shares = [_seen_shares(frame, rays * depth) for depth in (near, _middle(near, far), far)]
+    return np.asarray(np.max(shares, axis=0))
+
+
+def baselines_m(frame: MultiViewFrame) -> np.ndarray:
+    """Give the ``(N,)`` distances of the sources' centres from the reference's, metres."""
+    return np.asarray(np.linalg.norm(frame.reference_from_source[:, :3, 3], axis=1))
+
+
+def _names(frame: MultiViewFrame) -> list[str]:
+    return ['the reference', *(f'source {index}' for index in range(len(frame.sources)))]
+
+
+def _check_views(frame: MultiViewFrame) -> None:
+    num_sources = len(frame.sources)
+    if num_sources == 0:
+        raise InputError(
+            'views',
+            'multi-view depth needs the reference and at least one source view, got the '
+            'reference alone; wait for another keyframe, or use a monocular model',
+        )
+    shape = np.shape(frame.reference_from_source)
+    if shape != (num_sources, 4, 4):
+        raise InputError(
+            'pose_shape',
+            f'reference_from_source must have shape ({num_sources}, 4, 4), one pose for each '
+            f'source, got {shape}; give every view a pose',
+        )
+
+
+def _check_depth_range(near: float, far: float) -> None:
+    if not (0.0 < near < far and np.isfinite(far)):
+        raise InputError(
+            'depth_range',
+            f'the depth range must be 0 < depth_min_m < depth_max_m, got {near!r} to {far!r} m; '
+            'set both to the nearest and farthest depth of the scene',
+        )
+
+
+def _check_resolution(camera: PinholeCamera, name: str) -> None:
+    """Refuse intrinsics whose principal point gives away that they are for another size."""
+    x = (camera.cx + 0.5) / camera.width - 0.5
+    y = (camera.cy + 0.5) / camera.height - 0.5
+    is_outside = max(abs(x), abs(y)) > 0.5
+    is_scaled = min(x, y) > _MAX_CENTER_OFFSET or max(x, y) < -_MAX_CENTER_OFFSET
+    if is_outside or is_scaled:
+        raise CalibrationError(
+            'calibration_size',
+            f'the principal point of {name} is ({camera.cx:.1f}, {camera.cy:.1f}) in an image of '
+            f'{camera.width}x{camera.height}, so its intrinsics are those of another resolution; '
+            'scale fx, fy, cx and cy to this one',
+        )
+
+
+def _check_poses(frame: MultiViewFrame) -> None:
+    for index, pose in enumerate(frame.reference_from_source):
+        if not np.isfinite(pose).all():
+            raise InputError(
+                'pose_values',
+                f'the pose of source {index} has NaN or Inf; wait until the odometry is tracking',
+            )
+        rotation = pose[:3, :3]
+        is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE)
+        is_rigid = is_rotation and np.linalg.det(rotation) > 0.0
+        if not is_rigid or not np.allclose(pose[3], (0.0, 0.0, 0.0, 1.0)):
+            raise InputError(
+                'pose_rotation',
+                f'the pose of source {index} must be a rotation and a translation, got '
+                f'{pose.tolist()!r}; give a rigid 4x4 matrix with the last row 0 0 0 1',
+            )
+
+
+def _check_baselines(frame: MultiViewFrame) -> None:
+    baselines = baselines_m(frame)
+    index = int(baselines.argmin())
+    if not baselines[index] > MIN_BASELINE_RATIO * frame.depth_min_m:
+        raise InputError(
+            'baseline',
+            f'source {index} has the same position as the reference (baseline '
+            f'{baselines[index]:.2g} m), which gives no depth; move the camera between views',
+        )
+
+
+def _check_overlaps(frame: MultiViewFrame, min_overlap: float) -> None:
+    overlaps = view_overlaps(frame)
+    index = int(overlaps.argmin())
+    if overlaps[index] < min_overlap:
+        raise InputError(
+            'overlap',
+            f'source {index} sees {overlaps[index]:.0%} of the reference between '
+            f'{frame.depth_min_m:g} and {frame.depth_max_m:g} m, needed are {min_overlap:.0%}: '
+            'the views look apart; check the direction of the pose, or choose nearer views',
+        )
+
+
+def _middle(near: float, far: float) -> float:
+    return 2.0 / (1.0 / near + 1.0 / far)
+
+
+def _grid_rays(camera: PinholeCamera) -> np.ndarray:
+    """Give ``(3, n)`` rays of unit Z through a grid of pixels."""
+    x, y = np.meshgrid(
+        np.linspace(0, camera.width - 1, _GRID), np.linspace(0, camera.height - 1, _GRID)
+    )
+    rays = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x)]
+    return np.stack(rays).reshape(3, -1)
+
+
+def _seen_shares(frame: MultiViewFrame, points: np.ndarray) -> list[float]:
+    """Give for every source the share of reference points (3, n) that it sees."""
+    shares = []
+    for view, pose in zip(frame.sources, frame.reference_from_source, strict=True):
+        rotation, position = pose[:3, :3], pose[:3, 3:]
+        x, y, z = rotation.T @ (points - position)
+        is_ahead = z > 0.0
+        z = np.where(is_ahead, z, 1.0)
+        column = view.camera.fx * x / z + view.camera.cx
+        row = view.camera.fy * y / z + view.camera.cy
+        is_inside = (column >= 0) & (column < view.camera.width)
+        is_inside &= (row >= 0) & (row < view.camera.height)
+        shares.append(float((is_ahead & is_inside).mean()))
+    return shares

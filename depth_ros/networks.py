@@ -1,0 +1,114 @@
+"""Open a network for a task: its recipe, the engines of its graphs, and the model on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from depth_ros.engines.base import EngineInfo
+from depth_ros.engines.recipe import Recipe, TrainingRig, load_recipe
+from depth_ros.models.base import Task, model_entry
+from depth_ros.pipeline import Pipeline, Progress
+
+ModelArguments = Mapping[str, int | float | str | bool]
+
+
+class NetworkSettings(Protocol):
+    """What the settings of every task say about the network; see ``StereoSettings``."""
+
+    @property
+    def model(self) -> str:
+        """Name in ``MODELS`` and of the recipe."""
+
+    @property
+    def engine(self) -> str:
+        """Runtime, or ``'auto'``."""
+
+    @property
+    def precision(self) -> str:
+        """E.g. ``'f32'``."""
+
+    @property
+    def preset(self) -> str:
+        """Named size, or empty."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """``(height, width)`` of the engine, or None."""
+
+    @property
+    def weights(self) -> str:
+        """Checkpoint, or empty."""
+
+    @property
+    def num_threads(self) -> int:
+        """CPU threads, or 0."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class OpenedNetwork:
+    """A network ready to run.
+
+    Attributes:
+        pipeline: Model and engines; the taker closes it.
+        recipe: What the engines were made from.
+    """
+
+    pipeline: Pipeline
+    recipe: Recipe
+
+    @property
+    def info(self) -> EngineInfo:
+        """The first engine's."""
+        return next(iter(self.pipeline.engines.values())).info
+
+    @property
+    def training_rig(self) -> TrainingRig | None:
+        """The camera that these weights were trained with, where the recipe states one."""
+        return self.recipe.rig_of(self.info)
+
+
+def open_network(
+    task: Task,
+    settings: NetworkSettings,
+    *,
+    graphs: Sequence[str] | None = None,
+    options: Mapping[str, int | str] | None = None,
+    arguments: ModelArguments | None = None,
+    progress: Progress | None = None,
+) -> OpenedNetwork:
+    """Open a model and the engines it needs.
+
+    Args:
+        task: What it is to serve.
+        settings: Which model, engine, size and weights.
+        graphs: Graphs of the recipe to open; None opens all.
+        options: Options of the recipe; what is 0 or empty takes the preset's.
+        arguments: What the model's factory takes beyond the engine's size.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If the model does not serve the task.
+        WeightsError: If there are no weights; says what to type.
+        EngineError: If the runtime is missing or refuses.
+    """
+    from depth_ros.engines.build import open_graphs
+
+    factory = model_entry(settings.model, task).load(task)
+    recipe = load_recipe(settings.model)
+    engines = open_graphs(
+        recipe,
+        graphs=graphs,
+        preset=settings.preset or None,
+        size=settings.size,
+        options={name: value for name, value in (options or {}).items() if value},
+        weights=settings.weights or None,
+        runtime=settings.engine,
+        precision=settings.precision,
+        num_threads=settings.num_threads,
+        progress=progress,
+    )
+    _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
+    model = factory(engine_height=height, engine_width=width, **(arguments or {}))
+    return OpenedNetwork(pipeline=Pipeline(model, engines), recipe=recipe)

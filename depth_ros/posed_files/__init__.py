@@ -1,0 +1,1 @@
+"""Folders of posed images, in the layouts people have: MVSNet/DTU, COLMAP, plain matrices."""

@@ -1,0 +1,34 @@
+"""Parameters of nodes that match two images: which LoFTR, and how many keypoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from depth_ros.ros.node_parameters import CameraParameters
+from depth_ros.ros.parameter_specs import described
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontendParameters(CameraParameters):
+    """What ``MatchSettings`` has beyond the parameters of every node with an engine."""
+
+    variant: str = described(
+        'outdoor_ds',
+        'Which LoFTR; its weights must be of this variant.',
+        choices=(
+            'outdoor_ds',
+            'indoor_ds',
+            'indoor_ds_new',
+            'outdoor_ot',
+            'indoor_ot',
+            'coarse_student',
+        ),
+        opens_engine=True,
+    )
+    max_keypoints: int = described(
+        0,
+        'Keypoints of sift and orb in each image; 0 takes their default.',
+        minimum=0,
+        maximum=100_000,
+        opens_engine=True,
+    )

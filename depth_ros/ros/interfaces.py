@@ -1,0 +1,22 @@
+"""Whether the generated messages are there; nodes import them only after asking."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from depth_ros.errors import EngineError
+
+
+def require_interfaces() -> None:
+    """Require depth_ros_interfaces.
+
+    Raises:
+        EngineError: Saying how to build it.
+    """
+    try:
+        import_module('depth_ros_interfaces.srv')
+    except ImportError as error:
+        raise EngineError(
+            f'depth_ros_interfaces cannot be imported ({error}); build it with: colcon build '
+            '--base-paths . depth_ros_interfaces (ROS 2 distro), or: make interfaces (wheels)'
+        ) from error

@@ -1,0 +1,174 @@
+"""Multi-view node: one moving camera and its poses in; depth of keyframes and one cloud out.
+
+This file only joins the parts: ``multiview_inputs`` chooses keyframes, ``multiview_topics`` is the
+table of outputs, ``task_node`` runs them. See ``docs/multiview.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2, PointField
+from std_srvs.srv import Trigger
+
+from depth_ros.errors import DepthRosError
+from depth_ros.geometry import flat_cloud
+from depth_ros.messages import fill_header, fill_point_cloud
+from depth_ros.multiview import MultiViewProcessor, MultiViewSettings, open_multiview
+from depth_ros.pipeline import Progress
+from depth_ros.ros.complaints import Complaints
+from depth_ros.ros.multiview_inputs import MultiviewInputs
+from depth_ros.ros.multiview_job import (
+    FusingProcessor,
+    MultiviewInput,
+    MultiviewOutput,
+    MultiviewWanted,
+    SharedCloud,
+)
+from depth_ros.ros.multiview_parameters import (
+    MultiviewParameters,
+    fusion_settings,
+    multiview_settings,
+)
+from depth_ros.ros.multiview_topics import OUTPUT_TOPICS
+from depth_ros.ros.publishers import TopicPublishers
+from depth_ros.ros.qos import output_profile, publisher_events
+from depth_ros.ros.runner import run_node
+from depth_ros.ros.task_node import NodeParts, TaskNode
+
+FUSED = 'fused/points'
+POSE_POLL_S = 0.02
+OpenMultiview = Callable[..., MultiViewProcessor]
+CLOUD = MultiviewWanted(depth=True, cloud=True)
+
+
+class MultiviewPublishers(TopicPublishers[MultiviewOutput, MultiviewParameters, MultiviewWanted]):
+    """Publishes each reference, and the fused cloud now and then."""
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: MultiviewParameters,
+        complain: Complaints,
+        cloud: SharedCloud,
+    ) -> None:
+        """Advertise every topic."""
+        super().__init__(node, parameters, complain, OUTPUT_TOPICS)
+        self._cloud = cloud
+        self._last_s = -float('inf')
+        self._fused = node.create_publisher(
+            PointCloud2,
+            FUSED,
+            output_profile(parameters),
+            event_callbacks=publisher_events(node.resolve_topic_name(FUSED), complain),
+        )
+
+    def set_parameters(self, parameters: MultiviewParameters) -> None:
+        """Use other parameters from the next output on."""
+        super().set_parameters(parameters)
+        self._cloud.set_settings(fusion_settings(parameters))
+
+    def wanted(self) -> MultiviewWanted | None:
+        """Say what somebody subscribes to; the cloud counts too, and is kept if so set."""
+        if self._fused.get_subscription_count() or self.parameters.keep_map:
+            return CLOUD
+        return super().wanted()
+
+    def publish(self, output: MultiviewOutput, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish to whom it may concern."""
+        super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
+        now = time.monotonic()
+        is_due = now - self._last_s >= self.parameters.map_period_s
+        if not (is_due and self._fused.get_subscription_count()):
+            return
+        points, colors = self._cloud.contents()
+        if len(points) == 0:
+            return
+        self._last_s = now
+        message = PointCloud2()
+        fill_point_cloud(message, flat_cloud(points, colors), PointField)
+        fill_header(message.header, stamp_ns=stamp_ns, frame_id=output.world_frame)
+        self._fused.publish(message)
+
+    def details(self) -> dict[str, str]:
+        """Give the books of the cloud."""
+        return self._cloud.counts()
+
+
+class MultiviewNode(
+    TaskNode[
+        MultiviewParameters, MultiViewSettings, MultiviewInput, MultiviewWanted, MultiviewOutput
+    ]
+):
+    """Owns the node and its parts; see ``run_node``."""
+
+    inputs: MultiviewInputs
+
+    def __init__(self, *, open_processor: OpenMultiview = open_multiview) -> None:
+        """Declare parameters, advertise, and start opening the engine.
+
+        Args:
+            open_processor: Opens the processor; benchmarks and tests put their own here.
+
+        Raises:
+            ParameterError: If a start value is refused.
+        """
+        clouds: list[SharedCloud] = []
+
+        def make_outputs(
+            node: Node, parameters: MultiviewParameters, complain: Complaints
+        ) -> MultiviewPublishers:
+            clouds.append(SharedCloud(fusion_settings(parameters)))
+            return MultiviewPublishers(node, parameters, complain, clouds[0])
+
+        def open_fusing(
+            settings: MultiViewSettings, *, progress: Progress | None = None
+        ) -> FusingProcessor:
+            return FusingProcessor(open_processor(settings, progress=progress), clouds[0])
+
+        super().__init__(
+            NodeParts(
+                name='multiview_node',
+                parameters=MultiviewParameters,
+                settings_of=multiview_settings,
+                open_processor=open_fusing,
+                outputs=make_outputs,
+                inputs=MultiviewInputs,
+                job_noun='references',
+            )
+        )
+        self.cloud = clouds[0]
+        self.node.create_service(Trigger, 'save_map', self._on_save_map)
+        self.node.create_service(Trigger, 'reset', self._on_reset)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(POSE_POLL_S, self.inputs.poll, clock=steady)
+
+    def _on_save_map(self, request: Trigger.Request, response: Trigger.Response) -> object:
+        path = Path(self.outputs.parameters.map_file).expanduser()  # type: ignore[attr-defined]
+        try:
+            count = self.cloud.save(path)
+        except DepthRosError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message = True, f'{count} points written to {path.resolve()}'
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> object:
+        count = self.cloud.reset()
+        self.inputs.reset()
+        response.success, response.message = True, f'{count} points and all keyframes forgotten'
+        return response
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('multiview_node', MultiviewNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

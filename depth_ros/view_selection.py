@@ -1,0 +1,115 @@
+"""Which views become keyframes and which of them help a reference most.
+
+Sources are scored as in MVSNet (Yao et al. 2018, arXiv 1804.02505, section 4.1): every point
+that both views see adds a weight that is largest where its two rays meet at five degrees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.posed_view import PosedView
+from depth_ros.rigid import inverse, rotation_angle
+
+BEST_ANGLE_DEG, BELOW_DEG, ABOVE_DEG = 5.0, 1.0, 10.0
+"""Angle of the best score, and the two widths of the bell around it (Yao et al.)."""
+_GRID = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyframePolicy:
+    """When a view is different enough to be kept.
+
+    Attributes:
+        min_baseline_ratio: Distance to the last keyframe over the typical depth that makes a new
+            one.
+        min_angle_rad: Turn since the last keyframe that makes a new one as well.
+    """
+
+    min_baseline_ratio: float = 0.03
+    min_angle_rad: float = 0.17
+
+    def is_new(self, pose: np.ndarray, last: np.ndarray | None, *, depth_m: float) -> bool:
+        """Tell whether a view becomes a keyframe after the last one; both are ``(4, 4)`` poses."""
+        if last is None:
+            return True
+        baseline = float(np.linalg.norm(pose[:3, 3] - last[:3, 3]))
+        turn = rotation_angle(pose[:3, :3].T @ last[:3, :3])
+        return baseline >= self.min_baseline_ratio * depth_m or turn >= self.min_angle_rad
+
+
+def angle_score(angles_rad: np.ndarray) -> np.ndarray:
+    """Weigh angles between two rays, 0..1; 1 at five degrees."""
+    away = np.degrees(angles_rad) - BEST_ANGLE_DEG
+    width = np.where(away <= 0.0, BELOW_DEG, ABOVE_DEG)
+    return np.asarray(np.exp(-0.5 * (away / width) ** 2))
+
+
+def view_score(reference: PosedView, source: PosedView, points: np.ndarray) -> float:
+    """Score a source for a reference: mean weight of the points, 0..1.
+
+    Args:
+        reference: View whose depth is wanted.
+        source: Candidate.
+        points: ``(N, 3)`` in the world, metres, seen by the reference.
+    """
+    if len(points) == 0:
+        return 0.0
+    rays = [points - view.center_m for view in (reference, source)]
+    lengths = [np.linalg.norm(ray, axis=1) for ray in rays]
+    cosine = np.einsum('ij,ij->i', *rays) / np.maximum(lengths[0] * lengths[1], 1e-12)
+    weights = angle_score(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return float((weights * sees(source, points)).mean())
+
+
+def sees(view: PosedView, points: np.ndarray) -> np.ndarray:
+    """Tell which ``(N, 3)`` world points lie in front of a view and inside its image, (N,)."""
+    camera = view.frame.camera
+    pose = inverse(view.world_from_camera)
+    x, y, z = (points @ pose[:3, :3].T + pose[:3, 3]).T
+    is_ahead = z > 1e-6
+    z = np.where(is_ahead, z, 1.0)
+    column, row = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+    is_inside = (column >= -0.5) & (column < camera.width - 0.5)
+    return np.asarray(is_ahead & is_inside & (row >= -0.5) & (row < camera.height - 0.5))
+
+
+def choose_sources(
+    reference: PosedView, candidates: Sequence[PosedView], points: np.ndarray, *, count: int
+) -> list[PosedView]:
+    """Give the best ``count`` candidates, best first; those that score nothing are left out."""
+    scores = [view_score(reference, view, points) for view in candidates]
+    order = sorted(range(len(candidates)), key=lambda index: -scores[index])
+    return [candidates[index] for index in order[:count] if scores[index] > 0.0]
+
+
+def sample_points(view: PosedView, depth_range_m: tuple[float, float]) -> np.ndarray:
+    """Give ``(N, 3)`` world points of a grid of pixels at three depths of the range.
+
+    They stand for the scene while nothing is known of it; the depths are even in inverse depth.
+    """
+    near, far = depth_range_m
+    depths = 1.0 / np.linspace(1.0 / near, 1.0 / far, 5)[1:4]
+    rays = _grid_rays(view.frame.camera)
+    points = np.concatenate([rays * depth for depth in depths])
+    return points @ view.world_from_camera[:3, :3].T + view.center_m
+
+
+def typical_depth(depth_range_m: tuple[float, float]) -> float:
+    """Give the middle of a depth range in inverse depth, metres."""
+    near, far = depth_range_m
+    return 2.0 / (1.0 / near + 1.0 / far) if math.isfinite(far) else 2.0 * near
+
+
+def _grid_rays(camera: PinholeCamera) -> np.ndarray:
+    """Give ``(n, 3)`` rays of unit Z through a grid of pixels."""
+    x, y = np.meshgrid(
+        np.linspace(0, camera.width - 1, _GRID), np.linspace(0, camera.height - 1, _GRID)
+    )
+    rays = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x)]
+    return np.stack(rays, -1).reshape(-1, 3)

@@ -1,0 +1,34 @@
+"""A word across a picture that nobody can overlook, e.g. that its weights are untrained."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+UNTRAINED = 'untrained'
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_RED, _WHITE = (210, 30, 30), (255, 255, 255)
+_OPACITY = 0.7
+
+
+def watermarked(rgb: np.ndarray, text: str = UNTRAINED) -> np.ndarray:
+    """Write a word in rows all over a copy of a picture, which shines through.
+
+    Args:
+        rgb: ``(H, W, 3)`` uint8.
+        text: The word.
+
+    Returns:
+        ``(H, W, 3)`` uint8, contiguous.
+    """
+    marked = np.ascontiguousarray(rgb).copy()
+    height, width = marked.shape[:2]
+    size = max(0.4, min(height, width) / 260.0)
+    thickness = max(1, round(2 * size))
+    text_width, text_height = cv2.getTextSize(text, _FONT, size, thickness)[0]
+    step_x, step_y = 2 * text_width, 4 * text_height
+    for row, y in enumerate(range(step_y // 2, height + step_y, step_y)):
+        for x in range(-(row % 2) * text_width, width, step_x):
+            for color, width_px in ((_WHITE, 3 * thickness), (_RED, thickness)):
+                cv2.putText(marked, text, (x, y), _FONT, size, color, width_px, cv2.LINE_AA)
+    return np.asarray(cv2.addWeighted(marked, _OPACITY, rgb, 1.0 - _OPACITY, 0.0))

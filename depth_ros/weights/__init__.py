@@ -1,0 +1,1 @@
+"""Official weights: what there is, fetching it when asked, and taking files in."""

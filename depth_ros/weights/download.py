@@ -1,0 +1,281 @@
+"""Fetch one file: progress, resume where the last try ended, check, then rename.
+
+What has the final name is whole and checked. A broken connection leaves ``NAME.part`` and beside
+it what the server called that state of the file (RFC 9110, ``If-Range``); asking again goes on
+from there if the server still has the same file, and begins afresh if not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from depth_ros import __version__
+from depth_ros.errors import WeightsError
+
+TIMEOUT_S = 30.0
+BLOCK_BYTES = 1 << 18
+Progress = Callable[[str, float | None], None]
+_RANGE = re.compile(r'bytes (\d+)-\d+/(\d+|\*)')
+_HTTP_PARTIAL = 206
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """What to fetch and where to.
+
+    Attributes:
+        address: An ``http`` or ``https`` address.
+        path: Final name.
+        md5: Expected MD5, or None.
+        sha256: Expected SHA-256, or None.
+    """
+
+    address: str
+    path: Path
+    md5: str | None = None
+    sha256: str | None = None
+
+    @property
+    def part(self) -> Path:
+        """Where the file grows."""
+        return self.path.with_name(f'{self.path.name}.part')
+
+    @property
+    def state(self) -> Path:
+        """Where the server's name for this state of the file is kept."""
+        return self.path.with_name(f'{self.path.name}.part.json')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _State:
+    """Which state of a file a part is of."""
+
+    validator: str
+    total: int | None
+
+
+class _Response(Protocol):
+    """What is used of an HTTP response."""
+
+    status: int
+    headers: http.client.HTTPMessage
+
+    def read(self, size: int) -> bytes:
+        """Give at most so many bytes; none at the end."""
+
+
+def fetch(download: Download, *, progress: Progress | None = None) -> Path:
+    """Fetch a file, or go on where an earlier try ended.
+
+    Args:
+        download: What and where to.
+        progress: Told the phase and the share that is there, 0..1 (None where not known).
+
+    Returns:
+        The final path; if it is there already it is only checked.
+
+    Raises:
+        WeightsError: If the server cannot be reached, refuses, sends a web page, breaks off or
+            sends other bytes than published; says what to do.
+        OSError: If the disk cannot be written.
+    """
+    report = progress or (lambda phase, fraction: None)
+    if download.path.is_file():
+        _check_hashes(download, download.path)
+        return download.path
+    download.path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked_part(download) as file:
+        _receive(download, file, report)
+    try:
+        _check_hashes(download, download.part)
+    except WeightsError:
+        _forget(download)
+        raise
+    download.part.replace(download.path)
+    download.state.unlink(missing_ok=True)
+    return download.path
+
+
+@contextmanager
+def _locked_part(download: Download) -> Iterator[BinaryIO]:
+    """Open the growing file for this process alone."""
+    with download.part.open('ab') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WeightsError(
+                f'another process is fetching {download.path.name}; wait until it is done'
+            ) from None
+        yield file
+
+
+def _receive(download: Download, file: BinaryIO, report: Progress) -> None:
+    """Append what is missing; on a break the file keeps what came."""
+    state = _kept_state(download)
+    if state is not None and state.total is not None and state.total == file.tell():
+        return
+    report(f'connecting for {download.path.name}', None)
+    with _open(download.address, _headers(file.tell(), state)) as response:
+        _check_content(download, response)
+        start, total = _position(response)
+        if start not in (0, file.tell()):
+            raise WeightsError(
+                f'{download.address} gave bytes from {start}, asked for were those from '
+                f'{file.tell()}; remove {download.part} and type the same command again'
+            )
+        if start == 0:
+            file.truncate(0)
+            _keep_state(download, response, total)
+        received = _copy(response, file, start, total, download, report)
+    if total is not None and received != total:
+        raise _broken_off(download, received, total)
+
+
+def _headers(there: int, state: _State | None) -> dict[str, str]:
+    """Ask for the rest of the file where a part of a known state is there."""
+    headers = {'User-Agent': f'depth_ros/{__version__}', 'Accept-Encoding': 'identity'}
+    if there and state is not None and state.validator:
+        headers |= {'Range': f'bytes={there}-', 'If-Range': state.validator}
+    return headers
+
+
+def _open(address: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+    """Send the request and give the answer to it."""
+    if not address.startswith(('https://', 'http://')):
+        raise WeightsError(f'weights are fetched by http or https, not from {address!r}')
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise WeightsError(
+                f'{address} answered {error.code} ({error.reason}); open it in a browser, and if '
+                'it moved take the file by hand and type: depth-ros weights import FILE'
+            ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise WeightsError(
+            f'{address} cannot be reached ({getattr(error, "reason", error)}); check the network '
+            'and type the same command again, or fetch it elsewhere and type: '
+            'depth-ros weights import FILE'
+        ) from error
+    return response
+
+
+def _broken_off(download: Download, received: int, total: int | None) -> WeightsError:
+    return WeightsError(
+        f'the connection ended after {received} of {total or "unknown"} bytes of '
+        f'{download.path.name}; type the same command again to go on from there'
+    )
+
+
+def _check_content(download: Download, response: _Response) -> None:
+    if response.headers.get_content_type() == 'text/html':
+        raise WeightsError(
+            f'{download.address} gave a web page instead of {download.path.name}; open it in a '
+            'browser, take the file by hand and type: depth-ros weights import FILE'
+        )
+
+
+def _position(response: _Response) -> tuple[int, int | None]:
+    """Give where the answer's first byte belongs, and the whole file's size where stated."""
+    if response.status == _HTTP_PARTIAL:
+        match = _RANGE.fullmatch(response.headers.get('Content-Range', ''))
+        if match:
+            return int(match[1]), None if match[2] == '*' else int(match[2])
+    length = response.headers.get('Content-Length')
+    return 0, int(length) if length and length.isdecimal() else None
+
+
+def _copy(
+    response: _Response,
+    file: BinaryIO,
+    start: int,
+    total: int | None,
+    download: Download,
+    report: Progress,
+) -> int:
+    """Copy blocks and give how many bytes are there in the end."""
+    received = start
+    while block := _next_block(response, download, received, total):
+        file.write(block)
+        received += len(block)
+        report(
+            f'fetching {download.path.name}, {received / 1e6:.1f} MB',
+            received / total if total else None,
+        )
+    file.flush()
+    return received
+
+
+def _next_block(
+    response: _Response, download: Download, received: int, total: int | None
+) -> bytes:
+    try:
+        return response.read(BLOCK_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        raise _broken_off(download, received, total) from error
+
+
+def _keep_state(download: Download, response: _Response, total: int | None) -> None:
+    """Remember the strong validator of the file, empty where the server gives none."""
+    tag = response.headers.get('ETag') or ''
+    validator = tag if tag and not tag.startswith('W/') else response.headers.get('Last-Modified')
+    record = {'address': download.address, 'validator': validator or '', 'total': total}
+    download.state.write_text(json.dumps(record), encoding='utf-8')
+
+
+def _kept_state(download: Download) -> _State | None:
+    """Read what was kept for this address."""
+    try:
+        record = json.loads(download.state.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get('address') != download.address:
+        return None
+    validator, total = record.get('validator'), record.get('total')
+    return _State(
+        validator=validator if isinstance(validator, str) else '',
+        total=total if isinstance(total, int) else None,
+    )
+
+
+def _forget(download: Download) -> None:
+    download.part.unlink(missing_ok=True)
+    download.state.unlink(missing_ok=True)
+
+
+def _check_hashes(download: Download, path: Path) -> None:
+    """Compare the published checksums.
+
+    Raises:
+        WeightsError: Naming both sides.
+    """
+    for kind, expected in (('md5', download.md5), ('sha256', download.sha256)):
+        if expected is None:
+            continue
+        actual = file_digest(path, kind)
+        if actual != expected:
+            raise WeightsError(
+                f'{path.name} has {kind} {actual}, published is {expected}: it is damaged or was '
+                f'replaced; remove {download.path} if it is there and type the same command again'
+            )
+
+
+def file_digest(path: Path, kind: str) -> str:
+    """Give the ``'md5'`` or ``'sha256'`` of a file in hexadecimal digits."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with path.open('rb') as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

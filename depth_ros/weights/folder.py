@@ -1,0 +1,24 @@
+"""Where fetched and imported weights of the user lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from depth_ros.engines.cache import cache_root
+
+SUFFIX = '.safetensors'
+
+
+def weights_folder() -> Path:
+    """``weights`` in the user's folder of this package, beside the cached engines."""
+    return cache_root() / 'weights'
+
+
+def downloads_folder() -> Path:
+    """Where files lie as they were fetched."""
+    return weights_folder() / 'downloads'
+
+
+def imported_weights() -> list[Path]:
+    """List what was imported, as ``MODEL/NAME.safetensors`` below the folder."""
+    return sorted(weights_folder().glob(f'*/*{SUFFIX}'))

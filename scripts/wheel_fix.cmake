@@ -1,0 +1,18 @@
+# The Kilted wheels export include folders of the machine they were built on. CMake refuses folders
+# that do not exist, so they are taken out of every imported target before the build is generated.
+function(_drop_missing_includes)
+  get_directory_property(_targets IMPORTED_TARGETS)
+  foreach(_target IN LISTS _targets)
+    get_target_property(_folders ${_target} INTERFACE_INCLUDE_DIRECTORIES)
+    if(_folders)
+      set(_present "")
+      foreach(_folder IN LISTS _folders)
+        if(_folder MATCHES "^\\$<" OR EXISTS "${_folder}")
+          list(APPEND _present "${_folder}")
+        endif()
+      endforeach()
+      set_target_properties(${_target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${_present}")
+    endif()
+  endforeach()
+endfunction()
+cmake_language(DEFER CALL _drop_missing_includes)
