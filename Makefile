@@ -74,7 +74,8 @@ lint: $(STAMPS)/test
 # If the build fails the other tests still run, and those that need it fail instead of skipping.
 test: lint $(STAMPS)/interfaces
 	-@$(BUILD_INTERFACES)
-	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 $(VENV)/bin/python -m pytest \
+		--continue-on-collection-errors $(PYTEST_ARGS)
 
 OLDEST = .venv-oldest
 $(OLDEST)/stamp: requirements/oldest.txt scripts/preflight.py

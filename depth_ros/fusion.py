@@ -8,11 +8,19 @@ taken out of the cloud.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from depth_ros.consistency import ConsistencySettings, DepthView, agreement, lift, project
+from depth_ros.consistency import (
+    MIN_DEPTH_M,
+    ConsistencySettings,
+    DepthView,
+    agreement,
+    lift,
+    project,
+)
 from depth_ros.errors import ParameterError
 from depth_ros.rigid import inverse
 from depth_ros.voxel_map import VoxelMap, VoxelSettings
@@ -107,28 +115,46 @@ class DepthFusion:
         self._see_through(view)
         self._pending.append(new)
         self.num_views += 1
-        return sum(self._insert(pending) for pending in self._pending)
+        return self._insert(self._pending)
 
-    def _insert(self, pending: _Pending) -> int:
-        points, colors = pending.take(self.settings.consistency.min_views)
+    def add_among(self, view: DepthView, others: Iterable[DepthView]) -> int:
+        """Take a map that is compared with the given ones only; give the number of points.
+
+        For photographs in no order, where a view's neighbours are known: each view is added once,
+        among its own.
+        """
+        new = _Pending(view, self.settings)
+        for other in others:
+            new.vote(other, self.settings.consistency)
+        self._see_through(view)
+        self.num_views += 1
+        return self._insert([new])
+
+    def _insert(self, pending: Iterable[_Pending]) -> int:
+        taken = [one.take(self.settings.consistency.min_views) for one in pending]
+        points = np.concatenate([points for points, _ in taken])
         if len(points):
-            self.map.insert(points, colors)
+            # At once: the map is copied for each insertion.
+            self.map.insert(points, np.concatenate([colors for _, colors in taken]))
         return len(points)
 
     def _see_through(self, view: DepthView) -> None:
         """Count the voxels that a map looks through."""
-        if self.settings.see_through_ratio >= 1.0 or len(self.map) == 0:
+        ratio, known = self.settings.see_through_ratio, view.known(self._min_confidence)
+        if ratio >= 1.0 or len(self.map) == 0 or np.isnan(known).all():
             return
-        camera_from_world = inverse(view.world_from_camera)
-        points = self.map.points @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
-        pixels, depth = project(view.camera, points)
-        height, width = view.depth.shape
-        with np.errstate(invalid='ignore'):
-            is_inside = ((pixels >= 0) & (pixels <= (width - 1, height - 1))).all(axis=1)
-        rows = np.flatnonzero(is_inside)
-        at = np.rint(pixels[rows]).astype(int)
-        behind = view.known(self.settings.consistency.min_confidence)[at[:, 1], at[:, 0]]
-        with np.errstate(invalid='ignore'):
-            is_through = depth[rows] < self.settings.see_through_ratio * behind
+        pose, points = inverse(view.world_from_camera), self.map.points
+        # Most of a large map is behind the camera or farther than it sees: depth goes first.
+        depth = points @ pose[2, :3] + pose[2, 3]
+        rows = np.flatnonzero((depth > MIN_DEPTH_M) & (depth < ratio * np.nanmax(known)))
+        pixels, depth = project(view.camera, points[rows] @ pose[:3, :3].T + pose[:3, 3])
+        at = np.rint(pixels).astype(int)
+        is_inside = ((at >= 0) & (at < known.shape[::-1])).all(axis=1)
+        rows, at, depth = rows[is_inside], at[is_inside], depth[is_inside]
+        is_through = depth < ratio * known[at[:, 1], at[:, 0]]
         if is_through.any():
             self.map.violate(rows[is_through])
+
+    @property
+    def _min_confidence(self) -> float:
+        return self.settings.consistency.min_confidence

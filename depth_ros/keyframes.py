@@ -136,12 +136,21 @@ class KeyframeWindow:
         """Make a view a keyframe; give a set when one has enough sources."""
         self._keyframes.append(view)
         self.num_keyframes += 1
-        self._num_waiting = min(self._num_waiting + 1, self._lag())
-        return self._next_set(depth_range_m, lag=self._lag())
+        self._num_waiting += 1
+        lag = self._lag()
+        if self._num_waiting <= lag:
+            return None
+        self._num_waiting = lag
+        return self._next_set(depth_range_m, lag=lag)
 
     def flush(self, *, depth_range_m: DepthRange) -> list[ViewSet]:
-        """Give the sets of the keyframes that still wait for later ones."""
-        sets = [self._next_set(depth_range_m, lag=lag) for lag in range(self._num_waiting)[::-1]]
+        """Give the sets of the keyframes that still wait for later ones, at the end of a way.
+
+        If the way goes on, none of them becomes a reference again.
+        """
+        lags = range(self._num_waiting)[::-1]
+        self._num_waiting = 0
+        sets = [self._next_set(depth_range_m, lag=lag) for lag in lags]
         return [found for found in sets if found is not None]
 
     def _lag(self) -> int:

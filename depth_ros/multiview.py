@@ -12,14 +12,15 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.choices import choice_from_name
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.models.base import Task, model_entry
-from depth_ros.models.mvsnet.slabs import sampling_from_name
-from depth_ros.models.mvsnet.upsample import upsampling_from_name
+from depth_ros.models.mvsnet.slabs import Sampling
+from depth_ros.models.mvsnet.upsample import Upsampling
 from depth_ros.multiview_checks import check_frame
 from depth_ros.pipeline import Identity, Pipeline, Progress, identity_of
-from depth_ros.preprocess import fit_from_name
+from depth_ros.preprocess import Fit
 from depth_ros.rectify import MonoRectifier
 from depth_ros.results import DepthResult
 
@@ -253,6 +254,6 @@ def _check_settings(settings: MultiViewSettings) -> None:
         value = getattr(settings, name)
         if not 0.0 <= value <= 1.0:
             raise ParameterError(f'{name} must be from 0 to 1, got {value!r}; correct it')
-    sampling_from_name(settings.sampling)
-    fit_from_name(settings.fit)
-    upsampling_from_name(settings.upsampling)
+    choice_from_name(Sampling, settings.sampling, parameter='sampling')
+    choice_from_name(Fit, settings.fit, parameter='fit')
+    choice_from_name(Upsampling, settings.upsampling, parameter='upsampling')

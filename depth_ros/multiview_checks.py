@@ -8,15 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import CalibrationError, InputError
+from depth_ros.errors import InputError
 from depth_ros.frames import MultiViewFrame
+from depth_ros.posed_view import check_pose, check_resolution
 
 MIN_BASELINE_RATIO = 1e-4
 """Smallest baseline over the nearest depth: below it, parallax is far under a pixel."""
 
 _GRID = 16
-_ROTATION_TOLERANCE = 1e-3
-_MAX_CENTER_OFFSET = 0.2
 
 
 def check_frame(frame: MultiViewFrame, *, min_overlap: float = 0.1) -> None:
@@ -37,7 +36,7 @@ def check_frame(frame: MultiViewFrame, *, min_overlap: float = 0.1) -> None:
     _check_depth_range(frame.depth_min_m, frame.depth_max_m)
     for name, view in zip(_names(frame), (frame.reference, *frame.sources), strict=True):
         view.camera.check_image_size(view.image.shape[0], view.image.shape[1])
-        _check_resolution(view.camera, name)
+        check_resolution(view.camera, name)
     _check_poses(frame)
     _check_baselines(frame)
     _check_overlaps(frame, min_overlap)
@@ -94,37 +93,9 @@ def _check_depth_range(near: float, far: float) -> None:
         )
 
 
-def _check_resolution(camera: PinholeCamera, name: str) -> None:
-    """Refuse intrinsics whose principal point gives away that they are for another size."""
-    x = (camera.cx + 0.5) / camera.width - 0.5
-    y = (camera.cy + 0.5) / camera.height - 0.5
-    is_outside = max(abs(x), abs(y)) > 0.5
-    is_scaled = min(x, y) > _MAX_CENTER_OFFSET or max(x, y) < -_MAX_CENTER_OFFSET
-    if is_outside or is_scaled:
-        raise CalibrationError(
-            'calibration_size',
-            f'the principal point of {name} is ({camera.cx:.1f}, {camera.cy:.1f}) in an image of '
-            f'{camera.width}x{camera.height}, so its intrinsics are those of another resolution; '
-            'scale fx, fy, cx and cy to this one',
-        )
-
-
 def _check_poses(frame: MultiViewFrame) -> None:
     for index, pose in enumerate(frame.reference_from_source):
-        if not np.isfinite(pose).all():
-            raise InputError(
-                'pose_values',
-                f'the pose of source {index} has NaN or Inf; wait until the odometry is tracking',
-            )
-        rotation = pose[:3, :3]
-        is_rotation = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE)
-        is_rigid = is_rotation and np.linalg.det(rotation) > 0.0
-        if not is_rigid or not np.allclose(pose[3], (0.0, 0.0, 0.0, 1.0)):
-            raise InputError(
-                'pose_rotation',
-                f'the pose of source {index} must be a rotation and a translation, got '
-                f'{pose.tolist()!r}; give a rigid 4x4 matrix with the last row 0 0 0 1',
-            )
+        check_pose(pose, what=f'the pose of source {index}')
 
 
 def _check_baselines(frame: MultiViewFrame) -> None:

@@ -11,6 +11,9 @@ import numpy as np
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.whole_file import whole_file
 
+CloudWriter = Callable[[Path, np.ndarray, np.ndarray], None]
+"""Writes points (N, 3) and colours (N, 3) to a file."""
+
 VERTEX = np.dtype(
     [('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1')]
 )
@@ -101,23 +104,38 @@ def write_cloud(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
         InputError: As ``write_ply``.
         DepthRosError: If Open3D is needed and missing, or the file cannot be written.
     """
-    writer = WRITERS.get(path.suffix)
+    cloud_writer(path)(path, points, colors)
+
+
+def cloud_writer(path: Path) -> CloudWriter:
+    """Give what writes clouds to a file of this ending, before there is a cloud.
+
+    Raises:
+        DepthRosError: If Open3D is needed and missing.
+    """
+    writer = WRITERS.get(path.suffix.lower())
     if writer is not None:
-        writer(path, points, colors)
-        return
+        return writer
     try:
-        open3d = import_module('open3d')
+        import_module('open3d')
     except ImportError as error:
         raise DepthRosError(
             f'{path.name}: without Open3D only {" and ".join(WRITERS)} can be written; choose '
             'one of them, or type: pip install open3d'
         ) from error
-    vertices = _vertices(points, colors)
+    return _write_by_open3d
+
+
+def _write_by_open3d(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Leave the format to Open3D, which knows it by the ending."""
+    open3d = import_module('open3d')
+    _vertices(points, colors)
     cloud = open3d.geometry.PointCloud()
     cloud.points = open3d.utility.Vector3dVector(points.astype(np.float64))
     cloud.colors = open3d.utility.Vector3dVector(colors.astype(np.float64) / 255.0)
-    if not open3d.io.write_point_cloud(str(path), cloud):
-        raise DepthRosError(f'Open3D cannot write {len(vertices)} points to {path}; use .ply')
+    with whole_file(path) as draft:
+        if not open3d.io.write_point_cloud(str(draft), cloud):
+            raise DepthRosError(f'Open3D cannot write {len(points)} points to {path}; use .ply')
 
 
 def _vertices(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -162,7 +180,7 @@ def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return points, np.stack([vertices[name] for name in ('red', 'green', 'blue')], axis=1)
 
 
-WRITERS: dict[str, Callable[[Path, np.ndarray, np.ndarray], None]] = {
+WRITERS: dict[str, CloudWriter] = {
     '.ply': write_ply,
     '.pcd': write_pcd,
 }

@@ -23,12 +23,16 @@ from depth_ros.two_view_pose import (
     fit_rotation,
     homography_poses,
     relative_pose,
+    rotation_residuals,
+    sampson_errors,
 )
 
 MIN_MATCHES = 8
 _PLANE_FACTOR = 1.25
 """Distances to a point have two components and to a line one: 95 % lie within 2.45 and 1.96 of
 the standard deviation, so a fair comparison needs a larger threshold for points."""
+_NOISE_FACTOR = 4.0
+"""Noise alone makes the median distance to a point 2.5 times that from an epipolar line."""
 _METHOD: int = getattr(cv2, 'USAC_MAGSAC', cv2.RANSAC)
 
 
@@ -62,7 +66,8 @@ class TwoViewSettings:
         threshold_px: Distance to the model at which a match is an outlier.
         min_inliers: Fewer inliers are taken for chance.
         min_inlier_ratio: As ``min_inliers``, as a share of all matches.
-        min_parallax_px: Below this median parallax the translation's direction is not given.
+        min_parallax_px: If the best rotation leaves less than this between matched points (the
+            median), or no more than noise would, the translation's direction is not given.
         confidence: Probability that an uncontaminated sample was drawn.
         max_iterations: Samples at most.
     """
@@ -70,7 +75,7 @@ class TwoViewSettings:
     threshold_px: float = 1.5
     min_inliers: int = 15
     min_inlier_ratio: float = 0.1
-    min_parallax_px: float = 1.5
+    min_parallax_px: float = 0.5
     confidence: float = 0.9999
     max_iterations: int = 5000
 
@@ -246,7 +251,7 @@ def _with_cameras(
     if homography is not None and _explains(homography, fundamental):
         starts += homography_poses(np.linalg.inv(second_k) @ homography.matrix @ first_k)
     pose = relative_pose(starts, rays.first, rays.second, threshold=settings.threshold_px / focal)
-    if _is_rotation(rotation, pose, focal, settings):
+    if _is_rotation(rotation, pose, rays, focal, settings):
         pose = rotation
     if pose is None or not _is_enough(pose.inliers, settings):
         return _no_model(points, pose.inliers if pose else None)
@@ -275,7 +280,7 @@ def _posed(
     text = f'{pose.inliers.sum()} of {len(pose.inliers)} matches hold, parallax {parallax:.1f} px'
     if not has_translation:
         status = TwoViewStatus.PURE_ROTATION
-        text += f' (below {settings.min_parallax_px:g} px): rotation only, no translation known'
+        text += ': rotation only, no translation known'
     elif pose.is_ambiguous:
         text += '; another pose explains them as well, as happens with a plane'
     return TwoViewGeometry(
@@ -295,20 +300,24 @@ def _posed(
 def _is_rotation(
     rotation: RelativePose | None,
     pose: RelativePose | None,
+    rays: _Points,
     focal: float,
     settings: TwoViewSettings,
 ) -> bool:
-    """Whether a rotation alone explains what the pose explains.
+    """Whether a rotation alone explains the matches as well as their noise allows.
 
-    An essential matrix fits rotated views too, with any translation; and chance matches near its
-    epipolar lines make it look a little better.
+    An essential matrix fits rotated views too, with any translation. What the best rotation
+    leaves over is parallax only where it is large beside the distances from the epipolar lines.
     """
     if rotation is None or not _is_enough(rotation.inliers, settings):
         return False
     if pose is None:
         return True
-    is_still = pose.parallax * focal < settings.min_parallax_px
-    return is_still or rotation.inliers.sum() >= 0.9 * pose.inliers.sum()
+    first, second = rays.first[pose.inliers], rays.second[pose.inliers]
+    left_over = rotation_residuals(rotation.rotation, first, second)
+    noise = np.median(np.abs(sampson_errors(pose.rotation, pose.translation, first, second)))
+    limit_px = max(settings.min_parallax_px, _NOISE_FACTOR * float(noise) * focal)
+    return bool(np.median(np.linalg.norm(left_over, axis=1)) * focal < limit_px)
 
 
 def _find_homography(points: _Points, settings: TwoViewSettings) -> _Model | None:

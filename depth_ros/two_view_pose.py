@@ -100,7 +100,7 @@ def relative_pose(
     best = min(candidates, key=lambda candidate: candidate.cost)
     rotation, translation = best.pose
     rays = first[best.inliers], second[best.inliers]
-    residuals = _rotation_residuals(rotation, *rays)
+    residuals = rotation_residuals(rotation, *rays)
     return RelativePose(
         rotation=rotation,
         translation=translation,
@@ -123,14 +123,14 @@ def fit_rotation(
     rotation = np.eye(3)
     for _ in range(_STEPS):
         rotation = _kabsch(_unit(first[kept]), _unit(second[kept]))
-        distances = np.linalg.norm(_rotation_residuals(rotation, first, second), axis=1)
+        distances = np.linalg.norm(rotation_residuals(rotation, first, second), axis=1)
         kept = distances < max(threshold, float(np.median(distances[kept])))
         if kept.sum() < 3:
             return None
     holds = distances < threshold
     if holds.sum() < 3:
         return None
-    residuals = _rotation_residuals(rotation, first[holds], second[holds])
+    residuals = rotation_residuals(rotation, first[holds], second[holds])
     covariance = np.diag([np.inf] * 3 + [0.0] * 3)
     covariance[3:, 3:] = _rotation_covariance(second[holds], residuals, threshold)
     return RelativePose(
@@ -303,7 +303,7 @@ def _variance(errors: np.ndarray, *, num_parameters: int, threshold: float) -> f
     return max(float((errors**2).sum()) / freedom, floor)
 
 
-def _rotation_residuals(rotation: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def rotation_residuals(rotation: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Where the rays differ once the first are turned, ``(N, 2)``; infinite behind the camera."""
     turned = _homogeneous(first) @ rotation.T
     depth = turned[:, 2:]

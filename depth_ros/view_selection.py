@@ -18,6 +18,10 @@ from depth_ros.rigid import inverse, rotation_angle
 
 BEST_ANGLE_DEG, BELOW_DEG, ABOVE_DEG = 5.0, 1.0, 10.0
 """Angle of the best score, and the two widths of the bell around it (Yao et al.)."""
+MIN_SCORE = 1e-4
+"""Below it lie angles under 0.7 degrees: the two views see the same and know no depth."""
+MIN_SHARE = 0.1
+"""A source that sees less than this of the points is of no use."""
 _GRID = 12
 
 
@@ -82,10 +86,15 @@ def sees(view: PosedView, points: np.ndarray) -> np.ndarray:
 def choose_sources(
     reference: PosedView, candidates: Sequence[PosedView], points: np.ndarray, *, count: int
 ) -> list[PosedView]:
-    """Give the best ``count`` candidates, best first; those that score nothing are left out."""
-    scores = [view_score(reference, view, points) for view in candidates]
-    order = sorted(range(len(candidates)), key=lambda index: -scores[index])
-    return [candidates[index] for index in order[:count] if scores[index] > 0.0]
+    """Give the best ``count`` candidates, best first.
+
+    Those that see next to nothing of the points, or from the same place, are left out: one of
+    them would spoil the rest.
+    """
+    seeing = [view for view in candidates if len(points) and sees(view, points).mean() > MIN_SHARE]
+    scores = [view_score(reference, view, points) for view in seeing]
+    order = sorted(range(len(seeing)), key=lambda index: -scores[index])
+    return [seeing[index] for index in order[:count] if scores[index] > MIN_SCORE]
 
 
 def sample_points(view: PosedView, depth_range_m: tuple[float, float]) -> np.ndarray:

@@ -117,8 +117,10 @@ class VoxelMap:
         excess = len(self) - self.settings.max_voxels
         if excess <= 0:
             return
-        is_kept = np.ones(len(self), bool)
-        is_kept[np.argsort(self._last_seen, kind='stable')[:excess]] = False
+        last = np.partition(self._last_seen, excess - 1)[excess - 1]
+        is_kept = self._last_seen > last
+        ties = np.flatnonzero(self._last_seen == last)
+        is_kept[ties[excess - int((self._last_seen < last).sum()) :]] = True
         self.num_evicted += excess
         self._keep(is_kept)
 

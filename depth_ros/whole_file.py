@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from depth_ros.errors import DepthRosError
@@ -11,14 +11,14 @@ from depth_ros.errors import DepthRosError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; what was written there becomes ``path``.
+    """Give a temporary path of the same ending beside ``path``; what is written becomes ``path``.
 
     If the block raises, nothing is left of it and an older ``path`` stays.
 
     Raises:
         DepthRosError: If the disk is full or the folder cannot be written to.
     """
-    draft = path.with_name(f'.{path.name}.part')
+    draft = path.with_name(f'.{path.stem}.part{path.suffix}')
     try:
         yield draft
         draft.replace(path)
@@ -28,4 +28,5 @@ def whole_file(path: Path) -> Iterator[Path]:
             'another folder'
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

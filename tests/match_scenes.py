@@ -95,10 +95,3 @@ def match_result(first: np.ndarray, second: np.ndarray) -> MatchResult:
         points_second=np.asarray(second, np.float32).reshape(-1, 2),
         confidence=np.ones(len(first), np.float32),
     )
-
-
-def homography_errors(result: MatchResult, homography: np.ndarray) -> np.ndarray:
-    """Distances (N,) of the second points from where the homography takes the first ones."""
-    first = np.column_stack([result.points_first, np.ones(len(result.confidence))])
-    moved = first @ homography.T
-    return np.linalg.norm(moved[:, :2] / moved[:, 2:] - result.points_second, axis=1)

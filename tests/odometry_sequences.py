@@ -19,6 +19,7 @@ from depth_ros.scenes import View
 
 SECOND_NS = 1_000_000_000
 STEP_NS = SECOND_NS // 10
+NUM_KEYPOINTS = {'sift': 1000, 'orb': 0}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,7 +66,7 @@ def shots(name: str, num_frames: int) -> Shots:
 
 
 def tracker(frontend: str = 'orb', **settings: float) -> OdometryTracker:
-    matcher = open_matcher(MatchSettings(frontend=frontend))
+    matcher = open_matcher(MatchSettings(frontend=frontend, max_keypoints=NUM_KEYPOINTS[frontend]))
     return OdometryTracker(matcher, TrackingSettings(**settings))  # type: ignore[arg-type]
 
 
@@ -99,3 +100,9 @@ def error_m(output: OdometryOutput, shot: Shot, origin: Shot) -> float:
     assert output.pose is not None
     truth = inverse(origin.pose) @ shot.pose
     return float(np.linalg.norm(truth[:3, 3] - output.pose.world_from_camera[:3, 3]))
+
+
+def errors_m(outputs: Sequence[OdometryOutput], path: Sequence[Shot]) -> list[float]:
+    """Distances of all poses but the first frame's, which has none."""
+    pairs = zip(outputs[1:], path[1:], strict=True)
+    return [error_m(output, shot, path[0]) for output, shot in pairs]

@@ -108,6 +108,28 @@ def test_the_middle_keyframe_has_sources_on_both_sides():
     assert len(set(names) | {found.reference.name for found in rest}) == 8
 
 
+def test_no_keyframe_is_a_reference_twice():
+    window = KeyframeWindow(KeyframeSettings())
+    names = []
+    for n in range(12):
+        found = window.add(view(0.1 * n), depth_range_m=RANGE)
+        sets = [found] if found else []
+        if n in (5, 6):
+            sets += window.flush(depth_range_m=RANGE)
+        names += [each.reference.name for each in sets]
+    names += [each.reference.name for each in window.flush(depth_range_m=RANGE)]
+    assert names == [f'{0.1 * n:g}' for n in range(12)]
+    assert window.flush(depth_range_m=RANGE) == []
+
+
+def test_a_view_from_the_same_place_does_not_spoil_the_others():
+    reference = view(0.0)
+    points = sample_points(reference, RANGE)
+    candidates = [view(0.0, turn=0.2), view(0.14), view(0.2), view(0.1, turn=0.9)]
+    chosen = choose_sources(reference, candidates, points, count=4)
+    assert [found.center_m[0] for found in chosen] == [0.14, 0.2]
+
+
 def test_a_window_is_bounded():
     window, _ = run(NEWEST, count=50)
     assert len(window) == NEWEST.window and window.num_keyframes == 50

@@ -308,12 +308,34 @@ def test_mono_takes_the_camera_beside_it_or_another_one(start: Any) -> None:
     assert overrides(launched, 'mono_node') == {'model': 'tio_depth', 'use_sim_time': False}
 
 
+def test_matcher_takes_frames_of_a_camera_or_none(start: Any) -> None:
+    launched = start('matcher', camera='/cam/', model='loftr', variant='coarse_student')
+    node = launched.nodes['matcher_node']
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'matcher.yaml')
+    remaps = dict(node.remappings)
+    assert remaps['image_raw'] == '/cam/image_raw'
+    assert remaps['camera_info'] == '/cam/camera_info'
+    expected = {'model': 'loftr', 'variant': 'coarse_student', 'use_sim_time': False}
+    assert overrides(launched, 'matcher_node') == expected
+    assert overrides(start('matcher', input='none'), 'matcher_node')['input'] == 'none'
+
+
 @pytest.mark.parametrize('stem', [path.name.split('.')[0] for path in LAUNCH.glob('*.launch.py')])
 def test_every_launch_file_describes_its_arguments_and_starts_its_node(
     start: Any, stem: str
 ) -> None:
     launched = start(stem)
     assert f'{stem}_node' in launched.nodes
-    names = {'namespace', 'params_file', 'use_sim_time', 'model'}
+    names = {'namespace', 'params_file', 'use_sim_time'}
     assert names <= set(launched.arguments)
     assert all(argument.description.endswith('.') for argument in launched.arguments.values())
+
+
+@pytest.mark.parametrize('stem', ['stereo', 'mono'])
+def test_rviz_never_leaves_the_namespace(start: Any, stem: str) -> None:
+    node = start(stem, rviz='true', namespace='front').nodes['rviz2']
+    config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))
+    remaps = dict(node.remappings)
+    for display in config['Visualization Manager']['Displays']:
+        if 'Topic' in display:
+            assert not remaps[display['Topic']['Value']].startswith('/')

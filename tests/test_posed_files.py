@@ -180,14 +180,41 @@ def broken(folder, path, old, new):
 
 
 @pytest.mark.parametrize(
+    ('old', 'new', 'says'),
+    [
+        ('extrinsic', 'extrinsc', "'extrinsic' is missing"),
+        ('425.0', 'near', "line 12: the line of depths holds 'near'"),
+        ('425.0 2.5 192 902.5', '900 -1 192', 'line 12: the depth range'),
+        ('425.0 2.5 192 902.5', '', 'no last line'),
+        ('200', 'nan', "line 8: the matrix 'intrinsic' holds NaN"),
+        ('0 0 1\n\n425.0 2.5 192 902.5\n', '', "line 7: 'intrinsic' has 6 of 9"),
+    ],
+)
+def test_a_damaged_cam_file_costs_its_own_view_alone(mvsnet_folder, old, new, says):
+    file = mvsnet_folder / 'cams' / '00000001_cam.txt'
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    folder = read_posed_folder(mvsnet_folder)
+    assert [view.name for view in folder.views] == ['00000000', '00000002']
+    assert [view.sources for view in folder.views] == [(1,), ()]
+    ((name, error),) = folder.refused
+    assert (name, error.reason) == ('00000001', 'posed_file')
+    assert file.name in str(error) and says in str(error)
+
+
+def test_a_missing_cam_file_is_a_view_without_a_pose(mvsnet_folder):
+    (mvsnet_folder / 'cams' / '00000002_cam.txt').unlink()
+    folder = read_posed_folder(mvsnet_folder)
+    assert [view.sources for view in folder.views] == [(1,), (0,)]
+    assert '00000002_cam.txt' in str(folder.refused[0][1])
+
+
+@pytest.mark.parametrize(
     ('path', 'old', 'new', 'says'),
     [
-        ('cams/00000001_cam.txt', 'extrinsic', 'extrinsc', "'extrinsic' is missing"),
-        ('cams/00000001_cam.txt', '425.0', 'near', 'no number'),
-        ('cams/00000001_cam.txt', '425.0 2.5 192 902.5', '900 -1 192', 'depth range'),
-        ('cams/00000001_cam.txt', '425.0 2.5 192 902.5', '', 'no last line'),
-        ('cams/00000001_cam.txt', '200', 'nan', 'NaN'),
         ('pair.txt', '2 1 9.5', '3 1 9.5', 'line 3'),
+        ('pair.txt', '1\n1 0 4.0', '0\n1 0 4.0', 'line 4'),
         ('pair.txt', '3\n0', 'x\n0', 'line 1'),
         ('pair.txt', '3\n0', '4\n0', '9 lines'),
         ('pair.txt', '1 1 2.0', '1 7 2.0', 'sources [7]'),
@@ -215,8 +242,27 @@ def test_poses_that_do_not_fit_the_images(poses_folder):
     (poses_folder / 'images' / '3.png').write_bytes(b'x')
     with pytest.raises(InputError, match='3 poses for 4 images'):
         read_posed_folder(poses_folder)
-    (poses_folder / 'frame_rows.csv').write_text('file,pose_row\n0.png,0\n')
-    with pytest.raises(InputError, match=r'frame_rows\.csv'):
+    table = poses_folder / 'frame_rows.csv'
+    for text in ('0.png,0\n', 'file,pose_row\n0.png,x\n', 'file,pose_row\n0.png,3\n'):
+        table.write_text(text)
+        with pytest.raises(InputError, match=r'frame_rows\.csv'):
+            read_posed_folder(poses_folder)
+
+
+def test_images_without_a_pose_are_refused_by_name(poses_folder):
+    (poses_folder / 'frame_rows.csv').write_text('file,pose_row\n0.png,0\n2.png,1\n')
+    folder = read_posed_folder(poses_folder)
+    assert [view.name for view in folder.views] == ['0', '2']
+    ((name, error),) = folder.refused
+    assert (name, error.reason) == ('1', 'no_pose') and '1.png' in str(error)
+
+
+def test_endings_in_capitals_count_and_equal_names_are_refused(poses_folder):
+    images = poses_folder / 'images'
+    (images / '1.png').rename(images / '1.JPG')
+    assert [view.name for view in read_posed_folder(poses_folder).views] == ['0', '1', '2']
+    (images / '2.png').rename(images / '1.png')
+    with pytest.raises(InputError, match="two images are called '1'"):
         read_posed_folder(poses_folder)
 
 
@@ -232,6 +278,12 @@ def test_a_nan_pose_is_refused_when_the_view_is_made(poses_folder):
 def test_an_image_of_another_size_is_refused(colmap_folder):
     view = read_posed_folder(colmap_folder).views[0]
     with pytest.raises(InputError, match='80x60'):
+        view.view(np.zeros((60, 80, 3), np.uint8), stamp_ns=0)
+
+
+def test_intrinsics_of_another_resolution_are_refused(poses_folder):
+    view = read_posed_folder(poses_folder).views[0]
+    with pytest.raises(CalibrationError, match='another resolution'):
         view.view(np.zeros((60, 80, 3), np.uint8), stamp_ns=0)
 
 
@@ -258,7 +310,7 @@ def test_colmap_names_do_not_lead_outside(tmp_path):
     write_colmap_text(tmp_path / 'sparse')
     path = tmp_path / 'sparse' / 'images.txt'
     path.write_text(path.read_text().replace(' 0.png', ' ../other/0.png'))
-    with pytest.raises(InputError, match='not there'):
+    with pytest.raises(InputError, match='leads outside'):
         read_posed_folder(tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,12 +11,15 @@ import numpy as np
 
 from depth_ros.cli.images import read_rgb
 from depth_ros.errors import InputError
-from depth_ros.keyframes import DepthRange, KeyframeSettings, KeyframeWindow, ViewSet, view_set
+from depth_ros.keyframes import DepthRange, KeyframeSettings, KeyframeWindow, ViewSet
 from depth_ros.posed_files.values import NS_PER_VIEW, PosedFolder, ViewFile
 from depth_ros.posed_view import PosedView
-from depth_ros.view_selection import choose_sources, sees
+from depth_ros.view_selection import choose_sources, sample_points, sees
 
-KEPT_IMAGES = 24
+NUM_NEIGHBOURS = 10
+"""Views that a map is compared with when photographs are fused, as in MVSNet's lists."""
+MIN_POINTS, MAX_POINTS = 16, 400
+"""Sparse points that choose sources: fewer say too little, more say nothing new."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -28,16 +31,24 @@ class PlannedSet:
         depth_range_m: Nearest and farthest depth.
         files: Image files, the reference's first.
         done: Share of the folder that this set ends, 0..1.
+        neighbours: Names of the views whose maps it is fused with; empty in a sequence, where
+            maps are fused as they come.
     """
 
     views: ViewSet
     depth_range_m: DepthRange
     files: tuple[Path, ...]
     done: float
+    neighbours: tuple[str, ...] = ()
 
 
 class FolderPlan:
-    """Goes through a folder once; views that cannot be used are told to ``refuse``."""
+    """Goes through a folder once; views that cannot be used are left out and told.
+
+    Attributes:
+        folder: What is gone through.
+        refused: Name and reason of each view that was left out so far.
+    """
 
     def __init__(
         self,
@@ -56,16 +67,21 @@ class FolderPlan:
             has_own_range: Whether ``depth_range_m`` was asked for and goes before the folder's.
         """
         self.folder = folder
-        self.refused: list[tuple[str, InputError]] = []
+        self.refused: list[tuple[str, InputError]] = list(folder.refused)
         self._settings = settings
         self._range_m = depth_range_m
         self._has_own_range = has_own_range
-        self._files = {view.name: view for view in folder.views}
-        self._read = lru_cache(KEPT_IMAGES)(self._load)
+        self._index = {view.name: at for at, view in enumerate(folder.views)}
+        self._read = lru_cache(2 * (1 + settings.num_sources))(self._load)
+        self._outlined: list[PosedView | None] = []
 
     def __iter__(self) -> Iterator[PlannedSet]:
         """Give the sets in order."""
         return self._sequence() if self.folder.is_sequence else self._listed()
+
+    def view(self, name: str) -> PosedView:
+        """Read a view again."""
+        return self._read(self._index[name])
 
     def _load(self, index: int) -> PosedView:
         file = self.folder.views[index]
@@ -81,7 +97,7 @@ class FolderPlan:
         count = len(self.folder.views)
         for index in range(count):
             try:
-                found = window.add(self._read(index), depth_range_m=self._range_m)
+                found = window.add(self._load(index), depth_range_m=self._range_m)
             except InputError as error:
                 self.refused.append((self.folder.views[index].name, error))
                 continue
@@ -93,55 +109,88 @@ class FolderPlan:
     def _listed(self) -> Iterator[PlannedSet]:
         """Take every view as a reference, with the sources that the folder or its points give."""
         count = len(self.folder.views)
-        for index in range(count):
+        for index, file in enumerate(self.folder.views):
             try:
-                found = self._sources_of(index)
+                reference = self._read(index)
+                ranked = self._ranked(index)
+                sources = self._readable(file, ranked)
             except InputError as error:
-                self.refused.append((self.folder.views[index].name, error))
+                self.refused.append((file.name, error))
                 continue
-            yield self._planned(found, (index + 1) / count)
+            names = [self.folder.views[at].name for at in ranked[:NUM_NEIGHBOURS]]
+            views = ViewSet(reference=reference, sources=sources)
+            yield self._planned(views, (index + 1) / count, neighbours=names)
 
-    def _sources_of(self, index: int) -> ViewSet:
-        reference, file = self._read(index), self.folder.views[index]
-        if file.sources is not None:
-            chosen = file.sources[: self._settings.num_sources]
-            return ViewSet(reference=reference, sources=tuple(map(self._read, chosen)))
-        others = [at for at in range(len(self.folder.views)) if at != index]
-        nearest = sorted(others, key=lambda at: self._distance(index, at))[: 4 * KEPT_IMAGES // 5]
-        candidates = [self._read(at) for at in nearest]
-        found = self._by_points(reference, candidates)
-        found = found or view_set(
-            reference, candidates, self._settings, depth_range_m=self._range(file)
-        )
-        if found is None:
+    def _readable(self, file: ViewFile, ranked: Sequence[int]) -> tuple[PosedView, ...]:
+        """Read the best sources; one that cannot be read gives way to the next.
+
+        Raises:
+            InputError: Reason ``'views'`` if too few are left.
+        """
+        sources: list[PosedView] = []
+        for index in ranked:
+            if len(sources) == self._settings.num_sources:
+                break
+            try:
+                sources.append(self._read(index))
+            except InputError:
+                continue  # It is named where it would be the reference.
+        if len(sources) < self._settings.min_sources:
             raise InputError(
                 'views',
-                f'view {file.name} has fewer than {self._settings.min_sources} other views that '
-                'see the same at a useful angle; take more pictures of it',
+                f'view {file.name} has {len(sources)} other views that see the same at a useful '
+                f'angle, needed are {self._settings.min_sources}; take more pictures of it',
             )
-        return found
+        return tuple(sources)
 
-    def _by_points(self, reference: PosedView, candidates: list[PosedView]) -> ViewSet | None:
-        """Choose by the sparse points that views share; None where there are too few."""
-        points = self.folder.points
-        seen = points[sees(reference, points)] if len(points) else points
-        if len(seen) < 16:
-            return None
-        chosen = choose_sources(reference, candidates, seen, count=self._settings.num_sources)
-        if len(chosen) < self._settings.min_sources:
-            return None
-        return ViewSet(reference=reference, sources=tuple(chosen))
+    def _ranked(self, index: int) -> Sequence[int]:
+        """Give the indices of a reference's sources, best first."""
+        file = self.folder.views[index]
+        if file.sources is not None:
+            return file.sources
+        outlines = self._outlines()
+        reference = outlines[index]
+        if reference is None:
+            return ()
+        others = [view for at, view in enumerate(outlines) if view is not None and at != index]
+        points = self._points(reference) if len(self.folder.points) else np.empty((0, 3))
+        if len(points) < MIN_POINTS:
+            points = sample_points(reference, self._range(file))
+        count = max(NUM_NEIGHBOURS, self._settings.num_sources)
+        chosen = choose_sources(reference, others, points, count=count)
+        return [self._index[view.name] for view in chosen]
 
-    def _distance(self, first: int, second: int) -> float:
-        poses = [self.folder.views[at].world_from_camera for at in (first, second)]
-        turn = float(np.arccos(np.clip(poses[0][:3, 2] @ poses[1][:3, 2], -1.0, 1.0)))
-        return float(np.linalg.norm(poses[0][:3, 3] - poses[1][:3, 3])) + turn
+    def _points(self, reference: PosedView) -> np.ndarray:
+        """Give some of the sparse points that a reference sees, ``(N, 3)``."""
+        seen = np.flatnonzero(sees(reference, self.folder.points))
+        step = max(1, -(-len(seen) // MAX_POINTS))
+        return self.folder.points[seen[::step]]
 
-    def _planned(self, views: ViewSet, done: float) -> PlannedSet:
+    def _outlines(self) -> list[PosedView | None]:
+        """Give every view with its camera and pose but no pixels; None where they are bad."""
+        if not self._outlined:
+            self._outlined = [_outline(file) for file in self.folder.views]
+        return self._outlined
+
+    def _planned(
+        self, views: ViewSet, done: float, *, neighbours: Sequence[str] = ()
+    ) -> PlannedSet:
         names = [views.reference.name, *(source.name for source in views.sources)]
+        files = [self.folder.views[self._index[name]] for name in names]
         return PlannedSet(
             views=views,
-            depth_range_m=self._range(self._files[views.reference.name]),
-            files=tuple(self._files[name].image for name in names),
+            depth_range_m=self._range(files[0]),
+            files=tuple(file.image for file in files),
             done=done,
+            neighbours=tuple(neighbours),
         )
+
+
+def _outline(file: ViewFile) -> PosedView | None:
+    """Make a view without reading its image: one black pixel stands for all."""
+    if file.size is None:
+        return None
+    try:
+        return file.view(np.broadcast_to(np.uint8(0), (*file.size, 3)), stamp_ns=0)
+    except InputError:
+        return None

@@ -17,6 +17,7 @@ from depth_ros.pictures import stereo_panel, write_picture
 from depth_ros.pointcloud_file import points_of_cloud, write_ply
 from depth_ros.results import DepthResult
 from depth_ros.stereo import StereoOutput
+from depth_ros.whole_file import whole_file
 
 MILLIMETRES_MAX = 65535
 OutputT = TypeVar('OutputT')
@@ -229,9 +230,8 @@ def depth_percentiles(depth: np.ndarray) -> dict[str, float | None]:
 
 def write_json(path: Path, record: Mapping[str, object]) -> None:
     """Write JSON under a temporary name and rename it, so that no half file is ever found."""
-    draft = path.with_name(f'.{path.name}.part')
-    draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
-    draft.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
 
 
 def file_identity(path: Path) -> Record:

@@ -174,8 +174,8 @@ def _view(
 def _image_path(folder: Path, name: str) -> Path:
     root = (folder / 'images').resolve()
     path = (root / name).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
-        raise damaged(folder / 'images' / name, 'is not there', 'put the images into images/')
+    if not path.is_relative_to(root):
+        raise damaged(folder / 'images' / name, 'leads outside images/', REMEDY)
     return path
 
 

@@ -8,7 +8,7 @@ from depth_ros.errors import InputError
 from depth_ros.posed_files.colmap import colmap_place, read_colmap_folder
 from depth_ros.posed_files.mvsnet import is_mvsnet_folder, read_mvsnet_folder
 from depth_ros.posed_files.poses import is_pose_folder, read_pose_folder
-from depth_ros.posed_files.values import PosedFolder
+from depth_ros.posed_files.values import PosedFolder, damaged
 
 
 def read_posed_folder(folder: Path, *, unit_m: float = 1.0) -> PosedFolder:
@@ -21,8 +21,20 @@ def read_posed_folder(folder: Path, *, unit_m: float = 1.0) -> PosedFolder:
 
     Raises:
         InputError: Reason ``'layout'`` if it is none of them, ``'posed_file'`` if a file is
-            damaged.
+            damaged or two views have one name. Views that cannot be used alone are in
+            ``refused``.
     """
+    found = _read(folder, unit_m)
+    seen: set[str] = set()
+    for view in found.views:
+        if view.name in seen:
+            what = f'two images are called {view.name!r}'
+            raise damaged(view.image, what, 'rename one, results are named after them')
+        seen.add(view.name)
+    return found
+
+
+def _read(folder: Path, unit_m: float) -> PosedFolder:
     if is_mvsnet_folder(folder):
         return read_mvsnet_folder(folder, unit_m=unit_m)
     if colmap_place(folder) is not None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from depth_ros.errors import InputError
 from depth_ros.posed_files.values import PosedFolder, ViewFile, damaged
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
+TABLE = 'frame_rows.csv'
 
 
 def is_pose_folder(folder: Path) -> bool:
@@ -40,13 +42,24 @@ def read_pose_folder(folder: Path) -> PosedFolder:
             world_from_camera=poses[row].reshape(4, 4),
         )
         for image, row in zip(images, rows, strict=True)
+        if row is not None
     ]
+    without = [image for image, row in zip(images, rows, strict=True) if row is None]
     return PosedFolder(
         layout='poses',
         views=tuple(views),
         is_sequence=True,
         is_metric=True,
         points=np.empty((0, 3)),
+        refused=tuple((image.stem, _no_pose(folder, image)) for image in without),
+    )
+
+
+def _no_pose(folder: Path, image: Path) -> InputError:
+    return InputError(
+        'no_pose',
+        f'{folder / TABLE} has no line for {image.name}, so nobody knows where it was taken; add '
+        'file,pose_row',
     )
 
 
@@ -57,7 +70,7 @@ def image_files(folder: Path) -> list[Path]:
         InputError: Reason ``'posed_file'`` if there are none.
     """
     for place in (folder / 'images', folder):
-        found = [path for path in sorted(place.glob('*')) if path.suffix in IMAGE_SUFFIXES]
+        found = [p for p in sorted(place.glob('*')) if p.suffix.lower() in IMAGE_SUFFIXES]
         if found:
             return found
     raise damaged(folder, 'no images (.png, .jpg)', 'put them into its folder images/')
@@ -91,8 +104,9 @@ def _rows(path: Path) -> list[np.ndarray]:
     return rows
 
 
-def _row_numbers(folder: Path, images: list[Path], num_poses: int) -> list[int]:
-    table = folder / 'frame_rows.csv'
+def _row_numbers(folder: Path, images: list[Path], num_poses: int) -> list[int | None]:
+    """Give each image's row of ``poses.txt``, None for those that the table leaves out."""
+    table = folder / TABLE
     if not table.is_file():
         if num_poses != len(images):
             what = f'{num_poses} poses for {len(images)} images'
@@ -100,12 +114,16 @@ def _row_numbers(folder: Path, images: list[Path], num_poses: int) -> list[int]:
             raise damaged(folder / 'poses.txt', what, remedy)
         return list(range(num_poses))
     with table.open(encoding='utf-8', newline='') as lines:
+        reader = csv.DictReader(lines)
         try:
-            rows = {row['file']: int(row['pose_row']) for row in csv.DictReader(lines)}
-            numbers = [rows[image.name] for image in images]
-        except (KeyError, TypeError, ValueError) as error:
-            remedy = 'give every image a line file,pose_row'
-            raise damaged(table, f'no good line for {error}', remedy) from error
-    if numbers and not 0 <= min(numbers) <= max(numbers) < num_poses:
-        raise damaged(table, f'rows {min(numbers)}..{max(numbers)} of {num_poses}', 'correct it')
-    return numbers
+            if not {'file', 'pose_row'} <= set(reader.fieldnames or ()):
+                raise ValueError(f'the first line names {reader.fieldnames}')
+            rows = {row['file']: int(row['pose_row']) for row in reader}
+        except (TypeError, ValueError) as error:
+            remedy = 'write the columns file,pose_row'
+            raise damaged(table, f'no good line ({error})', remedy) from error
+    outside = [f'{name}: {row}' for name, row in rows.items() if not 0 <= row < num_poses]
+    if outside:
+        what = f'poses.txt has rows 0..{num_poses - 1}, got {outside[0]}'
+        raise damaged(table, what, 'correct it')
+    return [rows.get(image.name) for image in images]

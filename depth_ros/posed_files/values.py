@@ -82,6 +82,8 @@ class PosedFolder:
             chosen as they come.
         is_metric: Whether lengths are metres; a structure-from-motion model's are not.
         points: ``(N, 3)`` sparse points of the world, or empty.
+        refused: Views that the folder names but whose camera or pose cannot be used: name and
+            why. They are in no other field.
     """
 
     layout: str
@@ -89,6 +91,7 @@ class PosedFolder:
     is_sequence: bool
     is_metric: bool
     points: np.ndarray
+    refused: tuple[tuple[str, InputError], ...] = ()
 
 
 def damaged(path: Path, what: str, remedy: str) -> InputError:

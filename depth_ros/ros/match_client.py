@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import rclpy
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -28,6 +27,7 @@ from depth_ros.messages import fill_camera_info, fill_image
 from depth_ros.results import MatchResult
 from depth_ros.ros.interfaces import require_interfaces
 from depth_ros.ros.patient_service import QUEUE_DEPTH
+from depth_ros.ros.qos import profile
 from depth_ros_interfaces.msg import TwoViewGeometry
 from depth_ros_interfaces.srv import MatchImages
 
@@ -100,8 +100,9 @@ class MatchClient:
         require_interfaces()
         self.caller = caller or f'{node.get_fully_qualified_name()}#{uuid.uuid4().hex[:12]}'
         self._node = node
-        qos = QoSProfile(depth=QUEUE_DEPTH)
-        self._client = node.create_client(MatchImages, service, qos_profile=qos)
+        self._client = node.create_client(
+            MatchImages, service, qos_profile=profile('reliable', QUEUE_DEPTH)
+        )
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until a matcher offers the service."""

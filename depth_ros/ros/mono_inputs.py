@@ -88,9 +88,15 @@ class MonoInputs:
             self._reference = ReferenceInput(self._node, self._parameters, self._inbox.complain)
 
     def _find_reference(self, stamp: int, camera: PinholeCamera) -> DepthResult | None:
+        """Give metric depth, or None and a warning: relative depth goes on without; any thread."""
         reference = self._reference
-        is_used = self._parameters.scale_mode == 'reference_depth'
-        return reference.shelf.find(stamp, camera) if reference and is_used else None
+        if reference is None or self._parameters.scale_mode != 'reference_depth':
+            return None
+        try:
+            return reference.shelf.find(stamp, camera)
+        except InputError as error:
+            self._inbox.complain(error.reason, str(error))
+            return None
 
     def _on_image(self, message: ImageMessage) -> None:
         try:

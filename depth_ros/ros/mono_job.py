@@ -67,7 +67,7 @@ class MonoJob:
         """Decode the image and find its reference.
 
         Raises:
-            InputError: If a message cannot be used.
+            InputError: If the image cannot be used.
         """
         frame = decode_frame(
             self.image, self.camera, stamp_ns=self.stamp_ns, is_rectified=self.is_rectified
@@ -147,7 +147,8 @@ class ReferenceShelf:
         try:
             depth = decode_depth(message)
         except ImageError as error:
-            raise ImageError('reference_image', f'reference depth: {error}') from error
+            text = f'reference depth cannot be used: {error}'
+            raise ImageError('reference_image', text) from error
         return DepthResult(
             depth=depth,
             camera=self._camera(message, camera),

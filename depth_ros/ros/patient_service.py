@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from rclpy.task import Future
+
+from depth_ros.ros.qos import profile
 
 QUEUE_DEPTH = 64
 """Requests that DDS keeps until the executor takes them; with rclpy's 10 a flood loses some,
@@ -47,7 +48,7 @@ class PatientService:
             kind,
             name,
             self._on_request,
-            qos_profile=QoSProfile(depth=QUEUE_DEPTH),
+            qos_profile=profile('reliable', QUEUE_DEPTH),
             callback_group=group,
         )
         service.send_response = _forgiving(service.send_response)

@@ -22,9 +22,7 @@ from depth_ros.errors import RecipeError, ShapeError
 from depth_ros.models.crestereo.network_attention import (
     CrossAttention,
     SelfAttention,
-    position_table,
     to_map,
-    to_tokens,
 )
 from depth_ros.models.crestereo.network_correlation import (
     NUM_SAMPLES,
@@ -37,6 +35,7 @@ from depth_ros.models.crestereo.network_correlation import (
 from depth_ros.models.crestereo.network_features import NUM_FEATURES, FeatureEncoder
 from depth_ros.models.crestereo.network_update import NUM_HIDDEN, UpdateBlock
 from depth_ros.models.exportable import Exportable
+from depth_ros.models.loftr.network_transformer import position_table, to_tokens
 from depth_ros.tensors import TensorSpec
 
 GRAPH = 'crestereo'
@@ -142,7 +141,7 @@ class CreStereo(nn.Module):
         """
         offsets = _sample_offsets(self.conv_offset_16(left))
         height, width = left.shape[2:]
-        table = position_table(NUM_FEATURES, height, width, like=left)
+        table = position_table(NUM_FEATURES, height, width, has_fixed_positions=False, like=left)
         tokens = self.self_att_fn(to_tokens(torch.cat([left, right]) + table))
         left, right = self.cross_att_fn(*tokens.chunk(2))
         return DeformableCorrelation(

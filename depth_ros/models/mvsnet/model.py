@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, scaled_camera
+from depth_ros.choices import choice_from_name
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.models.base import Engines, Prepared
@@ -15,9 +16,8 @@ from depth_ros.models.mvsnet.slabs import (
     Sampling,
     cut_slabs,
     depth_hypotheses,
-    sampling_from_name,
 )
-from depth_ros.models.mvsnet.upsample import Upsampler, upsampling_from_name
+from depth_ros.models.mvsnet.upsample import Upsampler, Upsampling
 from depth_ros.preprocess import Placement, fit_from_name, fit_size, place_image
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
@@ -91,9 +91,9 @@ class MvsnetModel:
         self._map_size = (engine_height // STRIDE, engine_width // STRIDE)
         self._num_depths, self._num_sources = num_depths, num_sources
         self._num_slab_depths = min(num_slab_depths, num_depths)
-        self._sampling = sampling_from_name(sampling)
+        self._sampling = choice_from_name(Sampling, sampling, parameter='sampling')
         self._fit = fit_from_name(fit)
-        self._upsampling = upsampling_from_name(upsampling)
+        self._upsampling = choice_from_name(Upsampling, upsampling, parameter='upsampling')
         self._upsampler: Upsampler | None = None
         self._upsampler_placement: Placement | None = None
 

@@ -13,8 +13,6 @@ from enum import Enum
 
 import numpy as np
 
-from depth_ros.errors import ParameterError
-
 
 class Sampling(Enum):
     """How hypotheses are spread between the nearest and the farthest depth."""
@@ -70,18 +68,3 @@ def cut_slabs(depths: np.ndarray, size: int) -> Iterator[Slab]:
             depths=depths[planes.clip(0, count - 1)].astype(np.float32),
             inside=is_inside.astype(np.float32),
         )
-
-
-def sampling_from_name(name: str) -> Sampling:
-    """Read a parameter's text.
-
-    Raises:
-        ParameterError: If it is neither ``'linear'`` nor ``'inverse'``.
-    """
-    try:
-        return Sampling(name)
-    except ValueError:
-        known = ' or '.join(repr(member.value) for member in Sampling)
-        raise ParameterError(
-            f'sampling must be {known}, got {name!r}; correct the parameter'
-        ) from None

@@ -12,7 +12,6 @@ from enum import Enum
 
 import numpy as np
 
-from depth_ros.errors import ParameterError
 from depth_ros.models.mvsnet.projection import STRIDE
 from depth_ros.preprocess import Placement
 
@@ -32,21 +31,6 @@ class Upsampling(Enum):
 
     NEAREST = 'nearest'
     """The nearest one: no value that the network did not give."""
-
-
-def upsampling_from_name(name: str) -> Upsampling:
-    """Read a parameter's text.
-
-    Raises:
-        ParameterError: If it is none of the three.
-    """
-    try:
-        return Upsampling(name)
-    except ValueError:
-        known = ', '.join(repr(member.value) for member in Upsampling)
-        raise ParameterError(
-            f'upsampling must be one of {known}, got {name!r}; correct the parameter'
-        ) from None
 
 
 class Upsampler:
