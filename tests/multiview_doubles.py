@@ -54,7 +54,7 @@ class TruthProcessor:
         self, frame: MultiViewFrame, *, wanted: MultiViewWanted | None = None
     ) -> MultiViewOutput:
         check_frame(frame, min_overlap=self.settings.min_overlap)
-        depth = view_at(frame.reference.stamp_ns).depth
+        depth = self.depth_of(frame)
         is_searched = (depth >= frame.depth_min_m) & (depth <= frame.depth_max_m)
         depth = np.where(is_searched, depth, np.float32(np.nan))
         result = DepthResult(
@@ -65,6 +65,9 @@ class TruthProcessor:
             confidence=np.isfinite(depth).astype(np.float32),
         )
         return MultiViewOutput(frame=frame, depth=result, stages_s={'infer': 0.0})
+
+    def depth_of(self, frame: MultiViewFrame) -> np.ndarray:
+        return view_at(frame.reference.stamp_ns).depth
 
     def close(self) -> None:
         pass

@@ -125,9 +125,9 @@ def test_no_keyframe_is_a_reference_twice():
 def test_a_view_from_the_same_place_does_not_spoil_the_others():
     reference = view(0.0)
     points = sample_points(reference, RANGE)
-    candidates = [view(0.0, turn=0.2), view(0.14), view(0.2), view(0.1, turn=0.9)]
+    candidates = [view(0.0, turn=0.2), view(0.14), view(0.2), view(0.1, turn=1.3)]
     chosen = choose_sources(reference, candidates, points, count=4)
-    assert [found.center_m[0] for found in chosen] == [0.14, 0.2]
+    assert {found.center_m[0] for found in chosen} == {0.14, 0.2}
 
 
 def test_a_window_is_bounded():

@@ -63,7 +63,7 @@ def test_the_matrices_describe_the_pose():
 
 
 def test_the_covariance_is_that_of_the_errors():
-    """The mean of e' C^-1 e over many runs is the number of parameters: 5, here within 2x."""
+    """e' C^-1 e is chi-square with 5 degrees of freedom, whose median is 4.35."""
     values = []
     for seed in range(40):
         motion = moved_points(*MOTIONS['sideways'], seed=seed, count=200, outliers=0.1)
@@ -75,7 +75,7 @@ def test_the_covariance_is_that_of_the_errors():
         values.append(error @ np.linalg.pinv(found.covariance, rcond=1e-9) @ error)
         along = found.second_from_first[:3, 3]
         assert abs(along @ found.covariance[:3, :3] @ along) < 1e-9
-    assert 2.5 < np.mean(values) < 10
+    assert 2.5 < np.median(values) < 8
 
 
 def test_a_wrong_match_of_high_leverage_does_not_bend_the_pose():

@@ -86,20 +86,27 @@ class MapFolder:
         self._identity = dict(identity)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def finished(self, planned: PlannedSet) -> tuple[Record, np.ndarray, np.ndarray] | None:
-        """Give record, depth and confidence of a reference that is done with the same inputs."""
-        name = planned.views.reference.name
+    def load(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Give depth and confidence of a view; None where they are missing or cut short."""
         try:
-            record = json.loads(self._path(name, '.json').read_text(encoding='utf-8'))
             depth = np.load(self._path(name, DEPTH), allow_pickle=False)
             confidence = np.load(self._path(name, CONFIDENCE), allow_pickle=False)
         except (OSError, ValueError, EOFError):
+            return None
+        return depth, confidence
+
+    def finished(self, planned: PlannedSet) -> Record | None:
+        """Give the record of a reference that is done with the same inputs, else None."""
+        name = planned.views.reference.name
+        try:
+            record = json.loads(self._path(name, '.json').read_text(encoding='utf-8'))
+        except (OSError, ValueError):
             return None
         if not isinstance(record, dict) or record.get('made_from') != self._made_from(planned):
             return None
         if not all(self._path(name, KINDS[kind].suffix).is_file() for kind in self._kinds):
             return None
-        return record, depth, confidence
+        return record
 
     def write(
         self, planned: PlannedSet, view: DepthView, *, title: str, details: Mapping[str, object]

@@ -35,6 +35,9 @@ TASKS: dict[str, TaskCommand] = {
     'match': TaskCommand(
         module='depth_ros.cli.run_match', summary='two images to point pairs and their geometry'
     ),
+    'odometry': TaskCommand(
+        module='depth_ros.cli.run_odometry', summary='a sequence or a bag to a trajectory'
+    ),
 }
 """Every task by name. Adding one adds a module and a line here."""
 

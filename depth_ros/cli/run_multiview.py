@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,27 +12,27 @@ from depth_ros import __version__
 from depth_ros.cli.arguments import add_engine_arguments
 from depth_ros.cli.command_parser import EXIT_FAILED
 from depth_ros.cli.multiview_outputs import KINDS, MapFolder, parse_kinds
-from depth_ros.cli.multiview_plan import FolderPlan, PlannedSet
+from depth_ros.cli.multiview_plan import FolderPlan
+from depth_ros.cli.multiview_runner import ReferenceRunner, Tally, run_plan
 from depth_ros.cli.outputs import Record, file_identity, write_json
-from depth_ros.cli.progress import Progress, open_progress
+from depth_ros.cli.progress import open_progress
 from depth_ros.cli.versions import installed_versions
-from depth_ros.consistency import ConsistencySettings, DepthView
+from depth_ros.consistency import ConsistencySettings
 from depth_ros.engines.recipe import parse_size
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.fusion import DepthFusion, FusionSettings
-from depth_ros.keyframes import KeyframeSettings, ReferenceChoice
-from depth_ros.multiview import MultiViewProcessor, MultiViewSettings, open_multiview
-from depth_ros.pointcloud_file import write_cloud
+from depth_ros.keyframes import DepthRange, KeyframeSettings, ReferenceChoice
+from depth_ros.multiview import MultiViewSettings, open_multiview
+from depth_ros.pointcloud_file import cloud_writer
 from depth_ros.posed_files.layouts import read_posed_folder
 from depth_ros.posed_files.values import PosedFolder
-from depth_ros.reconstruction import depth_view
-from depth_ros.rectify import MonoRectifier
-from depth_ros.view_selection import KeyframePolicy
+from depth_ros.view_selection import KeyframePolicy, typical_depth
 from depth_ros.voxel_map import VoxelSettings
 
 SUMMARY = 'summary.json'
 CLOUD = 'fused.ply'
 UNITS = {'m': 1.0, 'mm': 0.001}
+VOXEL_TO_DEPTH = 0.01
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -107,7 +104,12 @@ def _add_fusion_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--max-reprojection-px', type=float, default=rules.max_reprojection_px)
     group.add_argument('--max-depth-ratio', type=float, default=rules.max_depth_ratio)
     group.add_argument('--min-views', type=int, default=rules.min_views)
-    group.add_argument('--voxel-size-m', type=float, default=fusion.voxels.voxel_size_m)
+    group.add_argument(
+        '--voxel-size-m',
+        type=float,
+        help=f'default {fusion.voxels.voxel_size_m:g}; where lengths are not metres, '
+        f'{VOXEL_TO_DEPTH:g} of the typical depth',
+    )
     group.add_argument('--max-voxels', type=int, default=fusion.voxels.max_voxels)
     group.add_argument('--stride', type=int, default=fusion.stride, help='pixels a point')
     group.add_argument(
@@ -117,19 +119,26 @@ def _add_fusion_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_multiview(arguments: argparse.Namespace) -> int:
     """Run a folder; give the exit code: 2 if a view was refused."""
-    settings, fusion = _model_settings(arguments), _fusion_settings(arguments)
+    settings, depth_range_m = _model_settings(arguments), _depth_range(arguments)
     keyframes, kinds = _keyframe_settings(arguments), parse_kinds(arguments.write)
     folder = read_posed_folder(arguments.folder, unit_m=UNITS[arguments.unit])
+    if not folder.views:
+        raise folder.refused[0][1] if folder.refused else _no_views(arguments.folder)
+    fusion = _fusion_settings(arguments, folder)
     plan = FolderPlan(
         folder,
         keyframes,
-        depth_range_m=_depth_range(arguments),
+        depth_range_m=depth_range_m,
         has_own_range=arguments.depth_range is not None,
     )
-    maps = MapFolder(arguments.output, kinds, _identity(settings))
-    with open_progress() as progress, ReferenceRunner(settings, maps, progress) as runner:
-        tally = _run_plan(plan, runner, DepthFusion(fusion), is_again=arguments.overwrite)
     cloud = arguments.output / arguments.cloud
+    write_cloud = cloud_writer(cloud)
+    maps = MapFolder(arguments.output, kinds, _identity(settings))
+    with (
+        open_progress() as progress,
+        ReferenceRunner(settings, maps, progress, open_processor=open_multiview) as runner,
+    ):
+        tally = run_plan(plan, runner, DepthFusion(fusion), is_again=arguments.overwrite)
     write_cloud(cloud, tally.fusion.map.points, tally.fusion.map.colors)
     summary = _summary(tally, settings, folder, plan)
     write_json(arguments.output / SUMMARY, summary)
@@ -137,101 +146,8 @@ def run_multiview(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if plan.refused or tally.refused else 0
 
 
-@dataclass(slots=True, eq=False)
-class Tally:
-    """What became of the references; counts grow while running."""
-
-    fusion: DepthFusion
-    records: list[Record] = field(default_factory=list)
-    skipped: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-
-
-class ReferenceRunner:
-    """Runs references; the engines are opened when the first one needs them."""
-
-    def __init__(self, settings: MultiViewSettings, maps: MapFolder, progress: Progress) -> None:
-        """Remember what to run with."""
-        self.progress = progress
-        self.maps = maps
-        self._settings = settings
-        self._processor: MultiViewProcessor | None = None
-
-    def __enter__(self) -> ReferenceRunner:
-        """Give itself."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close the engines, if they were opened."""
-        if self._processor is not None:
-            self._processor.close()
-
-    def found(self, planned: PlannedSet) -> tuple[Record, DepthView] | None:
-        """Give what an earlier run left of a reference, None if it must be computed."""
-        done = self.maps.finished(planned)
-        if done is None:
-            return None
-        record, depth, confidence = done
-        frame = planned.views.reference.frame
-        frame = MonoRectifier(frame.camera).rectify(frame)
-        if depth.shape != frame.image.shape[:2] or confidence.shape != depth.shape:
-            return None
-        view = DepthView(
-            depth=depth,
-            confidence=confidence,
-            image=frame.image,
-            camera=frame.camera,
-            world_from_camera=planned.views.reference.world_from_camera,
-        )
-        return record, view
-
-    def run(self, planned: PlannedSet) -> tuple[Record, DepthView]:
-        """Compute and write one reference.
-
-        Raises:
-            InputError: If its views cannot be used.
-        """
-        if self._processor is None:
-            self._processor = open_multiview(self._settings, progress=self.progress)
-        output = self._processor.process(planned.views.frame(planned.depth_range_m))
-        view = depth_view(output, planned.views.reference.world_from_camera)
-        near, far = planned.depth_range_m
-        ran_by = self._processor.identity
-        title = (
-            f'{planned.views.reference.name} with {len(planned.views.sources)} sources | '
-            f'{ran_by.model} {ran_by.size} {ran_by.precision} on {ran_by.engine} | '
-            f'{near:.2f} to {far:.2f} m'
-        )
-        details = {
-            'stages_ms': {name: round(1e3 * s, 3) for name, s in output.stages_s.items()},
-            'ran_by': asdict(ran_by),
-        }
-        return self.maps.write(planned, view, title=title, details=details), view
-
-
-def _run_plan(
-    plan: FolderPlan, runner: ReferenceRunner, fusion: DepthFusion, *, is_again: bool
-) -> Tally:
-    """Run or take up every reference and fuse it; a bad one is told and counted."""
-    tally = Tally(fusion=fusion)
-    for planned in plan:
-        start = time.perf_counter()
-        done = None if is_again else runner.found(planned)
-        try:
-            record, view = done or runner.run(planned)
-        except InputError as error:
-            tally.refused[error.reason] += 1
-            _warn(f'{planned.views.reference.name} left out: {error}')
-            continue
-        added = fusion.add(view)
-        tally.records.append({**record, 'new_points': added})
-        tally.skipped += done is not None
-        tally.seconds += time.perf_counter() - start
-        runner.progress('depth and fusion', planned.done)
-    for name, refusal in plan.refused:
-        _warn(f'{name} left out: {refusal}')
-    return tally
+def _no_views(folder: Path) -> InputError:
+    return InputError('views', f'{folder} has no posed image; register some first')
 
 
 def _model_settings(arguments: argparse.Namespace) -> MultiViewSettings:
@@ -259,7 +175,9 @@ def _keyframe_settings(arguments: argparse.Namespace) -> KeyframeSettings:
     )
 
 
-def _fusion_settings(arguments: argparse.Namespace) -> FusionSettings:
+def _fusion_settings(arguments: argparse.Namespace, folder: PosedFolder) -> FusionSettings:
+    size = arguments.voxel_size_m
+    size = _voxel_size(folder, _depth_range(arguments)) if size is None else size
     return FusionSettings(
         consistency=ConsistencySettings(
             max_reprojection_px=arguments.max_reprojection_px,
@@ -267,14 +185,22 @@ def _fusion_settings(arguments: argparse.Namespace) -> FusionSettings:
             min_views=arguments.min_views,
             min_confidence=arguments.min_confidence,
         ),
-        voxels=VoxelSettings(voxel_size_m=arguments.voxel_size_m, max_voxels=arguments.max_voxels),
+        voxels=VoxelSettings(voxel_size_m=size, max_voxels=arguments.max_voxels),
         window=max(FusionSettings().window, arguments.min_views),
         stride=arguments.stride,
         see_through_ratio=1.0 if arguments.static else FusionSettings().see_through_ratio,
     )
 
 
-def _depth_range(arguments: argparse.Namespace) -> tuple[float, float]:
+def _voxel_size(folder: PosedFolder, depth_range_m: DepthRange) -> float:
+    """Give the edge of a voxel; a model without metres has a size of its own."""
+    if folder.is_metric:
+        return FusionSettings().voxels.voxel_size_m
+    ranges = [view.depth_range_m or depth_range_m for view in folder.views]
+    return VOXEL_TO_DEPTH * float(np.median([typical_depth(one) for one in ranges]))
+
+
+def _depth_range(arguments: argparse.Namespace) -> DepthRange:
     near, far = arguments.depth_range or (0.5, 10.0)
     if not 0.0 < near < far < np.inf:
         raise ParameterError(
@@ -304,7 +230,7 @@ def _summary(
         'model': settings.model,
         'layout': folder.layout,
         'is_metric': folder.is_metric,
-        'views': len(folder.views),
+        'views': len(folder.views) + len(folder.refused),
         'outputs': len(tally.records) - tally.skipped,
         'skipped': tally.skipped,
         'refused': dict(refused),
@@ -332,7 +258,3 @@ def _tell(summary: Record, cloud: Path, folder: PosedFolder) -> None:
         f'{summary["views"]} views; {points["points"]} points in {cloud} ({unit}), summary in '
         f'{cloud.parent / SUMMARY}'
     )
-
-
-def _warn(text: str) -> None:
-    print(f'depth-ros: {text}', file=sys.stderr)

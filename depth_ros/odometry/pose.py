@@ -8,7 +8,7 @@ the reprojection in the pose and ``s²`` from the residuals (Hartley and Zisserm
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,7 +25,8 @@ _RANSAC_CONFIDENCE = 0.9999
 _MIN_POINTS = 6
 _EDGE_RATIO = 1.05
 _CLEAR_SHARE = 0.9
-_SMOOTH_SHARE = 0.6
+_SMOOTH_SHARE = 0.4
+_UNDISPUTED_SHARE = 0.75
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,12 +38,15 @@ class RelativePose:
         covariance: ``(6, 6)`` in the keyframe's axes, x y z then rotations about fixed axes.
         is_inlier: ``(N,)`` bool of the points given.
         residual_px: Root mean square reprojection error of the inliers.
+        is_disputed: Whether clearly more points agree with another pose, which a smooth motion
+            would not have led to.
     """
 
     keyframe_from_frame: np.ndarray
     covariance: np.ndarray
     is_inlier: np.ndarray
     residual_px: float
+    is_disputed: bool = False
 
     @property
     def sigma_m(self) -> float:
@@ -107,7 +111,7 @@ def estimate_pose(
 
     A sideways step is nearly a turn for all that is far away, so a thing that moves by a few
     pixels can win RANSAC together with the background. The pose near the expected one is
-    therefore taken wherever nearly as many points agree with it.
+    therefore taken wherever a fair share of that many points agree with it.
 
     Args:
         points: ``(N, 3)`` in the keyframe's optical axes, metres, finite.
@@ -134,7 +138,10 @@ def estimate_pose(
     free = None if guess is None else _settled(seen, guess)
     if smooth is None or free is None:
         return smooth or free
-    return smooth if smooth.num_inliers >= _SMOOTH_SHARE * free.num_inliers else free
+    share = smooth.num_inliers / free.num_inliers
+    if share < _SMOOTH_SHARE:
+        return free
+    return replace(smooth, is_disputed=share < _UNDISPUTED_SHARE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -54,6 +54,7 @@ class Placement:
         keyframe: The keyframe.
         pose: The frame's pose in the world.
         sigma_m: Standard deviation of its position relative to the keyframe.
+        is_disputed: Whether clearly more matches agree with another pose.
         first: ``(N, 2)`` inliers in the keyframe's image.
         second: ``(N, 2)`` the same in the frame's.
         counts: What it stands on.
@@ -62,6 +63,7 @@ class Placement:
     keyframe: Keyframe
     pose: Pose
     sigma_m: float
+    is_disputed: bool
     first: np.ndarray
     second: np.ndarray
     counts: MatchCounts
@@ -224,6 +226,7 @@ class OdometryTracker:
         self._known = before.followed_by(placed.pose, frame.stamp_ns)
         self._candidate = None
         weakness = troubles.thin_evidence(placed.counts, placed.sigma_m, self.settings)
+        weakness = weakness or (troubles.DISPUTED if placed.is_disputed else None)
         is_keyframe = False
         if self._policy.is_due(placed.first, placed.second, placed.keyframe.camera):
             depth = usable_depth(frame, self.settings)
@@ -276,6 +279,7 @@ class OdometryTracker:
             keyframe=keyframe,
             pose=pose,
             sigma_m=relative.sigma_m,
+            is_disputed=relative.is_disputed,
             first=first[kept],
             second=second[kept],
             counts=counts,

@@ -26,6 +26,13 @@ def no_parallax(text: str) -> Trouble:
     return Trouble(reason=Reason.NO_PARALLAX, text=f'no direction of travel: {text}')
 
 
+DISPUTED = Trouble(
+    reason=Reason.DISPUTED,
+    text='more matches agree with another motion than with the steady one: something large moves '
+    'before the camera',
+)
+
+
 def clock(step_s: float) -> Trouble:
     """Say that time went back."""
     text = f'time went back by {-step_s:.1f} s, so odometry started again at a new origin'

@@ -39,6 +39,7 @@ class Reason(Enum):
     FEW_INLIERS = 'few_inliers'
     RESIDUAL = 'residual'
     UNSURE = 'unsure'
+    DISPUTED = 'disputed'
     JUMP = 'jump'
     GAP = 'gap'
     NO_FRAMES = 'no_frames'

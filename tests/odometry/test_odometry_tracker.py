@@ -44,7 +44,7 @@ def lose(drive: Drive) -> None:
 
 @pytest.mark.parametrize('frontend', ['sift', 'orb'])
 def test_the_room_drifts_below_one_percent_of_the_path(frontend: str) -> None:
-    path = shots('room', 45)
+    path = shots('room', NUM_FRAMES)
     drive = Drive(tracker(frontend))
     outputs = drive.all(path)
     assert all(output.state is TRACKING for output in outputs[1:])
@@ -60,7 +60,7 @@ def test_the_room_drifts_below_one_percent_of_the_path(frontend: str) -> None:
 
 def test_a_moving_object_does_not_take_the_pose_along() -> None:
     path = shots('moving_object', 30)
-    outputs = Drive(tracker('orb')).all(path)
+    outputs = Drive(tracker('sift')).all(path)
     errors = errors_m(outputs, path)
     assert max(errors) < 0.05
 
