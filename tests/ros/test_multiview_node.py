@@ -290,7 +290,7 @@ def test_the_search_follows_another_sensors_cloud(stage: Stage) -> None:
     assert changed.successful, changed.reason
     publisher = stage.robot.publishers['range/points']
     assert stage.robot.spin_until(publisher.get_subscription_count)
-    points = np.zeros((100, 3)) + (0.0, 0.0, 3.0)
+    points = np.tile((0.0, 0.0, 3.0), (100, 1))
     message = PointCloud2()
     fill_point_cloud(message, flat_cloud(points, np.zeros((100, 3), np.uint8)), PointField)
     message.header.frame_id = 'left_eye'
