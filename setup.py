@@ -53,6 +53,7 @@ setup(
         'cli': ['rich>=13', 'PyYAML>=5.4'],
         'viewer': ['viser>=1.1,<1.2'],
         'bags': ['rosbags>=0.11'],
+        'benchmarks': ['evo>=1.20'],
         'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
     },
     zip_safe=False,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -54,6 +54,9 @@ HEADER = (
     'evo ATE mm',
     'evo RPE mm',
 )
+COARSE_PX = 6.0
+"""Matches of the coarse student lie on a grid of 8 pixels."""
+
 EVERYTHING_GOES = TrackingSettings(max_speed_m_s=100.0, max_turn_rad_s=100.0)
 
 
@@ -166,12 +169,15 @@ def courses(options: argparse.Namespace) -> Iterator[Course]:
 def settings_of(frontend: str, course: Course, options: argparse.Namespace) -> OdometrySettings:
     name, _, variant = frontend.partition('/')
     weights = options.weights if name == Frontend.LOFTR.value else ''
+    tracking = course.tracking
+    if variant == COARSE_STUDENT:
+        tracking = replace(tracking, ransac_px=COARSE_PX, max_residual_px=COARSE_PX)
     matching = MatchSettings(variant=variant or 'outdoor_ds', weights=weights, num_threads=1)
     return OdometrySettings(
         source=course.source,
         frontend=Frontend(name),
         matching=matching,
-        tracking=course.tracking,
+        tracking=tracking,
     )
 
 

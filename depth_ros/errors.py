@@ -43,6 +43,10 @@ class EngineError(DepthRosError):
     """A runtime is missing, or an engine failed to load or to run."""
 
 
+class DeviceLostError(EngineError):
+    """The GPU failed in a way that no later call in this process survives."""
+
+
 class ArtifactError(EngineError):
     """An exported or built file is missing, stale, tampered with or out of tolerance."""
 

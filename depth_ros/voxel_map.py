@@ -71,12 +71,10 @@ class VoxelMap:
             colors: ``(N, 3)`` uint8 RGB.
         """
         self._round += 1
-        cells = np.floor(np.asarray(points, np.float64) / self.settings.voxel_size_m)
-        with np.errstate(invalid='ignore'):
-            is_good = (np.abs(cells) < _HALF).all(axis=1)
+        cells, is_good = cells_of(points, self.settings.voxel_size_m)
         if not is_good.any():
             return
-        keys = _pack(cells[is_good].astype(np.int64))
+        keys = packed(cells)
         values = np.concatenate([points[is_good], colors[is_good]], axis=1).astype(np.float64)
         found, inverse = np.unique(keys, return_inverse=True)
         inverse = inverse.reshape(-1)
@@ -142,7 +140,24 @@ class VoxelMap:
         return np.asarray(np.rint(means), np.uint8)
 
 
-def _pack(cells: np.ndarray) -> np.ndarray:
-    """Pack ``(N, 3)`` int64 cells into one int64 each."""
+def cells_of(points: np.ndarray, size_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the cubes of a grid in which points lie.
+
+    Args:
+        points: ``(N, 3)`` metres.
+        size_m: Edge of a cube.
+
+    Returns:
+        ``(n, 3)`` int64 cells of the points that have one, and ``(N,)`` bool which ones these
+        are: not those that are not finite, nor those a million cells away from the origin.
+    """
+    with np.errstate(invalid='ignore', over='ignore'):
+        cells = np.floor(np.asarray(points, np.float64) / size_m)
+        is_good = (np.abs(cells) < _HALF - 1).all(axis=1)
+    return cells[is_good].astype(np.int64), is_good
+
+
+def packed(cells: np.ndarray) -> np.ndarray:
+    """Pack ``(N, 3)`` int64 cells into one int64 each; neighbours along z follow each other."""
     x, y, z = (cells + _HALF).T
     return np.asarray((x << (2 * _BITS)) | (y << _BITS) | z)

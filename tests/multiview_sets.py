@@ -72,7 +72,7 @@ def hololens(
             depth_min_m=depth_range_m[0],
             depth_max_m=depth_range_m[1],
         ),
-        truth=_read_depth(folder / 'depth' / f'{reference}.png')[window],
+        truth=read_depth(folder / 'depth' / f'{reference}.png')[window],
     )
 
 
@@ -176,7 +176,7 @@ def _view(image: np.ndarray, camera: PinholeCamera) -> MonoFrame:
     )
 
 
-def _read_depth(path: Path) -> np.ndarray:
+def read_depth(path: Path) -> np.ndarray:
     """Read millimetres, 0 unknown, as metres, NaN unknown."""
     depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(np.float64) / 1000.0
     return np.where(depth > 0, depth, np.nan)

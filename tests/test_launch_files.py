@@ -320,6 +320,18 @@ def test_matcher_takes_frames_of_a_camera_or_none(start: Any) -> None:
     assert overrides(start('matcher', input='none'), 'matcher_node')['input'] == 'none'
 
 
+def test_odometry_takes_a_rig_or_a_camera_with_depth(start: Any) -> None:
+    remaps = dict(start('odometry', left='/rig/l').nodes['odometry_node'].remappings)
+    assert remaps['left/image_raw'] == '/rig/l/image_raw'
+    assert 'depth/image' not in remaps
+    given = {'source': 'rgbd', 'frontend': 'orb', 'base_frame': 'base_link'}
+    launched = start('odometry', camera='/cam', depth='/cam/aligned_depth', **given)
+    remaps = dict(launched.nodes['odometry_node'].remappings)
+    assert remaps['image_raw'] == '/cam/image_raw'
+    assert remaps['depth/image'] == '/cam/aligned_depth'
+    assert overrides(launched, 'odometry_node') == {**given, 'use_sim_time': False}
+
+
 @pytest.mark.parametrize('stem', [path.name.split('.')[0] for path in LAUNCH.glob('*.launch.py')])
 def test_every_launch_file_describes_its_arguments_and_starts_its_node(
     start: Any, stem: str
@@ -331,7 +343,7 @@ def test_every_launch_file_describes_its_arguments_and_starts_its_node(
     assert all(argument.description.endswith('.') for argument in launched.arguments.values())
 
 
-@pytest.mark.parametrize('stem', ['stereo', 'mono'])
+@pytest.mark.parametrize('stem', ['stereo', 'mono', 'odometry'])
 def test_rviz_never_leaves_the_namespace(start: Any, stem: str) -> None:
     node = start(stem, rviz='true', namespace='front').nodes['rviz2']
     config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from depth_ros.cli.arguments import (
     scalar,
     split_assignment,
 )
-from depth_ros.cli.progress import open_progress
+from depth_ros.cli.build_progress import interruptible, watched
+from depth_ros.cli.progress import Progress
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import open_graphs
+from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.exports import obtain_exports, plan_exports
+from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
 from depth_ros.engines.recipe import load_recipe, parse_size
+from depth_ros.engines.torch_build import DEVICES
+from depth_ros.errors import ParameterError
 
 EXPORT_ONLY = 'none'
 
@@ -28,10 +33,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         'build',
-        description='Export the weights of a recipe and build an engine from them. The engine is '
-        'compared with the float32 network once and refused where it is outside the tolerance.',
+        description='Export the weights of recipes and build engines from them. Every engine is '
+        'compared with the float32 network once and refused where it is outside the limits.',
     )
-    parser.add_argument('recipe', metavar='RECIPE', help='see depth-ros info')
+    parser.add_argument('recipes', metavar='RECIPE', nargs='+', help='see depth-ros info')
     add_engine_arguments(parser)
     parser.add_argument(
         '--option',
@@ -43,9 +48,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--engine', default='auto', help=f"runtime, default auto; '{EXPORT_ONLY}' only exports"
     )
-    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
     parser.add_argument(
-        '-o', '--output', type=Path, help='also copy the export there, to carry it to a robot'
+        '--precision',
+        default='f32',
+        metavar='P',
+        help='f32 (default), bf16 or f16; less than f32 must pass the accuracy gate',
+    )
+    parser.add_argument(
+        '-o', '--output', type=Path, help='also copy the exports there, to carry them to a robot'
     )
     parser.set_defaults(run=run)
 
@@ -54,37 +64,78 @@ def run(arguments: argparse.Namespace) -> int:
     """Export, build and say where everything is."""
     if arguments.engine != EXPORT_ONLY:
         check_engine(arguments.engine)
-    recipe = load_recipe(arguments.recipe)
-    plan = plan_exports(
-        recipe,
+    # Every mistake in the words is told before the first long build begins.
+    plans = [plan_of(name, arguments) for name in arguments.recipes]
+    cache = EngineCache()
+    monitor = BuildMonitor(BuildTimes(cache), on_phase=say_phase)
+    is_complete = False
+    try:
+        with interruptible(), watched(monitor):
+            for plan in plans:
+                lines = build(plan, arguments, cache, monitor)
+                print('\n'.join(lines), flush=True)
+        is_complete = True
+    finally:
+        monitor.finish(is_complete=is_complete)
+    return 0
+
+
+def plan_of(name: str, arguments: argparse.Namespace) -> ExportPlan:
+    """Decide what to build of one recipe.
+
+    Raises:
+        ParameterError: If one checkpoint is named for several recipes.
+        RecipeError: If there is no such recipe, size or option.
+    """
+    is_made_up = arguments.weights.startswith(SYNTHETIC)
+    if len(set(arguments.recipes)) > 1 and arguments.weights and not is_made_up:
+        raise ParameterError(
+            f'--weights {arguments.weights} belongs to one recipe, got '
+            f'{", ".join(arguments.recipes)}; build each with its own weights'
+        )
+    return plan_exports(
+        load_recipe(name),
         preset=arguments.preset or None,
         size=parse_size(arguments.size) if arguments.size else None,
         options=parse_options(arguments.option),
         weights=arguments.weights,
     )
-    with open_progress() as progress:
-        exports = obtain_exports(plan, EngineCache(), progress=progress)
-        lines = [f'exported {graph}: {path}' for graph, path in exports.items()]
-        if arguments.engine != EXPORT_ONLY:
-            engines = open_graphs(
-                recipe,
-                graphs=plan.graphs,
-                size=plan.variant.size,
-                options=plan.variant.options,
-                weights=arguments.weights or None,
-                runtime=arguments.engine,
-                precision=arguments.precision,
-                num_threads=arguments.threads,
-                progress=progress,
-            )
-            for engine in engines.values():
-                lines.append(f'built and checked: {engine.info.describe()}')
-                engine.close()
+
+
+def build(
+    plan: ExportPlan, arguments: argparse.Namespace, cache: EngineCache, progress: Progress
+) -> list[str]:
+    """Export and build one recipe; give what to tell about it."""
+    lines, exports = [], {}
+    if arguments.engine not in DEVICES:
+        exports = obtain_exports(plan, cache, progress=progress)
+        lines += [f'exported {graph}: {path}' for graph, path in exports.items()]
+    if arguments.engine != EXPORT_ONLY:
+        engines = open_graphs(
+            plan.recipe,
+            graphs=plan.graphs,
+            size=plan.variant.size,
+            options=plan.variant.options,
+            weights=arguments.weights or None,
+            runtime=arguments.engine,
+            precision=arguments.precision,
+            num_threads=arguments.threads,
+            cache=cache,
+            progress=progress,
+        )
+        for engine in engines.values():
+            lines.append(f'built and checked: {engine.info.describe()}')
+            engine.close()
     if arguments.output:
         copied = copy_exports(exports, arguments.output)
         lines.append(f'copied {copied} files to {arguments.output}; name it with --weights')
-    print('\n'.join(lines))
-    return 0
+    return lines
+
+
+def say_phase(phase: str) -> None:
+    """Tell a phase when it begins; outside a terminal the lines that follow repeat it."""
+    if not sys.stderr.isatty():
+        print(f'depth-ros: {phase}', file=sys.stderr, flush=True)
 
 
 def parse_options(words: Sequence[str]) -> dict[str, OptionValue]:

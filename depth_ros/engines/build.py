@@ -1,7 +1,8 @@
 """Open engines: choose a runtime, build or take from the cache, check once, refuse with figures.
 
-Every engine is compared with the float32 network's stored outputs before the cache takes it; a
-cached one was, with the same graph, runtime version, device, threads and tolerances.
+Every engine is compared with the float32 network's stored outputs before the cache takes it, and
+one of reduced precision with float32 on gate images too; a cached one was, with the same graph,
+runtime version, device, threads, tolerances and limits.
 """
 
 from __future__ import annotations
@@ -11,20 +12,27 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from importlib import import_module
 from pathlib import Path
 
 from depth_ros.engines.artifact import Artifact, Options, load_artifact
 from depth_ros.engines.base import Engine
+from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
 from depth_ros.engines.exports import (
-    ExportPlan,
-    is_stereo_trained,
     obtain_exports,
     plan_exports,
 )
+from depth_ros.engines.gate import (
+    FULL_PRECISION,
+    GateReference,
+    expect_decidable,
+    gate_key,
+    reference_outputs,
+    run_gate,
+)
+from depth_ros.engines.gate_measures import Measure
 from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
-from depth_ros.engines.recipe import Recipe, load_recipe
+from depth_ros.engines.recipe import Recipe, load_recipe, recipe_names
 from depth_ros.engines.runtime import (
     AUTO_ORDER,
     RUNTIMES,
@@ -33,12 +41,14 @@ from depth_ros.engines.runtime import (
     RuntimeStatus,
     available_runtimes,
 )
-from depth_ros.errors import EngineError, RecipeError, WeightsError
+from depth_ros.engines.torch_build import DEVICES, open_torch
+from depth_ros.errors import EngineError, RecipeError
 
 __all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, 'float | None'], None]
+_REFERENCES = ('openvino', 'onnxruntime')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +60,23 @@ class _Order:
     tolerances: Tolerances
     cache: EngineCache
     progress: Progress
+    gate: Measure | None = None
+    is_gated: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name and precision, for progress."""
+        return f'{self.artifact.name} in {self.settings.precision}'
+
+    def in_float32(self) -> _Order:
+        """Give the same in float32, as the gate's reference."""
+        return replace(
+            self,
+            settings=replace(self.settings, precision=FULL_PRECISION),
+            tolerances=self.artifact.manifest.tolerances[FULL_PRECISION],
+            gate=None,
+            is_gated=False,
+        )
 
 
 def open_engine(
@@ -59,6 +86,8 @@ def open_engine(
     precision: str = 'f32',
     num_threads: int = 0,
     tolerance: Tolerances | Tolerance | None = None,
+    gate: Measure | None = None,
+    ungated: bool = False,
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> Engine:
@@ -71,21 +100,31 @@ def open_engine(
         precision: ``'f32'``, or a lower one that the recipe and the runtime offer.
         num_threads: CPU threads, 0 lets the runtime choose.
         tolerance: Limits by output, or for all outputs; None takes the manifest's.
+        gate: What reduced precision may change; None takes that of the installed recipe.
+        ungated: Open reduced precision without the gate: for benchmarks and tests only, where
+            weights may be made up. It never shares a cached engine with a gated one.
         cache: Where built engines are kept; None takes the user's cache.
         progress: Called with a phase and a fraction (None where unknown) during long work.
 
     Raises:
-        ArtifactError: If a file was changed, or the engine is outside its tolerance.
+        ArtifactError: If a file was changed, or the engine is outside its tolerance or gate.
         EngineError: If the runtime is missing or refuses.
     """
     artifact = load_artifact(Path(onnx_path))
+    is_gated = precision != FULL_PRECISION and not ungated
+    if is_gated:
+        gate = gate or _recipe_gate(artifact)
     order = _Order(
         artifact=artifact,
         settings=_settings(precision, num_threads),
         tolerances=_tolerances(artifact, precision, tolerance),
         cache=cache or EngineCache(),
         progress=progress or _ignore,
+        gate=gate if is_gated else None,
+        is_gated=is_gated,
     )
+    if is_gated:
+        expect_decidable(artifact, gate, precision)
     if runtime == 'auto':
         engine = _open_auto(order)
     else:
@@ -109,6 +148,7 @@ def open_graphs(
     precision: str = 'f32',
     num_threads: int = 0,
     tolerance: Tolerances | Tolerance | None = None,
+    ungated: bool = False,
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Engine]:
@@ -127,6 +167,7 @@ def open_graphs(
         precision: As for ``open_engine``.
         num_threads: As for ``open_engine``.
         tolerance: As for ``open_engine``.
+        ungated: As for ``open_engine``.
         cache: Where exports and built engines are kept; None takes the user's cache.
         progress: As for ``open_engine``.
 
@@ -147,8 +188,14 @@ def open_graphs(
         options=options,
         weights=str(weights or ''),
     )
-    if runtime == 'torch':
-        return _open_torch(plan, precision, num_threads)
+    if runtime in DEVICES:
+        return open_torch(
+            plan,
+            engine=runtime,
+            precision=precision,
+            num_threads=num_threads,
+            ungated=ungated,
+        )
     cache = cache or EngineCache()
     with ExitStack() as stack:
         engines = {}
@@ -159,6 +206,8 @@ def open_graphs(
                 precision=precision,
                 num_threads=num_threads,
                 tolerance=tolerance,
+                gate=plan.recipe.graph(graph).gate,
+                ungated=ungated,
                 cache=cache,
                 progress=progress,
             )
@@ -207,11 +256,19 @@ def _build_or_load(name: str, runtime: Runtime, order: _Order) -> Engine:
     built: list[Engine] = []
 
     def build(folder: Path) -> Mapping[str, object]:
-        order.progress(f'compile {artifact.name} for {name}', None)
+        expect_building(f'the engine {order.label} on {name}', _command(name, order))
+        reference = _gate_reference(name, order) if order.is_gated else None
+        order.progress(f'compile {order.label} for {name}', None)
         engine = runtime.build(artifact, settings, folder)
         built.append(engine)
-        order.progress(f'check {artifact.name} on {name}', None)
-        return _check(engine, order)
+        order.progress(f'check {order.label} on {name}', None)
+        check: dict[str, object] = {'golden': _check(engine, order)}
+        if reference is not None and order.gate is not None:
+            order.progress(f'gate {order.label} on {name}', None)
+            verdict = run_gate(artifact.name, engine, order.gate, reference, settings.precision)
+            check['gate'] = verdict.as_dict()
+            logger.info('%s passed the gate: %s', order.label, verdict.describe())
+        return check
 
     try:
         folder = order.cache.obtain(_key(name, runtime, order), build)
@@ -220,6 +277,42 @@ def _build_or_load(name: str, runtime: Runtime, order: _Order) -> Engine:
             engine.close()
         raise
     return built[0] if built else runtime.load(artifact, settings, folder)
+
+
+def _gate_reference(name: str, order: _Order) -> GateReference:
+    """Run float32 on the gate images: on the first of these that works, closed before we build."""
+    assert order.gate is not None
+    artifact, precision = order.artifact, order.settings.precision
+    plain = order.in_float32()
+    reasons = []
+    for candidate in dict.fromkeys((*_REFERENCES, name)):
+        try:
+            engine = _open_named(candidate, plain)
+        except EngineError as error:
+            reasons.append(f'{candidate}: {error}')
+            continue
+        with engine:
+            order.progress(f'run gate images of {artifact.name} in float32', None)
+            return reference_outputs(artifact.name, engine, order.gate, precision)
+    raise EngineError(
+        f'the accuracy gate of {order.label} needs a float32 engine and none can be opened: '
+        f'{"; ".join(reasons)}'
+    )
+
+
+def _recipe_gate(artifact: Artifact) -> Measure | None:
+    """Give the gate of the installed recipe; None where there is no such recipe or gate."""
+    name, graph = artifact.manifest.recipe, artifact.manifest.graph
+    if name not in recipe_names():
+        return None
+    graphs = load_recipe(name).graphs
+    return graphs[graph].gate if graph in graphs else None
+
+
+def _command(name: str, order: _Order) -> str:
+    """Say what to type to build the engine."""
+    command = order.artifact.manifest.command
+    return f'{command} --engine {name} --precision {order.settings.precision}'
 
 
 def _check(engine: Engine, order: _Order) -> Mapping[str, object]:
@@ -250,8 +343,16 @@ def _key(name: str, runtime: Runtime, order: _Order) -> CacheKey:
             **runtime.options(order.settings),
             'golden': order.artifact.manifest.golden_sha256,
             'tolerances': json.dumps(tolerances, sort_keys=True),
+            **_gate_options(order),
         },
     )
+
+
+def _gate_options(order: _Order) -> dict[str, str]:
+    """Tell gated engines from ungated ones and other limits; nothing for float32."""
+    if order.settings.precision == FULL_PRECISION:
+        return {}
+    return {'gate': gate_key(order.gate) if order.is_gated else 'none'}
 
 
 def _settings(precision: str, num_threads: int) -> BuildSettings:
@@ -274,38 +375,6 @@ def _tolerances(
             'set precision to one of them'
         )
     return offered[precision]
-
-
-def _open_torch(plan: ExportPlan, precision: str, num_threads: int) -> dict[str, Engine]:
-    """Run the network itself, as tests and benchmarks do."""
-    if precision != 'f32':
-        raise EngineError(f"engine 'torch' runs in 'f32' only, got precision {precision!r}")
-    if not plan.weights:
-        raise WeightsError(
-            "engine 'torch' needs the checkpoint itself; set weights to its file, or use engine "
-            "'auto'"
-        )
-    missing = RUNTIMES['torch'].missing()
-    if missing:
-        raise EngineError(missing)
-    export = import_module('depth_ros.export')
-    torch_engine = import_module(RUNTIMES['torch'].module)
-    state = export.load_state(plan.recipe, plan.weights)
-    suffix = f' [{plan.weights}]' if plan.is_synthetic else ''
-    engines: dict[str, Engine] = {}
-    for graph, stem in plan.stems.items():
-        exportable = export.make_exportable(plan.recipe, graph, plan.variant, state)
-        engines[graph] = torch_engine.TorchEngine(
-            exportable.module,
-            inputs=exportable.inputs,
-            outputs=exportable.outputs,
-            graph=f'{stem}{suffix}',
-            num_threads=num_threads,
-        )
-        engines[graph].info = replace(
-            engines[graph].info, is_stereo_trained=is_stereo_trained(plan)
-        )
-    return engines
 
 
 def _ignore(phase: str, fraction: float | None) -> None:

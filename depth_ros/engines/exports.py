@@ -21,6 +21,7 @@ from depth_ros.engines.artifact import (
     file_sha256,
     manifest_path,
 )
+from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import is_importable
@@ -181,6 +182,8 @@ def _named_file(plan: ExportPlan, path: Path) -> dict[str, Path]:
 
 def _export_missing(plan: ExportPlan, files: dict[str, Path], progress: Progress | None) -> None:
     """Export the graphs that are not there yet; the caller holds the lock."""
+    command = plan.recipe.build_command(plan.variant, weights=plan.weights)
+    expect_building(f'the export {next(iter(files.values())).stem}', command)
     _expect_exporter(plan)
     from depth_ros import export
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from depth_ros.engines.artifact import Options, OptionValue
 from depth_ros.engines.base import EngineInfo
+from depth_ros.engines.gate_measures import Measure, read_measure
 from depth_ros.engines.golden import Tolerance
 from depth_ros.engines.recipe_reader import Section
 from depth_ros.errors import RecipeError
@@ -110,12 +111,14 @@ class Graph:
         options: Names of the recipe's options that change it.
         tolerances: Limits by precision, then by output; the precisions it offers are its keys.
         parts: Parts of the weights it needs, where a checkpoint may lack some.
+        gate: What reduced precision may change on the gate images; None refuses it.
     """
 
     name: str
     options: tuple[str, ...]
     tolerances: Mapping[str, Mapping[str, Tolerance]]
     parts: tuple[str, ...] = ()
+    gate: Measure | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -441,8 +444,9 @@ def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
     if 'f32' not in tolerances:
         section.fail('tolerances', "at least 'f32'", sorted(tolerances))
     parts = section.optional_texts('parts')
+    gate = read_measure(section.optional_section('gate'))
     section.finish()
-    return Graph(name=name, options=names, tolerances=tolerances, parts=parts)
+    return Graph(name=name, options=names, tolerances=tolerances, parts=parts, gate=gate)
 
 
 def _tolerance(section: Section) -> Tolerance:

@@ -145,6 +145,13 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         packages=('torch',),
         pip='pip install torch',
     ),
+    'torch_cuda': RuntimeEntry(
+        module='depth_ros.engines.torch_engine',
+        factory='',
+        library='torch',
+        packages=('torch',),
+        pip='pip install torch',
+    ),
 }
 """Every runtime by name. Adding one adds a module and a line here."""
 

@@ -1,18 +1,267 @@
-"""TensorRT: not available yet; asking for it says what to use instead."""
+"""TensorRT on NVIDIA GPUs, 8.6 to 11: plans from ONNX, replayed as CUDA graphs.
+
+Building and running take the library's Python package and ``cuda-python``, no torch. See
+``tensorrt_build`` for the builder, ``cuda_graph`` for how a frame runs.
+"""
 
 from __future__ import annotations
 
-from depth_ros.engines.runtime import RUNTIMES
-from depth_ros.errors import EngineError
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.base import EngineInfo
+from depth_ros.engines.cuda_graph import GraphedStep
+from depth_ros.engines.cuda_memory import Cuda
+from depth_ros.engines.gpu_options import GpuOptions, options_from_environment
+from depth_ros.engines.jetpack import TENSORRT_MISSING
+from depth_ros.engines.runtime import BuildSettings, is_importable
+from depth_ros.engines.session import SessionEngine
+from depth_ros.engines.tensorrt_build import (
+    FIRST_STRONGLY_TYPED,
+    PlanRequest,
+    build_plan,
+    is_strongly_typed,
+    library_log,
+    major_version,
+)
+from depth_ros.engines.timing_cache import TimingFile
+from depth_ros.errors import DeviceLostError, EngineError
+from depth_ros.tensors import Tensors, TensorSpec
+
+logger = logging.getLogger(__name__)
+_PLAN = 'tensorrt.plan'
+_OPSET_BEFORE_10 = 17
+_BF16_CAPABILITY = (8, 0)
+_DTYPES = {
+    'FLOAT': 'float32',
+    'HALF': 'float16',
+    'INT8': 'int8',
+    'UINT8': 'uint8',
+    'INT32': 'int32',
+    'INT64': 'int64',
+    'BOOL': 'bool',
+}
+_lost_objects: list[object] = []
+"""Engines of a lost GPU: freeing them would call into a driver that answers no more."""
 
 
 class TensorRtRuntime:
-    """Place of the TensorRT runtime; making one is refused."""
+    """TensorRT as the builder sees it."""
 
     def __init__(self) -> None:
-        """Refuse.
+        """Import the library and find the GPU.
 
         Raises:
-            EngineError: Always, naming the engines that work.
+            EngineError: If the library, cuda-python, the driver or the GPU is missing.
         """
-        raise EngineError(RUNTIMES['tensorrt'].unavailable)
+        try:
+            import tensorrt as trt
+        except (ImportError, OSError) as error:
+            raise EngineError(f'tensorrt cannot be imported ({error}); {TENSORRT_MISSING}') from error
+        self._trt = trt
+        self._cuda = Cuda()
+        self.version: str = str(trt.__version__)
+
+    def refusal(self, settings: BuildSettings) -> str:
+        """16 bit needs the package onnx from TensorRT 10 on, bf16 a GPU from Ampere on."""
+        options = _options(settings)
+        if settings.precision == 'bf16' and self._cuda.capability() < _BF16_CAPABILITY:
+            return "precision 'bf16' needs a GPU from Ampere on; use 'f16' or 'f32'"
+        if settings.precision == 'bf16' and not is_strongly_typed(self._trt, options):
+            return (
+                "precision 'bf16' needs TensorRT 10 or newer without DLA; use 'f16' or 'f32'"
+            )
+        if options.dla_core >= 0 and settings.precision != 'f16':
+            return f"the DLA computes in 'f16' only, got {settings.precision!r}; set precision"
+        if self._must_rewrite(settings) and not is_importable('onnx'):
+            return (
+                f'building {settings.precision!r} for TensorRT {self.version} rewrites the graph, '
+                'which needs the package onnx here, once; type: pip install onnx'
+            )
+        return ''
+
+    def device(self) -> str:
+        """GPU name, capability, memory and driver."""
+        return self._cuda.identity()
+
+    def options(self, settings: BuildSettings) -> Mapping[str, str]:
+        """Every option the plan was built with."""
+        return _options(settings).as_text()
+
+    def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
+        """Build a plan and load it, so that the check sees what later runs load."""
+        (folder / _PLAN).write_bytes(self._plan(artifact, settings))
+        return self.load(artifact, settings, folder)
+
+    def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
+        """Load a plan and record its CUDA graphs."""
+        options = _options(settings)
+        session = _TensorRtSession(self._trt, self._cuda, artifact, folder / _PLAN, options)
+        return SessionEngine(
+            info=EngineInfo(
+                runtime='tensorrt',
+                version=self.version,
+                precision=settings.precision,
+                device='cuda:0' if options.dla_core < 0 else f'dla:{options.dla_core}',
+                graph=artifact.name,
+            ),
+            inputs=artifact.manifest.inputs,
+            outputs=artifact.manifest.outputs,
+            session=session,
+        )
+
+    def _plan(self, artifact: Artifact, settings: BuildSettings) -> bytes:
+        options = _options(settings)
+        if options.builder == 'torch_tensorrt':
+            from depth_ros.engines.torch_tensorrt_builder import build_torch_plan
+
+            return build_torch_plan(artifact, settings, options)
+        request = PlanRequest(
+            onnx=self._graph(artifact, settings),
+            path=str(artifact.onnx),
+            precision=settings.precision,
+            options=options,
+            workspace_bytes=options.workspace_bytes(self._cuda.total_memory()),
+            timings=self._timings(settings),
+            progress=settings.progress,
+        )
+        return build_plan(self._trt, request)
+
+    def _graph(self, artifact: Artifact, settings: BuildSettings) -> bytes:
+        """Give the graph as this generation wants it."""
+        if not self._must_rewrite(settings):
+            return artifact.onnx.read_bytes()
+        from depth_ros.engines.onnx_precision import rewrite
+
+        is_strong = is_strongly_typed(self._trt, _options(settings))
+        return rewrite(
+            artifact.onnx,
+            precision=settings.precision if is_strong else 'f32',
+            opset=None if self._reads_opset_18 else _OPSET_BEFORE_10,
+        )
+
+    @property
+    def _reads_opset_18(self) -> bool:
+        return major_version(self._trt) >= FIRST_STRONGLY_TYPED
+
+    def _must_rewrite(self, settings: BuildSettings) -> bool:
+        is_lowered = settings.precision != 'f32' and is_strongly_typed(
+            self._trt, _options(settings)
+        )
+        return is_lowered or not self._reads_opset_18
+
+    def _timings(self, settings: BuildSettings) -> TimingFile | None:
+        if settings.cache_root is None:
+            return None
+        return TimingFile(settings.cache_root, version=self.version, device=self.device())
+
+
+class _TensorRtSession:
+    """A loaded plan with its context and its recorded step."""
+
+    def __init__(
+        self, trt: Any, cuda: Cuda, artifact: Artifact, plan: Path, options: GpuOptions
+    ) -> None:
+        manifest = artifact.manifest
+        self._runtime = trt.Runtime(library_log(trt))
+        if options.dla_core >= 0:
+            self._runtime.DLA_core = options.dla_core
+        if options.version_compatible:
+            self._runtime.engine_host_code_allowed = True
+        self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
+        if self._engine is None:
+            raise EngineError(
+                f'TensorRT {trt.__version__} cannot load {plan} '
+                f'({library_log(trt).last_error or "it gives no reason"}); remove it, the next '
+                f'start builds it again: rm -r {str(plan.parent)!r}'
+            )
+        _expect_tensors(trt, self._engine, artifact)
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise EngineError(
+                f'there is too little GPU memory to run {artifact.name}; end other programs, '
+                'choose a smaller size, or build with DEPTH_ROS_TENSORRT=low_memory=true'
+            )
+        self._step = GraphedStep(
+            cuda, manifest.inputs, manifest.outputs, self._context.execute_async_v3
+        )
+        try:
+            self._prepare()
+        except DeviceLostError:
+            self._abandon()
+            raise
+        except EngineError:
+            self._step.close()
+            raise
+
+    def start(self, slot: int, tensors: Tensors) -> None:
+        try:
+            self._step.start(slot, tensors)
+        except DeviceLostError:
+            self._abandon()
+            raise
+
+    def wait(self, slot: int) -> Tensors:
+        try:
+            return self._step.wait(slot)
+        except DeviceLostError:
+            self._abandon()
+            raise
+
+    def close(self) -> None:
+        self._step.close()
+        del self._context, self._engine, self._runtime
+
+    def _prepare(self) -> None:
+        for name, address in self._step.addresses.items():
+            if not self._context.set_tensor_address(name, address):
+                raise EngineError(
+                    f'TensorRT takes no buffer for {name!r}; remove the cached engine and build '
+                    'it again'
+                )
+        self._step.record(is_capturable=self._is_capturable)
+
+    def _is_capturable(self, stream: int) -> bool:
+        """Ask where the generation can say; else trying shows."""
+        ask = getattr(self._context, 'is_stream_capturable', None)
+        return True if ask is None else bool(ask(stream))
+
+    def _abandon(self) -> None:
+        """Keep the library's objects for good once the GPU is lost."""
+        _lost_objects.extend((self._context, self._engine, self._runtime))
+
+
+def _options(settings: BuildSettings) -> GpuOptions:
+    return settings.gpu if settings.gpu is not None else options_from_environment()
+
+
+def _expect_tensors(trt: Any, engine: Any, artifact: Artifact) -> None:
+    """Compare the plan's inputs and outputs with the manifest."""
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    for mode, specs in (
+        (trt.TensorIOMode.INPUT, artifact.manifest.inputs),
+        (trt.TensorIOMode.OUTPUT, artifact.manifest.outputs),
+    ):
+        found = {
+            name: (tuple(engine.get_tensor_shape(name)), _dtype(engine, name))
+            for name in names
+            if engine.get_tensor_mode(name) == mode
+        }
+        expected = {spec.name: _shape_and_dtype(spec) for spec in specs}
+        if found != expected:
+            raise EngineError(
+                f'{artifact.onnx} has {found} where its manifest says {expected}; make it again '
+                f'with: {artifact.manifest.command}'
+            )
+
+
+def _dtype(engine: Any, name: str) -> str:
+    kind = engine.get_tensor_dtype(name).name
+    return _DTYPES.get(kind, kind)
+
+
+def _shape_and_dtype(spec: TensorSpec) -> tuple[tuple[int, ...], str]:
+    return spec.shape, spec.dtype

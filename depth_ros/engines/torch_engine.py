@@ -1,8 +1,16 @@
-"""torch in eager mode: the reference for exports, tests and benchmarks; not for robots."""
+"""torch itself: the reference for exports and tests, and desktop GPUs without TensorRT.
+
+On CUDA the module runs in channels-last memory and is captured into a CUDA graph, so that a frame
+costs one launch. Half precision is torch's autocast: convolutions and matrix products in float16,
+while sampling, softmax and norms stay in float32.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,9 +21,16 @@ from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
 from depth_ros.tensors import Tensors, TensorSpec
 
+NUM_WARMUPS = 3
+"""Runs before a capture: libraries choose their kernels and allocate in them."""
+
+Outputs = tuple[torch.Tensor, ...]
+Run = Callable[..., Outputs]
+logger = logging.getLogger(__name__)
+
 
 class TorchEngine(SessionEngine):
-    """Runs a module as it is, in float32 on the CPU.
+    """Runs a module on the CPU as it is, or on a CUDA device, captured once.
 
     Setting the number of threads changes it for the whole process: torch has one pool.
     """
@@ -28,6 +43,9 @@ class TorchEngine(SessionEngine):
         outputs: Sequence[TensorSpec],
         graph: str = 'torch',
         num_threads: int = 0,
+        device: str = 'cpu',
+        precision: str = 'f32',
+        capture: GraphCapture | None = None,
     ) -> None:
         """Take a module, into evaluation mode.
 
@@ -37,21 +55,59 @@ class TorchEngine(SessionEngine):
             outputs: Specs of its outputs.
             graph: Name shown in diagnostics.
             num_threads: CPU threads, 0 for the default.
+            device: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
+            precision: ``'f32'``; on CUDA also ``'f16'``.
+            capture: Who records the graph; None takes CUDA's, and nobody on the CPU.
+
+        Raises:
+            EngineError: If the device or the precision cannot be had.
         """
+        expect_device(device, precision)
         threads = num_threads or default_threads()
         torch.set_num_threads(threads)
+        module = module.eval()
+        is_plain = device == 'cpu' and capture is None
+        session = (
+            _TorchSession(module, inputs, outputs)
+            if is_plain
+            else DeviceSession(
+                module, inputs, outputs, device=device, precision=precision, capture=capture
+            )
+        )
         super().__init__(
             info=EngineInfo(
-                runtime='torch',
+                runtime='torch' if is_plain else 'torch_cuda',
                 version=torch.__version__,
-                precision='f32',
-                device='cpu',
+                precision=precision,
+                device=device,
                 graph=graph,
                 num_threads=threads,
             ),
             inputs=inputs,
             outputs=outputs,
-            session=_TorchSession(module.eval(), inputs, outputs),
+            session=session,
+        )
+
+
+def expect_device(device: str, precision: str) -> None:
+    """Require that a device is there and computes in a precision.
+
+    Raises:
+        EngineError: Saying what to set instead.
+    """
+    if device == 'cpu' and precision != 'f32':
+        raise EngineError(
+            f"engine 'torch' runs in 'f32' only, got precision {precision!r}; use engine "
+            "'torch_cuda' on a machine with a GPU"
+        )
+    if precision not in ('f32', 'f16'):
+        raise EngineError(
+            f"engine 'torch_cuda' runs in 'f32' or 'f16', got precision {precision!r}; use 'f16'"
+        )
+    if device != 'cpu' and not torch.cuda.is_available():
+        raise EngineError(
+            f"engine 'torch_cuda' needs a CUDA device and torch {torch.__version__} sees none; "
+            "install a CUDA build of torch and the driver, or use engine 'auto'"
         )
 
 
@@ -75,9 +131,7 @@ class _TorchSession:
         try:
             self._outputs[slot] = run_module(self._module, arguments, self._specs)
         except RuntimeError as error:
-            raise EngineError(
-                f'torch failed while running ({error}); lower the engine size if memory ran out'
-            ) from error
+            raise _failed(error) from error
 
     def wait(self, slot: int) -> Tensors:
         return self._outputs[slot]
@@ -85,6 +139,114 @@ class _TorchSession:
     def close(self) -> None:
         self._module = None
         self._outputs = [{}] * NUM_SLOTS
+
+
+class GraphCapture(Protocol):
+    """Records the launches of a function on static tensors; tests put a stand-in here."""
+
+    def record(self, run: Callable[[], Outputs]) -> tuple[Outputs, Callable[[], None]]:
+        """Give the static outputs, and what fills them anew from the static inputs.
+
+        Raises:
+            RuntimeError: If something in the function cannot be captured.
+        """
+
+
+class CudaGraphCapture:
+    """The real one: warm up on a side stream, then capture (torch's own recipe)."""
+
+    def record(self, run: Callable[[], Outputs]) -> tuple[Outputs, Callable[[], None]]:
+        """Warm up and capture."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(NUM_WARMUPS):
+                run()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = run()
+        return outputs, graph.replay
+
+
+class DeviceSession:
+    """Static inputs on a device, replayed as one graph where it can be captured."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        *,
+        device: str,
+        precision: str,
+        capture: GraphCapture | None = None,
+    ) -> None:
+        """Move the module and record it.
+
+        Args:
+            module: In evaluation mode.
+            inputs: Specs of its inputs.
+            outputs: Specs of its outputs.
+            device: Where it runs.
+            precision: ``'f32'`` or ``'f16'``.
+            capture: Who records; None takes CUDA's.
+        """
+        self._specs = outputs
+        self._names = [spec.name for spec in inputs]
+        self._static = [
+            torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype), device=device)
+            for spec in inputs
+        ]
+        moved = module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._replay, self._results = self._recorded(
+            moved, device, precision, capture or CudaGraphCapture()
+        )
+        self._outputs: list[Tensors] = [{}] * NUM_SLOTS
+
+    def start(self, slot: int, tensors: Tensors) -> None:
+        """Copy in, run, and copy out: frames of both slots share the static memory."""
+        try:
+            with torch.inference_mode():
+                for static, name in zip(self._static, self._names, strict=True):
+                    static.copy_(torch.from_numpy(np.ascontiguousarray(tensors[name])))
+                self._replay()
+                results = zip(self._specs, self._results(), strict=True)
+                values = {spec.name: _host_copy(value, spec) for spec, value in results}
+        except RuntimeError as error:
+            raise _failed(error) from error
+        self._outputs[slot] = values
+
+    def wait(self, slot: int) -> Tensors:
+        """Give what ``start`` computed."""
+        return self._outputs[slot]
+
+    def close(self) -> None:
+        """Free the device's memory."""
+        self._replay, self._results = _closed, _no_outputs
+        self._static = []
+        self._outputs = [{}] * NUM_SLOTS
+
+    def _recorded(
+        self, module: torch.nn.Module, device: str, precision: str, capture: GraphCapture
+    ) -> tuple[Callable[[], None], Callable[[], Outputs]]:
+        """Capture the module, or run it launch by launch where that is impossible."""
+
+        def run() -> Outputs:
+            with torch.inference_mode(), _autocast(device, precision), _exact(precision):
+                return as_outputs(module(*self._static), self._specs)
+
+        try:
+            outputs, replay = capture.record(run)
+        except RuntimeError as error:
+            logger.warning('no CUDA graph, kernels are launched one by one: %s', error)
+            latest: list[Outputs] = [()]
+
+            def launch() -> None:
+                latest[0] = run()
+
+            return launch, lambda: latest[0]
+        return replay, lambda: outputs
 
 
 def run_module(
@@ -96,16 +258,58 @@ def run_module(
         EngineError: If it gives another number of outputs than there are specs.
     """
     with torch.inference_mode():
-        values = module(*arguments)
-    values = values if isinstance(values, (tuple, list)) else (values,)
-    if len(values) != len(outputs):
+        values = as_outputs(module(*arguments), outputs)
+    return {spec.name: value.numpy() for spec, value in zip(outputs, values, strict=True)}
+
+
+def as_outputs(values: object, outputs: Sequence[TensorSpec]) -> Outputs:
+    """Give a module's result as a tuple, one tensor per spec.
+
+    Raises:
+        EngineError: If it gives another number of outputs than there are specs.
+    """
+    found = tuple(values) if isinstance(values, (tuple, list)) else (values,)
+    if len(found) != len(outputs):
         raise EngineError(
-            f'the network gave {len(values)} outputs and declares {len(outputs)}; '
+            f'the network gave {len(found)} outputs and declares {len(outputs)}; '
             'fix exportable() in its network.py'
         )
-    return {spec.name: value.numpy() for spec, value in zip(outputs, values, strict=True)}
+    return found
 
 
 def to_torch(tensors: Tensors, specs: Sequence[TensorSpec]) -> tuple[torch.Tensor, ...]:
     """Copy named arrays into torch tensors, in the order of the specs."""
     return tuple(torch.from_numpy(np.array(tensors[spec.name])) for spec in specs)
+
+
+def _host_copy(value: torch.Tensor, spec: TensorSpec) -> np.ndarray:
+    """Copy to the host, also from the host: the static memory is the next frame's."""
+    copied: np.ndarray = value.to('cpu', getattr(torch, spec.dtype), copy=True).numpy()
+    return copied
+
+
+def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
+    """Give half precision without its weight cache, which must not live in a capture."""
+    if precision == 'f32':
+        return nullcontext()
+    kind = torch.device(device).type
+    return torch.autocast(kind, dtype=torch.float16, cache_enabled=False)
+
+
+def _exact(precision: str) -> AbstractContextManager[object]:
+    """Keep convolutions from rounding float32 to ten bits (TF32), which cuDNN does by default."""
+    return torch.backends.cudnn.flags(benchmark=True, allow_tf32=precision != 'f32')
+
+
+def _closed() -> None:
+    """Stand where a replay was."""
+
+
+def _no_outputs() -> Outputs:
+    return ()
+
+
+def _failed(error: RuntimeError) -> EngineError:
+    return EngineError(
+        f'torch failed while running ({error}); lower the engine size if memory ran out'
+    )

@@ -129,6 +129,7 @@ class OdometryProcessor:
         *,
         identity: Identity,
         stereo: StereoProcessor | None = None,
+        is_untrained: bool = False,
     ) -> None:
         """Take ownership of tracker and stereo.
 
@@ -137,9 +138,11 @@ class OdometryProcessor:
             settings: What runs.
             identity: Frontend and engine in words.
             stereo: Gives depth of keyframes; needed for source ``STEREO``.
+            is_untrained: Whether the frontend's weights are made up.
         """
         self.settings = settings
         self.identity = identity
+        self.is_untrained = is_untrained
         self._tracker = tracker
         self._stereo = stereo
         self._mono = _MonoPreparer()
@@ -149,6 +152,8 @@ class OdometryProcessor:
         """Say source, frontend and engines in one line."""
         stereo = f', depth by {self._stereo.describe()}' if self._stereo else ''
         what = 'metres' if self.settings.is_metric else 'direction only, no metres'
+        if self.is_untrained:
+            what = 'UNTRAINED, made-up weights: means nothing'
         source, frontend = self.settings.source.value, self.settings.frontend.value
         return f'odometry from {source} by {frontend} ({self.identity.engine}){stereo}: {what}'
 
@@ -289,6 +294,7 @@ def open_odometry(
         tracker,
         settings,
         identity=identity_of(pipeline, settings.frontend.value),
+        is_untrained=pipeline.is_untrained,
     )
     if settings.source is not Source.STEREO:
         return make_processor()

@@ -7,6 +7,7 @@ from typing import Generic
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from depth_ros.engines.build_monitor import BuildMonitor
 from depth_ros.errors import DepthRosError
 from depth_ros.ros.declare import DeclaredParameters
 from depth_ros.ros.loader import Loaded, ProcessorLoader
@@ -53,7 +54,8 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             ParameterError: If the start values are refused.
         """
         self.failure: DepthRosError | None = None
-        self.phase = 'opening the engine'
+        self._words = 'opening the engine'
+        self._monitor = BuildMonitor(on_phase=lambda phase: log.info(f'preparing: {phase}'))
         self._declared = declared
         self._worker = worker
         self._settings_of = settings_of
@@ -62,7 +64,9 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._running = declared.current
         self._settings = settings_of(declared.current)
         self._checker: SettingsChecker[SettingsT] | None = None
-        self._loader = ProcessorLoader(open_processor, self._on_progress)
+        self._loader = ProcessorLoader(
+            open_processor, self._monitor, may_build=declared.current.build_if_missing
+        )
         self._loader.start(self._settings)
         declared.start(self._apply)
 
@@ -71,12 +75,21 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         """Whether a processor runs."""
         return self._worker.processor is not None
 
+    @property
+    def phase(self) -> str:
+        """What is being prepared, for how long and how long it took before; empty if nothing."""
+        status = self._monitor.status()
+        return status.describe() if status else self._words
+
     def poll(self) -> None:
         """Take over what the loader has finished."""
         loaded = self._loader.take()
-        if loaded is not None and loaded.error is not None:
+        if loaded is None:
+            return
+        self._monitor.finish(is_complete=loaded.error is None)
+        if loaded.error is not None:
             self._on_failure(loaded.error)
-        elif loaded is not None:
+        else:
             self._take(loaded, self._declared.current)
 
     def _apply(self, parameters: ParametersT) -> None:
@@ -101,18 +114,19 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._loader.start(self._settings_of(parameters))
         loaded = self._loader.take(REFUSE_WITHIN_S)
         if loaded is None:
-            self.phase = f'opening {parameters.model}'
+            self._words = f'opening {parameters.model}'
             self._log.info(f'preparing {parameters.model!r} in the background')
-        elif loaded.error is not None:
+            return
+        self._monitor.finish(is_complete=loaded.error is None)
+        if loaded.error is not None:
             raise loaded.error
-        else:
-            self._take(loaded, parameters)
+        self._take(loaded, parameters)
 
     def _take(
         self, loaded: Loaded[FrameT, WantedT, OutputT, SettingsT], parameters: ParametersT
     ) -> None:
         assert loaded.processor is not None
-        self._running, self.phase = parameters, ''
+        self._running, self._words = parameters, ''
         processor = loaded.processor
         self._checker = processor if isinstance(processor, SettingsChecker) else None
         self._log.info(f'running {loaded.processor.describe()}')
@@ -126,17 +140,11 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         if not self.is_open:
             self.failure = error
             return
-        self.phase = ''
+        self._words = ''
         self._log.error(f'change refused, the old engine goes on: {error}')
         self._declared.restore(pipeline_values(self._running))
         self._settings = self._settings_of(self._declared.current)
         self._worker.set_settings(self._settings)
-
-    def _on_progress(self, phase: str, fraction: float | None) -> None:
-        """Say each phase of long work once; called by the loader's thread."""
-        if phase != self.phase:
-            self._log.info(f'preparing: {phase}')
-        self.phase = phase
 
 
 def pipeline_values(parameters: NodeParameters) -> dict[str, ParameterValue]:

@@ -41,6 +41,7 @@ def shared_arguments(stem: str, *, fixed_frame: str) -> dict[str, tuple[str, str
             '',
             'Runtime: auto, openvino, onnxruntime, ...; empty takes the parameter file.',
         ),
+        'build_only': ('false', 'true: build the engine if it is missing, and exit.'),
         'namespace': ('', 'Namespace of the node and so of its outputs.'),
         'params_file': (str(share_path(f'config/{stem}.yaml')), 'Parameter file.'),
         'rviz': ('false', f'Also start RViz with config/{stem}.rviz.'),
@@ -96,6 +97,8 @@ def task_node(
         remappings: Names the node uses and names to use instead.
     """
     given: dict[str, object] = {name: values[name] for name in overrides if values[name]}
+    if values.get('build_only', 'false') != 'false':
+        given['build_only'] = _as_bool('build_only')
     return Node(
         package='depth_ros',
         executable=f'{stem}_node',
@@ -148,4 +151,8 @@ def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[obj
 
 def sim_time() -> ParameterValue:
     """Give the argument ``use_sim_time`` as a bool."""
-    return ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
+    return _as_bool('use_sim_time')
+
+
+def _as_bool(argument: str) -> ParameterValue:
+    return ParameterValue(LaunchConfiguration(argument), value_type=bool)

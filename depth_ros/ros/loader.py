@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import Generic
 
+from depth_ros.engines.build_policy import building
 from depth_ros.errors import DepthRosError, EngineError, ParameterError
 from depth_ros.pipeline import Progress
 from depth_ros.ros.roles import (
@@ -42,10 +43,19 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self,
         open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
         progress: Progress,
+        *,
+        may_build: bool = True,
     ) -> None:
-        """Take the opener (e.g. ``open_stereo``) and who is told about the phases of long work."""
+        """Take the opener and who is told about the phases of long work.
+
+        Args:
+            open_processor: E.g. ``open_stereo``.
+            progress: Told each phase.
+            may_build: Whether engines that are not there may be exported and built.
+        """
         self._open = open_processor
         self._progress = progress
+        self._may_build = may_build
         self._thread: threading.Thread | None = None
         self._loaded: Loaded[FrameT, WantedT, OutputT, SettingsT] | None = None
 
@@ -89,7 +99,8 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
 
     def _run(self, settings: SettingsT) -> None:
         try:
-            processor = self._open(settings, progress=self._progress)
+            with building(is_allowed=self._may_build):
+                processor = self._open(settings, progress=self._progress)
             self._loaded = Loaded(processor=processor, error=None)
         except DepthRosError as error:
             self._loaded = Loaded(processor=None, error=error)

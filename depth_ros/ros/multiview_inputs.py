@@ -35,6 +35,10 @@ from depth_ros.viewer_inputs import decode_cloud
 RANGE_POINTS = 'range/points'
 MAX_WAITING = 30
 MIN_RANGE_POINTS = 20
+RANGE_FRAME = (
+    'range/points is in frame {!r}, so it cannot say where depth is: give it in the frame of the '
+    'camera, {!r}, or in that of the poses'
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -92,6 +96,7 @@ class MultiviewInputs:
     def set_parameters(self, parameters: MultiviewParameters) -> None:
         """Take over what can change while running."""
         self._parameters = parameters
+        self._window.settings = keyframe_settings(parameters)
         if self.input:
             self._follow_range()
 
@@ -121,6 +126,11 @@ class MultiviewInputs:
         self._window.reset()
         self.num_passed_over += len(self._waiting)
         self._waiting.clear()
+
+    def finish(self) -> list[MultiviewJob]:
+        """Give the jobs of the keyframes that still wait for later ones."""
+        sets = self._window.flush(depth_range_m=self._parameters.depth_range_m)
+        return [self._job(found) for found in sets]
 
     def close(self) -> None:
         """Nothing waits here that must be counted."""
@@ -190,15 +200,20 @@ class MultiviewInputs:
     def _job(self, views: ViewSet) -> MultiviewJob:
         parameters = self._parameters
         assert self._poses is not None
-        seen = self._range.seen(views.reference) if self._range else None
         content = MultiviewInput(
             views=views,
             limits_m=parameters.depth_range_m,
-            seen_m=seen if parameters.depth_source == 'cloud' else None,
+            seen_m=self._seen_range(views.reference),
             follow=parameters.depth_source == 'previous',
             world_frame=self._poses.world_frame,
         )
         return MultiviewJob(content=content, frame_id=views.reference.name)
+
+    def _seen_range(self, view: PosedView) -> DepthRange | None:
+        if self._range is None or self._parameters.depth_source != 'cloud':
+            return None
+        assert self._poses is not None
+        return self._range.seen(view, world_frame=self._poses.world_frame)
 
     def _follow_range(self) -> None:
         """Subscribe to the cloud once ``depth.source`` needs it."""
@@ -226,15 +241,18 @@ class RangeCloud:
             event_callbacks=subscription_events(topic, inbox.complain),
         )
 
-    def seen(self, view: PosedView) -> DepthRange | None:
+    def seen(self, view: PosedView, *, world_frame: str) -> DepthRange | None:
         """Give the depths of the points in view, with a margin; None if there are too few.
 
-        Points in the camera's own frame are taken as they are, others as points of the world.
+        The points must be in the camera's own frame or in the frame of the poses.
         """
         points = self._points
         if self._frame_id == view.name:
             pose = view.world_from_camera
             points = points @ pose[:3, :3].T + pose[:3, 3]
+        elif len(points) and self._frame_id != world_frame:
+            self._inbox.complain('range_frame', RANGE_FRAME.format(self._frame_id, view.name))
+            return None
         points = points[sees(view, points)] if len(points) else points
         if len(points) < MIN_RANGE_POINTS:
             return None

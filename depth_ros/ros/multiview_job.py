@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.consistency import DepthView
 from depth_ros.errors import DepthRosError
 from depth_ros.fusion import DepthFusion, FusionSettings
 from depth_ros.keyframes import DepthRange, ViewSet
@@ -108,13 +109,18 @@ class SharedCloud:
             if settings != self._fusion.settings:
                 self._fusion = DepthFusion(settings)
 
-    def add(self, output: MultiViewOutput, pose: np.ndarray, world_frame: str) -> int:
+    @property
+    def min_confidence(self) -> float:
+        """Photometric confidence below which depth is not fused."""
+        return self._fusion.settings.consistency.min_confidence
+
+    def add(self, view: DepthView, world_frame: str) -> int:
         """Fuse a depth map; give the number of new points."""
         with self._lock:
             if world_frame != self.world_frame:
                 self._fusion.reset()
                 self.world_frame = world_frame
-            return self._fusion.add(depth_view(output, pose))
+            return self._fusion.add(view)
 
     def reset(self) -> int:
         """Forget everything; give the number of points there were."""
@@ -187,12 +193,10 @@ class FusingProcessor:
         range_m = self._range(frame)
         output = self._processor.process(frame.views.frame(range_m))
         start = time.perf_counter()
+        view = depth_view(output, frame.views.reference.world_from_camera)
         if self._tracker is not None:
-            self._tracker.see(output.depth.depth)
-        added = 0
-        if wanted.cloud:
-            pose = frame.views.reference.world_from_camera
-            added = self._cloud.add(output, pose, frame.world_frame)
+            self._tracker.see(view.known(self._cloud.min_confidence))
+        added = self._cloud.add(view, frame.world_frame) if wanted.cloud else 0
         stages = {**output.stages_s, 'fuse': time.perf_counter() - start}
         return MultiviewOutput(
             output=output,

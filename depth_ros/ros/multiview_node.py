@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.task import Future
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 
@@ -145,8 +146,27 @@ class MultiviewNode(
         self.cloud = clouds[0]
         self.node.create_service(Trigger, 'save_map', self._on_save_map)
         self.node.create_service(Trigger, 'reset', self._on_reset)
+        self.node.create_service(Trigger, 'finish', self._on_finish)
+        self._until_idle: list[Future] = []
+        self._was_idle = False
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.node.create_timer(POSE_POLL_S, self.inputs.poll, clock=steady)
+        self.node.create_timer(POSE_POLL_S, self._poll_inputs, clock=steady)
+
+    def _poll_inputs(self) -> None:
+        """Look for poses; wake those who wait until nothing is in work, seen so twice."""
+        self.inputs.poll()
+        is_idle = self._worker.num_in_flight == 0
+        if is_idle and self._was_idle:
+            woken, self._until_idle = self._until_idle, []
+            for future in woken:
+                future.set_result(None)
+        self._was_idle = is_idle
+
+    def _idle(self) -> Future:
+        """Give what is done when nothing is in work."""
+        self._was_idle = False
+        self._until_idle.append(Future())
+        return self._until_idle[-1]
 
     def _on_save_map(self, request: Trigger.Request, response: Trigger.Response) -> object:
         path = Path(self.outputs.parameters.map_file).expanduser()  # type: ignore[attr-defined]
@@ -156,6 +176,17 @@ class MultiviewNode(
             response.success, response.message = False, str(error)
             return response
         response.success, response.message = True, f'{count} points written to {path.resolve()}'
+        return response
+
+    async def _on_finish(self, request: Trigger.Request, response: Trigger.Response) -> object:
+        """Compute what still waits for later keyframes, one after the other; then answer."""
+        jobs = self.inputs.finish()
+        for job in jobs:
+            await self._idle()
+            self.put(job)
+        await self._idle()
+        response.success = True
+        response.message = f'{len(jobs)} keyframes no longer wait for later ones'
         return response
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> object:

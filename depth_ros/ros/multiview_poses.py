@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
-from geometry_msgs.msg import Pose, PoseStamped
+from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
 from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -65,7 +65,16 @@ def pose_matrix(pose: Pose) -> np.ndarray:
         InputError: Reason ``'pose_values'`` if the quaternion has no length or a number is not
             finite.
     """
-    p, q = pose.position, pose.orientation
+    return motion(pose.position, pose.orientation)
+
+
+def motion(position: Point | Vector3, orientation: Quaternion) -> np.ndarray:
+    """Join a place and a quaternion into ``(4, 4)``.
+
+    Raises:
+        InputError: As ``pose_matrix``.
+    """
+    p, q = position, orientation
     try:
         rotation = rotation_from_quaternion([q.x, q.y, q.z, q.w])
     except ParameterError as error:
@@ -90,9 +99,7 @@ def transform_lookup(node: Node) -> TransformLookup | None:
             )
         except tf2_ros.TransformException:
             return None
-        t, q = found.transform.translation, found.transform.rotation
-        rotation = rotation_from_quaternion([q.x, q.y, q.z, q.w])
-        return rigid(rotation, np.array([t.x, t.y, t.z]))
+        return motion(found.transform.translation, found.transform.rotation)
 
     return look_up
 

@@ -38,7 +38,7 @@ class NodeParameters:
     engine: str = described(
         'auto',
         'Runtime of a network; auto takes the first that is installed and says which.',
-        choices=('auto', 'tensorrt', 'openvino', 'onnxruntime', 'torch'),
+        choices=('auto', 'tensorrt', 'openvino', 'onnxruntime', 'torch', 'torch_cuda'),
         opens_engine=True,
     )
     precision: str = described(
@@ -64,6 +64,17 @@ class NodeParameters:
         minimum=0,
         maximum=1024,
         opens_engine=True,
+    )
+    build_if_missing: bool = described(
+        True,
+        'Build an engine that is not in the cache, which takes from seconds to many minutes and '
+        'shows in diagnostics. false: stop instead, with the command to type.',
+        is_read_only=True,
+    )
+    build_only: bool = described(
+        False,
+        'Open the engine, building it if need be, say what was built, and exit with 0.',
+        is_read_only=True,
     )
     input_reliability: str = described(
         'best_effort',
@@ -100,6 +111,11 @@ class NodeParameters:
         for spec in self.specs():
             spec.checked(getattr(self, spec.field))
         parse_size(self.size)
+        if self.build_only and not self.build_if_missing:
+            raise ParameterError(
+                'build_only builds what is missing and build_if_missing forbids it; set '
+                'build_if_missing to true or build_only to false'
+            )
         self.check_together()
 
     @classmethod
@@ -167,6 +183,8 @@ class CameraParameters(NodeParameters):
 
 
 LAST_FIELDS = (
+    'build_if_missing',
+    'build_only',
     'input_reliability',
     'input_depth',
     'output_reliability',

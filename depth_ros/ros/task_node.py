@@ -151,8 +151,9 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the first engine could not be opened."""
-        return self._engine_room.failure is not None
+        """Whether the first engine could not be opened, or was all that was asked for."""
+        is_built = self._declared.current.build_only and self._engine_room.is_open
+        return is_built or self._engine_room.failure is not None
 
     def put(self, job: Job[FrameT]) -> None:
         """Take a job from the inputs."""
@@ -178,6 +179,10 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         if self._engine_room.failure is not None:
             log.fatal(f'cannot start: {self._engine_room.failure}')
             return 1
+        processor = self._worker.processor
+        if self._declared.current.build_only and processor is not None:
+            log.info(f'build_only: ready is {processor.describe()}')
+            return 0
         log.info(f'stopped after {self._books.snapshot().outputs} outputs')
         return 0
 
@@ -199,7 +204,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     def _poll(self) -> None:
         """Subscribe once an engine runs and it is known to what."""
         self._engine_room.poll()
-        if self._engine_room.is_open and not self.inputs.input:
+        is_waiting = self._engine_room.is_open and not self.inputs.input
+        if is_waiting and not self._declared.current.build_only:
             self.inputs.start()
 
     def _on_change(self, parameters: ParametersT) -> None:

@@ -112,9 +112,9 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
     def _run(self) -> None:
         while not self._mailbox.is_closed:
             job = self._mailbox.take(IDLE_S)
+            self._is_working = job is not None
             self._take_over()
             if job is not None:
-                self._is_working = True
                 self._handle(job)
                 self._is_working = False
 

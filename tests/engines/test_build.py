@@ -66,7 +66,7 @@ def test_check_runs_once_per_key(onnx: Path, cache: EngineCache) -> None:
     'change',
     [
         {'num_threads': 3},
-        {'precision': 'bf16'},
+        {'precision': 'bf16', 'ungated': True},
         {'tolerance': Tolerance(mean=0.5)},
         {'runtime': 'onnxruntime'},
     ],

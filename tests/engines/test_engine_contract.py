@@ -47,6 +47,23 @@ def open_torch(folder: Path) -> Engine:
     return TorchEngine(toy_module(), inputs=INPUTS, outputs=OUTPUTS, graph='toy', num_threads=1)
 
 
+def open_torch_with_graph(folder: Path) -> Engine:
+    """Run the GPU's way on the CPU: static tensors, and a stand-in for the captured graph."""
+    pytest.importorskip('torch', reason='torch is absent')
+    from torch_graph import ReplayedCapture
+
+    from depth_ros.engines.torch_engine import TorchEngine
+
+    return TorchEngine(
+        toy_module(),
+        inputs=INPUTS,
+        outputs=OUTPUTS,
+        graph='toy',
+        num_threads=1,
+        capture=ReplayedCapture(),
+    )
+
+
 def open_callable(folder: Path) -> Engine:
     return CallableEngine(toy_function, inputs=INPUTS, outputs=OUTPUTS, delay_s=0.01)
 
@@ -55,6 +72,7 @@ OPENERS: dict[str, Callable[[Path], Engine]] = {
     'openvino': lambda folder: open_onnx('openvino', folder),
     'onnxruntime': lambda folder: open_onnx('onnxruntime', folder),
     'torch': open_torch,
+    'torch_cuda': open_torch_with_graph,
     'callable': open_callable,
 }
 

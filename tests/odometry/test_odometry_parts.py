@@ -331,3 +331,18 @@ def test_only_thresholds_can_change_in_place() -> None:
     with pytest.raises(ParameterError, match='open_odometry'):
         processor.set_settings(replace(settings, frontend=Frontend.SIFT))
     assert tracker().is_metric
+
+
+def test_the_real_pose_graph_runs_and_made_up_weights_are_called_so() -> None:
+    pytest.importorskip('torch', reason='torch is not installed')
+    settings = OdometrySettings(
+        source=Source.MONO,
+        frontend=Frontend.MONODEPTH2_POSE,
+        matching=MatchSettings(weights='synthetic:1', engine='torch', size=(64, 96)),
+    )
+    processor = open_odometry(settings)
+    assert 'UNTRAINED' in processor.describe()
+    outputs = [processor.process(mono_frame(index)) for index in range(3)]
+    assert outputs[-1].direction is not None and outputs[-1].pose is None
+    assert np.isfinite(outputs[-1].direction.translation).all()
+    processor.close()

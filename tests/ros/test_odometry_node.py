@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -252,6 +253,65 @@ def test_without_tf2_msgs_the_node_says_that_there_is_no_transform(stage: Stage)
         assert 'tf2_msgs is not installed' in stage.node.log()
     else:
         assert 'tf2_msgs is not installed' not in stage.node.log()
+
+
+def send_pair(driver: Robot, index: int) -> int:
+    path = shots('room', NUM_FRAMES).path
+    pair, stamp = path.stereo(index), driver.next_stamp()
+    eyes = (('left', pair.left, path.camera.left), ('right', pair.right, path.camera.right))
+    for side, pixels, camera in eyes:
+        info = CameraInfo()
+        fill_camera_info(info, camera)
+        driver.send(f'{side}/camera_info', info)
+        message = image(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 'mono8', 'left_eye')
+        set_stamp(message, stamp)
+        driver.send(f'{side}/image_raw', message)
+    return stamp
+
+
+def test_stereo_topics_give_the_pose_of_the_camera_itself(tmp_path: Path) -> None:
+    options = ('-p', 'input_reliability:=reliable', '-p', 'max_gap_s:=60.0')
+    with (
+        running(tmp_path, *options, '-p', 'silence_s:=60.0', module='odometry_node') as node,
+        robot(node='odometry_node', outputs=OUTPUTS) as driver,
+    ):
+        driver.connect(num_images=2)
+        stage = Stage(node, driver, shots('room', NUM_FRAMES))
+        for _ in range(20):
+            stamp = send_pair(driver, 0)
+            if driver.spin_until(lambda stamp=stamp: stage.status(stamp), 0.5):
+                break
+        for index in (0, 1, 2):
+            stamp = send_pair(driver, index)
+            assert driver.spin_until(lambda stamp=stamp: stage.status(stamp)), node.log()
+        pose = stage.pose(stamp)
+        assert pose is not None, stage.status(stamp)
+        moved = inverse(stage.shots[0].pose) @ stage.shots[2].pose
+        expected = BODY_FROM_OPTICAL @ moved
+        assert np.linalg.norm(pose[:3, 3] - expected[:3, 3]) < TOLERANCE_M
+        assert driver.output('odometry', stamp).child_frame_id == 'left_eye'
+
+
+def test_one_camera_publishes_directions_and_no_odometry(tmp_path: Path) -> None:
+    options = ('-p', 'source:=mono', '-p', 'input_reliability:=reliable', '-p', 'max_gap_s:=60.0')
+    with (
+        running(tmp_path, *options, module='odometry_node') as node,
+        robot(node='odometry_node', cameras=('',), outputs=OUTPUTS) as driver,
+    ):
+        driver.advertise('depth/image', Image)
+        driver.connect(num_images=1)
+        stage = Stage(node, driver, shots('corridor', 40))
+        warm_up(stage)
+        for index in (0, 1, 2):
+            stamp = stage.send(stage.shots[index])
+        status = stage.status(stamp)
+        assert status.state == TRACKING and not status.is_metric
+        assert 'no metres' in status.reason and 'no metres' in node.log()
+        assert driver.spin_until(lambda: driver.output('direction', stamp))
+        vector = driver.output('direction', stamp).vector
+        assert vector.z > 0.95, 'the camera walks forward'
+        assert driver.spin_until(lambda: driver.output('rotation', stamp))
+        assert driver.received['odometry'] == [] and driver.received['path'] == []
 
 
 def stamp_of_time(stamp: Any) -> int:

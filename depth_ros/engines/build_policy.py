@@ -1,0 +1,42 @@
+"""Whether opening an engine may build it: a robot that must start at once says no.
+
+A context and not an argument, because it is about this start of the process, not about what any
+processor computes; it reaches every processor that opens engines, and is the thread's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from depth_ros.errors import EngineError
+
+_MAY_BUILD: ContextVar[bool] = ContextVar('depth_ros_may_build', default=True)
+
+
+@contextmanager
+def building(*, is_allowed: bool) -> Iterator[None]:
+    """Allow or forbid exports and builds while the block runs, in this thread."""
+    token = _MAY_BUILD.set(is_allowed)
+    try:
+        yield
+    finally:
+        _MAY_BUILD.reset(token)
+
+
+def expect_building(what: str, command: str) -> None:
+    """Require that building is allowed.
+
+    Args:
+        what: What is missing, to begin the message with.
+        command: What to type to build it.
+
+    Raises:
+        EngineError: If it is forbidden.
+    """
+    if not _MAY_BUILD.get():
+        raise EngineError(
+            f'{what} is not built yet and build_if_missing is false; type: {command}, or set '
+            'build_if_missing to true'
+        )

@@ -1,0 +1,121 @@
+"""Open the network itself in torch, as benchmarks, tests and GPUs without TensorRT do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+
+from depth_ros.engines.base import Engine
+from depth_ros.engines.exports import ExportPlan, is_stereo_trained
+from depth_ros.engines.gate import (
+    FULL_PRECISION,
+    expect_decidable,
+    reference_outputs,
+    run_gate,
+)
+from depth_ros.engines.gate_measures import Measure
+from depth_ros.engines.runtime import RUNTIMES
+from depth_ros.errors import EngineError, WeightsError
+
+DEVICES = {'torch': 'cpu', 'torch_cuda': 'cuda'}
+"""Device of each torch engine, by its name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What the gate must know of a graph."""
+
+    name: str
+    is_untrained: bool
+
+
+def open_torch(
+    plan: ExportPlan, *, engine: str, precision: str, num_threads: int, ungated: bool = False
+) -> dict[str, Engine]:
+    """Open every graph of a plan from its checkpoint.
+
+    Reduced precision is compared with float32 on the gate images at every start: nothing is
+    cached here.
+
+    Args:
+        plan: Which graphs, made from which weights.
+        engine: Name in ``DEVICES``.
+        precision: ``'f32'``; on CUDA also ``'f16'``.
+        num_threads: CPU threads, 0 for the default.
+        ungated: Leave the gate out, for benchmarks and tests only.
+
+    Raises:
+        EngineError: If torch or the device is missing, or the precision cannot be had.
+        ArtifactError: If the gate refuses.
+        WeightsError: If no checkpoint is named.
+    """
+    _expect_usable(plan, engine)
+    device = DEVICES[engine]
+    export = import_module('depth_ros.export')
+    torch_engine = import_module(RUNTIMES[engine].module)
+    torch_engine.expect_device(device, precision)
+    state = export.load_state(plan.recipe, plan.weights)
+    suffix = f' [{plan.weights}]' if plan.is_synthetic else ''
+
+    def make(graph: str, name: str, at: str) -> Engine:
+        exportable = export.make_exportable(plan.recipe, graph, plan.variant, state)
+        made: Engine = torch_engine.TorchEngine(
+            exportable.module,
+            inputs=exportable.inputs,
+            outputs=exportable.outputs,
+            graph=name,
+            num_threads=num_threads,
+            device=device,
+            precision=at,
+        )
+        made.info = replace(made.info, is_stereo_trained=is_stereo_trained(plan))
+        return made
+
+    with ExitStack() as stack:
+        engines: dict[str, Engine] = {}
+        for graph, stem in plan.stems.items():
+            subject = Subject(name=f'{stem}{suffix}', is_untrained=plan.is_synthetic)
+            opened = partial(make, graph, subject.name)
+            if precision == FULL_PRECISION or ungated:
+                engines[graph] = opened(precision)
+            else:
+                gate = plan.recipe.graph(graph).gate
+                engines[graph] = open_gated(subject, opened, gate, precision)
+            stack.callback(engines[graph].close)
+        stack.pop_all()
+    return engines
+
+
+def open_gated(
+    subject: Subject, opened: Callable[[str], Engine], gate: Measure | None, precision: str
+) -> Engine:
+    """Open float32 and then the precision asked for, and compare them.
+
+    Raises:
+        ArtifactError: If the gate is undecidable or fails.
+    """
+    expect_decidable(subject, gate, precision)
+    assert gate is not None
+    with opened(FULL_PRECISION) as plain:
+        reference = reference_outputs(subject.name, plain, gate, precision)
+    engine = opened(precision)
+    try:
+        run_gate(subject.name, engine, gate, reference, precision)
+    except EngineError:
+        engine.close()
+        raise
+    return engine
+
+
+def _expect_usable(plan: ExportPlan, engine: str) -> None:
+    if not plan.weights:
+        raise WeightsError(
+            f'engine {engine!r} needs the checkpoint itself; set weights to its file, or use '
+            "engine 'auto'"
+        )
+    missing = RUNTIMES[engine].missing()
+    if missing:
+        raise EngineError(missing)
