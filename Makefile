@@ -74,7 +74,7 @@ lint: $(STAMPS)/test
 # If the build fails the other tests still run, and those that need it fail instead of skipping.
 test: lint $(STAMPS)/interfaces
 	-@$(BUILD_INTERFACES)
-	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 $(VENV)/bin/python -m pytest \
+	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 DEPTH_ROS_REQUIRE_TENSORRT_RTX=1 $(VENV)/bin/python -m pytest \
 		--continue-on-collection-errors $(PYTEST_ARGS)
 
 OLDEST = .venv-oldest

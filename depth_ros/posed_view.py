@@ -10,7 +10,12 @@ import numpy as np
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.frames import MonoFrame, MultiViewFrame
-from depth_ros.rigid import inverse
+from depth_ros.rigid import (
+    inverse,
+    quaternion_from_rotation,
+    rigid,
+    rotation_from_quaternion,
+)
 
 ROTATION_TOLERANCE = 1e-3
 _MAX_CENTER_OFFSET = 0.2
@@ -81,6 +86,12 @@ def check_resolution(camera: PinholeCamera, name: str) -> None:
             f'{camera.width}x{camera.height}, so its intrinsics are those of another resolution; '
             'scale fx, fy, cx and cy to this one',
         )
+
+
+def exact_pose(pose: np.ndarray) -> np.ndarray:
+    """Make a ``(4, 4)`` motion exactly rigid whose rotation was rounded, as files have it."""
+    quaternion = quaternion_from_rotation(pose[:3, :3])
+    return rigid(rotation_from_quaternion(quaternion), pose[:3, 3])
 
 
 def relative_pose(reference: PosedView, source: PosedView) -> np.ndarray:

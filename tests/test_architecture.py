@@ -29,6 +29,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         'training/*',
     ),
     'tensorrt': ('engines/tensorrt_engine.py', 'engines/build.py'),
+    'cuda': ('engines/cuda_memory.py',),
+    'onnx': ('export.py', 'engines/onnx_precision.py'),
     'openvino': ('engines/openvino_engine.py', 'engines/build.py'),
     'onnxruntime': ('engines/onnxruntime_engine.py', 'engines/build.py', 'export.py'),
     'torch_tensorrt': ('engines/torch_tensorrt_builder.py',),

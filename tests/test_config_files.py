@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,8 @@ class Layout:
     page: str
     camera: str
     outputs: set[str]
+    others: dict[str, str] = field(default_factory=dict)
+    fixed_frame: str = ''
 
 
 LAYOUTS = {
@@ -80,6 +82,14 @@ LAYOUTS = {
         camera='/image_raw',
         outputs={'/matches/image'},
     ),
+    'multiview': Layout(
+        topics='depth_ros.ros.multiview_topics',
+        page='multiview.md',
+        camera='/image_raw',
+        outputs={'/depth/image', '/confidence', '/points', '/fused/points'},
+        others={'/fused/points': 'PointCloud2'},
+        fixed_frame='odom',
+    ),
 }
 
 
@@ -94,7 +104,7 @@ def output_topics(stem: str) -> Any:
 def test_rviz_shows_what_is_published(stem: str) -> None:
     layout = LAYOUTS[stem]
     types = {f'/{topic.name}': topic.message_type.__name__ for topic in output_topics(stem)}
-    types[layout.camera] = 'Image'
+    types.update(layout.others, **{layout.camera: 'Image'})
     manager = load_yaml(f'{stem}.rviz')['Visualization Manager']
     shown = {}
     for display in manager['Displays']:
@@ -125,7 +135,7 @@ def test_rviz_starts_in_the_frame_that_the_sample_camera_has(stem: str) -> None:
 
     frames = {spec.name: spec.default for spec in SPECS}
     options = load_yaml(f'{stem}.rviz')['Visualization Manager']['Global Options']
-    assert options['Fixed Frame'] == frames['left_frame_id']
+    assert options['Fixed Frame'] == (LAYOUTS[stem].fixed_frame or frames['left_frame_id'])
 
 
 def fastdds_numbers() -> dict[str, int]:

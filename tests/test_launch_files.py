@@ -332,18 +332,42 @@ def test_odometry_takes_a_rig_or_a_camera_with_depth(start: Any) -> None:
     assert overrides(launched, 'odometry_node') == {**given, 'use_sim_time': False}
 
 
+def test_multiview_takes_a_camera_and_poses(start: Any) -> None:
+    launched = start('multiview')
+    node = launched.nodes['multiview_node']
+    assert (node.executable, list(launched.nodes)) == ('multiview_node', ['multiview_node'])
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'multiview.yaml')
+    remaps = dict(node.remappings)
+    assert [remaps[name] for name in ('image_raw', 'odometry', 'pose')] == [
+        'image_raw',
+        'odometry',
+        'pose',
+    ]
+    given = {'camera': '/cam/', 'odometry': '/odom', 'range_points': '/lidar/points'}
+    launched = start('multiview', pose_source='pose', pose='/tracker/pose', **given)
+    remaps = dict(launched.nodes['multiview_node'].remappings)
+    assert remaps['image_rect/compressed'] == '/cam/image_rect/compressed'
+    assert remaps['camera_info'] == '/cam/camera_info'
+    assert (remaps['odometry'], remaps['pose']) == ('/odom', '/tracker/pose')
+    assert remaps['range/points'] == '/lidar/points'
+    expected = {'pose_source': 'pose', 'use_sim_time': False}
+    assert overrides(launched, 'multiview_node') == expected
+
+
 @pytest.mark.parametrize('stem', [path.name.split('.')[0] for path in LAUNCH.glob('*.launch.py')])
 def test_every_launch_file_describes_its_arguments_and_starts_its_node(
     start: Any, stem: str
 ) -> None:
     launched = start(stem)
     assert f'{stem}_node' in launched.nodes
-    names = {'namespace', 'params_file', 'use_sim_time'}
+    names = {'namespace', 'params_file', 'use_sim_time', 'build_only'}
     assert names <= set(launched.arguments)
+    assert 'build_only' not in overrides(launched, f'{stem}_node')
+    assert overrides(start(stem, build_only='true'), f'{stem}_node')['build_only'] is True
     assert all(argument.description.endswith('.') for argument in launched.arguments.values())
 
 
-@pytest.mark.parametrize('stem', ['stereo', 'mono', 'odometry'])
+@pytest.mark.parametrize('stem', ['stereo', 'mono', 'odometry', 'multiview'])
 def test_rviz_never_leaves_the_namespace(start: Any, stem: str) -> None:
     node = start(stem, rviz='true', namespace='front').nodes['rviz2']
     config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))

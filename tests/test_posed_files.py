@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -65,7 +67,7 @@ def colmap_quaternion(pose):
     return np.concatenate([[np.cos(angle / 2)], axis * np.sin(angle / 2)])
 
 
-def write_colmap_text(folder):
+def write_colmap_text(folder, *, has_tracks=True):
     folder.mkdir(parents=True)
     (folder / 'cameras.txt').write_text(f'# c\n1 PINHOLE {WIDTH} {HEIGHT} 200 210 80 60\n')
     lines = ['# images']
@@ -74,11 +76,12 @@ def write_colmap_text(folder):
         numbers = ' '.join(f'{value:.17g}' for value in (*q, *t))
         lines += [f'{n + 1} {numbers} 1 {n}.png', '10 20 -1' if n else '']
     (folder / 'images.txt').write_text('\n'.join(lines) + '\n')
-    points = [f'{n} {x} {y} {z} 1 2 3 0.5 1 0' for n, (x, y, z) in enumerate(POINTS)]
+    track = ' 1 0' if has_tracks else ''
+    points = [f'{n + 1} {x} {y} {z} 1 2 3 0.5{track}' for n, (x, y, z) in enumerate(POINTS)]
     (folder / 'points3D.txt').write_text('\n'.join(points) + '\n')
 
 
-def write_colmap_binary(folder):
+def write_colmap_binary(folder, *, has_tracks=True):
     folder.mkdir(parents=True)
     camera = struct.pack('<QiiQQ4d', 1, 1, 1, WIDTH, HEIGHT, 200, 210, 80, 60)
     (folder / 'cameras.bin').write_bytes(camera)
@@ -90,8 +93,8 @@ def write_colmap_binary(folder):
     (folder / 'images.bin').write_bytes(data)
     data = struct.pack('<Q', len(POINTS))
     for n, point in enumerate(POINTS):
-        data += struct.pack('<Q3d3Bd', n, *point, 1, 2, 3, 0.5)
-        data += struct.pack('<Qii', 1, 1, 0)
+        data += struct.pack('<Q3d3Bd', n + 1, *point, 1, 2, 3, 0.5)
+        data += struct.pack('<Qii', 1, 1, 0) if has_tracks else struct.pack('<Q', 0)
     (folder / 'points3D.bin').write_bytes(data)
 
 
@@ -145,6 +148,60 @@ def test_colmap_model(colmap_folder):
     np.testing.assert_allclose(folder.points, POINTS)
     near, far = folder.views[0].depth_range_m
     assert 0.0 < near < 2.6 and far > 3.4
+
+
+@pytest.mark.parametrize('write', [write_colmap_text, write_colmap_binary])
+def test_pycolmap_reads_the_same(tmp_path, write):
+    pytest.importorskip('pycolmap', reason='pycolmap is not installed')
+    write_images(tmp_path / 'images', [f'{n}.png' for n in range(3)])
+    write(tmp_path / 'sparse' / '0', has_tracks=False)
+    folder = read_posed_folder(tmp_path, use_pycolmap=True)
+    check_views(folder)
+    np.testing.assert_allclose(np.sort(folder.points, 0), np.sort(POINTS, 0))
+
+
+class FakeColmap(SimpleNamespace):
+    """Has what is used of pycolmap, with the names of one version or another."""
+
+    def __init__(self, is_old: bool) -> None:
+        super().__init__(Reconstruction=lambda place: self)
+        model = 'PINHOLE' if is_old else SimpleNamespace(name='PINHOLE')
+        params = [200, 210, 80, 60]
+        camera = SimpleNamespace(model=model, height=HEIGHT, width=WIDTH, params=params)
+        self.cameras = {7: camera}
+        self.points3D = {n: SimpleNamespace(xyz=point) for n, point in enumerate(POINTS)}
+        self.images = {n: self.image(n, pose, is_old) for n, pose in enumerate(POSES)}
+        self.images[9] = SimpleNamespace(has_pose=False)
+
+    def image(self, number, pose, is_old):
+        w, *xyz = colmap_quaternion(pose)
+        rotation = SimpleNamespace(quat=[*xyz, w])
+        motion = SimpleNamespace(rotation=rotation, translation=inverse(pose)[:3, 3])
+        place = motion if is_old else lambda: motion
+        return SimpleNamespace(name=f'{number}.png', camera_id=7, cam_from_world=place)
+
+
+@pytest.mark.parametrize('is_old', [True, False])
+def test_pycolmap_of_either_version(colmap_folder, is_old, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pycolmap', FakeColmap(is_old))
+    folder = read_posed_folder(colmap_folder, use_pycolmap=True)
+    check_views(folder)
+    np.testing.assert_allclose(folder.points, POINTS)
+
+
+def test_what_pycolmap_cannot_read_is_named(colmap_folder, monkeypatch):
+    def refuse(place):
+        raise ValueError('no such thing')
+
+    monkeypatch.setitem(sys.modules, 'pycolmap', SimpleNamespace(Reconstruction=refuse))
+    with pytest.raises(InputError, match=r'0: pycolmap cannot read it \(no such thing\)'):
+        read_posed_folder(colmap_folder, use_pycolmap=True)
+
+
+def test_missing_pycolmap_is_said(colmap_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pycolmap', None)
+    with pytest.raises(DepthRosError, match='pip install pycolmap'):
+        read_posed_folder(colmap_folder, use_pycolmap=True)
 
 
 def test_colmap_distortion_and_half_pixel():
@@ -273,6 +330,16 @@ def test_a_nan_pose_is_refused_when_the_view_is_made(poses_folder):
     with pytest.raises(InputError) as caught:
         views[0].view(np.zeros((HEIGHT, WIDTH, 3), np.uint8), stamp_ns=0)
     assert caught.value.reason == 'pose_values'
+
+
+def test_a_rounded_rotation_is_made_exact(poses_folder):
+    rounded = '\n'.join(' '.join(f'{x:.4f}' for x in pose.ravel()) for pose in POSES)
+    (poses_folder / 'poses.txt').write_text(rounded)
+    for file, pose in zip(read_posed_folder(poses_folder).views, POSES, strict=True):
+        view = file.view(np.zeros((HEIGHT, WIDTH, 3), np.uint8), stamp_ns=0)
+        rotation = view.world_from_camera[:3, :3]
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-14)
+        np.testing.assert_allclose(view.world_from_camera, pose, atol=2e-4)
 
 
 def test_an_image_of_another_size_is_refused(colmap_folder):

@@ -18,7 +18,7 @@ from depth_ros.cli.arguments import (
 from depth_ros.cli.build_progress import interruptible, watched
 from depth_ros.cli.progress import Progress
 from depth_ros.engines.artifact import golden_path, manifest_path
-from depth_ros.engines.build import open_graphs
+from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
@@ -86,6 +86,7 @@ def plan_of(name: str, arguments: argparse.Namespace) -> ExportPlan:
     Raises:
         ParameterError: If one checkpoint is named for several recipes.
         RecipeError: If there is no such recipe, size or option.
+        ArtifactError: If the accuracy gate could not decide about the precision.
     """
     is_made_up = arguments.weights.startswith(SYNTHETIC)
     if len(set(arguments.recipes)) > 1 and arguments.weights and not is_made_up:
@@ -93,13 +94,15 @@ def plan_of(name: str, arguments: argparse.Namespace) -> ExportPlan:
             f'--weights {arguments.weights} belongs to one recipe, got '
             f'{", ".join(arguments.recipes)}; build each with its own weights'
         )
-    return plan_exports(
+    plan = plan_exports(
         load_recipe(name),
         preset=arguments.preset or None,
         size=parse_size(arguments.size) if arguments.size else None,
         options=parse_options(arguments.option),
         weights=arguments.weights,
     )
+    expect_gates(plan, arguments.precision)
+    return plan
 
 
 def build(

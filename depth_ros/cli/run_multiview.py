@@ -81,6 +81,7 @@ def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--unit', default='m', choices=tuple(UNITS), help='lengths of an MVSNet folder'
     )
+    group.add_argument('--pycolmap', action='store_true', help='read a COLMAP model with pycolmap')
     group.add_argument(
         '--reference',
         default='middle',
@@ -121,7 +122,9 @@ def run_multiview(arguments: argparse.Namespace) -> int:
     """Run a folder; give the exit code: 2 if a view was refused."""
     settings, depth_range_m = _model_settings(arguments), _depth_range(arguments)
     keyframes, kinds = _keyframe_settings(arguments), parse_kinds(arguments.write)
-    folder = read_posed_folder(arguments.folder, unit_m=UNITS[arguments.unit])
+    folder = read_posed_folder(
+        arguments.folder, unit_m=UNITS[arguments.unit], use_pycolmap=arguments.pycolmap
+    )
     if not folder.views:
         raise folder.refused[0][1] if folder.refused else _no_views(arguments.folder)
     fusion = _fusion_settings(arguments, folder)

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from depth_ros.engines.artifact import Artifact, Options, load_artifact
@@ -19,12 +20,15 @@ from depth_ros.engines.base import Engine
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
 from depth_ros.engines.exports import (
+    ExportPlan,
+    make_network,
     obtain_exports,
     plan_exports,
 )
 from depth_ros.engines.gate import (
     FULL_PRECISION,
     GateReference,
+    Subject,
     expect_decidable,
     gate_key,
     reference_outputs,
@@ -32,6 +36,7 @@ from depth_ros.engines.gate import (
 )
 from depth_ros.engines.gate_measures import Measure
 from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
+from depth_ros.engines.gpu_options import GpuOptions
 from depth_ros.engines.recipe import Recipe, load_recipe, recipe_names
 from depth_ros.engines.runtime import (
     AUTO_ORDER,
@@ -49,6 +54,8 @@ __all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, 'float | None'], None]
 _REFERENCES = ('openvino', 'onnxruntime')
+_COARSER = 'bf16'
+"""Whose tolerances bind f16 too where a recipe gives it none: f16 has three bits more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +95,8 @@ def open_engine(
     tolerance: Tolerances | Tolerance | None = None,
     gate: Measure | None = None,
     ungated: bool = False,
+    gpu: GpuOptions | None = None,
+    network: Callable[[], object] | None = None,
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> Engine:
@@ -103,6 +112,8 @@ def open_engine(
         gate: What reduced precision may change; None takes that of the installed recipe.
         ungated: Open reduced precision without the gate: for benchmarks and tests only, where
             weights may be made up. It never shares a cached engine with a gated one.
+        gpu: Options of GPU engines; None takes those of ``DEPTH_ROS_TENSORRT``.
+        network: Makes the network itself, for builders that do not start from ONNX.
         cache: Where built engines are kept; None takes the user's cache.
         progress: Called with a phase and a fraction (None where unknown) during long work.
 
@@ -114,17 +125,25 @@ def open_engine(
     is_gated = precision != FULL_PRECISION and not ungated
     if is_gated:
         gate = gate or _recipe_gate(artifact)
+    cache, progress = cache or EngineCache(), progress or _ignore
     order = _Order(
         artifact=artifact,
-        settings=_settings(precision, num_threads),
+        settings=replace(
+            _settings(precision, num_threads),
+            gpu=gpu,
+            network=network,
+            cache_root=cache.root,
+            progress=progress,
+        ),
         tolerances=_tolerances(artifact, precision, tolerance),
-        cache=cache or EngineCache(),
-        progress=progress or _ignore,
+        cache=cache,
+        progress=progress,
         gate=gate if is_gated else None,
         is_gated=is_gated,
     )
     if is_gated:
-        expect_decidable(artifact, gate, precision)
+        untrained = artifact.manifest.weights.is_synthetic
+        expect_decidable(Subject(name=artifact.name, is_untrained=untrained), gate, precision)
     if runtime == 'auto':
         engine = _open_auto(order)
     else:
@@ -149,6 +168,7 @@ def open_graphs(
     num_threads: int = 0,
     tolerance: Tolerances | Tolerance | None = None,
     ungated: bool = False,
+    gpu: GpuOptions | None = None,
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Engine]:
@@ -168,6 +188,7 @@ def open_graphs(
         num_threads: As for ``open_engine``.
         tolerance: As for ``open_engine``.
         ungated: As for ``open_engine``.
+        gpu: As for ``open_engine``.
         cache: Where exports and built engines are kept; None takes the user's cache.
         progress: As for ``open_engine``.
 
@@ -188,6 +209,8 @@ def open_graphs(
         options=options,
         weights=str(weights or ''),
     )
+    if not ungated:
+        expect_gates(plan, precision)
     if runtime in DEVICES:
         return open_torch(
             plan,
@@ -208,12 +231,28 @@ def open_graphs(
                 tolerance=tolerance,
                 gate=plan.recipe.graph(graph).gate,
                 ungated=ungated,
+                gpu=gpu,
+                network=partial(make_network, plan, graph) if plan.weights else None,
                 cache=cache,
                 progress=progress,
             )
             stack.callback(engines[graph].close)
         stack.pop_all()
     return engines
+
+
+def expect_gates(plan: ExportPlan, precision: str) -> None:
+    """Refuse, before anything is exported, a precision that no gate could let through.
+
+    Raises:
+        ArtifactError: Naming the graph and why it cannot be decided.
+    """
+    if precision == FULL_PRECISION:
+        return
+    for graph, stem in plan.stems.items():
+        name = f'{stem} [{plan.weights}]' if plan.is_synthetic else stem
+        subject = Subject(name=name, is_untrained=plan.is_synthetic)
+        expect_decidable(subject, plan.recipe.graph(graph).gate, precision)
 
 
 def _open_named(name: str, order: _Order) -> Engine:
@@ -369,6 +408,8 @@ def _tolerances(
     if given is not None:
         return given
     offered = artifact.manifest.tolerances
+    if precision == 'f16' and precision not in offered:
+        precision = _COARSER
     if precision not in offered:
         raise RecipeError(
             f'{artifact.name!r} has tolerances for {", ".join(offered)}, none for {precision!r}; '

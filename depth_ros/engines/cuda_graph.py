@@ -44,6 +44,7 @@ class GraphedStep:
         self._inputs, self._outputs = tuple(inputs), tuple(outputs)
         self._enqueue = enqueue
         self._graphs: list[object] = []
+        self._hosts: list[Mapping[str, np.ndarray]] = []
         self.addresses: dict[str, int] = {}
         self._events: list[object] = []
         self._stream: object = None
@@ -112,7 +113,6 @@ class GraphedStep:
         return int(self._stream)  # type: ignore[call-overload]
 
     def _allocate(self) -> None:
-        self._hosts: list[Mapping[str, np.ndarray]] = []
         specs = self._inputs + self._outputs
         self._stream = self._cuda.call('cudaStreamCreateWithFlags', _NON_BLOCKING)
         for spec in specs:
@@ -139,9 +139,7 @@ class GraphedStep:
         for spec in specs:
             host, device = self._hosts[index][spec.name].ctypes.data, self.addresses[spec.name]
             ends = (device, host) if is_up else (host, device)
-            self._cuda.call(
-                'cudaMemcpyAsync', *ends, num_bytes(spec), direction, self._stream
-            )
+            self._cuda.call('cudaMemcpyAsync', *ends, num_bytes(spec), direction, self._stream)
 
     def _capture(self, index: int) -> object:
         mode = self._cuda.constant('cudaStreamCaptureMode', 'cudaStreamCaptureModeThreadLocal')

@@ -29,7 +29,7 @@ STICKY_CODES = frozenset(
 
 Illegal address, timeout, destroyed context, assertion, hardware stack, illegal instruction,
 misaligned address, address space, program counter, launch failure, tensor memory, and the codes
-for a device that is gone or has uncorrectable memory or link errors (CUDA runtime API, error types).
+for a device that is gone or has uncorrectable memory or link errors (CUDA runtime API).
 """
 _lost: list[str] = []
 """Why this process can use no GPU any more; empty while it can."""
@@ -140,6 +140,11 @@ _REMEDIES = {
     'cuda-python of the CUDA version that nvidia-smi shows',
     100: "there is no GPU here: use engine 'openvino'",
 }
+
+
+def is_device_lost() -> bool:
+    """Whether the GPU failed in this process for good."""
+    return bool(_lost)
 
 
 def expect_device() -> None:

@@ -206,6 +206,25 @@ def _export_missing(plan: ExportPlan, files: dict[str, Path], progress: Progress
         export.export_graph(exportable, path, request, progress=progress)
 
 
+def make_network(plan: ExportPlan, graph: str) -> object:
+    """Make one graph's network from the plan's checkpoint, as an ``Exportable``; needs torch.
+
+    Raises:
+        EngineError: If torch is missing.
+        WeightsError: If exported graphs were named instead of a checkpoint, or weights do not fit.
+    """
+    if not plan.is_synthetic and _named(plan) is not None:
+        raise WeightsError(
+            f'{plan.weights!r} holds exported graphs, and this builder starts from a checkpoint; '
+            'name its file as weights'
+        )
+    _expect_exporter(plan)
+    export = import_module('depth_ros.export')
+    state = export.load_state(plan.recipe, plan.weights)
+    network: object = export.make_exportable(plan.recipe, graph, plan.variant, state)
+    return network
+
+
 def weights_record(plan: ExportPlan) -> WeightsRecord:
     """Say which weights a plan uses.
 

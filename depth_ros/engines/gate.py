@@ -15,9 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
-from depth_ros.engines.artifact import Artifact
 from depth_ros.engines.base import Engine
 from depth_ros.engines.gate_images import gate_feeds
 from depth_ros.engines.gate_measures import Figure, Measure
@@ -31,16 +29,17 @@ FULL_PRECISION = 'f32'
 REMEDY = "use precision 'f32'"
 
 
-class Subject(Protocol):
-    """What the gate must know of a graph."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What is to be judged.
 
-    @property
-    def name(self) -> str:
-        """Name for messages."""
+    Attributes:
+        name: Of the graph, for messages.
+        is_untrained: Whether its weights are made up.
+    """
 
-    @property
-    def is_untrained(self) -> bool:
-        """Whether its weights are made up."""
+    name: str
+    is_untrained: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,18 +88,13 @@ def gate_key(measure: Measure | None) -> str:
     return json.dumps({'version': VERSION, 'limits': limits}, sort_keys=True)
 
 
-def expect_decidable(subject: Artifact | Subject, measure: Measure | None, precision: str) -> None:
+def expect_decidable(subject: Subject, measure: Measure | None, precision: str) -> None:
     """Refuse, before anything is built, what no comparison could decide.
 
     Raises:
         ArtifactError: If the weights are made up or the recipe has no gate for the graph.
     """
-    is_untrained = (
-        subject.manifest.weights.is_synthetic
-        if isinstance(subject, Artifact)
-        else subject.is_untrained
-    )
-    if is_untrained:
+    if subject.is_untrained:
         raise _refusal(
             subject.name,
             precision,

@@ -20,7 +20,8 @@ from depth_ros.errors import EngineError
 TYPES = {'f16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
 OLDEST_OPSET = 17
 """What TensorRT 8.x reads."""
-_CONVOLUTIONS = ('Conv', 'ConvTranspose')
+_CONVOLUTIONS = {'f16': ('Conv', 'ConvTranspose'), 'bf16': ('Conv',)}
+"""TensorRT's builder cannot type a transposed 3-D convolution in bf16 (tensorrt_rtx 1.7)."""
 _PRODUCTS = ('MatMul', 'Gemm')
 _BETWEEN = ('Relu', 'LeakyRelu', 'Elu', 'MaxPool', 'Concat', 'Add')
 _AXES_INPUT_IN_18 = (
@@ -61,7 +62,7 @@ def lower_convolutions(model: onnx.ModelProto, precision: str) -> int:
     """Make convolutions and products with weights 16 bit, in place; give how many nodes are."""
     graph = model.graph
     nodes = list(graph.node)
-    chosen = _low_nodes(graph)
+    chosen = _low_nodes(graph, precision)
     writer = _Writer(graph, chosen, TYPES[precision])
     del graph.node[:]
     for index, node in enumerate(nodes):
@@ -106,9 +107,7 @@ class _Writer:
         self._kind = kind
         self._chosen = chosen
         self._initializers = {item.name: item for item in graph.initializer}
-        self._low_values = {
-            name for index in chosen for name in graph.node[index].output if name
-        }
+        self._low_values = {name for index in chosen for name in graph.node[index].output if name}
         self._readers = _readers(graph)
         self._outputs = {item.name for item in graph.output}
         self._cast: set[str] = set()
@@ -145,13 +144,12 @@ class _Writer:
         return name in self._outputs or any(reader not in self._chosen for reader in readers)
 
 
-def _low_nodes(graph: onnx.GraphProto) -> set[int]:
+def _low_nodes(graph: onnx.GraphProto, precision: str) -> set[int]:
     """Choose the nodes: all with weights, and what stands between those alone."""
-    floats = {
-        item.name for item in graph.initializer if item.data_type == TensorProto.FLOAT
-    }
+    floats = {item.name for item in graph.initializer if item.data_type == TensorProto.FLOAT}
     nodes = list(graph.node)
-    fixed = {index for index, node in enumerate(nodes) if _has_weights(node, floats)}
+    kinds = _CONVOLUTIONS[precision]
+    fixed = {index for index, node in enumerate(nodes) if _has_weights(node, floats, kinds)}
     chosen = fixed | {index for index, node in enumerate(nodes) if node.op_type in _BETWEEN}
     producers = {name: index for index, node in enumerate(nodes) for name in node.output}
     readers = _readers(graph)
@@ -171,8 +169,8 @@ def _low_nodes(graph: onnx.GraphProto) -> set[int]:
         chosen -= dropped
 
 
-def _has_weights(node: NodeProto, floats: set[str]) -> bool:
-    if node.op_type in _CONVOLUTIONS:
+def _has_weights(node: NodeProto, floats: set[str], convolutions: Sequence[str]) -> bool:
+    if node.op_type in convolutions:
         return all(name in floats for name in node.input[1:] if name)
     if node.op_type in _PRODUCTS:
         return node.input[0] not in floats and all(name in floats for name in node.input[1:])
@@ -191,9 +189,7 @@ def _tensor(name: str, array: np.ndarray, kind: int) -> TensorProto:
     """Make a 16-bit weight; too large ones become the largest, not infinite."""
     if kind == TensorProto.FLOAT16:
         largest = np.finfo(np.float16).max
-        return numpy_helper.from_array(
-            np.clip(array, -largest, largest).astype(np.float16), name
-        )
+        return numpy_helper.from_array(np.clip(array, -largest, largest).astype(np.float16), name)
     bits = np.ascontiguousarray(array, dtype='<f4').view('<u4')
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> 16
     raw = rounded.astype('<u2').tobytes()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -12,6 +12,8 @@ from typing import Protocol
 
 from depth_ros.engines.artifact import Artifact
 from depth_ros.engines.base import Engine
+from depth_ros.engines.gpu_options import GpuOptions
+from depth_ros.engines.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
 from depth_ros.errors import EngineError
 
 
@@ -22,10 +24,18 @@ class BuildSettings:
     Attributes:
         precision: ``'f32'``, ``'bf16'`` or ``'f16'``.
         num_threads: CPU threads, 0 lets the runtime choose.
+        gpu: Options of GPU engines; None takes those of ``DEPTH_ROS_TENSORRT``.
+        cache_root: Where to keep what helps later builds, beside the engines; None keeps nothing.
+        progress: Told a phase and a fraction during a build.
+        network: Makes the network itself (an ``Exportable``) where there is a checkpoint.
     """
 
     precision: str = 'f32'
     num_threads: int = 0
+    gpu: GpuOptions | None = None
+    cache_root: Path | None = None
+    progress: Callable[[str, float | None], None] | None = None
+    network: Callable[[], object] | None = None
 
 
 class Runtime(Protocol):
@@ -64,6 +74,8 @@ class RuntimeEntry:
         packages: Packages that may provide it.
         pip: What to type to get it.
         unavailable: Why it cannot be used yet, whatever is installed; empty if it can.
+        absent: What to say where it is missing; empty says what to type.
+        needs: Further libraries, with what to say where one is missing.
     """
 
     module: str
@@ -72,6 +84,8 @@ class RuntimeEntry:
     packages: tuple[str, ...]
     pip: str
     unavailable: str = ''
+    absent: str = ''
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     def load(self) -> Runtime:
         """Import the library and give the runtime.
@@ -97,10 +111,11 @@ class RuntimeEntry:
         return runtime
 
     def missing(self) -> str:
-        """Say that the library is missing and how to get it; empty if it is there."""
-        if is_importable(self.library):
-            return ''
-        return f'{self.library} is not installed; type: {self.pip}'
+        """Say that a library is missing and how to get it; empty if all are there."""
+        if not is_importable(self.library):
+            return self.absent or f'{self.library} is not installed; type: {self.pip}'
+        missing = (text for library, text in self.needs.items() if not is_importable(library))
+        return next(missing, '')
 
     def installed_version(self) -> str | None:
         """Version by package metadata, without importing; None if unknown."""
@@ -119,10 +134,8 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         library='tensorrt',
         packages=('tensorrt', 'tensorrt-cu13', 'tensorrt-cu12'),
         pip='pip install tensorrt',
-        unavailable=(
-            'TensorRT engines are not available yet in this version of depth_ros; use engine '
-            "'openvino' or 'onnxruntime'"
-        ),
+        absent=TENSORRT_MISSING,
+        needs={'cuda': CUDA_PYTHON_MISSING},
     ),
     'openvino': RuntimeEntry(
         module='depth_ros.engines.openvino_engine',
@@ -155,6 +168,9 @@ RUNTIMES: dict[str, RuntimeEntry] = {
 }
 """Every runtime by name. Adding one adds a module and a line here."""
 
+CPU_ORDER = ('openvino', 'onnxruntime')
+"""What goes on when a GPU is lost."""
+
 AUTO_ORDER = ('tensorrt', 'openvino', 'onnxruntime')
 """What ``auto`` tries, in this order. torch is for exports, tests and benchmarks."""
 
@@ -184,6 +200,18 @@ def available_runtimes() -> list[RuntimeStatus]:
         )
         for name, entry in RUNTIMES.items()
     ]
+
+
+def cpu_engine() -> str:
+    """Name the runtime to go on with where the GPU is gone.
+
+    Raises:
+        EngineError: If no CPU runtime is installed.
+    """
+    for name in CPU_ORDER:
+        if not RUNTIMES[name].missing():
+            return name
+    raise EngineError(f'there is no CPU engine to go on with; type: {RUNTIMES[CPU_ORDER[0]].pip}')
 
 
 def is_importable(library: str) -> bool:

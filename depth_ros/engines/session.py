@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from depth_ros.engines.base import EngineInfo
-from depth_ros.errors import EngineError
+from depth_ros.errors import DeviceLostError, EngineError
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
 
 NUM_SLOTS = 2
@@ -126,7 +127,8 @@ class SessionEngine:
             for slot in range(NUM_SLOTS):
                 if self._is_busy[slot]:
                     self._is_busy[slot] = False
-                    session.wait(slot)
+                    with suppress(DeviceLostError):
+                        session.wait(slot)
         finally:
             session.close()
 

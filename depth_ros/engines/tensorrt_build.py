@@ -245,13 +245,12 @@ class _Keeper:
 
 def _monitor(trt: ModuleType, keeper: _Keeper, progress: Progress | None) -> Any:
     """Make a progress monitor, None where the generation has none (8.x)."""
-    base = getattr(trt, 'IProgressMonitor', None)
-    if base is None:
+    if not hasattr(trt, 'IProgressMonitor'):
         return None
 
-    class Monitor(base):  # type: ignore[misc, valid-type]
+    class Monitor(trt.IProgressMonitor):  # type: ignore[name-defined]
         def __init__(self) -> None:
-            base.__init__(self)
+            trt.IProgressMonitor.__init__(self)
             self._steps: dict[str, int] = {}
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from depth_ros.engines.artifact import Artifact
@@ -29,7 +31,7 @@ from depth_ros.engines.tensorrt_build import (
 )
 from depth_ros.engines.timing_cache import TimingFile
 from depth_ros.errors import DeviceLostError, EngineError
-from depth_ros.tensors import Tensors, TensorSpec
+from depth_ros.tensors import Tensors
 
 logger = logging.getLogger(__name__)
 _PLAN = 'tensorrt.plan'
@@ -60,7 +62,9 @@ class TensorRtRuntime:
         try:
             import tensorrt as trt
         except (ImportError, OSError) as error:
-            raise EngineError(f'tensorrt cannot be imported ({error}); {TENSORRT_MISSING}') from error
+            raise EngineError(
+                f'tensorrt cannot be imported ({error}); {TENSORRT_MISSING}'
+            ) from error
         self._trt = trt
         self._cuda = Cuda()
         self.version: str = str(trt.__version__)
@@ -71,9 +75,7 @@ class TensorRtRuntime:
         if settings.precision == 'bf16' and self._cuda.capability() < _BF16_CAPABILITY:
             return "precision 'bf16' needs a GPU from Ampere on; use 'f16' or 'f32'"
         if settings.precision == 'bf16' and not is_strongly_typed(self._trt, options):
-            return (
-                "precision 'bf16' needs TensorRT 10 or newer without DLA; use 'f16' or 'f32'"
-            )
+            return "precision 'bf16' needs TensorRT 10 or newer without DLA; use 'f16' or 'f32'"
         if options.dla_core >= 0 and settings.precision != 'f16':
             return f"the DLA computes in 'f16' only, got {settings.precision!r}; set precision"
         if self._must_rewrite(settings) and not is_importable('onnx'):
@@ -115,16 +117,19 @@ class TensorRtRuntime:
 
     def _plan(self, artifact: Artifact, settings: BuildSettings) -> bytes:
         options = _options(settings)
+        workspace_bytes = options.workspace_bytes(self._cuda.total_memory())
         if options.builder == 'torch_tensorrt':
-            from depth_ros.engines.torch_tensorrt_builder import build_torch_plan
-
-            return build_torch_plan(artifact, settings, options)
+            builder = _import_torch_builder()
+            plan: bytes = builder.build_torch_plan(
+                artifact, settings, options=options, workspace_bytes=workspace_bytes
+            )
+            return plan
         request = PlanRequest(
             onnx=self._graph(artifact, settings),
             path=str(artifact.onnx),
             precision=settings.precision,
             options=options,
-            workspace_bytes=options.workspace_bytes(self._cuda.total_memory()),
+            workspace_bytes=workspace_bytes,
             timings=self._timings(settings),
             progress=settings.progress,
         )
@@ -178,7 +183,10 @@ class _TensorRtSession:
                 f'({library_log(trt).last_error or "it gives no reason"}); remove it, the next '
                 f'start builds it again: rm -r {str(plan.parent)!r}'
             )
-        _expect_tensors(trt, self._engine, artifact)
+        # torch-tensorrt has names of its own; the order is the artefact's.
+        self._names = _tensor_names(
+            trt, self._engine, artifact, by_order=options.builder == 'torch_tensorrt'
+        )
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise EngineError(
@@ -217,7 +225,7 @@ class _TensorRtSession:
 
     def _prepare(self) -> None:
         for name, address in self._step.addresses.items():
-            if not self._context.set_tensor_address(name, address):
+            if not self._context.set_tensor_address(self._names[name], address):
                 raise EngineError(
                     f'TensorRT takes no buffer for {name!r}; remove the cached engine and build '
                     'it again'
@@ -238,30 +246,39 @@ def _options(settings: BuildSettings) -> GpuOptions:
     return settings.gpu if settings.gpu is not None else options_from_environment()
 
 
-def _expect_tensors(trt: Any, engine: Any, artifact: Artifact) -> None:
-    """Compare the plan's inputs and outputs with the manifest."""
-    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+def _import_torch_builder() -> ModuleType:
+    if not is_importable('torch'):
+        raise EngineError(
+            'builder torch_tensorrt needs torch, which is not installed; set '
+            'DEPTH_ROS_TENSORRT=builder=onnx, which needs none'
+        )
+    return import_module('depth_ros.engines.torch_tensorrt_builder')
+
+
+def _tensor_names(trt: Any, engine: Any, artifact: Artifact, *, by_order: bool) -> dict[str, str]:
+    """Compare the plan's inputs and outputs with the manifest; give its names by ours."""
+    all_names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    ours_to_its: dict[str, str] = {}
     for mode, specs in (
         (trt.TensorIOMode.INPUT, artifact.manifest.inputs),
         (trt.TensorIOMode.OUTPUT, artifact.manifest.outputs),
     ):
+        names = [name for name in all_names if engine.get_tensor_mode(name) == mode]
+        ours = [spec.name for spec in specs] if by_order else names
         found = {
-            name: (tuple(engine.get_tensor_shape(name)), _dtype(engine, name))
-            for name in names
-            if engine.get_tensor_mode(name) == mode
+            mine: (tuple(engine.get_tensor_shape(its)), _dtype(engine, its))
+            for mine, its in zip(ours, names, strict=False)
         }
-        expected = {spec.name: _shape_and_dtype(spec) for spec in specs}
-        if found != expected:
+        expected = {spec.name: (spec.shape, spec.dtype) for spec in specs}
+        if found != expected or len(names) != len(specs):
             raise EngineError(
                 f'{artifact.onnx} has {found} where its manifest says {expected}; make it again '
                 f'with: {artifact.manifest.command}'
             )
+        ours_to_its.update(zip(ours, names, strict=True))
+    return ours_to_its
 
 
 def _dtype(engine: Any, name: str) -> str:
     kind = engine.get_tensor_dtype(name).name
     return _DTYPES.get(kind, kind)
-
-
-def _shape_and_dtype(spec: TensorSpec) -> tuple[tuple[int, ...], str]:
-    return spec.shape, spec.dtype

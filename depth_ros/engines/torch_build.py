@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
@@ -12,6 +12,7 @@ from depth_ros.engines.base import Engine
 from depth_ros.engines.exports import ExportPlan, is_stereo_trained
 from depth_ros.engines.gate import (
     FULL_PRECISION,
+    Subject,
     expect_decidable,
     reference_outputs,
     run_gate,
@@ -22,14 +23,6 @@ from depth_ros.errors import EngineError, WeightsError
 
 DEVICES = {'torch': 'cpu', 'torch_cuda': 'cuda'}
 """Device of each torch engine, by its name."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """What the gate must know of a graph."""
-
-    name: str
-    is_untrained: bool
 
 
 def open_torch(
@@ -61,7 +54,9 @@ def open_torch(
     suffix = f' [{plan.weights}]' if plan.is_synthetic else ''
 
     def make(graph: str, name: str, at: str) -> Engine:
-        exportable = export.make_exportable(plan.recipe, graph, plan.variant, state)
+        exportable = torch_engine.made_on(
+            device, state, partial(export.make_exportable, plan.recipe, graph, plan.variant)
+        )
         made: Engine = torch_engine.TorchEngine(
             exportable.module,
             inputs=exportable.inputs,

@@ -8,12 +8,13 @@ while sampling, softmax and norms stay in float32.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.cpu import default_threads
@@ -25,7 +26,7 @@ NUM_WARMUPS = 3
 """Runs before a capture: libraries choose their kernels and allocate in them."""
 
 Outputs = tuple[torch.Tensor, ...]
-Run = Callable[..., Outputs]
+MadeT = TypeVar('MadeT')
 logger = logging.getLogger(__name__)
 
 
@@ -141,6 +142,52 @@ class _TorchSession:
         self._outputs = [{}] * NUM_SLOTS
 
 
+class DeviceConstants(TorchFunctionMode):
+    """Makes tensors on a device, and those with values only once.
+
+    Networks write constants as ``torch.arange`` or ``torch.tensor`` in ``forward``. Without a
+    device they would land on the CPU; with values they are copied from the host, which cannot be
+    captured. So every module is made and run inside this.
+    """
+
+    def __init__(self, device: str | torch.device) -> None:
+        """Know nothing yet."""
+        super().__init__()
+        self._device = torch.device(device)
+        self._known: dict[str, torch.Tensor] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        """Answer ``torch.tensor`` of plain values from memory; pass on the rest."""
+        kwargs = kwargs or {}
+        if func is not torch.tensor or isinstance(args[0], (torch.Tensor, np.ndarray)):
+            return func(*args, **kwargs)
+        key = repr((args, sorted(kwargs.items(), key=str)))
+        if key not in self._known:
+            self._known[key] = func(*args, **{'device': self._device, **kwargs})
+        return self._known[key]
+
+    def entered(self) -> ExitStack:
+        """Give a context with the device as default and this mode on."""
+        stack = ExitStack()
+        stack.enter_context(self._device)
+        stack.enter_context(self)
+        return stack
+
+
+def made_on(
+    device: str | torch.device,
+    state: Mapping[str, torch.Tensor],
+    make: Callable[[Mapping[str, torch.Tensor]], MadeT],
+) -> MadeT:
+    """Make something from weights on a device: what it precomputes lies there, too."""
+    if str(device) == 'cpu':
+        return make(state)
+    with torch.device(device):
+        return make({name: tensor.to(device) for name, tensor in state.items()})
+
+
 class GraphCapture(Protocol):
     """Records the launches of a function on static tensors; tests put a stand-in here."""
 
@@ -185,7 +232,7 @@ class DeviceSession:
         """Move the module and record it.
 
         Args:
-            module: In evaluation mode.
+            module: In evaluation mode; best made by ``made_on``.
             inputs: Specs of its inputs.
             outputs: Specs of its outputs.
             device: Where it runs.
@@ -231,9 +278,15 @@ class DeviceSession:
         self, module: torch.nn.Module, device: str, precision: str, capture: GraphCapture
     ) -> tuple[Callable[[], None], Callable[[], Outputs]]:
         """Capture the module, or run it launch by launch where that is impossible."""
+        constants = DeviceConstants(device)
 
         def run() -> Outputs:
-            with torch.inference_mode(), _autocast(device, precision), _exact(precision):
+            with (
+                torch.inference_mode(),
+                constants.entered(),
+                _autocast(device, precision),
+                _exact(precision),
+            ):
                 return as_outputs(module(*self._static), self._specs)
 
         try:

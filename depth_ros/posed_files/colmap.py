@@ -93,6 +93,21 @@ class ColmapCamera:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ColmapModel:
+    """What a model holds.
+
+    Attributes:
+        cameras: Cameras by number.
+        images: Registered images.
+        points: ``(N, 3)`` float64.
+    """
+
+    cameras: dict[int, ColmapCamera]
+    images: list[ColmapImage]
+    points: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ColmapImage:
     """One registered image in COLMAP's words; ``quaternion`` is w x y z, world to camera."""
 
@@ -112,27 +127,43 @@ def colmap_place(folder: Path) -> Path | None:
     return None
 
 
-def read_colmap_folder(folder: Path) -> PosedFolder:
+def read_colmap_folder(folder: Path, *, use_pycolmap: bool = False) -> PosedFolder:
     """Read a model with its images, which lie in ``images`` beside it.
+
+    Args:
+        folder: With the model and ``images``.
+        use_pycolmap: Leave the model's files to pycolmap.
 
     Raises:
         InputError: Reason ``'posed_file'``, naming the file and what is wrong.
+        DepthRosError: If pycolmap is asked for and not installed.
     """
     place = colmap_place(folder)
     if place is None:
         raise damaged(folder, 'no cameras, images and points3D', REMEDY)
-    suffix = '.bin' if (place / 'cameras.bin').is_file() else '.txt'
-    read = READERS[suffix]
-    cameras = _guarded(read.cameras, place / f'cameras{suffix}')
-    images = _guarded(read.images, place / f'images{suffix}')
-    points = _guarded(read.points, place / f'points3D{suffix}')
-    views = [_view(folder, place, image, cameras, points) for image in images]
+    if use_pycolmap:
+        from depth_ros.posed_files.pycolmap_reader import read_by_pycolmap
+
+        model = read_by_pycolmap(place)
+    else:
+        model = _read_model(place)
+    views = [_view(folder, place, image, model) for image in model.images]
     return PosedFolder(
         layout='colmap',
         views=tuple(sorted(views, key=lambda view: view.name)),
         is_sequence=False,
         is_metric=False,
-        points=points,
+        points=model.points,
+    )
+
+
+def _read_model(place: Path) -> ColmapModel:
+    suffix = '.bin' if (place / 'cameras.bin').is_file() else '.txt'
+    read = READERS[suffix]
+    return ColmapModel(
+        cameras=_guarded(read.cameras, place / f'cameras{suffix}'),
+        images=_guarded(read.images, place / f'images{suffix}'),
+        points=_guarded(read.points, place / f'points3D{suffix}'),
     )
 
 
@@ -146,16 +177,11 @@ def _guarded(read: Callable, path: Path):  # type: ignore[no-untyped-def, type-a
         raise damaged(path, f'is cut short or garbled ({error})', REMEDY) from error
 
 
-def _view(
-    folder: Path,
-    place: Path,
-    image: ColmapImage,
-    cameras: dict[int, ColmapCamera],
-    points: np.ndarray,
-) -> ViewFile:
-    if image.camera not in cameras:
-        raise damaged(place, f'image {image.name} names camera {image.camera}', REMEDY)
-    camera = cameras[image.camera]
+def _view(folder: Path, place: Path, image: ColmapImage, model: ColmapModel) -> ViewFile:
+    if image.camera not in model.cameras:
+        what = f'image {image.name} names camera {image.camera}, which is not there'
+        raise damaged(place, what, REMEDY)
+    camera = model.cameras[image.camera]
     k, d = calibration(camera)
     w, x, y, z = image.quaternion
     camera_from_world = rigid(rotation_from_quaternion([x, y, z, w]), image.translation)
@@ -167,7 +193,7 @@ def _view(
         distortion_model=MODELS[camera.model].distortion_model,
         size=camera.size,
         world_from_camera=inverse(camera_from_world),
-        depth_range_m=_depth_range(camera, k, camera_from_world, points),
+        depth_range_m=_depth_range(camera, k, camera_from_world, model.points),
     )
 
 
@@ -206,7 +232,14 @@ def _depth_range(
     return float(near) * 0.8, float(far) * 1.2
 
 
-def _camera(path: Path, model: str, size: tuple[int, int], parameters: np.ndarray) -> ColmapCamera:
+def checked_camera(
+    path: Path, model: str, size: tuple[int, int], parameters: np.ndarray
+) -> ColmapCamera:
+    """Require a camera that CameraInfo can express.
+
+    Raises:
+        InputError: Reason ``'posed_file'``.
+    """
     if model not in MODELS:
         what = f'camera model {model} cannot be used, only {", ".join(MODELS)}'
         raise damaged(path, what, 'undistort the images with: colmap image_undistorter')
@@ -225,7 +258,9 @@ def _text_cameras(path: Path) -> dict[int, ColmapCamera]:
     cameras = {}
     for words in filter(None, _lines(path)):
         size = (int(words[3]), int(words[2]))
-        cameras[int(words[0])] = _camera(path, words[1], size, np.array(words[4:], np.float64))
+        cameras[int(words[0])] = checked_camera(
+            path, words[1], size, np.array(words[4:], np.float64)
+        )
     return cameras
 
 
@@ -286,7 +321,7 @@ def _binary_cameras(path: Path) -> dict[int, ColmapCamera]:
         model = names.get(number, f'number {number}')
         count = MODELS[model].count if model in MODELS else 0
         parameters = np.array(data.take(f'{count}d'), np.float64)
-        cameras[key] = _camera(path, model, (height, width), parameters)
+        cameras[key] = checked_camera(path, model, (height, width), parameters)
     return cameras
 
 

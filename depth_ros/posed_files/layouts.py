@@ -11,20 +11,23 @@ from depth_ros.posed_files.poses import is_pose_folder, read_pose_folder
 from depth_ros.posed_files.values import PosedFolder, damaged
 
 
-def read_posed_folder(folder: Path, *, unit_m: float = 1.0) -> PosedFolder:
+def read_posed_folder(
+    folder: Path, *, unit_m: float = 1.0, use_pycolmap: bool = False
+) -> PosedFolder:
     """Read a folder of posed images.
 
     Args:
         folder: In the layout of MVSNet (``cams``, ``pair.txt``), COLMAP (``cameras``, ``images``,
             ``points3D``) or plain matrices (``poses.txt``, ``K.txt``).
         unit_m: Metres in one unit of an MVSNet folder.
+        use_pycolmap: Leave the files of a COLMAP model to pycolmap.
 
     Raises:
         InputError: Reason ``'layout'`` if it is none of them, ``'posed_file'`` if a file is
             damaged or two views have one name. Views that cannot be used alone are in
             ``refused``.
     """
-    found = _read(folder, unit_m)
+    found = _read(folder, unit_m, use_pycolmap)
     seen: set[str] = set()
     for view in found.views:
         if view.name in seen:
@@ -34,11 +37,11 @@ def read_posed_folder(folder: Path, *, unit_m: float = 1.0) -> PosedFolder:
     return found
 
 
-def _read(folder: Path, unit_m: float) -> PosedFolder:
+def _read(folder: Path, unit_m: float, use_pycolmap: bool) -> PosedFolder:
     if is_mvsnet_folder(folder):
         return read_mvsnet_folder(folder, unit_m=unit_m)
     if colmap_place(folder) is not None:
-        return read_colmap_folder(folder)
+        return read_colmap_folder(folder, use_pycolmap=use_pycolmap)
     if is_pose_folder(folder):
         return read_pose_folder(folder)
     raise InputError(

@@ -10,7 +10,7 @@ import numpy as np
 from depth_ros.camera import camera_from_calibration
 from depth_ros.errors import InputError
 from depth_ros.frames import MonoFrame
-from depth_ros.posed_view import PosedView
+from depth_ros.posed_view import PosedView, check_pose, exact_pose
 
 NS_PER_VIEW = 1_000_000_000
 """Stamps of files that have none: one second apart, in order."""
@@ -68,7 +68,9 @@ class ViewFile:
         )
         is_rectified = not np.any(self.d)
         frame = MonoFrame(image=image, camera=camera, stamp_ns=stamp_ns, is_rectified=is_rectified)
-        return PosedView(frame=frame, world_from_camera=self.world_from_camera, name=self.name)
+        check_pose(self.world_from_camera, what=f'the pose of view {self.name!r}')
+        pose = exact_pose(self.world_from_camera)
+        return PosedView(frame=frame, world_from_camera=pose, name=self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

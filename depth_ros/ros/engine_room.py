@@ -8,7 +8,8 @@ from typing import Generic
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from depth_ros.engines.build_monitor import BuildMonitor
-from depth_ros.errors import DepthRosError
+from depth_ros.engines.runtime import cpu_engine
+from depth_ros.errors import DepthRosError, DeviceLostError
 from depth_ros.ros.declare import DeclaredParameters
 from depth_ros.ros.loader import Loaded, ProcessorLoader
 from depth_ros.ros.node_parameters import NodeParameters, ParametersT
@@ -65,8 +66,9 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._settings = settings_of(declared.current)
         self._checker: SettingsChecker[SettingsT] | None = None
         self._loader = ProcessorLoader(
-            open_processor, self._monitor, may_build=declared.current.build_if_missing
+            open_processor, self._monitor, may_build=declared.current.may_build
         )
+        self._loss: DeviceLostError | None = None
         self._loader.start(self._settings)
         declared.start(self._apply)
 
@@ -81,8 +83,16 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         status = self._monitor.status()
         return status.describe() if status else self._words
 
+    @property
+    def degradation(self) -> str:
+        """Why a CPU engine runs instead of the one asked for; empty if none does."""
+        return str(self._loss) if self._loss is not None and self.failure is None else ''
+
     def poll(self) -> None:
-        """Take over what the loader has finished."""
+        """Take over what the loader has finished, and what is left when a GPU was lost."""
+        lost = self._worker.lost
+        if lost is not None and lost is not self._loss and not self._loader.is_busy:
+            self._on_loss(lost)
         loaded = self._loader.take()
         if loaded is None:
             return
@@ -135,8 +145,32 @@ class EngineRoom(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         else:
             self._worker.start(loaded.processor)
 
+    def _on_loss(self, error: DeviceLostError) -> None:
+        """Open a CPU engine if that is allowed; else end, for whoever started the node."""
+        parameters, self._loss = self._declared.current, error
+        try:
+            if not parameters.cpu_fallback:
+                raise error
+            changes = {'engine': cpu_engine(), 'precision': 'f32'}
+            parameters = parameters.changed(changes)
+        except DepthRosError as failure:
+            self.failure = failure
+            return
+        self._log.error(f'{error}; going on with {parameters.engine} in f32')
+        self._words = f'the GPU was lost, opening {parameters.engine}'
+        self._settings = self._settings_of(parameters)
+        self._declared.restore(pipeline_values(parameters))
+        self._worker.set_settings(self._settings)
+        self._loader.start(self._settings)
+
     def _on_failure(self, error: DepthRosError) -> None:
         """End if nothing runs yet; else go on as before and set the parameters back."""
+        if isinstance(error, DeviceLostError) and self._loss is None:
+            self._on_loss(error)
+            return
+        if self._loss is not None and self._worker.lost is self._loss:
+            self.failure = error
+            return
         if not self.is_open:
             self.failure = error
             return

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.task import Future
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 
@@ -27,6 +27,7 @@ from depth_ros.ros.multiview_inputs import MultiviewInputs
 from depth_ros.ros.multiview_job import (
     FusingProcessor,
     MultiviewInput,
+    MultiviewJob,
     MultiviewOutput,
     MultiviewWanted,
     SharedCloud,
@@ -37,6 +38,7 @@ from depth_ros.ros.multiview_parameters import (
     multiview_settings,
 )
 from depth_ros.ros.multiview_topics import OUTPUT_TOPICS
+from depth_ros.ros.patient_service import PatientService
 from depth_ros.ros.publishers import TopicPublishers
 from depth_ros.ros.qos import output_profile, publisher_events
 from depth_ros.ros.runner import run_node
@@ -101,6 +103,21 @@ class MultiviewPublishers(TopicPublishers[MultiviewOutput, MultiviewParameters, 
         return self._cloud.counts()
 
 
+class Finishing:
+    """A request to compute the keyframes that still wait, until it is answered."""
+
+    def __init__(self, *, jobs: deque[MultiviewJob], send: Callable[[object], None]) -> None:
+        """Take the jobs and what sends the response."""
+        self.jobs = jobs
+        self._send = send
+        self._count = len(jobs)
+
+    def answer(self) -> None:
+        """Say that it is done."""
+        text = f'{self._count} keyframes no longer wait for later ones'
+        self._send(Trigger.Response(success=True, message=text))
+
+
 class MultiviewNode(
     TaskNode[
         MultiviewParameters, MultiViewSettings, MultiviewInput, MultiviewWanted, MultiviewOutput
@@ -146,27 +163,23 @@ class MultiviewNode(
         self.cloud = clouds[0]
         self.node.create_service(Trigger, 'save_map', self._on_save_map)
         self.node.create_service(Trigger, 'reset', self._on_reset)
-        self.node.create_service(Trigger, 'finish', self._on_finish)
-        self._until_idle: list[Future] = []
+        PatientService(self.node, Trigger, 'finish', self._on_finish)
+        self._finishing: deque[Finishing] = deque()
         self._was_idle = False
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(POSE_POLL_S, self._poll_inputs, clock=steady)
 
     def _poll_inputs(self) -> None:
-        """Look for poses; wake those who wait until nothing is in work, seen so twice."""
+        """Look for poses; go on with ``finish`` when nothing is in work, seen so twice."""
         self.inputs.poll()
         is_idle = self._worker.num_in_flight == 0
-        if is_idle and self._was_idle:
-            woken, self._until_idle = self._until_idle, []
-            for future in woken:
-                future.set_result(None)
+        if self._finishing and is_idle and self._was_idle:
+            is_idle = False
+            if self._finishing[0].jobs:
+                self.put(self._finishing[0].jobs.popleft())
+            else:
+                self._finishing.popleft().answer()
         self._was_idle = is_idle
-
-    def _idle(self) -> Future:
-        """Give what is done when nothing is in work."""
-        self._was_idle = False
-        self._until_idle.append(Future())
-        return self._until_idle[-1]
 
     def _on_save_map(self, request: Trigger.Request, response: Trigger.Response) -> object:
         path = Path(self.outputs.parameters.map_file).expanduser()  # type: ignore[attr-defined]
@@ -178,16 +191,9 @@ class MultiviewNode(
         response.success, response.message = True, f'{count} points written to {path.resolve()}'
         return response
 
-    async def _on_finish(self, request: Trigger.Request, response: Trigger.Response) -> object:
+    def _on_finish(self, request: object, send: Callable[[object], None]) -> None:
         """Compute what still waits for later keyframes, one after the other; then answer."""
-        jobs = self.inputs.finish()
-        for job in jobs:
-            await self._idle()
-            self.put(job)
-        await self._idle()
-        response.success = True
-        response.message = f'{len(jobs)} keyframes no longer wait for later ones'
-        return response
+        self._finishing.append(Finishing(jobs=deque(self.inputs.finish()), send=send))
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> object:
         count = self.cloud.reset()

@@ -65,6 +65,11 @@ class NodeParameters:
         maximum=1024,
         opens_engine=True,
     )
+    cpu_fallback: bool = described(
+        False,
+        'When the GPU is lost while running, go on with a CPU engine in f32, slower. false: exit '
+        'with 1, so that whoever started the node starts it again.',
+    )
     build_if_missing: bool = described(
         True,
         'Build an engine that is not in the cache, which takes from seconds to many minutes and '
@@ -73,7 +78,8 @@ class NodeParameters:
     )
     build_only: bool = described(
         False,
-        'Open the engine, building it if need be, say what was built, and exit with 0.',
+        'Open the engine, building it whatever build_if_missing says, say what was built, and '
+        'exit with 0.',
         is_read_only=True,
     )
     input_reliability: str = described(
@@ -111,11 +117,6 @@ class NodeParameters:
         for spec in self.specs():
             spec.checked(getattr(self, spec.field))
         parse_size(self.size)
-        if self.build_only and not self.build_if_missing:
-            raise ParameterError(
-                'build_only builds what is missing and build_if_missing forbids it; set '
-                'build_if_missing to true or build_only to false'
-            )
         self.check_together()
 
     @classmethod
@@ -157,6 +158,11 @@ class NodeParameters:
         return type(self).from_values({**self.values(), **changes})
 
     @property
+    def may_build(self) -> bool:
+        """Whether an engine that is missing may be built."""
+        return self.build_if_missing or self.build_only
+
+    @property
     def engine_size(self) -> tuple[int, int] | None:
         """``(height, width)`` of ``size``, None where it is empty."""
         return parse_size(self.size)
@@ -183,6 +189,7 @@ class CameraParameters(NodeParameters):
 
 
 LAST_FIELDS = (
+    'cpu_fallback',
     'build_if_missing',
     'build_only',
     'input_reliability',

@@ -17,6 +17,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from depth_ros.engines.cuda_memory import is_device_lost
 from depth_ros.errors import DepthRosError
 from depth_ros.ros.loader import THREAD_NAME
 from depth_ros.ros.memory import keep_freed_memory
@@ -105,8 +106,12 @@ def _spin(runnable: Runnable, stop: StopRequest) -> int:
 
 
 def _leave(code: int) -> int:
-    """End at once if a runtime is still building in the loader thread, which cannot be stopped."""
-    if any(thread.name == THREAD_NAME for thread in threading.enumerate()):
+    """End at once if a runtime still builds in the loader thread, or a GPU was lost.
+
+    The one cannot be stopped, and what is left of the other cannot be taken down in order.
+    """
+    is_building = any(thread.name == THREAD_NAME for thread in threading.enumerate())
+    if is_building or is_device_lost():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

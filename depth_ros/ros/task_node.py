@@ -177,7 +177,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         if report_file:
             write_report(Path(report_file), self.report())
         if self._engine_room.failure is not None:
-            log.fatal(f'cannot start: {self._engine_room.failure}')
+            what = 'cannot go on' if self._engine_room.is_open else 'cannot start'
+            log.fatal(f'{what}: {self._engine_room.failure}')
             return 1
         processor = self._worker.processor
         if self._declared.current.build_only and processor is not None:
@@ -204,6 +205,9 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     def _poll(self) -> None:
         """Subscribe once an engine runs and it is known to what."""
         self._engine_room.poll()
+        if self._engine_room.failure is not None:
+            self._diagnose()
+            return
         is_waiting = self._engine_room.is_open and not self.inputs.input
         if is_waiting and not self._declared.current.build_only:
             self.inputs.start()
@@ -220,11 +224,15 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         report, phase = self.report(), self._engine_room.phase
         faults = faults_since(self._last_books, report.books)
         self._last_books = report.books
-        words = [f'preparing: {phase}'] if phase else []
+        failure, degradation = self._engine_room.failure, self._engine_room.degradation
+        words = [str(failure)] if failure is not None else []
+        words += [degradation] if degradation else []
+        words += [f'preparing: {phase}'] if phase and failure is None else []
         words += [text for _, text in missing]
         noun = self._parts.job_noun
         words += [f'{count} {noun} dropped: {reason}' for reason, count in faults.items()]
         level = DiagnosticStatus.WARN if words else DiagnosticStatus.OK
+        level = DiagnosticStatus.ERROR if failure is not None else level
         message = '; '.join(words) or f'{report.books.rate_hz:.1f} Hz'
         status = status_of(self.node.get_fully_qualified_name(), level, message, report)
         stamp = self.node.get_clock().now().to_msg()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Generic
 
-from depth_ros.errors import DepthRosError, InputError
+from depth_ros.errors import DepthRosError, DeviceLostError, InputError
 from depth_ros.mailbox import Mailbox
 from depth_ros.ros.books import Books
 from depth_ros.ros.roles import (
@@ -62,6 +62,8 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self._next: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._settings: SettingsT | None = None
         self._processor: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
+        self.lost: DeviceLostError | None = None
+        """Why the processor that runs can give nothing more; None while it can."""
         self._is_working = False
         self._thread = threading.Thread(target=self._run, name='depth-ros-worker', daemon=True)
 
@@ -125,6 +127,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
             settings = self._settings
         if following is not None:
             previous, self._processor = self._processor, following
+            self.lost = None
             if previous is not None:
                 previous.close()
             logger.info('running %s', following.describe())
@@ -143,6 +146,9 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
             self._compute(job)
         except InputError as error:
             self._fail(job, error, reason=error.reason, text=str(error))
+        except DeviceLostError as error:
+            self.lost = error
+            self._fail(job, error, reason='device_lost', text=str(error))
         except DepthRosError as error:
             self._fail(job, error, reason='engine', text=f'the engine failed: {error}')
         except Exception as error:  # noqa: BLE001 - one per worker loop: the node lives on

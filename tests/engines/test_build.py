@@ -32,8 +32,9 @@ def cache(tmp_path: Path) -> EngineCache:
 
 @pytest.fixture(autouse=True)
 def toy_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenVINO's place is taken by a right runtime, ONNX Runtime's by another."""
+    """OpenVINO's place is taken by a right runtime, ONNX Runtime's by another; no TensorRT."""
     toy_runtime.EVENTS.clear()
+    monkeypatch.setitem(RUNTIMES, 'tensorrt', toy_runtime.entry('ExactRuntime', library=ABSENT))
     monkeypatch.setitem(RUNTIMES, 'openvino', toy_runtime.entry('ExactRuntime'))
     monkeypatch.setitem(RUNTIMES, 'onnxruntime', toy_runtime.entry('ExactRuntime'))
 
@@ -121,7 +122,7 @@ def test_auto_passes_over_what_fails_and_says_so(
     assert len(warnings) == 1 and 'out of tolerance' in warnings[0].getMessage()
     assert [name.split('-')[2] for name in cached(cache)] == ['onnxruntime']
     last = caplog.records[-1].getMessage()
-    assert last.startswith('opened toy-12x20') and 'tensorrt: TensorRT' in last
+    assert last.startswith('opened toy-12x20') and f'tensorrt: {ABSENT} is not' in last
 
 
 def test_auto_takes_the_first_in_order(
@@ -162,7 +163,7 @@ def test_named_runtime_does_not_fall_back(
 @pytest.mark.parametrize(
     ('name', 'words'),
     [
-        ('tensorrt', 'not available yet'),
+        ('tensorrt', f'pip install {ABSENT}'),
         ('torch', 'does not run exported graphs'),
         ('cuda', "no engine 'cuda'; set engine to one of: auto, tensorrt"),
     ],
@@ -225,7 +226,7 @@ def test_runtimes_are_listed_without_importing_them(monkeypatch: pytest.MonkeyPa
     assert not {'openvino', 'onnxruntime', 'torch'} & (set(sys.modules) - before)
     assert status['openvino'].version is None
     assert f'pip install {ABSENT}' in status['openvino'].reason
-    assert 'not available yet' in status['tensorrt'].reason
+    assert f'pip install {ABSENT}' in status['tensorrt'].reason
     assert status['onnxruntime'].reason == ''
 
 

@@ -16,6 +16,7 @@ from torch_graph import RefusingCapture, ReplayedCapture  # noqa: E402
 from depth_ros.engines import torch_build  # noqa: E402
 from depth_ros.engines.callable_engine import CallableEngine  # noqa: E402
 from depth_ros.engines.exports import plan_exports  # noqa: E402
+from depth_ros.engines.gate import Subject  # noqa: E402
 from depth_ros.engines.gate_measures import StereoMeasure  # noqa: E402
 from depth_ros.engines.recipe import load_recipe  # noqa: E402
 from depth_ros.engines.runtime import RUNTIMES  # noqa: E402
@@ -119,7 +120,7 @@ def test_half_precision_must_pass_the_gate_at_every_start(error: float, passes: 
         asked.append(precision)
         return ramp_engine(0.0 if precision == 'f32' else error)
 
-    subject = torch_build.Subject(name='ramp', is_untrained=False)
+    subject = Subject(name='ramp', is_untrained=False)
     if passes:
         torch_build.open_gated(subject, make, measure, 'f16').close()
     else:
@@ -129,7 +130,7 @@ def test_half_precision_must_pass_the_gate_at_every_start(error: float, passes: 
 
 
 def test_made_up_weights_never_pass_the_gate() -> None:
-    subject = torch_build.Subject(name='ramp [synthetic:1]', is_untrained=True)
+    subject = Subject(name='ramp [synthetic:1]', is_untrained=True)
     measure = StereoMeasure(epe_change_px=0.05, moved_share=0.005)
     with pytest.raises(ArtifactError, match='made up'):
         torch_build.open_gated(subject, lambda precision: ramp_engine(0.0), measure, 'f16')

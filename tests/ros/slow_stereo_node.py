@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ from depth_ros.ros.runner import run_node
 from depth_ros.ros.stereo_node import StereoNode
 from depth_ros.stereo import StereoOutput, StereoProcessor, StereoSettings, open_stereo
 
-SLOW_S = 1.5
+SLOW_S = float(os.environ.get('SLOW_S', '1.5'))
 FAIL_FIRST = 2
 
 

@@ -322,7 +322,7 @@ class TinyGraph(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Map two RGB images (1, H, W, 3) uint8 to disparity (1, H, W) float32 px."""
-        planes = [image.permute(0, 3, 1, 2).float() for image in (left, right)]
+        planes = [image.float().permute(0, 3, 1, 2) for image in (left, right)]
         return self.network(planes[0], planes[1])[:, 0]
 
 

@@ -176,9 +176,9 @@ def _at_cells(
 ) -> tuple[Tensor, Tensor]:
     """Write matches (K,) to the places of their cells; cells are all different."""
     height, width = view.grid
-    empty = torch.zeros_like(view.coarse[0, :, 0])
-    confidences = empty.scatter(0, cells, confidence)
-    x, y = (empty.scatter(0, cells, points[:, axis]) for axis in (0, 1))
+    empty = torch.zeros_like(view.coarse[0, :, 0], dtype=torch.float32)
+    confidences = empty.scatter(0, cells, confidence.float())
+    x, y = (empty.scatter(0, cells, points[:, axis].float()) for axis in (0, 1))
     return confidences.view(1, height, width), torch.stack([x, y], 1).view(1, height, width, 2)
 
 

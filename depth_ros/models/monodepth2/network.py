@@ -135,7 +135,7 @@ def _part(state: Mapping[str, Tensor], graph: str) -> dict[str, Tensor]:
 
 def _to_planes(images: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in 0..1."""
-    return images.permute(0, 3, 1, 2).float() / 255
+    return images.float().permute(0, 3, 1, 2) / 255
 
 
 def _check_request(

@@ -136,7 +136,7 @@ class FeatureGraph(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (1, H, W, 3) uint8 to (1, 32, H/4, W/4)."""
-        return self.feature(image.permute(0, 3, 1, 2).float() / 255)
+        return self.feature(image.float().permute(0, 3, 1, 2) / 255)
 
 
 class VolumeGraph(nn.Module):

@@ -207,7 +207,7 @@ def _scaled(name: str, values: np.ndarray) -> np.ndarray:
 
 def _to_unit(images: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in 0..1."""
-    return images.permute(0, 3, 1, 2).float() / 255
+    return images.float().permute(0, 3, 1, 2) / 255
 
 
 def _size(images: Tensor) -> tuple[int, int]:

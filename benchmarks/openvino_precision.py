@@ -1,0 +1,167 @@
+"""How OpenVINO can be made to run some operations in bf16 and others in float32, and proof of it.
+
+Three convolutions in a row; each way tries to treat the middle one differently. The precision of
+every convolution is read back from the compiled graph (``get_runtime_model``), and the output is
+compared with float32, so that neither can pretend. With ``--onnx`` a whole graph is compiled in
+float32, in bf16, and in bf16 with everything but convolutions marked, on its gate images.
+
+    python benchmarks/openvino_precision.py [--onnx FILE.onnx]
+
+No times are taken: on CPUs without AMX bf16 is slower than float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as op
+from timing import machine, markdown_table, write_report
+
+from depth_ros.engines.cpu import cpu_flags
+from depth_ros.engines.openvino_precision import keep_float32, mark
+
+NAMES = ('first', 'second', 'third')
+CHANNELS = 32
+_WINDOW = ([1, 1], [1, 1], [1, 1], [1, 1])
+
+
+def main() -> None:
+    """Try every way and print what the compiled graph says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--onnx', type=Path, help='exported graph to compare as a whole')
+    arguments = parser.parse_args()
+    flags = [name for name in ('avx512_bf16', 'amx_bf16') if name in cpu_flags()]
+    core = ov.Core()
+    about = {
+        'openvino': ov.__version__,
+        'flags': flags,
+        'capabilities': list(core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')),
+    }
+    print(machine(), about)
+    rows = convolution_rows(core)
+    header = ['way', 'hint', *NAMES, 'mean error', 'mean size']
+    print('\n' + markdown_table(header, rows))
+    record: dict[str, object] = {**about, 'convolutions': [dict(zip(header, r)) for r in rows]}  # noqa: B905
+    if arguments.onnx:
+        record['graph'] = compare_graph(core, arguments.onnx)
+    write_report('openvino_precision', record)
+
+
+def convolution_rows(core: ov.Core) -> list[list[object]]:
+    """Compile the three convolutions in every way."""
+    values = np.random.default_rng(1).standard_normal((1, CHANNELS, 32, 32)).astype('f4')
+    ways = {
+        'nothing': (plain_model(), 'f32'),
+        'hint bf16': (plain_model(), 'bf16'),
+        'rt_info set in Python': (python_marked_model(), 'bf16'),
+        "IR attribute 'precise' on the middle one": (ir_marked_model(core), 'bf16'),
+        'Convert to bf16 around the middle one': (converted_model(), 'f32'),
+        'the same under hint bf16': (converted_model(), 'bf16'),
+    }
+    rows: list[list[object]] = []
+    reference = None
+    for way, (model, hint) in ways.items():
+        compiled = core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})
+        output = compiled(values)[0]
+        reference = output if reference is None else reference
+        error = float(np.abs(output - reference).mean())
+        executed = executed_precisions(compiled)
+        size = float(np.abs(reference).mean())
+        cells = [executed.get(name, '?') for name in NAMES]
+        rows.append([way, hint, *cells, f'{error:.2g}', f'{size:.3g}'])
+    return rows
+
+
+def executed_precisions(compiled: ov.CompiledModel) -> dict[str, str]:
+    """Read back from the compiled graph what every convolution runs in."""
+    found = {}
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        info = node.get_rt_info()
+        if info['layerType'].astype(str) == 'Convolution':
+            found[node.friendly_name] = info['runtimePrecision'].astype(str)
+    return found
+
+
+def plain_model(*, low: str = '') -> ov.Model:
+    """Three convolutions with ReLUs; ``low`` names one between conversions to bf16 and back."""
+    random = np.random.default_rng(0)
+    image = op.parameter([1, CHANNELS, 32, 32], np.float32, name='image')
+    x: ov.Output = image
+    for name in NAMES:
+        weights = random.standard_normal((CHANNELS, CHANNELS, 3, 3)).astype('f4') / 17
+        kernel = op.constant(weights)
+        if name == low:
+            x, kernel = op.convert(x, 'bf16'), op.convert(kernel, 'bf16')
+        x = op.convolution(x, kernel, *_WINDOW)
+        x.friendly_name = name
+        x = op.relu(op.convert(x, 'f32') if name == low else x)
+    return ov.Model([x], [image], 'three')
+
+
+def converted_model() -> ov.Model:
+    """Convert around the middle convolution, as Casts in an ONNX file do."""
+    return plain_model(low='second')
+
+
+def python_marked_model() -> ov.Model:
+    """Set the attribute's name on the node from Python."""
+    model = plain_model()
+    for node in model.get_ops():
+        if node.friendly_name == 'second':
+            node.get_rt_info()['precise_0'] = True
+    return model
+
+
+def ir_marked_model(core: ov.Core) -> ov.Model:
+    """Save as IR, mark the middle convolution in the file, read it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder) / 'model.xml'
+        ov.save_model(plain_model(), xml, compress_to_fp16=False)
+        tree = ElementTree.parse(xml)
+        for layer in tree.getroot().iter('layer'):
+            if layer.get('name') == 'second':
+                mark(layer)
+        tree.write(xml)
+        return core.read_model(xml)
+
+
+def compare_graph(core: ov.Core, onnx: Path) -> dict[str, object]:
+    """Compile a graph in three ways and compare them on its gate images."""
+    from depth_ros.engines.artifact import load_artifact
+    from depth_ros.engines.gate_images import gate_feeds
+
+    specs = load_artifact(onnx).manifest.inputs
+    feeds = gate_feeds(specs)
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder) / 'model.xml'
+        ov.save_model(core.read_model(onnx), xml, compress_to_fp16=False)
+        plain = core.read_model(xml)
+        marked_count = keep_float32(xml)
+        marked = core.read_model(xml)
+        ways = {'f32': (plain, 'f32'), 'bf16': (plain, 'bf16'), 'bf16 marked': (marked, 'bf16')}
+        compiled = {
+            way: core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})
+            for way, (model, hint) in ways.items()
+        }
+    record: dict[str, object] = {'onnx': onnx.name, 'marked': marked_count}
+    rows = []
+    outputs = {way: [graph(feed)[0] for feed in feeds.values()] for way, graph in compiled.items()}
+    for way, graph in compiled.items():
+        counts = Counter(executed_precisions(graph).values())
+        pairs = zip(outputs['f32'], outputs[way], strict=True)
+        errors = [float(np.abs(wanted - got).mean()) for wanted, got in pairs]
+        rows.append([way, dict(counts), f'{max(errors):.3g}'])
+        record[way] = {'convolutions': dict(counts), 'mean_error': dict(zip(feeds, errors))}  # noqa: B905
+    print(f'\n{onnx.name}: {marked_count} operations marked')
+    print(markdown_table(['way', 'convolutions by precision', 'worst mean error'], rows))
+    return record
+
+
+if __name__ == '__main__':
+    main()

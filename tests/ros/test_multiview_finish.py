@@ -1,0 +1,51 @@
+"""The service ``finish``: keyframes that wait for later ones get their depth, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+
+from live_node import Robot, robot, running, stamp_of
+from multiview_doubles import CAMERA, START_NS, pose_at, view_at
+from multiview_replay import call, is_done, send
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Image
+
+pytestmark = pytest.mark.ros
+SCRIPT = str(Path(__file__).with_name('truth_multiview_node.py'))
+OPTIONS = ('diagnostics_period_s:=0.1', 'input_reliability:=reliable', 'depth.max_m:=8.0')
+STEP_NS, WAITING = 100_000_000, 2
+
+
+def walk(us: Robot, numbers: range, *, num_before: int = 0) -> None:
+    for count, number in enumerate(numbers, num_before + 1):
+        stamp = START_NS - 300_000_000 + STEP_NS * number
+        send(us, pose_at(stamp), CAMERA.k, view_at(stamp).image, stamp)
+        assert us.spin_until(lambda count=count: is_done(us, count)), us.diagnostics
+
+
+def test_the_end_of_a_drive_leaves_no_keyframe_without_depth(tmp_path: Path) -> None:
+    options = [word for option in OPTIONS for word in ('-p', option)]
+    outputs = {'depth/image': Image}
+    with (
+        running(tmp_path, *options, module=SCRIPT) as node,
+        robot(node='multiview_node', cameras=('',), outputs=outputs) as us,
+    ):
+        node.wait_for('subscribed to')
+        us.advertise('odometry', Odometry, 10)
+        us.connect(num_images=2)
+        depths = us.received['depth/image']
+        walk(us, range(6))
+        assert us.count('keyframes') == 6 and len(depths) == 6 - WAITING
+        answer = call(us, 'finish')
+        assert answer.success and answer.message.startswith('2 keyframes')
+        assert us.spin_until(lambda: len(depths) == 6)
+        assert call(us, 'finish').message.startswith('0 keyframes')
+        walk(us, range(12, 16), num_before=6)
+        us.spin(0.2)
+        stamps = [stamp_of(message) for message in depths]
+        assert len(stamps) == 10 - WAITING and np.all(np.diff(stamps) > 0)
