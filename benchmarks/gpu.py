@@ -36,7 +36,7 @@ import torch  # noqa: E402
 from gpu_cases import CASES, Case, feeds_of, open_case  # noqa: E402
 from gpu_machine import Peaks, describe_device, measure_peaks, synchronize, time_calls  # noqa: E402
 
-from depth_ros.engines.torch_engine import DeviceConstants  # noqa: E402
+from depth_ros.engines.torch_engine import CudaGraphCapture, DeviceConstants  # noqa: E402
 from depth_ros.models.exportable import Exportable  # noqa: E402
 
 RESULTS = REPOSITORY / 'benchmarks' / 'results'
@@ -220,32 +220,19 @@ class GraphRun:
     def __init__(self, run: Run) -> None:
         """Capture nothing yet."""
         self._run = run
-        self._graph: torch.cuda.CUDAGraph | None = None
         self._static: Outputs = ()
-        self._outputs: Outputs = ()
+        self._recorded: tuple[Outputs, Callable[[], None]] | None = None
 
     def __call__(self, *tensors: torch.Tensor) -> Outputs:
         """Copy in and replay."""
-        if self._graph is None:
-            self._capture(tensors)
-        assert self._graph is not None
+        if self._recorded is None:
+            self._static = tuple(tensor.clone() for tensor in tensors)
+            self._recorded = CudaGraphCapture().record(lambda: self._run(*self._static))
         for static, tensor in zip(self._static, tensors, strict=True):
             static.copy_(tensor)
-        self._graph.replay()
-        return self._outputs
-
-    def _capture(self, tensors: tuple[torch.Tensor, ...]) -> None:
-        self._static = tuple(tensor.clone() for tensor in tensors)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                self._run(*self._static)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._outputs = self._run(*self._static)
-        self._graph = graph
+        outputs, replay = self._recorded
+        replay()
+        return outputs
 
 
 def measured(

@@ -101,10 +101,14 @@ def room(arguments: argparse.Namespace) -> list[Record]:
         num_threads=arguments.threads,
     )
     with closing(open_multiview(settings)) as processor:
+        computed: dict[str, DepthView] = {}
 
         def network(one: ViewSet, view: View) -> DepthView:
-            output = processor.process(one.frame(ROOM_RANGE))
-            return depth_view(output, one.reference.world_from_camera)
+            name = one.reference.name
+            if name not in computed:
+                output = processor.process(one.frame(ROOM_RANGE))
+                computed[name] = depth_view(output, one.reference.world_from_camera)
+            return computed[name]
 
         for contender in contenders(network):
             errors = fuse(contender, sets, views, truth)

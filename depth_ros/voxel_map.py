@@ -154,7 +154,7 @@ def cells_of(points: np.ndarray, size_m: float) -> tuple[np.ndarray, np.ndarray]
     with np.errstate(invalid='ignore', over='ignore'):
         cells = np.floor(np.asarray(points, np.float64) / size_m)
         is_good = (np.abs(cells) < _HALF - 1).all(axis=1)
-    return cells[is_good].astype(np.int64), is_good
+    return cells[is_good].astype(np.int64), np.asarray(is_good)
 
 
 def packed(cells: np.ndarray) -> np.ndarray:

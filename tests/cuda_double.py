@@ -4,6 +4,7 @@ What a stream is told is queued, and run by the first call that synchronises. So
 host buffers too early, or mixes up the two sets, sees old numbers.
 """
 
+# ruff: noqa: N815 - the names are the library's
 from __future__ import annotations
 
 import ctypes

@@ -17,6 +17,7 @@ import cuda_double
 import numpy as np
 import onnx
 import onnxruntime as ort
+from google.protobuf.message import DecodeError
 
 VERSIONS = {'8.6': '8.6.2.3', '10': '10.3.0.30', '11': '11.4.0.106'}
 MAGIC = b'plan of the double\n'
@@ -157,7 +158,7 @@ def _add_builder(trt: ModuleType, number: int) -> None:
         def parse(self, model: bytes, path: str) -> bool:
             try:
                 opset = onnx.load_from_string(model).opset_import[0].version
-            except Exception:
+            except DecodeError:
                 self._errors.append(ParserError('no protobuf'))
                 return False
             if number < 10 and opset > 17:
@@ -176,7 +177,10 @@ def _add_builder(trt: ModuleType, number: int) -> None:
     class Config:
         """Settings that the generation does not have cannot be set."""
 
-        __slots__ = ('DLA_core', 'builder_optimization_level', 'default_device_type') + (
+        __slots__ = (
+            'DLA_core',
+            'builder_optimization_level',
+            'default_device_type',
             'hardware_compatibility_level',
             'max_aux_streams',
             '_cache',

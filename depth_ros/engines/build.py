@@ -209,8 +209,6 @@ def open_graphs(
         options=options,
         weights=str(weights or ''),
     )
-    if not ungated:
-        expect_gates(plan, precision)
     if runtime in DEVICES:
         return open_torch(
             plan,
@@ -219,6 +217,8 @@ def open_graphs(
             num_threads=num_threads,
             ungated=ungated,
         )
+    if not ungated:
+        expect_gates(plan, precision)
     cache = cache or EngineCache()
     with ExitStack() as stack:
         engines = {}

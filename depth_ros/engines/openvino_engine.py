@@ -7,6 +7,7 @@ without a hint it runs in bf16 where the CPU has it (2026.4), so every load stat
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import openvino as ov
 from depth_ros.engines.artifact import Artifact
 from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.cpu import cpu_flags, cpu_identity, default_threads
+from depth_ros.engines.openvino_precision import LOW, keep_float32
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
@@ -48,14 +50,17 @@ class OpenVinoRuntime:
         return cpu_identity()
 
     def options(self, settings: BuildSettings) -> Mapping[str, str]:
-        """Threads are compiled in."""
-        return {'num_threads': str(_threads(settings))}
+        """Threads are compiled in, and which operations keep float32."""
+        options = {'num_threads': str(_threads(settings))}
+        return (
+            options if settings.precision == 'f32' else {**options, 'low': ' '.join(sorted(LOW))}
+        )
 
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Compile, export, and load the export, so that the check sees what later runs load."""
         core = ov.Core()
         try:
-            model = core.read_model(artifact.onnx)
+            model = _read(core, artifact.onnx, settings, folder)
             compiled = core.compile_model(model, 'CPU', _config(settings))
             exported = compiled.export_model()
         except RuntimeError as error:
@@ -123,6 +128,19 @@ class _OpenVinoSession:
 
     def close(self) -> None:
         self._requests.clear()
+
+
+def _read(core: ov.Core, onnx: Path, settings: BuildSettings, folder: Path) -> ov.Model:
+    """Read a graph; below float32 only its convolutions are left to the precision hint."""
+    model = core.read_model(onnx)
+    if settings.precision == 'f32':
+        return model
+    with tempfile.TemporaryDirectory(dir=folder) as draft:
+        xml = Path(draft) / 'model.xml'
+        ov.save_model(model, xml, compress_to_fp16=False)
+        keep_float32(xml)
+        # The weights are mapped from the file, which outlives its name.
+        return core.read_model(xml)
 
 
 def _config(settings: BuildSettings) -> dict[str, str]:

@@ -131,7 +131,7 @@ def _describe(error: Any) -> str:
     """Say operator and reason of a parser error; older generations do not name the operator."""
     operator = getattr(error, 'node_operator', None)
     name = operator() if callable(operator) else f'node {error.node()}'
-    return f'{name}: {error.desc().strip()}'
+    return f'{name}: {" ".join(error.desc().split())}'
 
 
 def _configure(trt: ModuleType, config: Any, builder: Any, request: PlanRequest) -> None:

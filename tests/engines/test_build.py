@@ -195,8 +195,8 @@ def test_tampered_cache_never_reaches_the_runtime(onnx: Path, cache: EngineCache
 
 
 def test_precision_without_tolerance_is_refused(onnx: Path, cache: EngineCache) -> None:
-    with pytest.raises(RecipeError, match="tolerances for f32, bf16, none for 'f16'"):
-        open_engine(onnx, precision='f16', cache=cache)
+    with pytest.raises(RecipeError, match="tolerances for f32, bf16, none for 'f8'"):
+        open_engine(onnx, precision='f8', cache=cache)
 
 
 def test_negative_threads_are_refused(onnx: Path, cache: EngineCache) -> None:

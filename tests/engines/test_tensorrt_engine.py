@@ -1,5 +1,6 @@
 """TensorRT without a GPU: the engine against stand-ins of the API generations 8.6, 10 and 11."""
 
+# ruff: noqa: E402 - what may be absent is asked for first
 from __future__ import annotations
 
 import os

@@ -1,4 +1,4 @@
-"""The service ``finish``: keyframes that wait for later ones get their depth, once."""
+"""The service ``finish``, and a range cloud that nobody can place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
-from live_node import Robot, robot, running, stamp_of
+from live_node import Robot, floats, robot, running, stamp_of
 from multiview_doubles import CAMERA, START_NS, pose_at, view_at
 from multiview_replay import call, is_done, send
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, PointCloud2, PointField
+
+from depth_ros.geometry import flat_cloud
+from depth_ros.messages import fill_point_cloud
 
 pytestmark = pytest.mark.ros
 SCRIPT = str(Path(__file__).with_name('truth_multiview_node.py'))
@@ -49,3 +52,29 @@ def test_the_end_of_a_drive_leaves_no_keyframe_without_depth(tmp_path: Path) -> 
         us.spin(0.2)
         stamps = [stamp_of(message) for message in depths]
         assert len(stamps) == 10 - WAITING and np.all(np.diff(stamps) > 0)
+
+
+def test_a_range_cloud_in_an_unknown_frame_is_told_and_not_used(tmp_path: Path) -> None:
+    options = (*OPTIONS, 'depth.source:=cloud', 'reference:=newest')
+    words = [word for option in options for word in ('-p', option)]
+    outputs = {'depth/image': Image}
+    with (
+        running(tmp_path, *words, module=SCRIPT) as node,
+        robot(node='multiview_node', cameras=('',), outputs=outputs) as us,
+    ):
+        node.wait_for('subscribed to')
+        us.advertise('odometry', Odometry, 10)
+        us.advertise('range/points', PointCloud2, 10)
+        us.connect(num_images=3)
+        message = PointCloud2()
+        points = np.tile((0.0, 0.0, 3.0), (100, 1))
+        fill_point_cloud(message, flat_cloud(points, np.zeros((100, 3), np.uint8)), PointField)
+        message.header.frame_id = 'lidar'
+        us.send('range/points', message)
+        assert us.wait_count('received_range', 1)
+        walk(us, range(5))
+        us.spin(0.2)
+        (line,) = node.lines_about('range_frame]')
+        assert "'lidar'" in line and "'camera_optical_frame'" in line
+        depth = floats(us.received['depth/image'][-1])
+        assert np.nanmax(depth) > 4.0, 'the whole range is searched'
