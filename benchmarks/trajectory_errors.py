@@ -59,7 +59,9 @@ def trajectory_errors(estimate: Trajectory, truth: Trajectory) -> TrajectoryErro
     poses, targets = estimate.poses[ours], truth.poses[theirs]
     if len(poses) < 3:
         nan = float('nan')
-        return TrajectoryErrors(num_poses=len(poses), ate_m=nan, drift_m=nan, rpe_m=nan, rpe_deg=nan)
+        return TrajectoryErrors(
+            num_poses=len(poses), ate_m=nan, drift_m=nan, rpe_m=nan, rpe_deg=nan
+        )
     steps = _step_errors(poses, targets)
     motion = [inverse(values[0]) @ values[-1] for values in (poses, targets)]
     return TrajectoryErrors(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
+from depth_ros.ros.frontend_parameters import FrontendParameters
 from depth_ros.ros.multiview_parameters import base_from_camera
-from depth_ros.ros.node_parameters import CameraParameters, check_depth_range
+from depth_ros.ros.node_parameters import check_depth_range
 from depth_ros.ros.parameter_specs import described
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OdometryParameters(CameraParameters):
+class OdometryParameters(FrontendParameters):
     """Every parameter of ``odometry_node``, with its default; described by ``specs()``."""
 
     model: str = described(
@@ -40,26 +41,6 @@ class OdometryParameters(CameraParameters):
         'has a publisher first.',
         choices=('raw', 'rectified', 'auto'),
         is_read_only=True,
-    )
-    variant: str = described(
-        'outdoor_ds',
-        'Which LoFTR; its weights must be of this variant.',
-        choices=(
-            'outdoor_ds',
-            'indoor_ds',
-            'indoor_ds_new',
-            'outdoor_ot',
-            'indoor_ot',
-            'coarse_student',
-        ),
-        opens_engine=True,
-    )
-    max_keypoints: int = described(
-        0,
-        'Keypoints of sift and orb in each image; 0 takes their default.',
-        minimum=0,
-        maximum=100_000,
-        opens_engine=True,
     )
     stereo_model: str = described(
         'sgbm',
