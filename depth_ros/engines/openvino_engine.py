@@ -20,6 +20,7 @@ from depth_ros.engines.cpu import cpu_flags, cpu_identity, default_threads
 from depth_ros.engines.openvino_precision import LOW, keep_float32
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
+from depth_ros.engines.signal_stack import kept_signal_stack
 from depth_ros.errors import EngineError
 from depth_ros.tensors import Tensors, TensorSpec
 
@@ -56,6 +57,7 @@ class OpenVinoRuntime:
             options if settings.precision == 'f32' else {**options, 'low': ' '.join(sorted(LOW))}
         )
 
+    @kept_signal_stack()
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Compile, export, and load the export, so that the check sees what later runs load."""
         core = ov.Core()
@@ -72,6 +74,7 @@ class OpenVinoRuntime:
         (folder / _BLOB).write_bytes(blob)
         return self.load(artifact, settings, folder)
 
+    @kept_signal_stack()
     def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Import the compiled model."""
         blob = (folder / _BLOB).read_bytes()

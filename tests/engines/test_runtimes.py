@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_data import REPOSITORY
 from toy_graph import toy_frames, toy_function, write_toy_artifact
 
 from depth_ros.engines.artifact import file_sha256, load_artifact, manifest_path
@@ -98,3 +102,30 @@ def test_openvino_blob_that_does_not_load_says_how_to_rebuild(onnx: Path, tmp_pa
     (tmp_path / 'openvino.blob').write_bytes(b'no blob')
     with pytest.raises(EngineError, match='rm -r'):
         RUNTIMES['openvino'].load().load(load_artifact(onnx), BuildSettings(), tmp_path)
+
+
+def test_signal_after_openvino_closed_is_survived(onnx: Path, tmp_path: Path) -> None:
+    """Where the CPU has AMX, OpenVINO leaves a freed signal stack with the calling thread."""
+    pytest.importorskip('openvino', reason='the runtime openvino is absent')
+    program = (
+        'import os, signal, sys\n'
+        'from pathlib import Path\n'
+        'from depth_ros.engines.build import open_engine\n'
+        'from depth_ros.engines.cache import EngineCache\n'
+        'cache = EngineCache(Path(sys.argv[2]))\n'
+        'for _ in range(2):\n'
+        '    open_engine(Path(sys.argv[1]), runtime="openvino", cache=cache).close()\n'
+        'try:\n'
+        '    os.kill(os.getpid(), signal.SIGINT)\n'
+        '    signal.pause()\n'
+        'except KeyboardInterrupt:\n'
+        '    print("heard")\n'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', program, str(onnx), str(tmp_path / 'cache')],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        check=False,
+    )
+    assert result.stdout.strip() == 'heard', (result.returncode, result.stderr)

@@ -294,9 +294,11 @@ def test_stereo_topics_give_the_pose_of_the_camera_itself(tmp_path: Path) -> Non
 
 def test_one_camera_publishes_directions_and_no_odometry(tmp_path: Path) -> None:
     options = ('-p', 'source:=mono', '-p', 'input_reliability:=reliable', '-p', 'max_gap_s:=60.0')
+    # The other tests' node is still alive and listens to the same names.
+    options = (*options, '-r', '__ns:=/lone')
     with (
         running(tmp_path, *options, module='odometry_node') as node,
-        robot(node='odometry_node', cameras=('',), outputs=OUTPUTS) as driver,
+        robot(namespace='lone', node='odometry_node', cameras=('',), outputs=OUTPUTS) as driver,
     ):
         driver.advertise('depth/image', Image)
         driver.connect(num_images=1)
