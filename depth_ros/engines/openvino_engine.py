@@ -28,6 +28,10 @@ _BLOB = 'openvino.blob'
 _PRECISIONS = {'f32': 'f32', 'bf16': 'bf16'}
 
 
+BF16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
+"""CPUs with one of these calculate in bf16."""
+
+
 class OpenVinoRuntime:
     """OpenVINO as the builder sees it."""
 
@@ -36,13 +40,13 @@ class OpenVinoRuntime:
         self.version: str = ov.__version__
 
     def refusal(self, settings: BuildSettings) -> str:
-        """bf16 only on CPUs with AMX tiles: elsewhere it is slower than f32 (measured)."""
+        """bf16 only on CPUs that calculate in it: elsewhere it is converted and gains nothing."""
         if settings.precision not in _PRECISIONS:
             return f"OpenVINO engines have no precision {settings.precision!r}; use 'f32'"
-        if settings.precision == 'bf16' and 'amx_bf16' not in cpu_flags():
+        if settings.precision == 'bf16' and not BF16_FLAGS & cpu_flags():
             return (
-                "precision 'bf16' needs a CPU with the amx_bf16 flag, which this one lacks; "
-                "use precision 'f32'"
+                f"precision 'bf16' needs a CPU with the flag {' or '.join(sorted(BF16_FLAGS))}, "
+                "which this one lacks; use precision 'f32'"
             )
         return ''
 

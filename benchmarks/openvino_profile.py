@@ -1,0 +1,111 @@
+"""Where OpenVINO's time goes: milliseconds by kind of operator, and the arithmetic's speed.
+
+``python benchmarks/openvino_profile.py monodepth2 depth [--size 192 640] [--precision bf16]``
+
+The last line compares with the fastest float32 matrix product that torch does here: what the
+machine gives when memory is no matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from depth_ros.engines.artifact import load_artifact
+from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.exports import obtain_exports, plan_exports
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.export import load_state, make_exportable
+
+PRODUCT = 2048
+
+
+def main() -> int:
+    """Profile one graph and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('recipe')
+    parser.add_argument('graph')
+    parser.add_argument('--size', nargs=2, type=int, metavar=('H', 'W'))
+    parser.add_argument('--runs', type=int, default=10)
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--precision', default='f32', choices=('f32', 'bf16'))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    recipe = load_recipe(arguments.recipe)
+    plan = plan_exports(
+        recipe,
+        graphs=(arguments.graph,),
+        preset=None,
+        size=tuple(arguments.size) if arguments.size else None,
+        options=None,
+        weights='synthetic:0',
+    )
+    path = obtain_exports(plan, EngineCache())[arguments.graph]
+    inputs = load_artifact(path).golden().inputs
+    times, total_ms = profile(path, inputs, arguments)
+    state = load_state(recipe, plan.weights)
+    exportable = make_exportable(recipe, arguments.graph, plan.variant, state)
+    gflop = count_flop(exportable.module, exportable.inputs, inputs) / 1e9
+    print(f'{path.stem}: {total_ms:.1f} ms, {gflop:.2f} GFLOP')
+    print('| operator | ms | share % |\n| --- | --- | --- |')
+    for kind, value in times.most_common(8):
+        print(f'| {kind} | {value:.1f} | {100 * value / sum(times.values()):.0f} |')
+    print(f'{gflop / total_ms * 1e3:.0f} GFLOP/s; matrix product {product_speed():.0f} GFLOP/s')
+    return 0
+
+
+def profile(path: Path, inputs, arguments) -> tuple[Counter[str], float]:
+    """Give milliseconds by kind of operator, and the median of whole runs without counters."""
+    core = ov.Core()
+    config = {
+        'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_NUM_THREADS': arguments.threads,
+        'INFERENCE_PRECISION_HINT': arguments.precision,
+    }
+    times: Counter[str] = Counter()
+    counted = core.compile_model(str(path), 'CPU', {**config, 'PERF_COUNT': True})
+    request = counted.create_infer_request()
+    for run in range(arguments.runs + 2):
+        request.infer(dict(inputs))
+        for info in request.profiling_info if run >= 2 else ():
+            times[info.node_type] += info.real_time.total_seconds() * 1e3 / arguments.runs
+    plain = core.compile_model(str(path), 'CPU', config).create_infer_request()
+    whole = []
+    for _ in range(arguments.runs + 2):
+        start = time.perf_counter()
+        plain.infer(dict(inputs))
+        whole.append(1e3 * (time.perf_counter() - start))
+    return times, float(np.median(whole[2:]))
+
+
+def count_flop(module, specs, inputs) -> int:
+    """Count the floating-point operations of products and convolutions."""
+    tensors = [torch.from_numpy(np.array(inputs[spec.name])) for spec in specs]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module(*tensors)
+    return counter.get_total_flops()
+
+
+def product_speed() -> float:
+    """Give the GFLOP/s of a large float32 matrix product, best of five."""
+    a, b = torch.randn(2, PRODUCT, PRODUCT).unbind(0)
+    best = np.inf
+    for _ in range(6):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2.0 * PRODUCT**3 / best / 1e9
+
+
+if __name__ == '__main__':
+    sys.exit(main())
