@@ -74,7 +74,7 @@ def _rectifying_maps(folder: Path, *, size: tuple[int, int]) -> list[tuple[np.nd
     sensors = [_sensor(folder / camera / 'sensor.yaml') for camera in CAMERAS]
     (k0, d0, body_from_0), (k1, d1, body_from_1) = sensors
     second_from_first = np.linalg.inv(body_from_1) @ body_from_0
-    rotation, translation = second_from_first[:3, :3], second_from_first[:3, 3]
+    rotation, translation = second_from_first[:3, :3].copy(), second_from_first[:3, 3:].copy()
     r0, r1, p0, p1, *_ = cv2.stereoRectify(k0, d0, k1, d1, size, rotation, translation, alpha=0)
     return [
         cv2.initUndistortRectifyMap(k0, d0, r0, p0, size, cv2.CV_32FC1),
