@@ -69,8 +69,8 @@ RECIPES: dict[str, TrainRecipe] = {
 """Recipes by name.
 
 ``_wide`` is the second stage, begun with ``--restart``: as many pixels in longer rows, so that
-more false matches compete and disparities grow; and with more texture, as real images have. ``_blind`` is the ablation without sight of the
-whole row.
+more false matches compete and disparities grow, and more texture, as real images have.
+``_blind`` is the ablation without sight of the whole row.
 """
 
 
