@@ -30,8 +30,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--iterations', type=int, default=3, help='updates at 1/4')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
     parser.add_argument('--json', type=Path, help='file to write the figures to')
+    parser.add_argument('--gallery', type=Path, help='picture to draw of pairs without truth')
     parser.add_argument(
-        '--gallery', type=Path, help='picture to draw of the pairs in DATA/oakd_stereo'
+        '--pairs',
+        type=Path,
+        action='append',
+        help='folder of pairs for --gallery, repeatable; DATA/oakd_stereo',
     )
     parser.set_defaults(run=run)
 
@@ -50,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     rows = evaluate(args.data, networks, sizes)
     print(table(rows))
     if args.gallery:
-        draw_gallery(args.data / 'oakd_stereo', networks, sizes, args.gallery)
+        folders = args.pairs or [args.data / 'oakd_stereo']
+        draw_gallery(folders, networks, sizes, args.gallery)
     if args.json:
         args.json.write_text(json.dumps([row.record() for row in rows], indent=2) + '\n')
     return 0

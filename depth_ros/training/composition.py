@@ -23,12 +23,16 @@ class SceneSize:
         width: px.
         max_disparity: Largest disparity drawn, px.
         textures: Number of textures in the pool.
+        bare: Share of scenes whose walls are nearly without contrast.
+        min_contrast: Weakest contrast of all other surfaces.
     """
 
     height: int
     width: int
     max_disparity: float
     textures: int
+    bare: float = 0.25
+    min_contrast: float = 0.3
 
 
 def draw_scene(rng: Rng, size: SceneSize) -> list[Layer]:
@@ -54,7 +58,7 @@ def _object_count(rng: Rng) -> int:
 def _room(rng: Rng, size: SceneSize, wall: float) -> list[Layer]:
     """Draw the background wall, and often a floor, a side wall or a ceiling."""
     everywhere = Outline(kind='all')
-    bare = rng.random() < 0.25
+    bare = rng.random() < size.bare
     # Whatever its slope and relief, the wall stays in front of infinity everywhere.
     steepest = wall / (0.5 * size.width)
     back = Surface(
@@ -166,7 +170,7 @@ def _paint(rng: Rng, size: SceneSize, *, bare: bool) -> Paint:
     turn = float(rng.normal(0.0, 0.4)) if rng.random() < 0.6 else float(rng.uniform(0.0, 6.3))
     cos, sin = scale * float(np.cos(turn)), scale * float(np.sin(turn))
     shift = rng.uniform(0.0, 512.0, 2)
-    contrast = float(rng.uniform(0.0, 0.08)) if bare else _log_uniform(rng, 0.3, 1.2)
+    contrast = float(rng.uniform(0.0, 0.08)) if bare else _log_uniform(rng, size.min_contrast, 1.2)
     level = float(rng.uniform(90.0, 250.0)) if bare else float(rng.uniform(0.0, 80.0))
     fall = rng.normal(0.0, 0.6, 2) / size.width
     return Paint(

@@ -8,17 +8,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from depth_ros.errors import InputError
 from depth_ros.models.crestereo.network_tiny import CreStereoTiny
 from depth_ros.postprocess import colorize_disparity
-from depth_ros.training.evaluate import network_matcher, read_image, sgbm_matcher
+from depth_ros.training.evaluate import network_matcher, sgbm_matcher
+from depth_ros.training.gallery_pairs import gallery_pairs
 
 TILE_WIDTH = 320
 SGBM_DISPARITIES = 128
 
 
 def draw_gallery(
-    folder: Path,
+    folders: Sequence[Path],
     networks: Mapping[str, CreStereoTiny],
     sizes: Sequence[tuple[int, int] | None],
     picture: Path,
@@ -26,29 +26,22 @@ def draw_gallery(
     """Draw one row per pair: left image, SGBM, then every network at every size.
 
     Args:
-        folder: Holds ``NAME_left.png`` and ``NAME_right.png``.
+        folders: Folders of pairs; see ``gallery_pairs``.
         networks: By name.
         sizes: (height, width) each, None for the pair's own.
         picture: File to write.
 
     Raises:
-        InputError: If there is no pair, reason ``'missing'``.
+        InputError: If a folder has no pair, reason ``'missing'``.
     """
-    lefts = sorted(folder.glob('*_left.png'))
-    if not lefts:
-        raise InputError(
-            'missing',
-            f'{folder} has no *_left.png; pass --data with the folder above one that has',
-        )
+    pairs = [pair for folder in folders for pair in gallery_pairs(folder)]
     matchers = [sgbm_matcher(SGBM_DISPARITIES, is_filled=False)]
     matchers += [network_matcher(network, size) for network in networks.values() for size in sizes]
     rows = []
-    for path in lefts:
-        right = path.with_name(path.name.replace('_left', '_right'))
-        left_image, right_image = read_image(path), read_image(right)
-        maps = [match(left_image, right_image) for match in matchers]
+    for pair in pairs:
+        maps = [match(pair.left, pair.right) for match in matchers]
         top = float(np.nanpercentile(maps[0], 99.5)) * 1.1
-        tiles = [left_image, *(colorize_disparity(found, min=0.0, max=top) for found in maps)]
+        tiles = [pair.left, *(colorize_disparity(found, min=0.0, max=top) for found in maps)]
         rows.append(np.hstack([_tile(tile) for tile in tiles]))
     cv2.imwrite(str(picture), np.ascontiguousarray(np.vstack(rows)[..., ::-1]))
 

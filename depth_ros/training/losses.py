@@ -1,16 +1,15 @@
-"""What is minimised: CREStereo's sequence loss, and a cross-entropy on the row similarity."""
+"""What is minimised: CREStereo's sequence loss, and a cross-entropy on the matches of each row."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from depth_ros.models.crestereo.network_tiny import TinyPredictions
 
 GAMMA = 0.9
 CLIP_PX = 80.0
-MATCHING_WEIGHT = 5.0
+MATCHING_WEIGHT = 2.5
 
 
 def at_cells(values: Tensor, cell: int) -> Tensor:
@@ -40,29 +39,27 @@ def _clipped_l1(found: Tensor, truth: Tensor) -> Tensor:
     return (found - truth).abs().clamp(max=CLIP_PX).mean()
 
 
-def matching_loss(logits: Tensor, disparity: Tensor, is_occluded: Tensor, cell: int) -> Tensor:
-    """Give the cross-entropy of each row's softmax at the true match.
+def matching_loss(log_match: Tensor, disparity: Tensor, is_occluded: Tensor, cell: int) -> Tensor:
+    """Give minus the logarithm of the true match (Sun et al. 2021, eq. 5, per row).
 
     The match lies between two cells; both get their linear share. Only left cells whose match is
-    visible count, and only right cells at or left of them are candidates.
+    visible count.
 
     Args:
-        logits: (B, h, w, w) similarity of left column with right column.
+        log_match: (B, h, w, w) of left column with right column, both softmaxes added.
         disparity: Truth (B, 1, H, W), px.
         is_occluded: (B, 1, H, W) bool.
         cell: Pixels per cell.
     """
-    width = logits.shape[-1]
-    columns = torch.arange(width, device=logits.device, dtype=torch.float32)
-    forbidden = columns[None, :] > columns[:, None]
-    shares = functional.log_softmax(logits - 1e4 * forbidden.float(), -1)
+    width = log_match.shape[-1]
+    columns = torch.arange(width, device=log_match.device, dtype=torch.float32)
     match = columns - at_cells(disparity, cell)[:, 0] / cell
     counts = ~at_cells(is_occluded, cell)[:, 0] & (match >= 0.0)
     below = match.clamp(0.0, width - 1.0).floor()
     share_above = (match - below).clamp(0.0, 1.0)
     low = below.long().unsqueeze(-1)
     high = torch.minimum((low + 1), columns.long()[:, None])
-    found = torch.gather(shares, -1, torch.cat((low, high), -1))
+    found = torch.gather(log_match, -1, torch.cat((low, high), -1))
     value = -((1.0 - share_above) * found[..., 0] + share_above * found[..., 1])
     counts = counts.float()
     return (value * counts).sum() / counts.sum().clamp(min=1.0)
@@ -71,7 +68,7 @@ def matching_loss(logits: Tensor, disparity: Tensor, is_occluded: Tensor, cell: 
 def total_loss(predictions: TinyPredictions, disparity: Tensor, is_occluded: Tensor) -> Tensor:
     """Give the sequence loss plus the weighted matching losses of all levels."""
     rows = [
-        matching_loss(logits, disparity, is_occluded, cell)
-        for cell, logits in predictions.row_logits
+        matching_loss(log_match, disparity, is_occluded, cell)
+        for cell, log_match in predictions.log_matches
     ]
     return sequence_loss(predictions, disparity) + MATCHING_WEIGHT * torch.stack(rows).sum()

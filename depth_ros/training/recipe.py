@@ -51,7 +51,14 @@ RECIPES: dict[str, TrainRecipe] = {
     'crestereo_tiny_wide': TrainRecipe(
         name='crestereo_tiny_wide',
         samples=SampleSettings(
-            seed=2, scene_height=128, scene_width=448, height=96, width=384, max_disparity=130.0
+            seed=2,
+            scene_height=128,
+            scene_width=448,
+            height=96,
+            width=384,
+            max_disparity=130.0,
+            bare=0.12,
+            min_contrast=0.5,
         ),
     ),
     'crestereo_tiny_blind': TrainRecipe(
@@ -62,8 +69,8 @@ RECIPES: dict[str, TrainRecipe] = {
 """Recipes by name.
 
 ``_wide`` is the second stage, begun with ``--restart``: as many pixels in longer rows, so that
-more false matches compete and disparities grow. ``_blind`` is the ablation without sight of the
-whole row.
+more false matches compete and disparities grow, and more texture, as real images have.
+``_blind`` is the ablation without sight of the whole row.
 """
 
 

@@ -35,6 +35,8 @@ class SampleSettings:
         chunk: Scenes drawn at a time.
         reuse: Times each is used.
         textures: Size of the texture pool.
+        bare: Share of scenes whose walls are nearly without contrast.
+        min_contrast: Weakest contrast of all other surfaces.
     """
 
     seed: int = 1
@@ -46,6 +48,8 @@ class SampleSettings:
     chunk: int = 48
     reuse: int = 3
     textures: int = 160
+    bare: float = 0.25
+    min_contrast: float = 0.3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +122,8 @@ def _draw_views(
         width=settings.scene_width,
         max_disparity=settings.max_disparity,
         textures=settings.textures,
+        bare=settings.bare,
+        min_contrast=settings.min_contrast,
     )
     shift = RowShift()
     if rng.random() < 0.5:

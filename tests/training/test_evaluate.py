@@ -13,7 +13,7 @@ torch = pytest.importorskip('torch', reason='the evaluation runs the network in 
 
 from shared_data import shared_path  # noqa: E402
 
-from depth_ros.errors import InputError  # noqa: E402
+from depth_ros.errors import CalibrationError, InputError  # noqa: E402
 from depth_ros.models.crestereo.network_tiny import CreStereoTiny  # noqa: E402
 from depth_ros.training.evaluate import (  # noqa: E402
     EvaluationPair,
@@ -26,6 +26,7 @@ from depth_ros.training.evaluate import (  # noqa: E402
     visible_mask,
 )
 from depth_ros.training.gallery import draw_gallery  # noqa: E402
+from depth_ros.training.gallery_pairs import gallery_pairs  # noqa: E402
 
 
 def textured_pair(shift: int, height: int = 96, width: int = 160) -> EvaluationPair:
@@ -102,12 +103,40 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='motorcycle_left'):
         load_pairs(tmp_path)
     with pytest.raises(InputError, match='has no'):
-        draw_gallery(tmp_path, {}, [], tmp_path / 'x.png')
+        draw_gallery([tmp_path], {}, [], tmp_path / 'x.png')
 
 
 def test_gallery_has_a_row_per_pair_and_a_tile_per_map(tmp_path: Path) -> None:
     pair = textured_pair(9)
     cv2.imwrite(str(tmp_path / 'a_left.png'), pair.left)
     cv2.imwrite(str(tmp_path / 'a_right.png'), pair.right)
-    draw_gallery(tmp_path, {'net': DisparityOf()}, [None, (48, 80)], tmp_path / 'x.png')
+    draw_gallery([tmp_path], {'net': DisparityOf()}, [None, (48, 80)], tmp_path / 'x.png')
     assert cv2.imread(str(tmp_path / 'x.png')).shape == (192, 4 * 320, 3)
+
+
+def test_gallery_pairs_are_found_by_their_names(tmp_path: Path) -> None:
+    for name in ('a_left', 'a_right', 'left', 'right'):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), np.zeros((8, 9, 3), np.uint8))
+    assert [pair.name for pair in gallery_pairs(tmp_path)] == ['a', tmp_path.name]
+
+
+def test_euroc_pairs_come_out_row_aligned() -> None:
+    (pair,) = gallery_pairs(shared_path('data/euroc_v101_stereo'))
+    corners = cv2.goodFeaturesToTrack(cv2.cvtColor(pair.left, cv2.COLOR_RGB2GRAY), 300, 0.02, 8)
+    track = {'winSize': (21, 21), 'maxLevel': 4}
+    there, _, _ = cv2.calcOpticalFlowPyrLK(pair.left, pair.right, corners, None, **track)
+    back, _, _ = cv2.calcOpticalFlowPyrLK(pair.right, pair.left, there, None, **track)
+    is_sure = np.abs(back - corners).max(axis=(1, 2)) < 0.5
+    rows = (there - corners)[is_sure, 0, 1]
+    assert len(rows) > 80
+    assert float(np.percentile(np.abs(rows), 80)) < 0.6
+
+
+def test_a_broken_euroc_calibration_is_named(tmp_path: Path) -> None:
+    for camera in ('cam0', 'cam1'):
+        data = tmp_path / 'mav0' / camera / 'data'
+        data.mkdir(parents=True)
+        cv2.imwrite(str(data / '1.png'), np.zeros((8, 9, 3), np.uint8))
+        (tmp_path / 'mav0' / camera / 'sensor.yaml').write_text('intrinsics: [1, 2]\n')
+    with pytest.raises(CalibrationError, match=r'sensor\.yaml'):
+        gallery_pairs(tmp_path)

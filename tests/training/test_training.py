@@ -84,13 +84,13 @@ def test_losses_have_the_right_gradient() -> None:
     hidden = torch.rand(1, 1, 16, 32) < 0.2
     full = (torch.rand(1, 1, 16, 32, dtype=torch.float64) * 9).requires_grad_()
     coarse = (torch.rand(1, 1, 4, 8, dtype=torch.float64) * 9).requires_grad_()
-    logits = torch.randn(1, 4, 8, 8, dtype=torch.float64, requires_grad=True)
+    log_match = torch.randn(1, 4, 8, 8, dtype=torch.float64, requires_grad=True)
 
-    def value(full, coarse, logits):
-        found = TinyPredictions(coarse=[(4, coarse)], full=full, row_logits=[(4, logits)])
+    def value(full, coarse, log_match):
+        found = TinyPredictions(coarse=[(4, coarse)], full=full, log_matches=[(4, log_match)])
         return total_loss(found, truth, hidden)
 
-    assert torch.autograd.gradcheck(value, (full, coarse, logits))
+    assert torch.autograd.gradcheck(value, (full, coarse, log_match))
 
 
 def test_network_gradient_matches_finite_differences() -> None:
@@ -131,10 +131,10 @@ def test_matching_loss_is_least_at_the_true_match() -> None:
     hidden = torch.zeros(1, 1, 4, 4 * width, dtype=torch.bool)
 
     def loss(shift: int) -> float:
-        logits = torch.zeros(1, 1, width, width)
+        log_match = torch.full((1, 1, width, width), -20.0)
         for x in range(shift, width):
-            logits[0, 0, x, x - shift] = 20.0
-        return float(matching_loss(logits, disparity, hidden, 4))
+            log_match[0, 0, x, x - shift] = 0.0
+        return float(matching_loss(log_match, disparity, hidden, 4))
 
     assert loss(true) < 1e-3
     assert min(loss(true - 1), loss(true + 1)) > 5.0
@@ -158,11 +158,33 @@ def test_row_sight_finds_the_match_anywhere_in_the_row() -> None:
     assert (taps[0, :9, :, shift + 5 :].argmax(0) == 4).all()
     moved = sight.lookup(torch.full((1, 1, 3, 32), shift + 2.0))
     torch.testing.assert_close(moved[0, 6, :, 25:], taps[0, 4, :, 25:])
+    assert -0.01 < float(taps[0, 4, :, shift + 5 :].min()) <= float(taps.max()) <= 0.0
 
 
-def test_lookup_beyond_the_row_is_zero() -> None:
+def test_a_match_that_repeats_is_no_good_match() -> None:
+    torch.manual_seed(4)
+    right = 4.0 * torch.randn(1, 64, 1, 16)
+    right[..., 4] = right[..., 10]
+    left = right.clone()
+    _, score = RowSight(left, right, (1,)).best_match()
+    assert float(score[0, 0, 0, 10]) < 0.8
+    assert float(score[0, 0, 0, 12]) > 0.95
+
+
+def test_a_cell_that_only_the_left_camera_sees_matches_badly() -> None:
+    torch.manual_seed(5)
+    right = 4.0 * torch.randn(1, 64, 1, 16)
+    left = right.clone()
+    left[..., 9] = 4.0 * torch.randn(64)[None, :, None]
+    sight = RowSight(left, right, (1,))
+    assert float(sight.log_match[0, 0, 9, :10].max()) < -3.0
+    assert float(sight.log_match[0, 0, 12, 12]) > -0.1
+
+
+def test_lookup_beyond_the_row_finds_nothing() -> None:
     sight = RowSight(torch.ones(1, 4, 1, 16), torch.ones(1, 4, 1, 16), (1, 2, 4))
-    assert float(sight.lookup(torch.full((1, 1, 1, 16), 500.0)).abs().max()) == 0.0
+    taps = sight.lookup(torch.full((1, 1, 1, 16), 500.0))
+    torch.testing.assert_close(taps, torch.full_like(taps, -3.0))
 
 
 def test_warp_reads_the_right_image_at_x_minus_disparity() -> None:

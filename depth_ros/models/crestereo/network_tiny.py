@@ -79,12 +79,13 @@ class TinyPredictions:
         coarse: (pixels per cell, disparity (B, 1, h, w) in full-resolution px) of each update
             but the last.
         full: The final disparity (B, 1, H, W) px, upsampled.
-        row_logits: (pixels per cell, (B, h, w, w) similarity of left x with right x) per level.
+        log_matches: (pixels per cell, (B, h, w, w) logarithm of the match of left x with right x)
+            per level.
     """
 
     coarse: list[tuple[int, Tensor]] = field(default_factory=list)
     full: Tensor = field(default_factory=lambda: torch.empty(0))
-    row_logits: list[tuple[int, Tensor]] = field(default_factory=list)
+    log_matches: list[tuple[int, Tensor]] = field(default_factory=list)
 
 
 class ResidualBlock(nn.Module):
@@ -271,7 +272,7 @@ class CreStereoTiny(nn.Module):
             # Only the cross-entropy teaches the hypothesis: a wrong peak is up to a row away, and
             # the gradient of that jump would drown everything else early in training.
             best, score = (value.detach() for value in self._hypothesis(sight, left))
-        found.row_logits.append((cell, sight.logits))
+        found.log_matches.append((cell, sight.log_match))
         disparity = best if disparity is None else disparity
         count = self.config.iterations[2 - index]
         for number in range(count):

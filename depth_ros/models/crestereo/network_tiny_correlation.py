@@ -18,6 +18,8 @@ TAP_RADIUS = 4
 PEAK_RADIUS = 2
 """The soft-argmax of the row hypothesis looks this many cells around the best one."""
 ROW_PADDING = 2 * TAP_RADIUS + 4
+LOG_FLOOR = -24.0
+"""Smaller logarithms of a match are all alike: none."""
 
 
 def float32_region(tensor: Tensor) -> AbstractContextManager:
@@ -34,7 +36,12 @@ def full_precision(tensor: Tensor) -> Tensor:
 
 
 class RowSight:
-    """Similarity of every left cell with every cell of its right row.
+    """How well every left cell matches every cell of its right row, both ways.
+
+    A similarity becomes a logarithm of two shares: that of the right cell among all the left one
+    could match, and that of the left cell among all that could match the right one (dual softmax,
+    Sun et al. 2021, arXiv 2104.00680, eq. 2). What repeats, and what only one camera sees, is
+    thereby told from a good match.
 
     Args:
         left: Matching features (B, C, H, W), float32.
@@ -44,18 +51,24 @@ class RowSight:
 
     def __init__(self, left: Tensor, right: Tensor, scales: tuple[int, ...]) -> None:
         channels, self.width = left.shape[1], left.shape[3]
-        rows_left = left.permute(0, 2, 3, 1) * channels**-0.5
-        self.logits = torch.matmul(rows_left, right.permute(0, 2, 1, 3))
-        self.scales = scales
-        self.pyramid = [functional.pad(self._pool(s), (ROW_PADDING, ROW_PADDING)) for s in scales]
         self.columns = torch.arange(self.width, device=left.device, dtype=left.dtype)
+        rows_left = left.permute(0, 2, 3, 1) * channels**-0.5
+        logits = torch.matmul(rows_left, right.permute(0, 2, 1, 3))
+        # Matches right of x, that is negative disparities, are excluded.
+        forbidden = (self.columns[None, :] > self.columns[:, None]).to(logits.dtype)
+        logits = logits - 1e4 * forbidden
+        self.log_match = torch.log_softmax(logits, -1) + torch.log_softmax(logits, -2)
+        self._evidence = self.log_match.clamp(min=LOG_FLOOR)
+        self.scales = scales
+        pad = (ROW_PADDING, ROW_PADDING)
+        self.pyramid = [functional.pad(self._pool(s), pad, value=LOG_FLOOR) for s in scales]
 
     def _pool(self, scale: int) -> Tensor:
         if scale == 1:
-            return self.logits
-        batch, height, width, _ = self.logits.shape
-        rows = functional.pad(self.logits, (0, -width % scale))
-        return rows.reshape(batch, height, width, -(-width // scale), scale).mean(-1)
+            return self._evidence
+        batch, height, width, _ = self._evidence.shape
+        rows = functional.pad(self._evidence, (0, -width % scale), value=LOG_FLOOR)
+        return rows.reshape(batch, height, width, -(-width // scale), scale).amax(-1)
 
     def lookup(self, disparity: Tensor) -> Tensor:
         """Read nine linear samples per scale around x - disparity.
@@ -64,11 +77,11 @@ class RowSight:
             disparity: (B, 1, H, W) in cells.
 
         Returns:
-            (B, 9 * scales, H, W); zero where the row has ended.
+            (B, 9 * scales, H, W), within -3..0; -3 where the row has ended.
         """
         match = self.columns - disparity[:, 0]
         taps = [self._taps(volume, match, s) for volume, s in zip(self.pyramid, self.scales)]  # noqa: B905
-        return torch.cat(taps, -1).permute(0, 3, 1, 2)
+        return torch.cat(taps, -1).permute(0, 3, 1, 2) * (-3.0 / LOG_FLOOR)
 
     def _taps(self, volume: Tensor, match: Tensor, scale: int) -> Tensor:
         position = ((match + 0.5) / scale - 0.5).unsqueeze(-1)
@@ -82,19 +95,17 @@ class RowSight:
         return samples[..., :-1] * (1.0 - fraction) + samples[..., 1:] * fraction
 
     def best_match(self) -> tuple[Tensor, Tensor]:
-        """Give the disparity (B, 1, H, W) of the row's best match and its share of the mass.
+        """Give the disparity (B, 1, H, W) of the row's best match and its share, 0..1.
 
-        The soft-argmax runs over the cells next to the best one; matches right of x, that is
-        negative disparities, are excluded.
+        The soft-argmax runs over the cells next to the best one.
         """
-        forbidden = self.columns[None, :] > self.columns[:, None]
-        shares = torch.softmax(self.logits - 1e4 * forbidden.float(), -1)
-        peak = shares.argmax(-1, keepdim=True)
+        shares = torch.exp(0.5 * self._evidence)
+        peak = self._evidence.argmax(-1, keepdim=True)
         near = (self.columns - peak.float()).abs() <= PEAK_RADIUS
         shares = shares * near.float()
         score = shares.sum(-1)
         match = (shares * self.columns).sum(-1) / score
-        return torch.relu(self.columns - match).unsqueeze(1), score.unsqueeze(1)
+        return torch.relu(self.columns - match).unsqueeze(1), score.clamp(max=1.0).unsqueeze(1)
 
 
 def warp_right(right: Tensor, disparity: Tensor) -> Tensor:

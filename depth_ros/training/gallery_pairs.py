@@ -1,0 +1,97 @@
+"""Real pairs to look at: rectified ones as they are, EuRoC's rectified on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+
+from depth_ros.errors import CalibrationError, InputError
+from depth_ros.training.evaluate import read_image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GalleryPair:
+    """A rectified pair without truth.
+
+    Attributes:
+        name: For the picture.
+        left: (H, W, 3) uint8 RGB.
+        right: The same size.
+    """
+
+    name: str
+    left: np.ndarray
+    right: np.ndarray
+
+
+def gallery_pairs(folder: Path) -> list[GalleryPair]:
+    """Read every pair of a folder: ``NAME_left.png``, or ``left.png``, or EuRoC's ``mav0``.
+
+    Raises:
+        InputError: If there is none, reason ``'missing'``.
+    """
+    pairs = [*_rectified(folder), *_euroc(folder / 'mav0')]
+    if not pairs:
+        raise InputError(
+            'missing',
+            f'{folder} has no *left.png with its *right.png, and no mav0/cam0; pass --data with '
+            'the folder above one that has',
+        )
+    return pairs
+
+
+def _rectified(folder: Path) -> Iterator[GalleryPair]:
+    for left in sorted(folder.glob('*left.png')):
+        right = left.with_name(left.name.replace('left.png', 'right.png'))
+        name = left.stem.removesuffix('left').strip('_') or folder.name
+        yield GalleryPair(name=name, left=read_image(left), right=read_image(right))
+
+
+def _euroc(folder: Path) -> Iterator[GalleryPair]:
+    """Give the first pair of an EuRoC recording (ASL format), rectified by its calibration."""
+    lefts = sorted((folder / 'cam0' / 'data').glob('*.png'))
+    if not lefts:
+        return
+    images = [read_image(folder / camera / 'data' / lefts[0].name) for camera in CAMERAS]
+    maps = _rectifying_maps(folder, size=(images[0].shape[1], images[0].shape[0]))
+    left, right = (
+        cv2.remap(image, *found, cv2.INTER_LINEAR)
+        for image, found in zip(images, maps, strict=True)
+    )
+    yield GalleryPair(name=folder.parent.name, left=left, right=right)
+
+
+CAMERAS = ('cam0', 'cam1')
+
+
+def _rectifying_maps(folder: Path, *, size: tuple[int, int]) -> list[tuple[np.ndarray, ...]]:
+    """Compute both cameras' maps by OpenCV's stereoRectify without black borders."""
+    sensors = [_sensor(folder / camera / 'sensor.yaml') for camera in CAMERAS]
+    (k0, d0, body_from_0), (k1, d1, body_from_1) = sensors
+    second_from_first = np.linalg.inv(body_from_1) @ body_from_0
+    rotation, translation = second_from_first[:3, :3].copy(), second_from_first[:3, 3:].copy()
+    r0, r1, p0, p1, *_ = cv2.stereoRectify(k0, d0, k1, d1, size, rotation, translation, alpha=0)
+    return [
+        cv2.initUndistortRectifyMap(k0, d0, r0, p0, size, cv2.CV_32FC1),
+        cv2.initUndistortRectifyMap(k1, d1, r1, p1, size, cv2.CV_32FC1),
+    ]
+
+
+def _sensor(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read K (3, 3), D (4,) and body-from-camera (4, 4) of an EuRoC sensor file."""
+    try:
+        text = path.read_text(encoding='utf-8').replace('%YAML:1.0', '', 1)
+        record = yaml.safe_load(text)
+        fx, fy, cx, cy = map(float, record['intrinsics'])
+        d = np.array(record['distortion_coefficients'], np.float64)
+        pose = np.array(record['T_BS']['data'], np.float64).reshape(4, 4)
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(
+            'calibration_file', f'{path} is no EuRoC sensor file ({error}); restore it'
+        ) from error
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]), d, pose
