@@ -127,5 +127,6 @@ def test_signal_after_openvino_closed_is_survived(onnx: Path, tmp_path: Path) ->
         text=True,
         env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
         check=False,
+        timeout=120,
     )
     assert result.stdout.strip() == 'heard', (result.returncode, result.stderr)
