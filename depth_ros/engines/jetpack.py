@@ -24,9 +24,7 @@ TENSORRT = {
     6: f'{_APT} ({_VENV})',
     7: f'{_APT} ({_VENV})',
 }
-_TENSORRT_DESKTOP = (
-    "pip install tensorrt (its libraries come from NVIDIA's own index, pypi.nvidia.com)"
-)
+_TENSORRT_DESKTOP = "pip install tensorrt (its libraries come from NVIDIA's own package index)"
 
 
 def jetpack_version(release: Path = TEGRA_RELEASE) -> int:
