@@ -85,6 +85,16 @@ def variable_name() -> str:
     ],
 )
 def test_five_clouds_in_a_row_reach_another_process(reliability: str, at_least: int) -> None:
+    # A busy machine may starve a best-effort reader once; without the profile it never gets four.
+    attempts = 1 if reliability == 'RELIABLE' else 3
+    received = 0
+    while attempts and received < at_least:
+        received, attempts = num_received(reliability), attempts - 1
+    assert received >= at_least
+
+
+def num_received(reliability: str) -> int:
+    """Send the clouds from one process to another; give how many arrived."""
     profile = str(REPOSITORY / 'config' / 'fastdds.xml')
     environment = {**os.environ, variable_name(): profile}
     receiver = subprocess.Popen(
@@ -107,4 +117,4 @@ def test_five_clouds_in_a_row_reach_another_process(reliability: str, at_least: 
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    assert received >= at_least
+    return received
