@@ -417,6 +417,8 @@ def test_the_range_of_the_folder_gives_way_to_the_one_asked_for(tmp_path) -> Non
 
 
 def test_the_network_itself_runs_on_a_folder(folder, tmp_path) -> None:
+    for package in ('torch', 'onnx', 'onnxscript'):
+        pytest.importorskip(package, reason=f'exporting needs {package}')
     words = ('run', 'multiview', folder, '-o', 'net', '--size', '64x96', '--depths', 16)
     words = (
         *words,
