@@ -43,7 +43,9 @@ def prefix(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package installed by pip below a prefix of its own."""
     target = tmp_path_factory.mktemp('installed')
     command = [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-build-isolation']
-    command += ['--no-deps', '--no-index', '--prefix', str(target), str(source)]
+    # Without --ignore-installed pip removes the checkout's own installation first.
+    command += ['--no-deps', '--no-index', '--ignore-installed', '--prefix', str(target)]
+    command += [str(source)]
     result = run(command, source)
     assert result.returncode == 0, result.stderr
     return target
