@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser('train', help='train a network of this project (needs torch)')
-    parser.add_argument('recipe', help='crestereo_tiny, or another name of training/recipe.py')
+    parser.add_argument('recipe', help='crestereo_tiny or another; a wrong name lists them all')
     parser.add_argument('--out', type=Path, default=Path('training_out'), help='folder of the run')
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
     parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
@@ -28,6 +28,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         '--photos', type=Path, action='append', help='folder with photographs for textures'
+    )
+    parser.add_argument(
+        '--data',
+        type=Path,
+        action='append',
+        help='folder of a data set, if the recipe reads one',
     )
     parser.add_argument('--resume', action='store_true', help='go on with the checkpoint in --out')
     parser.add_argument(
@@ -47,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from depth_ros.training.curve import draw_curve
     from depth_ros.training.photos import photo_folders
     from depth_ros.training.recipe import find_recipe
+    from depth_ros.training.task import DataFolders
     from depth_ros.training.trainer import METRICS_NAME, RunSettings, Trainer
 
     is_known = (args.out / CHECKPOINT_NAME).is_file()
@@ -60,12 +67,13 @@ def run(args: argparse.Namespace) -> int:
         find_recipe(args.recipe), **{key: value for key, value in changes.items() if value}
     )
     photos = tuple(args.photos) if args.photos else photo_folders()
+    folders = DataFolders(photos=photos, data=tuple(args.data or ()))
     if args.contact_sheet:
-        draw_contact_sheet(recipe.samples, photos, args.contact_sheet)
+        draw_contact_sheet(recipe, folders, args.contact_sheet)
         return 0
     settings = RunSettings(
         out=args.out,
-        photos=photos,
+        folders=folders,
         device=args.device,
         until_s=None if args.until_minutes is None else 60.0 * args.until_minutes,
         restart=args.restart,
@@ -112,7 +120,8 @@ def _plain_reporter() -> Callable[[Progress], None]:
 
 
 def _line(progress: Progress) -> str:
+    name, value = progress.metric
     return (
-        f'step {progress.step} loss {progress.loss:.2f} EPE {progress.epe:.2f} px '
+        f'step {progress.step} loss {progress.loss:.2f} {name} {value:.3g} '
         f'{progress.samples_per_s:.1f} samples/s'
     )

@@ -25,6 +25,8 @@ class SceneSize:
         textures: Number of textures in the pool.
         bare: Share of scenes whose walls are nearly without contrast.
         min_contrast: Weakest contrast of all other surfaces.
+        crowding: Chances of few things, a normal room and a crowd; they add up to 1.
+        deep: Share of scenes in which something is as near as ``max_disparity`` allows, or almost.
     """
 
     height: int
@@ -33,14 +35,16 @@ class SceneSize:
     textures: int
     bare: float = 0.25
     min_contrast: float = 0.3
+    crowding: tuple[float, float, float] = (0.15, 0.60, 0.25)
+    deep: float = 0.0
 
 
 def draw_scene(rng: Rng, size: SceneSize) -> list[Layer]:
     """Draw the layers of one scene; their order does not matter."""
     wall = _log_uniform(rng, 0.8, 0.25 * size.max_disparity)
-    nearest = _log_uniform(rng, max(6.0, 1.3 * wall), size.max_disparity)
+    nearest = _nearest(rng, size, wall)
     layers = _room(rng, size, wall)
-    for _ in range(_object_count(rng)):
+    for _ in range(_object_count(rng, size.crowding)):
         layers.append(_object(rng, size, wall, nearest))
     return layers
 
@@ -49,9 +53,16 @@ def _log_uniform(rng: Rng, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(max(high, low * 1.01)))))
 
 
-def _object_count(rng: Rng) -> int:
+def _nearest(rng: Rng, size: SceneSize, wall: float) -> float:
+    """Draw the disparity that no object exceeds."""
+    if size.deep and rng.random() < size.deep:
+        return size.max_disparity * float(rng.uniform(0.5, 1.0))
+    return _log_uniform(rng, max(6.0, 1.3 * wall), size.max_disparity)
+
+
+def _object_count(rng: Rng, crowding: tuple[float, float, float]) -> int:
     """Give few things, a normal room, or a crowd of small ones."""
-    low, high = ((0, 4), (4, 20), (20, 45))[int(rng.choice(3, p=(0.15, 0.60, 0.25)))]
+    low, high = ((0, 4), (4, 20), (20, 45))[int(rng.choice(3, p=crowding))]
     return int(rng.integers(low, high))
 
 

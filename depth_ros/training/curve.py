@@ -10,20 +10,19 @@ import numpy as np
 
 from depth_ros.training.metrics import read_metrics
 
-CURVES = (
-    ('train_epe', 'training EPE, px', (60, 140, 255)),
-    ('val_epe', 'validation EPE, px', (200, 60, 40)),
-    ('val_epe_visible', 'validation EPE, not occluded, px', (40, 150, 60)),
-    ('val_bad_2', 'validation bad-2, %', (150, 60, 170)),
-)
+COLOURS = ((60, 140, 255), (200, 60, 40), (40, 150, 60), (150, 60, 170), (20, 150, 150))
+PREFIXES = ('train_', 'val_')
+"""Columns so named are drawn."""
 WIDTH, HEIGHT, MARGIN = 960, 540, 70
 
 
 def draw_curve(metrics: Path, picture: Path) -> None:
     """Draw the curves of a metrics file into a PNG; does nothing without two rows."""
     rows = read_metrics(metrics)
-    series = [(label, colour, _points(rows, column)) for column, label, colour in CURVES]
-    series = [entry for entry in series if len(entry[2]) > 1]
+    names = [name for name in (rows[0] if rows else ()) if name.startswith(PREFIXES)]
+    found = [(name, _points(rows, name)) for name in names]
+    found = [(name, points) for name, points in found if len(points) > 1]
+    series = [(name, COLOURS[n % len(COLOURS)], points) for n, (name, points) in enumerate(found)]
     if not series:
         return
     everything = np.concatenate([points for _, _, points in series])

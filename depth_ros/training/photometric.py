@@ -12,18 +12,42 @@ Rng = np.random.Generator
 Image = np.ndarray
 
 
-def shoot(rng: Rng, left: Image, right: Image) -> tuple[np.ndarray, np.ndarray]:
-    """Turn two clean views into camera images, (H, W, 3) uint8."""
-    left, right = _scene_light(rng, left, right)
+def shoot(
+    rng: Rng, left: Image, right: Image, *, burnt: float = 0.2
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn two clean views into camera images, (H, W, 3) uint8; ``burnt`` of them overexposed."""
+    left, right = _scene_light(rng, left, right, burnt)
     is_alike = rng.random() < 0.3
     noise = float(np.exp(rng.uniform(np.log(0.2), np.log(6.0))))
     shots = [_camera(rng, image, noise, is_alike=is_alike) for image in (left, right)]
     return shots[0], shots[1]
 
 
-def _scene_light(rng: Rng, left: Image, right: Image) -> tuple[Image, Image]:
+def reflect(
+    rng: Rng, left: Image, right: Image, max_disparity: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add one soft-edged light to both views whose disparity is not that of what it lies on.
+
+    A glossy surface shows a lamp or a window at the lamp's depth; the truth stays the surface's.
+    """
+    height, width = left.shape[:2]
+    x, y = rng.uniform(0.0, width), rng.uniform(0.0, height)
+    reach_x, reach_y = np.exp(rng.uniform(np.log(3.0), np.log(0.25 * height), 2))
+    colour = rng.uniform(0.8, 1.0, 3) * rng.uniform(30.0, 160.0)
+    power = 2 if rng.random() < 0.5 else 8
+    shift = rng.uniform(0.0, 0.5 * max_disparity)
+    down = (np.abs(np.arange(height) - y) / reach_y) ** power
+    shots = []
+    for image, centre in ((left, x), (right, x - shift)):
+        across = (np.abs(np.arange(width) - centre) / reach_x) ** power
+        light = np.exp(-(down[:, None] + across[None]))[..., None] * colour
+        shots.append(np.clip(image + light, 0.0, 255.0).astype(np.float32))
+    return shots[0], shots[1]
+
+
+def _scene_light(rng: Rng, left: Image, right: Image, burnt: float) -> tuple[Image, Image]:
     """Draw what both cameras share: exposure, gamma, tint, grey, vignetting."""
-    gain = rng.uniform(0.55, 1.25) if rng.random() < 0.8 else rng.uniform(1.25, 2.0)
+    gain = rng.uniform(0.55, 1.25) if rng.random() < 1.0 - burnt else rng.uniform(1.25, 2.0)
     tint = rng.uniform(0.85, 1.15, 3) * gain
     gamma = float(np.exp(rng.normal(0.0, 0.2)))
     table = (255.0 * (np.arange(256) / 255.0) ** gamma).astype(np.float32)

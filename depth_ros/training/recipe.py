@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
 
 from depth_ros.errors import RecipeError
-from depth_ros.models.crestereo.network_tiny import TinyConfig
-from depth_ros.training.samples import SampleSettings
+from depth_ros.training.task import TrainTask
+
+RECIPE_MODULES = ('crestereo',)
+"""Packages of ``depth_ros.training`` whose ``recipes`` module holds a table ``RECIPES``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,8 +19,7 @@ class TrainRecipe:
 
     Attributes:
         name: As typed after ``depth-ros train``, and the stem of the weights.
-        network: Sizes of the network.
-        samples: What it sees.
+        task: Network, data, loss and validation.
         seed: Of the first weights; the samples have their own.
         steps: Optimizer steps of a full run.
         batch_size: Samples per step.
@@ -27,12 +30,11 @@ class TrainRecipe:
         clip: Largest gradient norm.
         average: Factor of the running average of the weights.
         mixed: Whether convolutions run in bfloat16; coordinates and losses never do.
-        validation_samples: Size of the fixed synthetic validation set.
+        validation_samples: Size of the fixed validation set.
     """
 
     name: str
-    network: TinyConfig = field(default_factory=TinyConfig)
-    samples: SampleSettings = field(default_factory=SampleSettings)
+    task: TrainTask
     seed: int = 1
     steps: int = 32000
     batch_size: int = 4
@@ -46,32 +48,11 @@ class TrainRecipe:
     validation_samples: int = 64
 
 
-RECIPES: dict[str, TrainRecipe] = {
-    'crestereo_tiny': TrainRecipe(name='crestereo_tiny'),
-    'crestereo_tiny_wide': TrainRecipe(
-        name='crestereo_tiny_wide',
-        samples=SampleSettings(
-            seed=2,
-            scene_height=128,
-            scene_width=448,
-            height=96,
-            width=384,
-            max_disparity=130.0,
-            bare=0.12,
-            min_contrast=0.5,
-        ),
-    ),
-    'crestereo_tiny_blind': TrainRecipe(
-        name='crestereo_tiny_blind',
-        network=TinyConfig(row_scales=(1,), hypothesis=False),
-    ),
-}
-"""Recipes by name.
-
-``_wide`` is the second stage, begun with ``--restart``: as many pixels in longer rows, so that
-more false matches compete and disparities grow, and more texture, as real images have.
-``_blind`` is the ablation without sight of the whole row.
-"""
+@lru_cache(maxsize=1)
+def recipes() -> dict[str, TrainRecipe]:
+    """Give all recipes by name."""
+    modules = [import_module(f'depth_ros.training.{name}.recipes') for name in RECIPE_MODULES]
+    return {name: recipe for module in modules for name, recipe in module.RECIPES.items()}
 
 
 def find_recipe(name: str) -> TrainRecipe:
@@ -80,6 +61,6 @@ def find_recipe(name: str) -> TrainRecipe:
     Raises:
         RecipeError: If there is none of that name.
     """
-    if name not in RECIPES:
-        raise RecipeError(f'there is no training recipe {name!r}; use one of {sorted(RECIPES)}')
-    return RECIPES[name]
+    if name not in recipes():
+        raise RecipeError(f'there is no training recipe {name!r}; use one of {sorted(recipes())}')
+    return recipes()[name]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from depth_ros.training.composition import SceneSize, draw_scene
-from depth_ros.training.photometric import shoot
+from depth_ros.training.photometric import reflect, shoot
 from depth_ros.training.render import RowShift, View, render
 from depth_ros.training.textures import texture_pool
 
@@ -37,6 +37,10 @@ class SampleSettings:
         textures: Size of the texture pool.
         bare: Share of scenes whose walls are nearly without contrast.
         min_contrast: Weakest contrast of all other surfaces.
+        crowding: Chances of few things, a normal room and a crowd.
+        deep: Share of scenes that use the disparity range up.
+        burnt: Share of pairs exposed too long.
+        mirrored: Share of pairs with a reflection that has a disparity of its own.
     """
 
     seed: int = 1
@@ -50,6 +54,10 @@ class SampleSettings:
     textures: int = 160
     bare: float = 0.25
     min_contrast: float = 0.3
+    crowding: tuple[float, float, float] = (0.15, 0.60, 0.25)
+    deep: float = 0.0
+    burnt: float = 0.2
+    mirrored: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +132,8 @@ def _draw_views(
         textures=settings.textures,
         bare=settings.bare,
         min_contrast=settings.min_contrast,
+        crowding=settings.crowding,
+        deep=settings.deep,
     )
     shift = RowShift()
     if rng.random() < 0.5:
@@ -154,7 +164,9 @@ def take_sample(
     disparity = left.disparity[window].numpy()[::step]
     hidden = left.is_occluded[window].numpy()[::step]
     hidden = hidden | (np.arange(settings.width, dtype=np.float32) - disparity < 0.0)
-    shots = shoot(rng, images[0], images[1])
+    if settings.mirrored and rng.random() < settings.mirrored:
+        images = list(reflect(rng, images[0], images[1], settings.max_disparity))
+    shots = shoot(rng, images[0], images[1], burnt=settings.burnt)
     return Batch(
         left=shots[0],
         right=shots[1],

@@ -5,30 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
 from depth_ros.errors import DepthRosError
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny, tiny_network
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
-from depth_ros.training.losses import total_loss
 from depth_ros.training.metrics import MetricsLog
 from depth_ros.training.recipe import TrainRecipe
-from depth_ros.training.samples import Batch
 from depth_ros.training.schedule import one_cycle, run_progress
-from depth_ros.training.validation import validate
+from depth_ros.training.task import DataFolders
 from depth_ros.training.worker import BatchWorkers
 
-COLUMNS = (
-    'step', 'samples', 'minutes', 'learning_rate', 'loss', 'gradient',
-    'train_epe', 'train_epe_visible', 'val_epe', 'val_epe_visible', 'val_bad_2', 'val_bad_2_near',
-)  # fmt: skip
+COLUMNS = ('step', 'samples', 'minutes', 'learning_rate', 'loss', 'gradient')
+"""Of every run; those of the task follow."""
 METRICS_NAME = 'metrics.csv'
 WEIGHTS_NAME = 'weights.safetensors'
 
@@ -39,7 +35,7 @@ class RunSettings:
 
     Attributes:
         out: Folder of checkpoint, metrics and weights.
-        photos: Folders with photographs for the textures; may be empty.
+        folders: Where photographs and data sets are.
         device: ``'cpu'`` or ``'cuda'``.
         until_s: Time budget of the schedule, s; None leaves the length to the steps.
         weights: Weights to begin with where ``out`` holds no checkpoint, e.g. the shipped ones.
@@ -52,7 +48,7 @@ class RunSettings:
     """
 
     out: Path
-    photos: tuple[Path, ...] = ()
+    folders: DataFolders = field(default_factory=DataFolders)
     device: str = 'cpu'
     until_s: float | None = None
     weights: Path | None = None
@@ -66,12 +62,12 @@ class RunSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """What a progress bar shows."""
+    """What a progress bar shows; ``metric`` is the first of the task's, by its name."""
 
     share: float
     step: int
     loss: float
-    epe: float
+    metric: tuple[str, float]
     samples_per_s: float
 
 
@@ -90,12 +86,10 @@ class Trainer:
         self.recipe, self.settings = recipe, settings
         device = torch.device(settings.device)
         layout = torch.channels_last
-        self.network = CreStereoTiny(recipe.network).to(device, memory_format=layout)
-        self.average = CreStereoTiny(recipe.network).to(device, memory_format=layout).eval()
-        self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=1e-9, weight_decay=recipe.weight_decay
-        )
+        self.network = recipe.task.build().to(device, memory_format=layout)
+        self.average = deepcopy(self.network).eval()
+        learnt = [value for value in self.network.parameters() if value.requires_grad]
+        self.optimizer = torch.optim.AdamW(learnt, lr=1e-9, weight_decay=recipe.weight_decay)
         self.step, self.cycle_start, self.samples_seen, self.elapsed_s = 0, 0, 0, 0.0
         self._restore()
 
@@ -115,13 +109,9 @@ class Trainer:
         torch.set_rng_state(state.rng)
 
     def _begin_with(self, weights: Path | None) -> None:
-        if weights is None:
-            return
-        state = load_checkpoint(weights)
-        iterations = self.recipe.network.iterations[-1]
-        whole = tiny_network(state, iterations=iterations).state_dict()
-        load_strict(self.network, whole)
-        load_strict(self.average, whole)
+        if weights is not None:
+            self.recipe.task.begin_with(self.network, weights)
+            self.average.load_state_dict(self.network.state_dict())
 
     def save(self) -> None:
         """Write checkpoint and averaged weights."""
@@ -137,7 +127,7 @@ class Trainer:
             cycle_start=self.cycle_start,
         )
         save_state(state, self.settings.out)
-        save_weights(self.average.state_dict(), self.settings.out / WEIGHTS_NAME)
+        save_weights(self.recipe.task.weights(self.average), self.settings.out / WEIGHTS_NAME)
 
     @property
     def progress(self) -> float:
@@ -151,10 +141,11 @@ class Trainer:
 
     def run(self, report: Callable[[Progress], None]) -> None:
         """Train to the end of the schedule, reporting after every step."""
-        log = MetricsLog(self.settings.out / METRICS_NAME, COLUMNS, last_step=self.step)
+        task = self.recipe.task
+        columns = (*COLUMNS, *task.train_metrics, *task.validation_metrics)
+        log = MetricsLog(self.settings.out / METRICS_NAME, columns, last_step=self.step)
         workers = BatchWorkers(
-            self.recipe.samples,
-            self.settings.photos,
+            task.source(self.settings.folders),
             batch_size=self.recipe.batch_size,
             first=self.step,
             streams=self.recipe.streams,
@@ -168,6 +159,7 @@ class Trainer:
         self, workers: BatchWorkers, log: MetricsLog, report: Callable[[Progress], None]
     ) -> None:
         settings, window = self.settings, []
+        shown = self.recipe.task.train_metrics[0]
         tick = time.monotonic()
         while self.progress < 1.0 and self.step != settings.stop_after:
             window.append(self.train_step(workers.next()))
@@ -182,7 +174,7 @@ class Trainer:
                     share=self.progress,
                     step=self.step,
                     loss=last['loss'],
-                    epe=last['train_epe'],
+                    metric=(shown, last[shown]),
                     samples_per_s=rate,
                 )
             )
@@ -202,43 +194,50 @@ class Trainer:
             'learning_rate': self.optimizer.param_groups[0]['lr'],
         }
         if self.step % self.settings.validate_every == 0 or is_last:
-            row |= validate(self.average, self.recipe, self.settings.photos, self._mixed)
+            row |= self._validate()
         return row
+
+    def _validate(self) -> dict[str, float]:
+        self.average.eval()
+        return self.recipe.task.validate(
+            self.average,
+            self.settings.folders,
+            samples=self.recipe.validation_samples,
+            device=self.settings.device,
+            mixed=self._mixed,
+        )
 
     def _mixed(self) -> AbstractContextManager:
         if not self.recipe.mixed:
             return nullcontext()
         return torch.autocast(self.settings.device, torch.bfloat16)
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
-        """Take one optimizer step; give loss, gradient norm and errors of the batch."""
+    def train_step(self, batch: Any) -> dict[str, float]:
+        """Take one optimizer step; give loss, gradient norm and the task's figures.
+
+        Raises:
+            DepthRosError: If the loss is not finite.
+        """
         recipe = self.recipe
         rate = one_cycle(self.progress, peak=recipe.learning_rate, warm_up=recipe.warm_up)
         self.optimizer.param_groups[0]['lr'] = rate
-        left, right, disparity, hidden = to_tensors(batch, self.settings.device)
         self.network.train()
-        with self._mixed():
-            predictions = self.network.predict(left, right)
-        loss = total_loss(predictions, disparity, hidden)
-        if not torch.isfinite(loss):
+        found = recipe.task.loss(
+            self.network, batch, device=self.settings.device, mixed=self._mixed
+        )
+        if not torch.isfinite(found.loss):
             raise DepthRosError(
-                f'the loss is {float(loss.detach())} at step {self.step}; go on from the last '
-                'checkpoint with a lower --learning-rate'
+                f'the loss is {float(found.loss.detach())} at step {self.step}; go on from the '
+                'last checkpoint with a lower --learning-rate'
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        found.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimizer.step()
         self.step += 1
-        self.samples_seen += left.shape[0]
+        self.samples_seen += recipe.batch_size
         self._update_average()
-        error = (predictions.full.detach() - disparity).abs()
-        return {
-            'loss': float(loss.detach()),
-            'gradient': float(norm),
-            'train_epe': float(error.mean()),
-            'train_epe_visible': float(error[~hidden].mean()),
-        }
+        return {'loss': float(found.loss.detach()), 'gradient': float(norm), **found.metrics}
 
     def _update_average(self) -> None:
         """Move the average towards the weights; faster when a schedule is young."""
@@ -252,17 +251,6 @@ class Trainer:
                     mean.lerp_(value, 1.0 - keep)
                 else:
                     mean.copy_(value)
-
-
-def to_tensors(batch: Batch, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give images (B, 3, H, W) float32, disparity (B, 1, H, W) and the occlusion mask."""
-    images = [
-        torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
-        for image in (batch.left, batch.right)
-    ]
-    disparity = torch.from_numpy(batch.disparity).to(device).unsqueeze(1)
-    hidden = torch.from_numpy(batch.is_occluded).to(device).unsqueeze(1)
-    return images[0], images[1], disparity, hidden
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path) -> None:

@@ -6,20 +6,18 @@ import multiprocessing
 import os
 import queue
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from depth_ros.errors import DepthRosError
-from depth_ros.training.photos import load_photos
-from depth_ros.training.samples import Batch, SampleSettings, batches
+from depth_ros.training.task import BatchSource
 
 PATIENCE_S = 600.0
 
 
 def _produce(
-    settings: SampleSettings,
-    folders: tuple[Path, ...],
+    source: BatchSource,
     batch_size: int,
     first: int,
     stream: int,
@@ -29,9 +27,7 @@ def _produce(
     # Without a reader the queue's own thread would keep the process alive for ever.
     results.cancel_join_thread()
     parent = os.getppid()
-    for batch in batches(
-        settings, load_photos(folders), batch_size=batch_size, first=first, stream=stream
-    ):
+    for batch in source.batches(batch_size=batch_size, first=first, stream=stream):
         while True:
             try:
                 results.put(batch, timeout=5.0)
@@ -45,8 +41,7 @@ class BatchWorkers:
     """Streams of batches from worker processes, given out in turn.
 
     Args:
-        settings: What the samples are like.
-        folders: Where photographs are; may be empty.
+        source: Where batches come from.
         batch_size: Samples per batch.
         first: Number of the first batch, over all streams.
         streams: Number of worker processes; part of the recipe, since it decides the order.
@@ -55,8 +50,7 @@ class BatchWorkers:
 
     def __init__(
         self,
-        settings: SampleSettings,
-        folders: tuple[Path, ...],
+        source: BatchSource,
         *,
         batch_size: int,
         first: int = 0,
@@ -69,17 +63,17 @@ class BatchWorkers:
         self._processes = []
         for stream, results in enumerate(self._queues):
             done = (first - stream + streams - 1) // streams
-            arguments = (settings, folders, batch_size, done, stream, results)
+            arguments = (source, batch_size, done, stream, results)
             process = context.Process(target=_produce, args=arguments, daemon=True)
             process.start()
             self._processes.append(process)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Any]:
         """Give the batches in their order, for ever."""
         while True:
             yield self.next()
 
-    def next(self) -> Batch:
+    def next(self) -> Any:
         """Wait for the next batch.
 
         Raises:

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,18 +26,21 @@ from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
     warp_right,
 )
 from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text  # noqa: E402
-from depth_ros.training.curve import draw_curve  # noqa: E402
-from depth_ros.training.losses import (  # noqa: E402
+from depth_ros.training.contact_sheet import draw_contact_sheet  # noqa: E402
+from depth_ros.training.crestereo.losses import (  # noqa: E402
     at_cells,
     matching_loss,
     sequence_loss,
     total_loss,
 )
+from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors  # noqa: E402
+from depth_ros.training.curve import draw_curve  # noqa: E402
 from depth_ros.training.metrics import MetricsLog, read_metrics  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe, find_recipe  # noqa: E402
+from depth_ros.training.recipe import TrainRecipe, find_recipe, recipes  # noqa: E402
 from depth_ros.training.samples import SampleSettings, batches  # noqa: E402
 from depth_ros.training.schedule import one_cycle, run_progress  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer, to_tensors  # noqa: E402
+from depth_ros.training.task import DataFolders  # noqa: E402
+from depth_ros.training.trainer import RunSettings, Trainer  # noqa: E402
 
 SMALL_NETWORK = TinyConfig(
     stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
@@ -45,9 +49,13 @@ SMALL_SAMPLES = SampleSettings(
     scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2, textures=6
 )
 SMALL = TrainRecipe(
-    name='small', network=SMALL_NETWORK, samples=SMALL_SAMPLES, steps=6, batch_size=2, mixed=False,
+    name='small',
+    task=TinyStereoTask(network=SMALL_NETWORK, samples=SMALL_SAMPLES),
+    steps=6,
+    batch_size=2,
+    mixed=False,
     validation_samples=8,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True)
@@ -238,7 +246,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
 
 def test_warm_restart_begins_a_new_schedule_on_the_weights(tmp_path: Path) -> None:
     first = run(tmp_path)
-    other = replace(SMALL, samples=replace(SMALL_SAMPLES, seed=9))
+    other = replace(SMALL, task=replace(SMALL.task, samples=replace(SMALL_SAMPLES, seed=9)))
     again = Trainer(other, settings(tmp_path, restart=True))
     assert again.step == first.step and again.progress == 0.0
     old = first.network.state_dict()
@@ -299,3 +307,16 @@ def test_metrics_beyond_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     draw_curve(path, tmp_path / 'curve.png')
     assert (tmp_path / 'curve.png').stat().st_size > 1000
     assert not math.isnan(float(read_metrics(path)[1]['train_epe']))
+
+
+def test_every_recipe_carries_its_name_and_names_its_metrics() -> None:
+    for name, recipe in recipes().items():
+        assert recipe.name == name
+        assert recipe.task.train_metrics and recipe.task.validation_metrics
+
+
+def test_contact_sheet_shows_the_samples(tmp_path: Path) -> None:
+    draw_contact_sheet(SMALL, DataFolders(), tmp_path / 'sheet.png', samples=4)
+    sheet = cv2.imread(str(tmp_path / 'sheet.png'))
+    assert sheet.shape == (2 * 64, 2 * 4 * 128, 3)
+    assert sheet[:, :256].std() > 10.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -11,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny
 from depth_ros.training.photos import load_photos
-from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.samples import Batch, SampleSettings, batches
+from depth_ros.training.task import Mixed
 
 VALIDATION_SEED = 20_261_121
 VALIDATION_BATCH = 8
@@ -32,10 +31,13 @@ def validation_set(
 
 
 def validate(
-    network: CreStereoTiny,
-    recipe: TrainRecipe,
-    folders: tuple[Path, ...],
-    mixed: Callable[[], AbstractContextManager],
+    network: nn.Module,
+    settings: SampleSettings,
+    photos: tuple[Path, ...],
+    *,
+    samples: int,
+    device: str,
+    mixed: Mixed,
 ) -> dict[str, float]:
     """Measure the network on the validation set.
 
@@ -45,9 +47,8 @@ def validate(
         of each image, percent: that is where thin foreground gets lost.
     """
     errors, visible, near = [], [], []
-    device = next(network.parameters()).device
     network.eval()
-    for batch in validation_set(recipe.samples, folders, recipe.validation_samples):
+    for batch in validation_set(settings, photos, samples):
         images = [
             torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
             for image in (batch.left, batch.right)

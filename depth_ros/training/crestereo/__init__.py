@@ -1,0 +1,1 @@
+"""Training CREStereo, small and full-size, on disparities."""

@@ -1,0 +1,58 @@
+"""Recipes of the small network: stages of one training, and an ablation."""
+
+from __future__ import annotations
+
+from depth_ros.models.crestereo.network_tiny import TinyConfig
+from depth_ros.training.crestereo.task import TinyStereoTask
+from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.samples import SampleSettings
+
+RECIPES: dict[str, TrainRecipe] = {
+    'crestereo_tiny': TrainRecipe(name='crestereo_tiny', task=TinyStereoTask()),
+    'crestereo_tiny_wide': TrainRecipe(
+        name='crestereo_tiny_wide',
+        task=TinyStereoTask(
+            samples=SampleSettings(
+                seed=2,
+                scene_height=128,
+                scene_width=448,
+                height=96,
+                width=384,
+                max_disparity=130.0,
+                bare=0.12,
+                min_contrast=0.5,
+            )
+        ),
+    ),
+    'crestereo_tiny_rooms': TrainRecipe(
+        name='crestereo_tiny_rooms',
+        task=TinyStereoTask(
+            samples=SampleSettings(
+                seed=3,
+                scene_height=160,
+                scene_width=448,
+                height=128,
+                width=384,
+                max_disparity=140.0,
+                bare=0.15,
+                min_contrast=0.5,
+                crowding=(0.05, 0.60, 0.35),
+                deep=0.35,
+                burnt=0.1,
+                mirrored=0.15,
+            )
+        ),
+    ),
+    'crestereo_tiny_blind': TrainRecipe(
+        name='crestereo_tiny_blind',
+        task=TinyStereoTask(network=TinyConfig(row_scales=(1,), hypothesis=False)),
+    ),
+}
+"""Recipes by name.
+
+``_wide`` is the second stage, begun with ``--restart``: as many pixels in longer rows, so that
+more false matches compete and disparities grow, and more texture, as real images have.
+``_rooms`` is the third: taller and fuller scenes with more large steps of disparity, fewer
+overexposed ones, and reflections.
+``_blind`` is the ablation without sight of the whole row.
+"""

@@ -1,0 +1,120 @@
+"""Training the small CREStereo variant on rendered pairs with exact disparity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.models.crestereo.network_tiny import CreStereoTiny, TinyConfig, tiny_network
+from depth_ros.postprocess import colorize_disparity
+from depth_ros.training.crestereo.losses import total_loss
+from depth_ros.training.crestereo.validation import validate
+from depth_ros.training.photos import load_photos
+from depth_ros.training.samples import Batch, SampleSettings, batches
+from depth_ros.training.task import DataFolders, Mixed, StepLoss
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayeredSource:
+    """Rendered pairs of layered scenes.
+
+    Attributes:
+        samples: What they are like.
+        photos: Folders with photographs for the textures.
+    """
+
+    samples: SampleSettings
+    photos: tuple[Path, ...]
+
+    def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[Batch]:
+        """Give batch after batch, beginning with number ``first``."""
+        photos = load_photos(self.photos)
+        return batches(self.samples, photos, batch_size=batch_size, first=first, stream=stream)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TinyStereoTask:
+    """The small network on layered scenes.
+
+    Attributes:
+        network: Its sizes.
+        samples: What it sees.
+    """
+
+    train_metrics: ClassVar[tuple[str, ...]] = ('train_epe', 'train_epe_visible')
+    validation_metrics: ClassVar[tuple[str, ...]] = (
+        'val_epe', 'val_epe_visible', 'val_bad_2', 'val_bad_2_near',
+    )  # fmt: skip
+
+    network: TinyConfig = field(default_factory=TinyConfig)
+    samples: SampleSettings = field(default_factory=SampleSettings)
+
+    def build(self) -> CreStereoTiny:
+        """Make the network with random weights."""
+        return CreStereoTiny(self.network)
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load the shipped weights or those of an earlier run.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        state = load_checkpoint(weights)
+        iterations = self.network.iterations[-1]
+        load_strict(network, tiny_network(state, iterations=iterations).state_dict())
+
+    def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """Give the whole network; every part is needed."""
+        return network.state_dict()
+
+    def source(self, folders: DataFolders) -> LayeredSource:
+        """Give the rendered pairs."""
+        return LayeredSource(samples=self.samples, photos=folders.photos)
+
+    def loss(self, network: nn.Module, batch: Batch, *, device: str, mixed: Mixed) -> StepLoss:
+        """Give sequence and matching loss, and the errors of the final disparity."""
+        left, right, disparity, hidden = to_tensors(batch, device)
+        with mixed():
+            predictions = network.predict(left, right)
+        error = (predictions.full.detach() - disparity).abs()
+        metrics = {
+            'train_epe': float(error.mean()),
+            'train_epe_visible': float(error[~hidden].mean()),
+        }
+        return StepLoss(loss=total_loss(predictions, disparity, hidden), metrics=metrics)
+
+    def validate(
+        self, network: nn.Module, folders: DataFolders, *, samples: int, device: str, mixed: Mixed
+    ) -> dict[str, float]:
+        """Measure on the fixed synthetic set."""
+        return validate(
+            network, self.samples, folders.photos, samples=samples, device=device, mixed=mixed
+        )
+
+    def tiles(self, batch: Batch) -> list[list[np.ndarray]]:
+        """Give left, right, disparity, and disparity with what is occluded darkened."""
+        return [self._tiles(batch, index) for index in range(len(batch.left))]
+
+    def _tiles(self, batch: Batch, index: int) -> list[np.ndarray]:
+        top = 0.7 * self.samples.max_disparity
+        colours = colorize_disparity(batch.disparity[index], min=0.0, max=top)
+        hidden = np.where(batch.is_occluded[index][..., None], np.uint8(40), colours)
+        return [batch.left[index], batch.right[index], colours, hidden]
+
+
+def to_tensors(batch: Batch, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Give images (B, 3, H, W) float32, disparity (B, 1, H, W) and the occlusion mask."""
+    images = [
+        torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
+        for image in (batch.left, batch.right)
+    ]
+    disparity = torch.from_numpy(batch.disparity).to(device).unsqueeze(1)
+    hidden = torch.from_numpy(batch.is_occluded).to(device).unsqueeze(1)
+    return images[0], images[1], disparity, hidden
