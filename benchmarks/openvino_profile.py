@@ -3,7 +3,9 @@
 ``python benchmarks/openvino_profile.py monodepth2 depth [--size 192 640] [--precision bf16]``
 
 The last line compares with the fastest float32 matrix product that torch does here: what the
-machine gives when memory is no matter.
+machine gives when memory is no matter. With ``--count`` nothing is run or timed: the operators of
+the compiled graph are counted, with the megabytes that they read and write. That is the same on a
+busy machine, so it is what a change of a network's graph is judged by.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from depth_ros.cli.build import parse_options
 from depth_ros.engines.artifact import load_artifact
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.exports import obtain_exports, plan_exports
@@ -39,6 +42,9 @@ def main() -> int:
     parser.add_argument('--runs', type=int, default=10)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--precision', default='f32', choices=('f32', 'bf16'))
+    parser.add_argument('--weights', default='synthetic:0')
+    parser.add_argument('--option', action='append', default=[], metavar='NAME=VALUE')
+    parser.add_argument('--count', action='store_true', help='count operators, time nothing')
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = load_recipe(arguments.recipe)
@@ -47,11 +53,14 @@ def main() -> int:
         graphs=(arguments.graph,),
         preset=None,
         size=tuple(arguments.size) if arguments.size else None,
-        options=None,
-        weights='synthetic:0',
+        options=parse_options(arguments.option),
+        weights=arguments.weights,
     )
     path = obtain_exports(plan, EngineCache())[arguments.graph]
     inputs = load_artifact(path).golden().inputs
+    if arguments.count:
+        print_counts(path, inputs, arguments)
+        return 0
     times, total_ms = profile(path, inputs, arguments)
     state = load_state(recipe, plan.weights)
     exportable = make_exportable(recipe, arguments.graph, plan.variant, state)
@@ -64,14 +73,53 @@ def main() -> int:
     return 0
 
 
-def profile(path: Path, inputs, arguments) -> tuple[Counter[str], float]:
-    """Give milliseconds by kind of operator, and the median of whole runs without counters."""
-    core = ov.Core()
-    config = {
+def print_counts(path: Path, inputs, arguments) -> None:
+    """Print operators and megabytes by kind, those that move most first."""
+    config = {**configuration(arguments), 'PERF_COUNT': True}
+    compiled = ov.Core().compile_model(str(path), 'CPU', config)
+    request = compiled.create_infer_request()
+    request.infer(dict(inputs))
+    executed = {
+        info.node_name
+        for info in request.profiling_info
+        if info.status == ov.ProfilingInfo.Status.EXECUTED
+    }
+    counts, moved = count_operators(compiled.get_runtime_model(), executed)
+    print(
+        f'{path.stem}: {counts.total()} operators, {moved.total() / 1e6:.0f} MB read and written'
+    )
+    print('| operator | count | MB |\n| --- | --- | --- |')
+    for kind, size in moved.most_common(14):
+        print(f'| {kind} | {counts[kind]} | {size / 1e6:.1f} |')
+
+
+def count_operators(model: ov.Model, executed: set[str]) -> tuple[Counter[str], Counter[str]]:
+    """Count operators of a compiled graph that do something, and the bytes in and out of them."""
+    counts: Counter[str] = Counter()
+    moved: Counter[str] = Counter()
+    for operation in model.get_ops():
+        kind = operation.get_rt_info()['layerType'].astype(str)
+        if operation.get_friendly_name() not in executed:
+            continue
+        ports = [*(port.get_source_output() for port in operation.inputs()), *operation.outputs()]
+        counts[kind] += 1
+        moved[kind] += sum(int(np.prod(port.shape)) * port.element_type.size for port in ports)
+    return counts, moved
+
+
+def configuration(arguments) -> dict[str, str | int]:
+    """Give OpenVINO's settings."""
+    return {
         'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_NUM_THREADS': arguments.threads,
         'INFERENCE_PRECISION_HINT': arguments.precision,
     }
+
+
+def profile(path: Path, inputs, arguments) -> tuple[Counter[str], float]:
+    """Give milliseconds by kind of operator, and the median of whole runs without counters."""
+    core = ov.Core()
+    config = configuration(arguments)
     times: Counter[str] = Counter()
     counted = core.compile_model(str(path), 'CPU', {**config, 'PERF_COUNT': True})
     request = counted.create_infer_request()

@@ -54,6 +54,7 @@ _READ_ERRORS = (
 
 _MAX_DEPTH = 2
 _MAX_NAMES_SHOWN = 5
+_COUNTER = '.num_batches_tracked'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -129,10 +130,15 @@ def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
 def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     """Load a state dict that must have exactly the module's names and shapes.
 
+    The counters of batch normalisation alone may be absent: they matter to training only, and
+    shipped weights leave them out.
+
     Raises:
         WeightsError: Naming what is missing, unexpected or of another shape.
     """
     own = module.state_dict()
+    counters = {key: value for key, value in own.items() if key.endswith(_COUNTER)}
+    state = {**counters, **state}
     missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     wrong = [
         f'{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}'

@@ -14,9 +14,8 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import ParameterError
+from depth_ros.projection import lift_pixels, project
 from depth_ros.rigid import inverse
-
-MIN_DEPTH_M = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,20 +85,8 @@ def lift(
     camera: PinholeCamera, pixels: np.ndarray, depth: np.ndarray, pose: np.ndarray
 ) -> np.ndarray:
     """Turn pixels ``(n, 2)`` (x, y) with depths ``(n,)`` into points ``(n, 3)`` moved by pose."""
-    x = (pixels[:, 0] - camera.cx) / camera.fx * depth
-    y = (pixels[:, 1] - camera.cy) / camera.fy * depth
-    points = np.stack([x, y, depth], axis=1)
+    points = lift_pixels(camera, pixels, depth)
     return np.asarray(points @ pose[:3, :3].T + pose[:3, 3])
-
-
-def project(camera: PinholeCamera, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give pixels ``(n, 2)`` and depths ``(n,)`` of camera points; NaN pixels behind it."""
-    z = points[:, 2]
-    with np.errstate(divide='ignore', invalid='ignore'):
-        safe = np.where(z > MIN_DEPTH_M, z, np.nan)
-        x = camera.fx * points[:, 0] / safe + camera.cx
-        y = camera.fy * points[:, 1] / safe + camera.cy
-    return np.stack([x, y], axis=1), z
 
 
 def sample_depth(depth: np.ndarray, pixels: np.ndarray) -> np.ndarray:

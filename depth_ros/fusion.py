@@ -13,15 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from depth_ros.consistency import (
-    MIN_DEPTH_M,
-    ConsistencySettings,
-    DepthView,
-    agreement,
-    lift,
-    project,
-)
+from depth_ros.consistency import ConsistencySettings, DepthView, agreement, lift
 from depth_ros.errors import ParameterError
+from depth_ros.projection import MIN_DEPTH_M, project
 from depth_ros.rigid import inverse
 from depth_ros.voxel_map import VoxelMap, VoxelSettings
 

@@ -23,7 +23,9 @@ from depth_ros.results import MatchResult
 MatchPipeline = Pipeline[ImagePair, MatchResult]
 Progress = Callable[[str, 'float | None'], None]
 Masks = tuple['np.ndarray | None', 'np.ndarray | None']
-COARSE_STUDENT, STUDENT_RECIPE = 'coarse_student', 'loftr_coarse'
+COARSE_STUDENT = 'coarse_student'
+VARIANT_RECIPES = {COARSE_STUDENT: 'loftr_coarse', 'tiny': 'loftr_tiny'}
+"""Variants of LoFTR that have a recipe, and so a network, of their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,7 @@ class MatchSettings:
     Attributes:
         frontend: ``'loftr'``, ``'sift'`` or ``'orb'``.
         variant: Which LoFTR: ``'outdoor_ds'``, ``'indoor_ds'``, ``'indoor_ds_new'``,
-            ``'outdoor_ot'``, ``'indoor_ot'`` or ``'coarse_student'``.
+            ``'outdoor_ot'``, ``'indoor_ot'``, ``'coarse_student'`` or ``'tiny'``.
         engine: Runtime of a network, or ``'auto'``.
         precision: ``'f32'`` or ``'bf16'``.
         preset: Named size of the recipe, or empty for its default.
@@ -212,10 +214,10 @@ def _open_classical(settings: MatchSettings, progress: Progress | None) -> Match
 def _open_network(settings: MatchSettings, progress: Progress | None) -> MatchPipeline:
     from depth_ros.engines.build import open_graphs
 
-    options: dict[str, OptionValue] = {'variant': settings.variant}
-    recipe = settings.frontend
-    if settings.variant == COARSE_STUDENT:
-        options, recipe = {}, STUDENT_RECIPE
+    options: dict[str, OptionValue] = {}
+    recipe = VARIANT_RECIPES.get(settings.variant, settings.frontend)
+    if recipe == settings.frontend:
+        options['variant'] = settings.variant
     if settings.engine_matches:
         options['matches'] = settings.engine_matches
     engines = open_graphs(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.posed_view import check_pose, check_resolution
+from depth_ros.projection import grid_rays, project
+from depth_ros.view_selection import typical_depth
 
 MIN_BASELINE_RATIO = 1e-4
 """Smallest baseline over the nearest depth: below it, parallax is far under a pixel."""
@@ -51,10 +52,10 @@ def view_overlaps(frame: MultiViewFrame) -> np.ndarray:
     Returns:
         ``(N,)`` float64, 0..1: the largest share over the three depths.
     """
-    camera = frame.reference.camera
-    rays = _grid_rays(camera)
+    rays = grid_rays(frame.reference.camera, _GRID)
     near, far = frame.depth_min_m, frame.depth_max_m
-    shares = [_seen_shares(frame, rays * depth) for depth in (near, _middle(near, far), far)]
+    depths = (near, typical_depth((near, far)), far)
+    shares = [_seen_shares(frame, rays * depth) for depth in depths]
     return np.asarray(np.max(shares, axis=0))
 
 
@@ -121,30 +122,13 @@ def _check_overlaps(frame: MultiViewFrame, min_overlap: float) -> None:
         )
 
 
-def _middle(near: float, far: float) -> float:
-    return 2.0 / (1.0 / near + 1.0 / far)
-
-
-def _grid_rays(camera: PinholeCamera) -> np.ndarray:
-    """Give ``(3, n)`` rays of unit Z through a grid of pixels."""
-    x, y = np.meshgrid(
-        np.linspace(0, camera.width - 1, _GRID), np.linspace(0, camera.height - 1, _GRID)
-    )
-    rays = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x)]
-    return np.stack(rays).reshape(3, -1)
-
-
 def _seen_shares(frame: MultiViewFrame, points: np.ndarray) -> list[float]:
-    """Give for every source the share of reference points (3, n) that it sees."""
+    """Give for every source the share of reference points (n, 3) that it sees."""
     shares = []
     for view, pose in zip(frame.sources, frame.reference_from_source, strict=True):
-        rotation, position = pose[:3, :3], pose[:3, 3:]
-        x, y, z = rotation.T @ (points - position)
-        is_ahead = z > 0.0
-        z = np.where(is_ahead, z, 1.0)
-        column = view.camera.fx * x / z + view.camera.cx
-        row = view.camera.fy * y / z + view.camera.cy
-        is_inside = (column >= 0) & (column < view.camera.width)
-        is_inside &= (row >= 0) & (row < view.camera.height)
-        shares.append(float((is_ahead & is_inside).mean()))
+        local = (points - pose[:3, 3]) @ pose[:3, :3]
+        pixels, _ = project(view.camera, local, min_depth_m=0.0)
+        with np.errstate(invalid='ignore'):
+            is_inside = (pixels >= 0) & (pixels < (view.camera.width, view.camera.height))
+        shares.append(float(is_inside.all(axis=1).mean()))
     return shares

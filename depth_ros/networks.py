@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.recipe import Recipe, TrainingRig, load_recipe
@@ -12,6 +12,26 @@ from depth_ros.models.base import Task, model_entry
 from depth_ros.pipeline import Pipeline, Progress
 
 ModelArguments = Mapping[str, int | float | str | bool]
+
+
+class EngineChoice(TypedDict):
+    """What the settings of every task have beside the model: pass it on as ``**choice``.
+
+    Attributes:
+        engine: Runtime, or ``'auto'``.
+        precision: E.g. ``'f32'``.
+        preset: Named size of the recipe, or empty for its default.
+        size: ``(height, width)`` of the engine, or None for the preset's.
+        weights: Checkpoint, or empty.
+        num_threads: CPU threads, 0 lets the engine choose.
+    """
+
+    engine: str
+    precision: str
+    preset: str
+    size: tuple[int, int] | None
+    weights: str
+    num_threads: int
 
 
 class NetworkSettings(Protocol):

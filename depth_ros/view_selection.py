@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera
 from depth_ros.posed_view import PosedView
+from depth_ros.projection import grid_rays, project
 from depth_ros.rigid import inverse, rotation_angle
 
 BEST_ANGLE_DEG, BELOW_DEG, ABOVE_DEG = 5.0, 1.0, 10.0
@@ -75,12 +75,10 @@ def sees(view: PosedView, points: np.ndarray) -> np.ndarray:
     """Tell which ``(N, 3)`` world points lie in front of a view and inside its image, (N,)."""
     camera = view.frame.camera
     pose = inverse(view.world_from_camera)
-    x, y, z = (points @ pose[:3, :3].T + pose[:3, 3]).T
-    is_ahead = z > 1e-6
-    z = np.where(is_ahead, z, 1.0)
-    column, row = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
-    is_inside = (column >= -0.5) & (column < camera.width - 0.5)
-    return np.asarray(is_ahead & is_inside & (row >= -0.5) & (row < camera.height - 0.5))
+    pixels, _ = project(camera, points @ pose[:3, :3].T + pose[:3, 3])
+    end = np.array([camera.width, camera.height]) - 0.5
+    with np.errstate(invalid='ignore'):
+        return np.asarray(((pixels >= -0.5) & (pixels < end)).all(axis=1))
 
 
 def choose_sources(
@@ -104,7 +102,7 @@ def sample_points(view: PosedView, depth_range_m: tuple[float, float]) -> np.nda
     """
     near, far = depth_range_m
     depths = 1.0 / np.linspace(1.0 / near, 1.0 / far, 5)[1:4]
-    rays = _grid_rays(view.frame.camera)
+    rays = grid_rays(view.frame.camera, _GRID)
     points = np.concatenate([rays * depth for depth in depths])
     return points @ view.world_from_camera[:3, :3].T + view.center_m
 
@@ -113,12 +111,3 @@ def typical_depth(depth_range_m: tuple[float, float]) -> float:
     """Give the middle of a depth range in inverse depth, metres."""
     near, far = depth_range_m
     return 2.0 / (1.0 / near + 1.0 / far) if math.isfinite(far) else 2.0 * near
-
-
-def _grid_rays(camera: PinholeCamera) -> np.ndarray:
-    """Give ``(n, 3)`` rays of unit Z through a grid of pixels."""
-    x, y = np.meshgrid(
-        np.linspace(0, camera.width - 1, _GRID), np.linspace(0, camera.height - 1, _GRID)
-    )
-    rays = [(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x)]
-    return np.stack(rays, -1).reshape(-1, 3)

@@ -141,7 +141,12 @@ def test_rviz_starts_in_the_frame_that_the_sample_camera_has(stem: str) -> None:
 def fastdds_numbers() -> dict[str, int]:
     root = ElementTree.parse(CONFIG / 'fastdds.xml').getroot()
     elements = {element.tag.rpartition('}')[2]: element for element in root.iter()}
-    names = ('segment_size', 'maxMessageSize', 'port_queue_capacity')
+    names = (
+        'segment_size',
+        'maxMessageSize',
+        'port_queue_capacity',
+        'healthy_check_timeout_ms',
+    )
     return {name: int(elements[name].text or '0') for name in names}
 
 
@@ -152,6 +157,7 @@ def test_fast_dds_profile_holds_five_1080p_clouds() -> None:
     assert numbers['maxMessageSize'] > CLOUD_1080P_BYTES
     num_fragments = math.ceil(CLOUD_1080P_BYTES / 64_000)
     assert numbers['port_queue_capacity'] > DEEPEST_QUEUE * num_fragments
+    assert numbers['healthy_check_timeout_ms'] >= 10_000, 'see tests/ros/test_transport.py'
 
 
 def test_fast_dds_profile_is_the_default_and_keeps_udp() -> None:

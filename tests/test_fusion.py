@@ -13,11 +13,11 @@ from depth_ros.consistency import (
     DepthView,
     agreement,
     lift,
-    project,
     sample_depth,
 )
 from depth_ros.errors import ParameterError
 from depth_ros.fusion import DepthFusion, FusionSettings
+from depth_ros.projection import project
 from depth_ros.rigid import rigid, rotation_from_vector
 from depth_ros.scenes import fronto_parallel, render, room
 from depth_ros.voxel_map import VoxelMap, VoxelSettings

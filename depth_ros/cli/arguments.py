@@ -14,6 +14,7 @@ from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.models.base import MODELS, Task
 from depth_ros.models.sgbm.model import SgbmMode, SgbmSettings
+from depth_ros.networks import EngineChoice
 from depth_ros.stereo import StereoSettings
 
 OptionValue = int | float | str | bool
@@ -32,6 +33,12 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--threads', type=int, default=0, metavar='N', help='CPU threads; 0 lets the engine choose'
     )
+
+
+def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the one runtime and its arithmetic; see ``engine_choice``."""
+    parser.add_argument('--engine', default='auto', help='runtime, default auto')
+    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
 
 
 def add_stereo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +126,9 @@ def stereo_settings(
         )
     return StereoSettings(
         model=model,
-        engine=check_engine(engine),
-        precision=precision,
-        preset=arguments.preset,
-        size=parse_size(arguments.size) if arguments.size else None,
+        **engine_choice(arguments, engine=engine, precision=precision),
         iterations=arguments.iterations,
         stages=arguments.stages,
-        weights=arguments.weights,
-        num_threads=arguments.threads,
         baseline_m=arguments.baseline_m,
         min_depth_m=arguments.min_depth_m,
         max_depth_m=arguments.max_depth_m,
@@ -135,6 +137,30 @@ def stereo_settings(
         fill_holes=arguments.fill_holes,
         sgbm=sgbm_settings(arguments.sgbm),
     )
+
+
+def engine_choice(
+    arguments: argparse.Namespace, *, engine: str = '', precision: str = ''
+) -> EngineChoice:
+    """Read what ``add_runtime_arguments`` and ``add_engine_arguments`` added.
+
+    Args:
+        arguments: Parsed arguments.
+        engine: Runtime instead of the arguments', which then need none.
+        precision: The same of the precision.
+
+    Raises:
+        EngineError: If there is no such runtime.
+        RecipeError: If the size is not ``HEIGHTxWIDTH``.
+    """
+    return {
+        'engine': check_engine(engine or arguments.engine),
+        'precision': precision or arguments.precision,
+        'preset': arguments.preset,
+        'size': parse_size(arguments.size) if arguments.size else None,
+        'weights': arguments.weights,
+        'num_threads': arguments.threads,
+    }
 
 
 def check_engine(name: str, *, also: str = 'auto') -> str:

@@ -1,4 +1,4 @@
-"""Image files in: reading them as RGB, and finding which left belongs to which right."""
+"""Image files in: finding them, and which left belongs to which right."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from depth_ros.errors import ImageError, InputError
-from depth_ros.messages import ByteData, decode_compressed_image
-
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
-_CHECKED_SUFFIXES = ('.png', '.jpg', '.jpeg')
+from depth_ros.errors import InputError
+from depth_ros.image_file import SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,37 +61,6 @@ class FoundPairs:
 
     pairs: tuple[PairFiles, ...]
     unpaired: tuple[Path, ...]
-
-
-@dataclass(kw_only=True, slots=True)
-class _Compressed:
-    """A file's bytes in the shape of a message."""
-
-    data: ByteData
-    format: str = ''
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """Read an image file as ``(H, W, 3)`` uint8 RGB; 16 bits become 8.
-
-    Raises:
-        ImageError: If there is no such file (reason ``'file'``) or it is no whole image
-            (``'compressed'``).
-    """
-    if not path.is_file():
-        raise ImageError('file', f'there is no image {path}; check the path')
-    data = path.read_bytes()
-    if path.suffix.lower() in _CHECKED_SUFFIXES:
-        try:
-            return decode_compressed_image(_Compressed(data=data))
-        except ImageError:
-            raise _unreadable(path) from None
-    buffer = np.frombuffer(data, np.uint8)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(buffer, flags) if buffer.size else None
-    if image is None:
-        raise _unreadable(path)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
 def find_pairs(left: Path, right: Path) -> FoundPairs:
@@ -178,9 +141,3 @@ def _check_names(names: list[str], folder: Path) -> None:
 
 def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def _unreadable(path: Path) -> ImageError:
-    return ImageError(
-        'compressed', f'{path} is not a whole image that can be read; write it again'
-    )

@@ -14,11 +14,12 @@ import numpy as np
 from depth_ros.bags import BagFrames, Report, is_bag, read_mono_bag
 from depth_ros.calibration_file import MonoCalibration, read_mono_calibration
 from depth_ros.camera import PinholeCamera, ideal_camera, rectified_camera, scaled_camera
-from depth_ros.cli.images import ImageFile, find_images, read_rgb
+from depth_ros.cli.images import ImageFile, find_images
 from depth_ros.cli.rig import fitted_camera
 from depth_ros.cli.sources import BagItem, FrameItem, storage_file
 from depth_ros.errors import CalibrationError, InputError, ParameterError
 from depth_ros.frames import MonoFrame
+from depth_ros.image_file import read_rgb
 from depth_ros.results import DepthResult, DepthScale
 
 MILLIMETRE = np.float32(0.001)

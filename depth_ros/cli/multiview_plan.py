@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.images import read_rgb
 from depth_ros.errors import InputError
+from depth_ros.image_file import read_rgb
 from depth_ros.keyframes import DepthRange, KeyframeSettings, KeyframeWindow, ViewSet
 from depth_ros.posed_files.values import NS_PER_VIEW, PosedFolder, ViewFile
 from depth_ros.posed_view import PosedView

@@ -13,10 +13,11 @@ import numpy as np
 from depth_ros.bags import Report, is_bag, read_mono_bag, read_stereo_bag
 from depth_ros.calibration_file import read_mono_calibration
 from depth_ros.camera import PinholeCamera, ideal_camera
-from depth_ros.cli.images import SUFFIXES, PairFiles, find_pairs, read_rgb
+from depth_ros.cli.images import PairFiles, find_pairs
 from depth_ros.cli.rig import Rig, RigSettings, fitted_camera
 from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.image_file import SUFFIXES, read_rgb
 from depth_ros.odometry.processor import CameraFrame, RgbdFrame
 from depth_ros.odometry.settings import Source
 from depth_ros.results import DepthResult, DepthScale

@@ -10,9 +10,10 @@ import numpy as np
 
 from depth_ros.calibration_file import StereoCalibration, read_stereo_calibration
 from depth_ros.camera import PinholeCamera, scaled_camera
-from depth_ros.cli.images import PairFiles, read_rgb
+from depth_ros.cli.images import PairFiles
 from depth_ros.errors import CalibrationError, ImageError
 from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.image_file import read_rgb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

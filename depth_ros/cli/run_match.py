@@ -11,13 +11,16 @@ import numpy as np
 
 from depth_ros.calibration_file import read_stereo_calibration
 from depth_ros.camera import PinholeCamera
-from depth_ros.cli.arguments import add_engine_arguments, check_engine
-from depth_ros.cli.images import read_rgb
+from depth_ros.cli.arguments import (
+    add_engine_arguments,
+    add_runtime_arguments,
+    engine_choice,
+)
 from depth_ros.cli.outputs import Record, file_identity, write_json
 from depth_ros.cli.progress import open_progress
-from depth_ros.engines.recipe import parse_size
 from depth_ros.errors import ImageError
 from depth_ros.frames import ImagePair
+from depth_ros.image_file import read_rgb
 from depth_ros.match_picture import match_picture
 from depth_ros.matching import Matcher, MatchOutput, MatchSettings, open_matcher
 from depth_ros.pictures import write_picture
@@ -46,10 +49,9 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         '--variant',
         default=defaults.variant,
         help='which LoFTR the weights are: outdoor_ds (default), indoor_ds, indoor_ds_new, '
-        'outdoor_ot, indoor_ot or coarse_student',
+        'outdoor_ot, indoor_ot, coarse_student or tiny',
     )
-    match.add_argument('--engine', default='auto', help='runtime, default auto')
-    match.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    add_runtime_arguments(match)
     add_engine_arguments(match)
     _add_limits(match, defaults)
     match.set_defaults(run=run_match)
@@ -92,12 +94,7 @@ def match_settings(arguments: argparse.Namespace) -> MatchSettings:
     return MatchSettings(
         frontend=arguments.frontend,
         variant=arguments.variant,
-        engine=check_engine(arguments.engine),
-        precision=arguments.precision,
-        preset=arguments.preset,
-        size=parse_size(arguments.size) if arguments.size else None,
-        weights=arguments.weights,
-        num_threads=arguments.threads,
+        **engine_choice(arguments),
         engine_matches=arguments.engine_matches,
         max_keypoints=arguments.max_keypoints,
         max_matches=arguments.max_matches,

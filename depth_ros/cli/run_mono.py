@@ -11,7 +11,8 @@ import numpy as np
 
 from depth_ros.cli.arguments import (
     add_engine_arguments,
-    check_engine,
+    add_runtime_arguments,
+    engine_choice,
     scalar,
     split_assignment,
 )
@@ -36,7 +37,6 @@ from depth_ros.cli.mono_inputs import (
 from depth_ros.cli.mono_outputs import MONO_KINDS
 from depth_ros.cli.outputs import OutputFolder, Record, parse_kinds, run_facts, write_json
 from depth_ros.cli.progress import Progress, open_progress
-from depth_ros.engines.recipe import parse_size
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.models.base import MODELS, Task
 from depth_ros.mono import PATHS, MonoOutput, MonoSettings, open_mono
@@ -68,8 +68,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
     )
-    parser.add_argument('--engine', default='auto', help='runtime, default auto')
-    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    add_runtime_arguments(parser)
     parser.add_argument('--path', default=PATHS[0], choices=PATHS, help='of tio_depth')
     add_engine_arguments(parser)
     _add_scale_arguments(parser)
@@ -188,12 +187,7 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
         )
     return MonoSettings(
         model=arguments.model,
-        engine=check_engine(arguments.engine),
-        precision=arguments.precision,
-        preset=arguments.preset,
-        size=parse_size(arguments.size) if arguments.size else None,
-        weights=arguments.weights,
-        num_threads=arguments.threads,
+        **engine_choice(arguments),
         path=arguments.path,
         min_depth_m=arguments.min_depth_m,
         max_depth_m=arguments.max_depth_m,

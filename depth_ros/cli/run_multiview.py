@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros import __version__
-from depth_ros.cli.arguments import add_engine_arguments
+from depth_ros.cli.arguments import (
+    add_engine_arguments,
+    add_runtime_arguments,
+    engine_choice,
+)
 from depth_ros.cli.command_parser import EXIT_FAILED
 from depth_ros.cli.multiview_outputs import KINDS, MapFolder, parse_kinds
 from depth_ros.cli.multiview_plan import FolderPlan
@@ -18,7 +22,6 @@ from depth_ros.cli.outputs import Record, file_identity, write_json
 from depth_ros.cli.progress import open_progress
 from depth_ros.cli.versions import installed_versions
 from depth_ros.consistency import ConsistencySettings
-from depth_ros.engines.recipe import parse_size
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.fusion import DepthFusion, FusionSettings
 from depth_ros.keyframes import DepthRange, KeyframeSettings, ReferenceChoice
@@ -55,8 +58,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     parser.add_argument('--overwrite', action='store_true', help='do again what is done')
     parser.add_argument('--model', default='mvsnet', help='default mvsnet')
-    parser.add_argument('--engine', default='auto', help='runtime, default auto')
-    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    add_runtime_arguments(parser)
     add_engine_arguments(parser)
     _add_view_arguments(parser)
     _add_fusion_arguments(parser)
@@ -154,16 +156,12 @@ def _no_views(folder: Path) -> InputError:
 
 
 def _model_settings(arguments: argparse.Namespace) -> MultiViewSettings:
+    """Read parsed arguments; raises as ``engine_choice``."""
     return MultiViewSettings(
         model=arguments.model,
-        engine=arguments.engine,
-        precision=arguments.precision,
-        preset=arguments.preset,
-        size=parse_size(arguments.size) if arguments.size else None,
+        **engine_choice(arguments),
         num_depths=arguments.depths,
         num_sources=arguments.sources,
-        weights=arguments.weights,
-        num_threads=arguments.threads,
         sampling=arguments.sampling,
     )
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from depth_ros.cli.arguments import (
     add_engine_arguments,
-    check_engine,
+    add_runtime_arguments,
+    engine_choice,
     scalar,
     split_assignment,
 )
@@ -27,7 +28,6 @@ from depth_ros.cli.odometry_inputs import (
 from depth_ros.cli.outputs import Record, write_json
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.versions import installed_versions
-from depth_ros.engines.recipe import parse_size
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.matching import MatchSettings
 from depth_ros.odometry.processor import OdometryProcessor, OdometrySettings, open_odometry
@@ -86,8 +86,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     parser.add_argument('--variant', default='outdoor_ds', help='which LoFTR the weights are')
     parser.add_argument('--stereo-model', default='sgbm', help='depth of keyframes, default sgbm')
-    parser.add_argument('--engine', default='auto', help='runtime, default auto')
-    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    add_runtime_arguments(parser)
     add_engine_arguments(parser)
     parser.add_argument(
         '--set',
@@ -129,19 +128,10 @@ def odometry_settings(
         EngineError: If there is no such runtime.
         RecipeError: If the size is not ``HEIGHTxWIDTH``.
     """
-    matching = MatchSettings(
-        variant=arguments.variant,
-        engine=check_engine(arguments.engine),
-        precision=arguments.precision,
-        preset=arguments.preset,
-        size=parse_size(arguments.size) if arguments.size else None,
-        weights=arguments.weights,
-        num_threads=arguments.threads,
-    )
     return OdometrySettings(
         source=source,
         frontend=Frontend(arguments.frontend),
-        matching=matching,
+        matching=MatchSettings(variant=arguments.variant, **engine_choice(arguments)),
         stereo=StereoSettings(model=arguments.stereo_model, num_threads=arguments.threads),
         tracking=tracking,
     )

@@ -6,7 +6,12 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from depth_ros.cli.arguments import add_pair_arguments, add_stereo_arguments, stereo_settings
+from depth_ros.cli.arguments import (
+    add_pair_arguments,
+    add_runtime_arguments,
+    add_stereo_arguments,
+    stereo_settings,
+)
 from depth_ros.cli.batch import (
     SUMMARY,
     OpenedLater,
@@ -55,8 +60,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     stereo.add_argument('--overwrite', action='store_true', help='do pairs again that are done')
     stereo.add_argument('--model', default='sgbm', help='default sgbm; see depth-ros info')
-    stereo.add_argument('--engine', default='auto', help='runtime, default auto')
-    stereo.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    add_runtime_arguments(stereo)
     add_stereo_arguments(stereo)
     stereo.set_defaults(run=run_stereo)
 

@@ -36,7 +36,7 @@ from depth_ros.engines.gate import (
 )
 from depth_ros.engines.gate_measures import Measure
 from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
-from depth_ros.engines.gpu_options import GpuOptions
+from depth_ros.engines.gpu_options import GpuOptions, gpu_options
 from depth_ros.engines.recipe import Recipe, load_recipe, recipe_names
 from depth_ros.engines.runtime import (
     AUTO_ORDER,
@@ -112,7 +112,7 @@ def open_engine(
         gate: What reduced precision may change; None takes that of the installed recipe.
         ungated: Open reduced precision without the gate: for benchmarks and tests only, where
             weights may be made up. It never shares a cached engine with a gated one.
-        gpu: Options of GPU engines; None takes those of ``DEPTH_ROS_TENSORRT``.
+        gpu: Options of TensorRT engines; None takes those of the environment.
         network: Makes the network itself, for builders that do not start from ONNX.
         cache: Where built engines are kept; None takes the user's cache.
         progress: Called with a phase and a fraction (None where unknown) during long work.
@@ -168,7 +168,7 @@ def open_graphs(
     num_threads: int = 0,
     tolerance: Tolerances | Tolerance | None = None,
     ungated: bool = False,
-    gpu: GpuOptions | None = None,
+    tensorrt: str = '',
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Engine]:
@@ -188,7 +188,7 @@ def open_graphs(
         num_threads: As for ``open_engine``.
         tolerance: As for ``open_engine``.
         ungated: As for ``open_engine``.
-        gpu: As for ``open_engine``.
+        tensorrt: Options of TensorRT as NAME=VALUE words; see ``gpu_options``.
         cache: Where exports and built engines are kept; None takes the user's cache.
         progress: As for ``open_engine``.
 
@@ -201,6 +201,7 @@ def open_graphs(
         EngineError: As for ``open_engine``.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    gpu = gpu_options(tensorrt, recipe=recipe.tensorrt)
     plan = plan_exports(
         recipe,
         graphs=graphs,
@@ -351,7 +352,9 @@ def _recipe_gate(artifact: Artifact) -> Measure | None:
 def _command(name: str, order: _Order) -> str:
     """Say what to type to build the engine."""
     command = order.artifact.manifest.command
-    return f'{command} --engine {name} --precision {order.settings.precision}'
+    gpu = order.settings.gpu
+    options = gpu.as_arguments() if gpu is not None and name == 'tensorrt' else ''
+    return f'{command} --engine {name} --precision {order.settings.precision}{options}'
 
 
 def _check(engine: Engine, order: _Order) -> Mapping[str, object]:

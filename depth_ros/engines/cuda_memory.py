@@ -135,7 +135,7 @@ class Cuda:
 _GENERAL = "check the driver with nvidia-smi, or use engine 'openvino'"
 _REMEDIES = {
     2: 'GPU memory is full: end other programs, choose a smaller size, or build with '
-    'DEPTH_ROS_TENSORRT=low_memory=true',
+    '--tensorrt low_memory=true',
     35: 'the driver is missing or older than cuda-python wants: install a driver, or the '
     'cuda-python of the CUDA version that nvidia-smi shows',
     100: "there is no GPU here: use engine 'openvino'",

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from depth_ros.engines.artifact import Options, OptionValue
 from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.gate_measures import Measure, read_measure
 from depth_ros.engines.golden import Tolerance
+from depth_ros.engines.gpu_options import GpuOptions, from_mapping
 from depth_ros.engines.recipe_reader import Section
-from depth_ros.errors import RecipeError
+from depth_ros.errors import EngineError, RecipeError
 from depth_ros.models.base import Task
 from depth_ros.share import share_path, share_roots
 
@@ -169,6 +170,7 @@ class Recipe:
         path: File it was read from.
         training_rig: The camera the weights were trained with, or None where scale does not come
             from one.
+        tensorrt: Options of TensorRT builds that differ from the defaults.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Recipe:
     graphs: Mapping[str, Graph]
     path: Path
     training_rig: TrainingRig | None = None
+    tensorrt: Mapping[str, OptionValue] = field(default_factory=dict)
 
     def variant(
         self,
@@ -338,6 +341,7 @@ def _read(section: Section, path: Path) -> Recipe:
         graphs={name: _graph(part, name, options) for name, part in section.sections('graphs')},
         path=path,
         training_rig=_training_rig(section),
+        tensorrt=_tensorrt(section),
     )
     if recipe.name != path.stem:
         section.fail('name', f'the file name {path.stem!r}', recipe.name)
@@ -393,6 +397,17 @@ def _training_rig(section: Section) -> TrainingRig | None:
         section.fail('training_rig', 'numbers above 0', rig)
     part.finish()
     return rig
+
+
+def _tensorrt(section: Section) -> Mapping[str, OptionValue]:
+    """Read the optional section; the environment and commands go before it."""
+    part = section.optional_section('tensorrt')
+    values = {} if part is None else {name: part.scalar(name) for name in part.body}
+    try:
+        GpuOptions(**from_mapping(values, where='tensorrt'))  # type: ignore[arg-type]
+    except EngineError as error:
+        section.fail('tensorrt', f'options of TensorRT ({error})', values)
+    return values
 
 
 def _multiple(section: Section) -> tuple[int, int]:

@@ -24,7 +24,7 @@ class BuildSettings:
     Attributes:
         precision: ``'f32'``, ``'bf16'`` or ``'f16'``.
         num_threads: CPU threads, 0 lets the runtime choose.
-        gpu: Options of GPU engines; None takes those of ``DEPTH_ROS_TENSORRT``.
+        gpu: Options of GPU engines; None takes those of the environment.
         cache_root: Where to keep what helps later builds, beside the engines; None keeps nothing.
         progress: Told a phase and a fraction during a build.
         network: Makes the network itself (an ``Exportable``) where there is a checkpoint.

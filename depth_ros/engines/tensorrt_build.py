@@ -171,7 +171,7 @@ def _use_dla(trt: ModuleType, config: Any, builder: Any, core: int) -> None:
     if core >= builder.num_DLA_cores:
         raise EngineError(
             f'DLA core {core} was asked for, this machine has {builder.num_DLA_cores}; leave '
-            'dla_core out of DEPTH_ROS_TENSORRT to run on the GPU'
+            'the option dla_core of TensorRT out to run on the GPU'
         )
     config.default_device_type = trt.DeviceType.DLA
     config.DLA_core = core
@@ -212,7 +212,7 @@ def _build(
     if plan is None:
         raise EngineError(
             f'TensorRT {trt.__version__} cannot build {request.path} '
-            f'({log.last_error or "it gives no reason"}); try DEPTH_ROS_TENSORRT=low_memory=true '
+            f'({log.last_error or "it gives no reason"}); try --tensorrt low_memory=true '
             "if memory ran out, else use engine 'openvino'"
         )
     return bytes(plan)

@@ -17,7 +17,7 @@ from depth_ros.engines.artifact import Artifact
 from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.cuda_graph import GraphedStep
 from depth_ros.engines.cuda_memory import Cuda
-from depth_ros.engines.gpu_options import GpuOptions, options_from_environment
+from depth_ros.engines.gpu_options import GpuOptions, gpu_options
 from depth_ros.engines.jetpack import TENSORRT_MISSING
 from depth_ros.engines.runtime import BuildSettings, is_importable
 from depth_ros.engines.session import SessionEngine
@@ -159,9 +159,10 @@ class TensorRtRuntime:
         return is_lowered or not self._reads_opset_18
 
     def _timings(self, settings: BuildSettings) -> TimingFile | None:
-        if settings.cache_root is None:
+        root = _options(settings).timing_root(settings.cache_root)
+        if root is None:
             return None
-        return TimingFile(settings.cache_root, version=self.version, device=self.device())
+        return TimingFile(root, version=self.version, device=self.device())
 
 
 class _TensorRtSession:
@@ -191,7 +192,7 @@ class _TensorRtSession:
         if self._context is None:
             raise EngineError(
                 f'there is too little GPU memory to run {artifact.name}; end other programs, '
-                'choose a smaller size, or build with DEPTH_ROS_TENSORRT=low_memory=true'
+                'choose a smaller size, or build with --tensorrt low_memory=true'
             )
         self._step = GraphedStep(
             cuda, manifest.inputs, manifest.outputs, self._context.execute_async_v3
@@ -243,14 +244,14 @@ class _TensorRtSession:
 
 
 def _options(settings: BuildSettings) -> GpuOptions:
-    return settings.gpu if settings.gpu is not None else options_from_environment()
+    return settings.gpu if settings.gpu is not None else gpu_options()
 
 
 def _import_torch_builder() -> ModuleType:
     if not is_importable('torch'):
         raise EngineError(
-            'builder torch_tensorrt needs torch, which is not installed; set '
-            'DEPTH_ROS_TENSORRT=builder=onnx, which needs none'
+            'builder torch_tensorrt needs torch, which is not installed; use '
+            '--tensorrt builder=onnx, which needs none'
         )
     return import_module('depth_ros.engines.torch_tensorrt_builder')
 

@@ -1,6 +1,6 @@
 """Second builder of TensorRT plans: torch-tensorrt, from the network instead of its ONNX.
 
-Chosen by ``DEPTH_ROS_TENSORRT=builder=torch_tensorrt`` where its versions fit each other. The
+Chosen by ``--tensorrt builder=torch_tensorrt`` where its versions fit each other. The
 plan is loaded, checked, gated and cached like one that TensorRT's own parser led to.
 """
 
@@ -18,7 +18,7 @@ from depth_ros.engines.runtime import BuildSettings
 from depth_ros.errors import EngineError
 from depth_ros.models.exportable import Exportable
 
-OTHER_BUILDER = 'set DEPTH_ROS_TENSORRT=builder=onnx, which needs no torch'
+OTHER_BUILDER = 'use --tensorrt builder=onnx, which needs no torch'
 DEVICE = 'cuda'
 _LOW_TYPES = {'f16': torch.float16, 'bf16': torch.bfloat16}
 _WITH_WEIGHTS = (

@@ -112,6 +112,13 @@ MODELS: dict[str, ModelEntry] = {
         needs_weights=True,
         summary='CREStereo (Li et al. 2022): recurrent stereo matching with a cascade',
     ),
+    'crestereo_tiny': ModelEntry(
+        module='depth_ros.models.crestereo.model',
+        factory='CreStereoModel',
+        tasks=(Task.STEREO,),
+        needs_weights=True,
+        summary='The small CREStereo that this project trains and ships: no download, CPU or GPU',
+    ),
     'tio_depth': ModelEntry(
         module='depth_ros.models.tio_depth.model',
         factories={Task.STEREO: 'TioStereoModel', Task.MONO: 'TioMonoModel'},

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.projection import lift_pixels
 from depth_ros.rigid import inverse, rigid, rotation_from_vector, skew
 
 MIN_SIGMA_PX = 0.3
@@ -74,9 +75,7 @@ def lift(points: np.ndarray, depth: np.ndarray, camera: PinholeCamera) -> np.nda
         ``(N, 3)`` float64 in the camera's optical axes, NaN where depth is unknown.
     """
     z = _sampled_depth(np.asarray(points, np.float64), depth)
-    x = (points[:, 0] - camera.cx) / camera.fx * z
-    y = (points[:, 1] - camera.cy) / camera.fy * z
-    return np.stack([x, y, z], axis=1)
+    return lift_pixels(camera, points, z)
 
 
 def _sampled_depth(points: np.ndarray, depth: np.ndarray) -> np.ndarray:

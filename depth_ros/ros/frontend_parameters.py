@@ -22,6 +22,7 @@ class FrontendParameters(CameraParameters):
             'outdoor_ot',
             'indoor_ot',
             'coarse_student',
+            'tiny',
         ),
         opens_engine=True,
     )

@@ -87,12 +87,7 @@ def matcher_settings(parameters: MatcherParameters) -> MatchSettings:
     return MatchSettings(
         frontend=parameters.model,
         variant=parameters.variant,
-        engine=parameters.engine,
-        precision=parameters.precision,
-        preset=parameters.preset,
-        size=parameters.engine_size,
-        weights=parameters.weights,
-        num_threads=parameters.num_threads,
+        **parameters.engine_choice,
         max_keypoints=parameters.max_keypoints,
         max_matches=parameters.max_matches,
         min_confidence=parameters.min_confidence,

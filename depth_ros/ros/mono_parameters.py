@@ -162,12 +162,7 @@ def mono_settings(parameters: MonoParameters) -> MonoSettings:
     scale.check()
     return MonoSettings(
         model=parameters.model,
-        engine=parameters.engine,
-        precision=parameters.precision,
-        preset=parameters.preset,
-        size=parameters.engine_size,
-        weights=parameters.weights,
-        num_threads=parameters.num_threads,
+        **parameters.engine_choice,
         path=parameters.path,
         min_depth_m=parameters.min_depth_m,
         max_depth_m=parameters.max_depth_m,

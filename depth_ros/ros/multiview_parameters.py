@@ -267,14 +267,9 @@ def multiview_settings(parameters: MultiviewParameters) -> MultiViewSettings:
 
     return MultiViewSettings(
         model=parameters.model,
-        engine=parameters.engine,
-        precision=parameters.precision,
-        preset=parameters.preset,
-        size=parameters.engine_size,
+        **parameters.engine_choice,
         num_depths=parameters.num_depths,
         num_sources=parameters.num_sources,
-        weights=parameters.weights,
-        num_threads=parameters.num_threads,
         sampling=parameters.sampling,
         min_confidence=parameters.min_confidence,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from depth_ros.errors import ParameterError
 from depth_ros.ros.parameter_specs import (
@@ -22,6 +22,9 @@ from depth_ros.ros.parameter_specs import (
     parse_size,
     spec_of,
 )
+
+if TYPE_CHECKING:
+    from depth_ros.networks import EngineChoice
 
 ParametersT = TypeVar('ParametersT', bound='NodeParameters')
 
@@ -163,9 +166,16 @@ class NodeParameters:
         return self.build_if_missing or self.build_only
 
     @property
-    def engine_size(self) -> tuple[int, int] | None:
-        """``(height, width)`` of ``size``, None where it is empty."""
-        return parse_size(self.size)
+    def engine_choice(self) -> EngineChoice:
+        """Which engine to open, for the settings of any task."""
+        return {
+            'engine': self.engine,
+            'precision': self.precision,
+            'preset': self.preset,
+            'size': parse_size(self.size),
+            'weights': self.weights,
+            'num_threads': self.num_threads,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

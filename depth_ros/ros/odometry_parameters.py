@@ -219,12 +219,7 @@ def odometry_settings(parameters: OdometryParameters) -> OdometrySettings:
 
     matching = MatchSettings(
         variant=parameters.variant,
-        engine=parameters.engine,
-        precision=parameters.precision,
-        preset=parameters.preset,
-        size=parameters.engine_size,
-        weights=parameters.weights,
-        num_threads=parameters.num_threads,
+        **parameters.engine_choice,
         max_keypoints=parameters.max_keypoints,
     )
     stereo = StereoSettings(

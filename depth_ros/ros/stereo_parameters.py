@@ -209,14 +209,9 @@ def stereo_settings(parameters: StereoParameters) -> StereoSettings:
 
     return StereoSettings(
         model=parameters.model,
-        engine=parameters.engine,
-        precision=parameters.precision,
-        preset=parameters.preset,
-        size=parameters.engine_size,
+        **parameters.engine_choice,
         iterations=parameters.iterations,
         stages=parameters.stages,
-        weights=parameters.weights,
-        num_threads=parameters.num_threads,
         baseline_m=parameters.baseline_m,
         min_depth_m=parameters.min_depth_m,
         max_depth_m=parameters.max_depth_m,

@@ -1,10 +1,12 @@
-"""What two real cameras do to one scene: exposure, colour, blur, noise, light and borders.
+"""What real cameras do to one scene: exposure, colour, blur, noise, light and borders.
 
 Works on (H, W, 3) float32 images within 0..255. What belongs to the scene is drawn once for
-both cameras, what belongs to a camera once for each.
+all cameras, what belongs to a camera once for each.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,11 +18,25 @@ def shoot(
     rng: Rng, left: Image, right: Image, *, burnt: float = 0.2
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turn two clean views into camera images, (H, W, 3) uint8; ``burnt`` of them overexposed."""
-    left, right = _scene_light(rng, left, right, burnt)
-    is_alike = rng.random() < 0.3
-    noise = float(np.exp(rng.uniform(np.log(0.2), np.log(6.0))))
-    shots = [_camera(rng, image, noise, is_alike=is_alike) for image in (left, right)]
+    shots = shoot_views(rng, (left, right), burnt=burnt)
     return shots[0], shots[1]
+
+
+def shoot_views(
+    rng: Rng, views: Sequence[Image], *, burnt: float = 0.2, alike: float = 0.3
+) -> list[np.ndarray]:
+    """Turn clean views of one scene into camera images, (H, W, 3) uint8.
+
+    Args:
+        rng: Where draws come from.
+        views: (H, W, 3) float32, 0..255.
+        burnt: Chance that all are overexposed.
+        alike: Chance that all cameras have the same gain.
+    """
+    images = _scene_light(rng, views, burnt)
+    is_alike = rng.random() < alike
+    noise = float(np.exp(rng.uniform(np.log(0.2), np.log(6.0))))
+    return [_camera(rng, image, noise, is_alike=is_alike) for image in images]
 
 
 def reflect(
@@ -45,14 +61,14 @@ def reflect(
     return shots[0], shots[1]
 
 
-def _scene_light(rng: Rng, left: Image, right: Image, burnt: float) -> tuple[Image, Image]:
-    """Draw what both cameras share: exposure, gamma, tint, grey, vignetting."""
+def _scene_light(rng: Rng, views: Sequence[Image], burnt: float) -> list[Image]:
+    """Draw what all cameras share: exposure, gamma, tint, grey, vignetting."""
     gain = rng.uniform(0.55, 1.25) if rng.random() < 1.0 - burnt else rng.uniform(1.25, 2.0)
     tint = rng.uniform(0.85, 1.15, 3) * gain
     gamma = float(np.exp(rng.normal(0.0, 0.2)))
     table = (255.0 * (np.arange(256) / 255.0) ** gamma).astype(np.float32)
     images = []
-    for image in (left, right):
+    for image in views:
         image = table[image.astype(np.uint8)] * tint.astype(np.float32)
         images.append(image)
     if rng.random() < 0.45:
@@ -61,7 +77,7 @@ def _scene_light(rng: Rng, left: Image, right: Image, burnt: float) -> tuple[Ima
     if rng.random() < 0.35:
         shade = _vignette(images[0].shape, rng.uniform(0.1, 0.6))
         images = [image * shade for image in images]
-    return images[0], images[1]
+    return images
 
 
 def _vignette(shape: tuple[int, ...], depth: float) -> np.ndarray:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
 Mixed = Callable[[], AbstractContextManager]
 """Gives the context in which convolutions may run in low precision."""
+Note = int | float | str | bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,4 +105,13 @@ class TrainTask(Protocol):
 
     def tiles(self, batch: Any) -> list[list[np.ndarray]]:
         """Give pictures of a batch for people: per sample a row of (H, W, 3) uint8 RGB tiles."""
+        ...
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """A task whose weights need words beside their tensors, e.g. the size they are for."""
+
+    def notes(self) -> Mapping[str, Note]:
+        """Give plain values by name, kept in the weights' file."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,14 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from depth_ros.errors import DepthRosError
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
 from depth_ros.training.metrics import MetricsLog
 from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.schedule import one_cycle, run_progress
-from depth_ros.training.task import DataFolders
+from depth_ros.training.task import DataFolders, Note, Noted
 from depth_ros.training.worker import BatchWorkers
 
 COLUMNS = ('step', 'samples', 'minutes', 'learning_rate', 'loss', 'gradient')
@@ -84,9 +85,7 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.recipe, self.settings = recipe, settings
-        device = torch.device(settings.device)
-        layout = torch.channels_last
-        self.network = recipe.task.build().to(device, memory_format=layout)
+        self.network = channels_last(recipe.task.build().to(torch.device(settings.device)))
         self.average = deepcopy(self.network).eval()
         learnt = [value for value in self.network.parameters() if value.requires_grad]
         self.optimizer = torch.optim.AdamW(learnt, lr=1e-9, weight_decay=recipe.weight_decay)
@@ -127,7 +126,9 @@ class Trainer:
             cycle_start=self.cycle_start,
         )
         save_state(state, self.settings.out)
-        save_weights(self.recipe.task.weights(self.average), self.settings.out / WEIGHTS_NAME)
+        task = self.recipe.task
+        notes = task.notes() if isinstance(task, Noted) else {}
+        save_weights(task.weights(self.average), self.settings.out / WEIGHTS_NAME, notes)
 
     @property
     def progress(self) -> float:
@@ -253,14 +254,30 @@ class Trainer:
                     mean.copy_(value)
 
 
-def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write the weights that inference needs, at once, contiguous and on the CPU."""
+def channels_last(network: nn.Module) -> nn.Module:
+    """Lay the weights of two-dimensional convolutions out as they are fastest, in place.
+
+    ``Module.to`` would do it, but refuses networks that have three-dimensional ones as well.
+    """
+    for value in network.parameters():
+        if value.dim() == 4:
+            value.data = value.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def save_weights(
+    state: Mapping[str, Tensor], path: Path, notes: Mapping[str, Note] | None = None
+) -> None:
+    """Write the weights that inference needs, at once, contiguous and on the CPU.
+
+    Notes become what ``checkpoints.read_extras`` gives.
+    """
     tensors = {
         key: value.detach().cpu().contiguous().clone()
         for key, value in state.items()
         if not key.endswith('num_batches_tracked')
     }
     partial = path.with_suffix('.partial')
-    save_file(tensors, partial)
+    save_file(tensors, partial, {key: json.dumps(value) for key, value in (notes or {}).items()})
     partial.chmod(0o644)
     partial.replace(path)

@@ -59,18 +59,20 @@ def test_several_recipes_are_built_in_order_and_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
-    asked: list[tuple[str, object, object]] = []
+    asked: list[tuple[object, ...]] = []
 
-    def open_graphs(recipe, *, size, precision, progress, **settings):
+    def open_graphs(recipe, *, size, precision, tensorrt, progress, **settings):
         progress(f'compile {recipe.name}', None)
-        asked.append((recipe.name, size, precision))
+        asked.append((recipe.name, size, precision, tensorrt))
         return {'graph': FakeEngine()}
 
     monkeypatch.setattr(command, 'open_graphs', open_graphs)
     monkeypatch.setattr(command, 'obtain_exports', lambda plan, cache, progress: {})
     words = ['build', 'loftr', 'crestereo', '--size', '64x64', '--precision', 'bf16']
+    words += ['--tensorrt', 'low_memory=true', '--tensorrt', 'dla_core=0']
     assert main(words) == 0
-    assert asked == [('loftr', (64, 64), 'bf16'), ('crestereo', (64, 64), 'bf16')]
+    options = 'low_memory=true dla_core=0'
+    assert asked == [(name, (64, 64), 'bf16', options) for name in ('loftr', 'crestereo')]
     captured = capsys.readouterr()
     assert captured.out.count('built and checked: an engine') == 2
     assert captured.err.splitlines()[:2] == [
@@ -86,6 +88,7 @@ def test_several_recipes_are_built_in_order_and_timed(
         (['crestereo', 'monet', *BUILD], ["no recipe 'monet'"]),
         (['crestereo', 'loftr', '--weights', 'a.pth'], ['a.pth', 'belongs to one recipe']),
         (['loftr', 'monodepth2', '--weights', 'synthetic:0', '--size', '72x72'], ['96x96']),
+        (['loftr', '--tensorrt', 'workspace=1'], ["--tensorrt names 'workspace'", 'workspace_mib']),
         (['loftr', 'mvsnet', '--precision', 'bf16'], ["no 'gate'", 'mvsnet']),
     ],
 )

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_ros.cli.images import find_pairs, read_rgb
+from depth_ros.cli.images import find_pairs
 from depth_ros.errors import ImageError, InputError
+from depth_ros.image_file import read_rgb
 
 RGB = np.random.default_rng(0).integers(0, 256, (7, 5, 3)).astype(np.uint8)
 

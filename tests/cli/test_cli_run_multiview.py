@@ -367,6 +367,7 @@ def test_pcd_cloud_and_chosen_files(folder) -> None:
     ('words', 'says'),
     [
         (('--unit', 'inch'), '--unit'),
+        (('--engine', 'abacus'), "no engine 'abacus'"),
         (('--depth-range', '5', '1'), '0 < MIN_M < MAX_M'),
         (('--depth-range', '0', '1'), '0 < MIN_M < MAX_M'),
         (('--depth-range', 'nan', '1'), '0 < MIN_M < MAX_M'),

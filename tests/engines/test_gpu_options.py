@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from depth_ros.engines import jetpack
-from depth_ros.engines.gpu_options import GpuOptions, options_from_environment
+from depth_ros.engines.gpu_options import GpuOptions, from_words, gpu_options
 from depth_ros.errors import EngineError
 
 GIB = 1 << 30
@@ -16,9 +16,36 @@ GIB = 1 << 30
 def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DEPTH_ROS_TENSORRT', 'low_memory=true,workspace_mib=512 dla_core=1')
     expected = GpuOptions(low_memory=True, workspace_mib=512, dla_core=1)
-    assert options_from_environment() == expected
+    assert gpu_options() == expected
     monkeypatch.delenv('DEPTH_ROS_TENSORRT')
-    assert options_from_environment() == GpuOptions()
+    assert gpu_options() == GpuOptions()
+
+
+def test_words_go_before_the_environment_and_that_before_the_recipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('DEPTH_ROS_TENSORRT', 'workspace_mib=2 optimization_level=2')
+    recipe = {'workspace_mib': 1, 'optimization_level': 1, 'low_memory': True}
+    found = gpu_options('workspace_mib=3', recipe=recipe)
+    assert found == GpuOptions(workspace_mib=3, optimization_level=2, low_memory=True)
+
+
+def test_arguments_say_what_differs_and_are_read_back() -> None:
+    options = GpuOptions(low_memory=True, dla_core=0, timing_cache='/tmp/times')
+    arguments = options.as_arguments()
+    assert arguments == (
+        ' --tensorrt low_memory=true --tensorrt dla_core=0 --tensorrt timing_cache=/tmp/times'
+    )
+    words = arguments.replace(' --tensorrt', '')
+    assert GpuOptions(**from_words(words, where='test')) == options
+    assert GpuOptions().as_arguments() == ''
+
+
+def test_layer_times_are_kept_where_it_is_said(tmp_path: Path) -> None:
+    assert GpuOptions().timing_root(tmp_path) == tmp_path
+    assert GpuOptions().timing_root(None) is None
+    assert GpuOptions(timing_cache='/x').timing_root(None) == Path('/x')
+    assert GpuOptions(timing_cache='~/x').timing_root(tmp_path) == Path.home() / 'x'
 
 
 @pytest.mark.parametrize(
@@ -33,11 +60,15 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ('builder=trtexec', 'one of onnx, torch_tensorrt'),
     ],
 )
-def test_mistakes_are_named(text: str, words: str) -> None:
+@pytest.mark.parametrize('is_variable', [False, True])
+def test_mistakes_are_named(
+    text: str, words: str, is_variable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('DEPTH_ROS_TENSORRT', text if is_variable else '')
     with pytest.raises(EngineError) as caught:
-        options_from_environment(text)
+        gpu_options('' if is_variable else text)
     assert words in str(caught.value)
-    assert 'DEPTH_ROS_TENSORRT' in str(caught.value)
+    assert ('DEPTH_ROS_TENSORRT' if is_variable else '--tensorrt') in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +87,8 @@ def test_workspace(options: dict, total: int, expected: int) -> None:
 
 def test_every_option_is_in_the_key() -> None:
     assert GpuOptions().as_text() != GpuOptions(dla_core=0).as_text()
-    assert set(GpuOptions().as_text()) == set(GpuOptions.__dataclass_fields__)
+    assert {*GpuOptions().as_text(), 'timing_cache'} == set(GpuOptions.__dataclass_fields__)
+    assert GpuOptions().as_text() == GpuOptions(timing_cache='/x').as_text()
 
 
 @pytest.mark.parametrize(

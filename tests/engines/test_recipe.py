@@ -182,6 +182,10 @@ REMOVE = object()
         (['training_rig'], {**RIG, 'needs_stereo_weights': 1}, ['true or false', 'got 1']),
         (['weights', 'siblings'], 'other', ['weights.siblings', 'a list']),
         (['graphs', 'update', 'parts'], [1], ['graphs.update.parts', 'a list of texts']),
+        (['tensorrt'], {'workspace': 1}, ['tensorrt', "'workspace', which is no option"]),
+        (['tensorrt'], {'workspace_mib': '512'}, ['tensorrt', "a whole number, got '512'"]),
+        (['tensorrt'], {'low_memory': 1}, ['tensorrt', 'true or false, got 1']),
+        (['tensorrt'], {'optimization_level': 6}, ['tensorrt', '-1 to 5, got 6']),
     ],
 )
 def test_mistakes_name_file_and_key(
@@ -250,3 +254,9 @@ def test_sizes_that_are_none(text: str) -> None:
 def test_size_round_trip() -> None:
     assert parse_size('240x320') == (240, 320)
     assert format_size(parse_size(' 720x1280 ')) == '720x1280'
+
+
+def test_recipe_may_name_options_of_tensorrt(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, TOY)).tensorrt == {}
+    options = {'workspace_mib': 512, 'low_memory': True, 'builder': 'torch_tensorrt'}
+    assert read_recipe(write(tmp_path, {**TOY, 'tensorrt': options})).tensorrt == options

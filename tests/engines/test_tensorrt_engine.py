@@ -40,6 +40,7 @@ from toy_graph import toy_frames, toy_function, write_toy_artifact
 from depth_ros.engines import cuda_memory, tensorrt_build
 from depth_ros.engines.base import Engine
 from depth_ros.engines.build import open_engine
+from depth_ros.engines.build_policy import building
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.gpu_options import GpuOptions
 from depth_ros.engines.runtime import RUNTIMES
@@ -330,6 +331,21 @@ def test_layer_times_are_kept_for_the_next_build(bench: Bench) -> None:
     assert bench.timings == TIMED * 4
     bench.open(optimization_level=1).close()
     assert bench.record.timings_given == [b'', TIMED * 4]
+
+
+def test_layer_times_are_kept_in_the_folder_that_was_named(newest: Bench, tmp_path: Path) -> None:
+    newest.open(timing_cache=str(tmp_path / 'times')).close()
+    assert not (newest.cache.root / 'timing').exists()
+    newest.open(timing_cache=str(tmp_path / 'times')).close()
+    assert len(newest.cached) == 1, 'the folder is no part of the key'
+    assert len(list((tmp_path / 'times' / 'timing').iterdir())) == 1
+
+
+def test_missing_engine_names_the_options_in_the_command(newest: Bench) -> None:
+    with building(is_allowed=False), pytest.raises(EngineError) as caught:
+        newest.open(low_memory=True, dla_core=1, precision='f16')
+    words = '--engine tensorrt --precision f16 --tensorrt low_memory=true --tensorrt dla_core=1'
+    assert words in str(caught.value)
 
 
 def test_damaged_layer_times_are_left_aside(newest: Bench) -> None:

@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[tuple[int, int], dict[str, int]]] = {
     'crestereo_tiny': ((64, 96), {'iterations': 1}),
     'loftr': ((64, 64), {'matches': 64}),
     'loftr_coarse': ((64, 64), {'matches': 64}),
+    'loftr_tiny': ((64, 64), {'matches': 64}),
     'monodepth2': ((64, 96), {}),
     'mvsnet': ((64, 96), {'depths': 16}),
     'tio_depth': ((64, 64), {}),

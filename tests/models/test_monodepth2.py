@@ -132,7 +132,7 @@ def test_weights_without_pose_network_serve_depth_alone(state):
     make(stereo)
     with pytest.raises(WeightsError, match=r'no pose network.*pose_encoder\.pth'):
         make(stereo, 'pose')
-    with pytest.raises(WeightsError, match=r'127 missing: pose\.net\.0\.bias'):
+    with pytest.raises(WeightsError, match=r'107 missing: pose\.net\.0\.bias'):
         make({**stereo, 'pose_encoder.encoder.layer1.0.conv2.weight': torch.zeros(1)}, 'pose')
 
 

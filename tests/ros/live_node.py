@@ -142,6 +142,7 @@ class Robot:
         self.clock_ns = 1_000 * SECOND_NS
         self.publishers: dict[str, Any] = {}
         self.node_name = node
+        self.infos: dict[str, Any] = {}
         for camera in cameras:
             self.advertise(f'{camera}image_raw', Image)
             self.advertise(f'{camera}camera_info', CameraInfo)
@@ -193,13 +194,27 @@ class Robot:
         self.publishers[topic].publish(message)
 
     def send_infos(self, *, left: Any = None, right: Any = None) -> None:
-        self.send('left/camera_info', left or camera_info('left'))
-        self.send('right/camera_info', right or camera_info('right'))
+        self.infos = {
+            'left/camera_info': left or camera_info('left'),
+            'right/camera_info': right or camera_info('right'),
+        }
+        self.repeat_infos()
+
+    def repeat_infos(self) -> None:
+        """Send the last calibrations again, as cameras do with every image.
+
+        A best-effort reader that has not found this publisher yet misses them, whatever the
+        publisher knows of the reader.
+        """
+        for topic, message in self.infos.items():
+            self.send(topic, message)
 
     def send_pair(
         self, *, stamp_ns: int | None = None, left: Any = None, right: Any = None
     ) -> int:
+        """Send a pair, behind the calibrations once there are some."""
         stamp = self.next_stamp() if stamp_ns is None else stamp_ns
+        self.repeat_infos()
         images = {'left': left or mono8('left'), 'right': right or mono8('right')}
         for side, message in images.items():
             topic = f'{side}/image_raw'

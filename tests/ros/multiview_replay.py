@@ -13,7 +13,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_srvs.srv import Trigger
 
-from depth_ros.cli.images import read_rgb
+from depth_ros.image_file import read_rgb
 from depth_ros.pointcloud_file import read_ply
 from depth_ros.posed_files.layouts import read_posed_folder
 from depth_ros.rigid import quaternion_from_rotation

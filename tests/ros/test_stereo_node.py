@@ -258,6 +258,7 @@ def test_namespace_rectified_input_and_remapped_names(tmp_path: Path) -> None:
 
             def send() -> int:
                 stamp = driver.next_stamp()
+                driver.repeat_infos()
                 for side, topic in (('left', '/rig/l'), ('right', 'right/image_rect')):
                     message = mono8(side)
                     set_stamp(message, stamp)

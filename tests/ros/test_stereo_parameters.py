@@ -105,7 +105,7 @@ def test_changing_keeps_the_rest() -> None:
     first = StereoParameters.from_values({'cloud_stride': 4, 'size': '480x640'})
     second = first.changed({'cloud_stride': 2})
     assert (first.cloud_stride, second.cloud_stride) == (4, 2)
-    assert second.engine_size == (480, 640)
+    assert second.engine_choice['size'] == (480, 640)
     assert parse_size('') is None
 
 

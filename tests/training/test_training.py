@@ -23,7 +23,7 @@ from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
     RowSight,
     WindowProducts,
     local_correlation,
-    warp_right,
+    warp_rows,
 )
 from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text  # noqa: E402
 from depth_ros.training.contact_sheet import draw_contact_sheet  # noqa: E402
@@ -196,9 +196,43 @@ def test_lookup_beyond_the_row_finds_nothing() -> None:
 
 
 def test_warp_reads_the_right_image_at_x_minus_disparity() -> None:
-    ramp = torch.arange(16.0).expand(1, 1, 2, 16)
-    warped = warp_right(ramp, torch.full((1, 1, 2, 16), 2.5))
+    ramp = torch.arange(16.0).reshape(1, 1, 16, 1).expand(1, 2, 16, 1)
+    warped = warp_rows(ramp, torch.full((1, 1, 2, 16), 2.5))
     torch.testing.assert_close(warped[0, 0, 0, 3:], torch.arange(3.0, 16.0) - 2.5)
+    torch.testing.assert_close(warped[0, 0, 0, :3], torch.tensor([0.0, 0.0, 0.0]))
+
+
+def test_warp_equals_bilinear_sampling_with_zeros_outside() -> None:
+    torch.manual_seed(2)
+    right, disparity = torch.randn(2, 5, 3, 12), 20.0 * torch.rand(2, 1, 3, 12) - 4.0
+    x = (torch.arange(12.0) - disparity[:, 0] + 0.5) * (2.0 / 12) - 1.0
+    y = ((torch.arange(3.0) + 0.5) * (2.0 / 3) - 1.0)[None, :, None].expand_as(x)
+    grid = torch.stack((x, y), -1)
+    expected = torch.nn.functional.grid_sample(right, grid, align_corners=False)
+    found = warp_rows(right.permute(0, 2, 3, 1), disparity)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_row_lookup_reads_every_scale_of_the_pyramid() -> None:
+    torch.manual_seed(3)
+    sight = RowSight(torch.randn(1, 8, 2, 10), torch.randn(1, 8, 2, 10), (1, 2, 4))
+    evidence = sight.log_match.clamp(min=-24.0)
+    disparity = torch.full((1, 1, 2, 10), 1.0)
+    taps = sight.lookup(disparity)[0, :, 1, 6]
+    for index, scale in enumerate((1, 2, 4)):
+        rows = [evidence[0, 1, 6, start : start + scale].max() for start in range(0, 10, scale)]
+        position = (5.0 + 0.5) / scale - 0.5
+        below = int(position // 1)
+        pair = [rows[k] if 0 <= k < len(rows) else torch.tensor(-24.0) for k in (below, below + 1)]
+        expected = pair[0] * (1 - position % 1) + pair[1] * (position % 1)
+        torch.testing.assert_close(taps[9 * index + 4], expected / 8.0)
+
+
+def test_best_match_is_the_first_of_equal_peaks() -> None:
+    left, right = torch.zeros(1, 4, 1, 16), torch.zeros(1, 4, 1, 16)
+    left[0, 0, 0, 12] = right[0, 0, 0, 3] = right[0, 0, 0, 9] = 20.0
+    best, _ = RowSight(left, right, (1,)).best_match()
+    assert float(best[0, 0, 0, 12]) == pytest.approx(9.0, abs=0.01)
 
 
 def test_convex_upsampling_of_a_constant_is_the_constant() -> None:

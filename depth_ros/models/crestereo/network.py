@@ -33,7 +33,12 @@ from depth_ros.models.crestereo.network_correlation import (
     LocalCorrelation,
 )
 from depth_ros.models.crestereo.network_features import NUM_FEATURES, FeatureEncoder
-from depth_ros.models.crestereo.network_update import NUM_HIDDEN, UpdateBlock
+from depth_ros.models.crestereo.network_tiny_correlation import float32_region
+from depth_ros.models.crestereo.network_update import (
+    NUM_HIDDEN,
+    GatedPass,
+    UpdateBlock,
+)
 from depth_ros.models.exportable import Exportable
 from depth_ros.models.loftr.network_transformer import position_table, to_tokens
 from depth_ros.tensors import TensorSpec
@@ -117,6 +122,49 @@ class CreStereo(nn.Module):
         half = self(_resize(left, size), _resize(right, size), iterations=iterations)
         return self(left, right, iterations=iterations, initial_flow=half)
 
+    def sequence(self, left: Tensor, right: Tensor, *, iterations: int) -> list[Tensor]:
+        """Give the result of every update of a one-stage run, for training.
+
+        Takes what ``forward`` does. Flows, similarities and upsampling
+        are float32 whatever the convolutions run in; gradients do not pass from one update to
+        the next through the flow, but through the hidden state, as in RAFT (Teed & Deng 2020).
+
+        Returns:
+            ``2 * (iterations // 2) + iterations`` maps (N, 2, H, W) as ``forward`` gives, coarse
+            levels resized to the images' size; the last is the result of ``forward``.
+        """
+        _check_images(left, right, multiple=4)
+        _check_iterations(iterations)
+        left_map, right_map = (features.float() for features in self._features(left, right))
+        state, found = State.from_features(left_map), list[Tensor]()
+        flow = torch.zeros_like(F.avg_pool2d(left_map[:, :2], 4))
+        for factor, count in ((4, iterations // 2), (2, iterations // 2), (1, iterations)):
+            correlation = self._correlation(left_map, right_map, factor)
+            flow = _hand_over(flow, correlation.left) if found else flow
+            flows = self._updates(correlation, state.pooled(factor), flow, count)
+            found += [-factor * _resize(one, (left.shape[2], left.shape[3])) for one in flows]
+            flow = flows[-1]
+        return found
+
+    def _correlation(self, left: Tensor, right: Tensor, factor: int) -> Correlation:
+        """Prepare the search at 1 / (4 * factor)."""
+        if factor == 1:
+            return LocalCorrelation(left, right)
+        prepare = self._correlation_16 if factor == 4 else self._correlation_8
+        return prepare(F.avg_pool2d(left, factor), F.avg_pool2d(right, factor))
+
+    def _updates(
+        self, correlation: Correlation, state: State, flow: Tensor, iterations: int
+    ) -> list[Tensor]:
+        """Iterate as ``_refine`` does; give the upsampled flow after every update."""
+        passes = self.update_block.gru.passes(state.context)
+        hidden, found = state.hidden, []
+        for index in range(iterations):
+            hidden, flow = self._update(passes, hidden, correlation, flow.detach(), index)
+            with float32_region(flow):
+                found.append(self.update_block.upsample(hidden.float(), flow))
+        return found
+
     def _features(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
         images = 2 * (torch.cat([left, right]) / 255) - 1
         left_map, right_map = self.fnet(images).chunk(2)
@@ -158,11 +206,22 @@ class CreStereo(nn.Module):
         passes = self.update_block.gru.passes(state.context)
         hidden = state.hidden
         for index in range(iterations):
-            window = ROW_WINDOW if index % 2 == 0 else SQUARE_WINDOW
-            similarity = correlation(flow, window)
-            hidden, change = self.update_block(passes, hidden, similarity, flow)
-            flow = flow + change
+            hidden, flow = self._update(passes, hidden, correlation, flow, index)
         return self.update_block.upsample(hidden, flow)
+
+    def _update(
+        self,
+        passes: tuple[GatedPass, GatedPass],
+        hidden: Tensor,
+        correlation: Correlation,
+        flow: Tensor,
+        index: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Search along the row in even updates, in a square in odd ones."""
+        window = ROW_WINDOW if index % 2 == 0 else SQUARE_WINDOW
+        similarity = correlation(flow, window)
+        hidden, change = self.update_block(passes, hidden, similarity, flow)
+        return hidden, flow + change
 
 
 class DisparityGraph(nn.Module):

@@ -33,7 +33,7 @@ from depth_ros.models.crestereo.network_tiny_correlation import (
     float32_region,
     full_precision,
     local_correlation,
-    warp_right,
+    warp_rows,
 )
 from depth_ros.models.exportable import Exportable
 from depth_ros.tensors import TensorSpec
@@ -277,7 +277,7 @@ class CreStereoTiny(nn.Module):
         count = self.config.iterations[2 - index]
         for number in range(count):
             state, disparity = self._step(
-                state, disparity.detach(), context, left, right, sight, best, score
+                state, disparity.detach(), context, left, sight, best, score
             )
             if detail is None or number < count - 1:
                 found.coarse.append((cell, disparity * cell))
@@ -297,14 +297,13 @@ class CreStereoTiny(nn.Module):
         disparity: Tensor,
         context: Tensor,
         left: Tensor,
-        right: Tensor,
         sight: RowSight,
         best: Tensor,
         score: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Gather the evidence at the current disparity, then update state and disparity."""
         with float32_region(left):
-            warped = warp_right(right, disparity)
+            warped = warp_rows(sight.rows_right, disparity)
             local = local_correlation(left, warped, self.config.groups)
             row = sight.lookup(disparity)
         away = best - disparity if self.config.hypothesis else best

@@ -7,6 +7,7 @@ dimension; the group-wise window follows CREStereo (Li et al. 2022, arXiv 2203.1
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -14,7 +15,9 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 TAP_RADIUS = 4
-"""The row lookup reads 2 * TAP_RADIUS + 1 samples at each pyramid scale."""
+"""The row lookup gives 2 * TAP_RADIUS + 1 values at each pyramid scale."""
+NUM_SAMPLES = 2 * TAP_RADIUS + 2
+"""It reads one cell more, to interpolate."""
 PEAK_RADIUS = 2
 """The soft-argmax of the row hypothesis looks this many cells around the best one."""
 ROW_PADDING = 2 * TAP_RADIUS + 4
@@ -47,31 +50,35 @@ class RowSight:
         left: Matching features (B, C, H, W), float32.
         right: The same of the right image.
         scales: Scales of the 1-D pyramid over the right row.
+
+    Attributes:
+        rows_right: ``right`` as (B, H, W, C), for ``warp_rows``.
+        log_match: (B, H, W, W) logarithm of the match of left x with right x.
     """
 
     def __init__(self, left: Tensor, right: Tensor, scales: tuple[int, ...]) -> None:
         channels, self.width = left.shape[1], left.shape[3]
-        self.columns = torch.arange(self.width, device=left.device, dtype=left.dtype)
+        columns = torch.arange(self.width, device=left.device, dtype=left.dtype)
+        self.columns = columns
+        # Of use twice, so that an exporter does not make one costly transposition of two free ones.
+        self.rows_right = right.permute(0, 2, 3, 1)
         rows_left = left.permute(0, 2, 3, 1) * channels**-0.5
-        logits = torch.matmul(rows_left, right.permute(0, 2, 1, 3))
+        logits = torch.matmul(rows_left, self.rows_right.transpose(2, 3))
         # Matches right of x, that is negative disparities, are excluded.
-        forbidden = (self.columns[None, :] > self.columns[:, None]).to(logits.dtype)
+        forbidden = (columns[None, :] > columns[:, None]).to(logits.dtype)
         logits = logits - 1e4 * forbidden
         self.log_match = torch.log_softmax(logits, -1) + torch.log_softmax(logits, -2)
         self._evidence = self.log_match.clamp(min=LOG_FLOOR)
-        self.scales = scales
-        pad = (ROW_PADDING, ROW_PADDING)
-        self.pyramid = [functional.pad(self._pool(s), pad, value=LOG_FLOOR) for s in scales]
-
-    def _pool(self, scale: int) -> Tensor:
-        if scale == 1:
-            return self._evidence
-        batch, height, width, _ = self._evidence.shape
-        rows = functional.pad(self._evidence, (0, -width % scale), value=LOG_FLOOR)
-        return rows.reshape(batch, height, width, -(-width // scale), scale).amax(-1)
+        self._volume, starts = _side_by_side(_pyramid(self._evidence, scales))
+        kind, device = left.dtype, left.device
+        self._scales = torch.tensor(scales, dtype=kind, device=device)
+        self._starts = torch.tensor(starts[:-1], dtype=kind, device=device)
+        self._ends = torch.tensor(starts[1:], dtype=kind, device=device) - NUM_SAMPLES
 
     def lookup(self, disparity: Tensor) -> Tensor:
         """Read nine linear samples per scale around x - disparity.
+
+        All scales are read at once: their rows lie side by side in one volume.
 
         Args:
             disparity: (B, 1, H, W) in cells.
@@ -79,20 +86,19 @@ class RowSight:
         Returns:
             (B, 9 * scales, H, W), within -3..0; -3 where the row has ended.
         """
-        match = self.columns - disparity[:, 0]
-        taps = [self._taps(volume, match, s) for volume, s in zip(self.pyramid, self.scales)]  # noqa: B905
-        return torch.cat(taps, -1).permute(0, 3, 1, 2) * (-3.0 / LOG_FLOOR)
-
-    def _taps(self, volume: Tensor, match: Tensor, scale: int) -> Tensor:
-        position = ((match + 0.5) / scale - 0.5).unsqueeze(-1)
+        match = (self.columns - disparity[:, 0]).unsqueeze(-1)
+        position = (match + 0.5) / self._scales - 0.5
         base = torch.floor(position)
-        fraction = position - base
-        offsets = torch.arange(2 * TAP_RADIUS + 2, device=match.device, dtype=match.dtype)
-        start = torch.clamp(
-            base - TAP_RADIUS + ROW_PADDING, 0.0, volume.shape[-1] - 2.0 * TAP_RADIUS - 2.0
-        )
-        samples = torch.gather(volume, -1, (start + offsets).long())
-        return samples[..., :-1] * (1.0 - fraction) + samples[..., 1:] * fraction
+        fraction = (position - base).unsqueeze(-1)
+        start = self._starts + base + (ROW_PADDING - TAP_RADIUS)
+        start = torch.minimum(torch.maximum(start, self._starts), self._ends).unsqueeze(-1)
+        samples = self._read(start + torch.arange(NUM_SAMPLES, device=start.device))
+        taps = samples[..., :-1] * (1.0 - fraction) + samples[..., 1:] * fraction
+        return taps.flatten(3).permute(0, 3, 1, 2) * (-3.0 / LOG_FLOOR)
+
+    def _read(self, positions: Tensor) -> Tensor:
+        """Read the volume at (B, H, W, scales, samples) whole positions."""
+        return torch.gather(self._volume, -1, positions.flatten(3).long()).reshape(positions.shape)
 
     def best_match(self) -> tuple[Tensor, Tensor]:
         """Give the disparity (B, 1, H, W) of the row's best match and its share, 0..1.
@@ -100,32 +106,79 @@ class RowSight:
         The soft-argmax runs over the cells next to the best one.
         """
         shares = torch.exp(0.5 * self._evidence)
-        peak = self._evidence.argmax(-1, keepdim=True)
-        near = (self.columns - peak.float()).abs() <= PEAK_RADIUS
-        shares = shares * near.float()
+        near = (self.columns - self._peak()).abs() <= PEAK_RADIUS
+        shares = shares * near.to(shares.dtype)
         score = shares.sum(-1)
         match = (shares * self.columns).sum(-1) / score
         return torch.relu(self.columns - match).unsqueeze(1), score.clamp(max=1.0).unsqueeze(1)
 
+    def _peak(self) -> Tensor:
+        """Give the first best column (B, H, W, 1): argmax, which is slow on a CPU (TopK)."""
+        is_best = self._evidence >= self._evidence.amax(-1, keepdim=True)
+        return torch.where(is_best, self.columns, float(self.width)).amin(-1, keepdim=True)
 
-def warp_right(right: Tensor, disparity: Tensor) -> Tensor:
-    """Sample right features (B, C, H, W) at x - disparity; zero outside."""
-    _, _, height, width = right.shape
-    columns = torch.arange(width, device=right.device, dtype=right.dtype)
-    rows = torch.arange(height, device=right.device, dtype=right.dtype)
-    x = (columns - disparity[:, 0] + 0.5) * (2.0 / width) - 1.0
-    y = ((rows + 0.5) * (2.0 / height) - 1.0)[None, :, None].expand_as(x)
-    grid = torch.stack((x, y), -1)
-    return functional.grid_sample(right, grid, 'bilinear', 'zeros', align_corners=False)
+
+def _pyramid(rows: Tensor, scales: tuple[int, ...]) -> list[Tensor]:
+    """Give the maxima (B, H, W, ceil(W / scale)) of neighbouring right cells for every scale."""
+    levels: list[Tensor] = []
+    scale_below = 1
+    for scale in scales:
+        if levels and scale % scale_below == 0:
+            rows, step = levels[-1], scale // scale_below
+        else:
+            step = scale
+        levels.append(_pooled(rows, step))
+        scale_below = scale
+    return levels
+
+
+def _pooled(rows: Tensor, step: int) -> Tensor:
+    if step == 1:
+        return rows
+    width = rows.shape[-1]
+    rows = functional.pad(rows, (0, -width % step), value=LOG_FLOOR)
+    return rows.unflatten(-1, (-(-width // step), step)).amax(-1)
+
+
+def _side_by_side(levels: list[Tensor]) -> tuple[Tensor, list[int]]:
+    """Join the levels with room on both sides of each; give where each starts, and the end."""
+    padding = (ROW_PADDING, ROW_PADDING)
+    padded = [functional.pad(level, padding, value=LOG_FLOOR) for level in levels]
+    starts = [0, *accumulate(level.shape[-1] for level in padded)]
+    return torch.cat(padded, -1), starts
+
+
+def warp_rows(rows: Tensor, disparity: Tensor) -> Tensor:
+    """Sample right features (B, H, W, C) at x - disparity, linearly; zero outside.
+
+    Rows are mixed by a product with the shares (B, H, W, W) that every right cell has: as fast
+    as a bilinear sampler on a CPU, and without its change of memory layout.
+
+    Returns:
+        (B, C, H, W).
+    """
+    columns = torch.arange(rows.shape[2], device=rows.device, dtype=rows.dtype)
+    match = (columns - disparity[:, 0]).unsqueeze(-1)
+    shares = torch.relu(1.0 - (match - columns).abs())
+    return torch.matmul(shares, rows).permute(0, 3, 1, 2)
 
 
 def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
     """Correlate group-wise over a 3x3 window (CREStereo eq. 1); (B, 9 * groups, H, W)."""
-    reference = left.permute(0, 2, 3, 1) * (groups / left.shape[1])
     padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    if torch.is_grad_enabled() and reference.requires_grad:
+    if torch.is_grad_enabled() and left.requires_grad:
+        reference = left.permute(0, 2, 3, 1) * (groups / left.shape[1])
         return WindowProducts.apply(reference, padded, groups).permute(0, 3, 1, 2)
-    return _window_products(reference, padded, groups).permute(0, 3, 1, 2)
+    return _window_sums(left, padded, groups)
+
+
+def _window_sums(left: Tensor, padded: Tensor, groups: int) -> Tensor:
+    """Do the same for inference: OpenVINO keeps one memory layout when convolutions add up."""
+    channels, height, width = left.shape[1:]
+    members = torch.eye(groups, device=left.device, dtype=left.dtype) * (groups / channels)
+    kernel = members.repeat_interleave(channels // groups, 1)[:, :, None, None]
+    views = [view.permute(0, 3, 1, 2) for view in _windows(padded, height, width)]
+    return torch.cat([functional.conv2d(left * view, kernel) for view in views], 1)
 
 
 def _windows(padded: Tensor, height: int, width: int) -> list[Tensor]:

@@ -33,12 +33,15 @@ from depth_ros.models.loftr.network_matching import (
 )
 from depth_ros.models.loftr.network_transformer import FeatureTransformer
 from depth_ros.models.loftr.network_views import (
+    Maps,
+    Masks,
     View,
     both_features,
     cell_points,
     check_images,
     grid_of,
     insides,
+    normalised,
     placed_tokens,
     transformed,
     valid_pairs,
@@ -57,12 +60,14 @@ class Variant:
         border: Coarse cells at the edges that give no matches.
         has_transport: Whether matching is optimal transport instead of a dual softmax.
         threshold: Confidence a match must exceed.
+        is_normalised: Whether images lose mean and contrast first, see ``normalised``.
     """
 
     has_fixed_positions: bool
     border: int
     has_transport: bool = False
     threshold: float = 0.2
+    is_normalised: bool = False
 
 
 VARIANTS: dict[str, Variant] = {
@@ -96,19 +101,47 @@ class Matches:
     expectation: Tensor
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Parts:
+    """What a network is put together from.
+
+    Attributes:
+        backbone: Grey images (N, 1, H, W) to coarse maps at 1/8 and fine ones at 1/2.
+        coarse: Transformer of the coarse tokens.
+        windows: Cuts windows out of the fine maps.
+        fine: Transformer of the windows.
+    """
+
+    backbone: nn.Module
+    coarse: FeatureTransformer
+    windows: FinePreprocess
+    fine: FeatureTransformer
+
+
+def paper_parts() -> Parts:
+    """Make the parts of the paper's size, those of the official checkpoints."""
+    return Parts(
+        backbone=Backbone(_BACKBONE_CHANNELS),
+        coarse=FeatureTransformer(COARSE_CHANNELS, num_pairs=4),
+        windows=FinePreprocess(COARSE_CHANNELS, FINE_CHANNELS),
+        fine=FeatureTransformer(FINE_CHANNELS, num_pairs=1),
+    )
+
+
 class Loftr(nn.Module):
-    """Coarse-to-fine matching of two grey images."""
+    """Coarse-to-fine matching of two grey images; without ``parts`` of the paper's size."""
 
     cell_px = 8
 
-    def __init__(self, variant: Variant) -> None:
+    def __init__(self, variant: Variant, parts: Parts | None = None) -> None:
         super().__init__()
+        parts = paper_parts() if parts is None else parts
         self.variant = variant
-        self.backbone = Backbone(_BACKBONE_CHANNELS)
-        self.loftr_coarse = FeatureTransformer(COARSE_CHANNELS, num_pairs=4)
+        self.backbone = parts.backbone
+        self.loftr_coarse = parts.coarse
         self.coarse_matching = OptimalTransport() if variant.has_transport else DualSoftmax()
-        self.fine_preprocess = FinePreprocess(COARSE_CHANNELS, FINE_CHANNELS)
-        self.loftr_fine = FeatureTransformer(FINE_CHANNELS, num_pairs=1)
+        self.fine_preprocess = parts.windows
+        self.loftr_fine = parts.fine
 
     def forward(
         self,
@@ -149,12 +182,31 @@ class Loftr(nn.Module):
         second_mask: Tensor | None = None,
     ) -> tuple[View, View]:
         """Extract features and let them see each other; takes what ``forward`` does."""
-        check_images(first, second, multiple=self.cell_px)
-        maps = both_features(self.backbone, first, second)
+        masks = (first_mask, second_mask)
+        return self.views_of(self.maps((first, second), masks), masks)
+
+    def maps(self, images: tuple[Tensor, Tensor], masks: Masks) -> tuple[Maps, Maps]:
+        """Give the backbone's (coarse, fine) maps of both images: all that are convolutions."""
+        check_images(*images, multiple=self.cell_px)
+        if self.variant.is_normalised:
+            pairs = zip(images, masks, strict=True)
+            first, second = (normalised(image, mask, self.cell_px) for image, mask in pairs)
+            images = (first, second)
+        return both_features(self.backbone, *images)
+
+    def views_of(
+        self, maps: tuple[Maps, Maps], masks: Masks, *, origin: tuple[int, int] = (0, 0)
+    ) -> tuple[View, View]:
+        """Let the features of both images see each other; ``origin`` as in ``placed_tokens``."""
         has_fixed = self.variant.has_fixed_positions
         views = tuple(
-            View(placed_tokens(coarse, has_fixed_positions=has_fixed), grid_of(coarse), fine, mask)
-            for (coarse, fine), mask in zip(maps, (first_mask, second_mask), strict=True)
+            View(
+                placed_tokens(coarse, has_fixed_positions=has_fixed, origin=origin),
+                grid_of(coarse),
+                fine,
+                mask,
+            )
+            for (coarse, fine), mask in zip(maps, masks, strict=True)
         )
         return transformed(self.loftr_coarse, (views[0], views[1]))
 

@@ -19,6 +19,8 @@ from depth_ros.tensors import TensorSpec
 GRAPH = 'loftr'
 DEFAULT_MATCHES, MAX_MATCHES = 1024, 8192
 FINE_CELL_PX = 2
+_COARSE_OUTPUTS = ('layer3_outconv.weight', 'layer4_outconv.weight', 'coarse_out.weight')
+"""Of every backbone: what the coarse features are made by."""
 
 
 class MatchNetwork(Protocol):
@@ -158,9 +160,7 @@ def made_up_state(network: nn.Module, seed: int) -> dict[str, Tensor]:
         if tensor.ndim > 1:
             values -= values.mean(axis=tuple(range(1, tensor.ndim)), keepdims=True)
             values *= np.sqrt(6 / tensor[0].numel())
-            values *= (
-                8.0 if name.endswith(('layer3_outconv.weight', 'layer4_outconv.weight')) else 1.0
-            )
+            values *= 8.0 if name.endswith(_COARSE_OUTPUTS) else 1.0
         else:
             is_scale = name.endswith('running_var') or ('.bn' in name and name.endswith('weight'))
             values = 0.1 * values + (1.0 if is_scale else 0.0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from depth_ros.errors import ShapeError
@@ -18,6 +19,9 @@ from depth_ros.models.loftr.network_transformer import (
 
 Maps = Any
 """What a backbone gives for one image: a tensor, or a tuple of coarse and fine."""
+Masks = tuple['Tensor | None', 'Tensor | None']
+"""For both images (N, h, w) at the coarse grid, 0 for padding, or None."""
+_MIN_CONTRAST = 1 / 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,13 +100,40 @@ def both_features(backbone: nn.Module, first: Tensor, second: Tensor) -> tuple[M
     return tuple(half[0] for half in halves), tuple(half[1] for half in halves)
 
 
-def placed_tokens(coarse: Tensor, *, has_fixed_positions: bool) -> Tensor:
-    """Add the position table and make tokens."""
+def normalised(image: Tensor, mask: Tensor | None, cell_px: int) -> Tensor:
+    """Take mean and standard deviation of the valid cells out of (N, 1, H, W) images.
+
+    An image without contrast is left flat: what is below one grey level is not stretched.
+    """
+    means, squares = F.avg_pool2d(image, cell_px), F.avg_pool2d(image * image, cell_px)
+    weight = torch.ones_like(means) if mask is None else mask[:, None].to(means.dtype)
+    count = weight.sum(dim=(2, 3), keepdim=True).clamp(min=1.0)
+    mean = (means * weight).sum(dim=(2, 3), keepdim=True) / count
+    variance = (squares * weight).sum(dim=(2, 3), keepdim=True) / count - mean * mean
+    return (image - mean) / torch.sqrt(variance.clamp(min=_MIN_CONTRAST**2))
+
+
+def placed_tokens(
+    coarse: Tensor, *, has_fixed_positions: bool, origin: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """Add the position table and make tokens.
+
+    Args:
+        coarse: (N, C, h, w).
+        has_fixed_positions: See ``position_table``.
+        origin: Row and column of the table at which the map begins. Training draws it, so that a
+            network that saw small images knows the positions of large ones.
+    """
     channels, height, width = coarse.shape[1:]
+    row, column = origin
     table = position_table(
-        channels, height, width, has_fixed_positions=has_fixed_positions, like=coarse
+        channels,
+        row + height,
+        column + width,
+        has_fixed_positions=has_fixed_positions,
+        like=coarse,
     )
-    return to_tokens(coarse + table)
+    return to_tokens(coarse + table[:, :, row:, column:])
 
 
 def grid_of(coarse: Tensor) -> tuple[int, int]:

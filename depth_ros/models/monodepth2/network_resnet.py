@@ -8,7 +8,7 @@ table 1; parameter names are those of the published weights. Bottlenecks have th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -71,6 +71,9 @@ def _shortcut(num_inputs: int, num_outputs: int, stride: int) -> nn.Module:
     )
 
 
+_WIDTHS = (64, 128, 256, 512)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A column of the paper's table 1.
@@ -78,19 +81,21 @@ class Layout:
     Attributes:
         block: Residual block.
         counts: Blocks per stage.
+        widths: Channels per stage, of which the first is the stem's too; the paper's unless the
+            network is a slimmer one of this project.
     """
 
     block: type[BasicBlock | Bottleneck]
     counts: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int] = _WIDTHS
 
     @property
     def channels(self) -> tuple[int, int, int, int, int]:
         """Channels of the five features, from 1/2 to 1/32."""
-        one, two, three, four = (width * self.block.expansion for width in _WIDTHS)
-        return 64, one, two, three, four
+        one, two, three, four = (width * self.block.expansion for width in self.widths)
+        return self.widths[0], one, two, three, four
 
 
-_WIDTHS = (64, 128, 256, 512)
 LAYOUTS = {
     18: Layout(BasicBlock, (2, 2, 2, 2)),
     50: Layout(Bottleneck, (3, 4, 6, 3)),
@@ -102,10 +107,10 @@ class ResNet(nn.Module):
 
     def __init__(self, layout: Layout, *, num_images: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3 * num_images, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        num_inputs = 64
-        for index, (width, count) in enumerate(zip(_WIDTHS, layout.counts, strict=True)):
+        num_inputs = layout.widths[0]
+        self.conv1 = nn.Conv2d(3 * num_images, num_inputs, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(num_inputs)
+        for index, (width, count) in enumerate(zip(layout.widths, layout.counts, strict=True)):
             stride = 1 if index == 0 else 2
             blocks = []
             for number in range(count):
@@ -136,6 +141,8 @@ class ResnetEncoder(nn.Module):
 def layout_of(state: Mapping[str, Tensor], prefix: str) -> Layout:
     """Tell from the weights of an encoder which ResNet it is; only bottlenecks have a third layer.
 
+    The widths are read from the weights too, which slimmer networks of this project have.
+
     Args:
         state: State dict.
         prefix: What stands before ``conv1`` in the names, e.g. ``'encoder.encoder.'``.
@@ -144,14 +151,24 @@ def layout_of(state: Mapping[str, Tensor], prefix: str) -> Layout:
         WeightsError: If it is no ResNet at all; other depths fail on strict loading.
     """
     if f'{prefix}layer1.0.conv3.weight' in state:
-        return LAYOUTS[50]
+        return replace(LAYOUTS[50], widths=_widths(state, prefix))
     if f'{prefix}layer1.0.conv2.weight' in state:
-        return LAYOUTS[18]
+        return replace(LAYOUTS[18], widths=_widths(state, prefix))
     found = ', '.join(sorted(state)[:5]) or 'nothing'
     raise WeightsError(
         f'Monodepth2 needs a ResNet-18 or ResNet-50 under {prefix!r}, the weights have '
         f'{len(state)} names ({found} ...); pass the folder of encoder.pth and depth.pth'
     )
+
+
+def _widths(state: Mapping[str, Tensor], prefix: str) -> tuple[int, int, int, int]:
+    """Read the channels of each stage; those of the paper where they cannot be told."""
+    names = [f'{prefix}layer{stage}.0.conv1.weight' for stage in range(1, 5)]
+    shapes = [tuple(state[name].shape) for name in names if name in state]
+    if len(shapes) < len(names) or any(len(shape) != 4 or shape[0] == 0 for shape in shapes):
+        return _WIDTHS
+    one, two, three, four = (shape[0] for shape in shapes)
+    return one, two, three, four
 
 
 def check_images(images: Tensor) -> None:

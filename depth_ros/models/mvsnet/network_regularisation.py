@@ -83,7 +83,7 @@ def regress(costs: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         of the probabilities at the truncated expected index, one before and two after it.
     """
     probability = torch.softmax(costs, dim=1)
-    steps = torch.arange(costs.shape[1], dtype=costs.dtype).view(1, -1, 1, 1)
+    steps = torch.arange(costs.shape[1], dtype=costs.dtype, device=costs.device).view(1, -1, 1, 1)
     value = (probability * values[:, :, None, None]).sum(dim=1)
     index = (probability * steps).sum(dim=1)
     offset = steps - torch.floor(index).unsqueeze(1)

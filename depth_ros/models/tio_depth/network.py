@@ -17,9 +17,14 @@ from torch import Tensor, nn
 from depth_ros.checkpoints import load_strict
 from depth_ros.errors import RecipeError, ShapeError, WeightsError
 from depth_ros.models.exportable import Exportable
+from depth_ros.models.tio_depth import network_decoder
 from depth_ros.models.tio_depth.network_decoder import DualPathDecoder, Path
 from depth_ros.models.tio_depth.network_matching import disparity_levels
-from depth_ros.models.tio_depth.network_swin import SwinEncoder, relative_position_index
+from depth_ros.models.tio_depth.network_swin import (
+    SwinEncoder,
+    SwinSizes,
+    relative_position_index,
+)
 from depth_ros.tensors import TensorSpec
 
 STEREO = 'stereo'
@@ -31,10 +36,20 @@ _MEAN, _SPREAD = 0.45, 0.225
 
 
 class TioDepth(nn.Sequential):
-    """Encoder (``0``) and decoder (``1``), as the official checkpoint numbers them."""
+    """Encoder (``0``) and decoder (``1``), as the official checkpoint numbers them.
 
-    def __init__(self) -> None:
-        super().__init__(SwinEncoder(), DualPathDecoder())
+    Args:
+        swin: Sizes of the encoder; the published ones by default.
+        channels: Of the decoder's stages, coarse to fine, and of its head.
+    """
+
+    def __init__(
+        self,
+        swin: SwinSizes | None = None,
+        channels: tuple[int, ...] = network_decoder.CHANNELS,
+    ) -> None:
+        swin = swin or SwinSizes()
+        super().__init__(SwinEncoder(swin), DualPathDecoder(swin.channels, channels))
 
     @property
     def encoder(self) -> SwinEncoder:

@@ -8,6 +8,7 @@ numbered in the order in which the official network creates them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 import torch
@@ -25,10 +26,18 @@ from depth_ros.models.tio_depth.network_swin import CHANNELS as SKIP_CHANNELS
 STAGES = (3, 2, 1)
 """Stages with a skip: they end at 1/8, 1/4 and 1/2."""
 
-_CHANNELS = {3: 256, 2: 256, 1: 128, 0: 64}
+CHANNELS = (256, 256, 128, 64)
+"""Of the stages, coarse to fine, and of the head."""
+
 _CONVS_PER_STAGE = 5
 _FINAL_FIRST, _FINAL_SECOND, _HEAD = 15, 16, 17
 _FIRST_MATCHING, _FIRST_DISTILLED, _DISTILLED_HEAD = 18, 21, 24
+
+MATCHING_CONVS = range(_FIRST_MATCHING, _FIRST_DISTILLED)
+"""Numbers in ``_convs`` of what only stereo uses; the others below serve all paths."""
+
+DISTILLED_CONVS = range(_FIRST_DISTILLED, _DISTILLED_HEAD + 1)
+"""Numbers of what only ``Path.REFINE`` uses."""
 
 
 class Path(Enum):
@@ -53,12 +62,36 @@ class ConvBlock(nn.Module):
         return F.elu(self.conv(x))
 
 
-class DualPathDecoder(nn.Module):
-    """Turn encoder maps into 49 scores per pixel, for one image or for a pair."""
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DecodedPair:
+    """What the decoder makes of pairs.
 
-    def __init__(self) -> None:
+    Attributes:
+        scores: (N, 49, H, W) of the left views at full size; those of the right views behind
+            them, (2N, 49, H, W), where both sides were wanted.
+        matches: Probabilities of the levels that matching found in the left views at 1/8, 1/4
+            and 1/2, (N, 49, h, w) each.
+    """
+
+    scores: Tensor
+    matches: tuple[Tensor, ...]
+
+
+class DualPathDecoder(nn.Module):
+    """Turn encoder maps into 49 scores per pixel, for one image or for a pair.
+
+    Args:
+        skip_channels: Of the encoder's maps, fine to coarse.
+        channels: Of its own stages, coarse to fine, and of the head.
+    """
+
+    def __init__(
+        self,
+        skip_channels: tuple[int, ...] = SKIP_CHANNELS,
+        channels: tuple[int, ...] = CHANNELS,
+    ) -> None:
         super().__init__()
-        self._convs = nn.ModuleList(_make_convs())
+        self._convs = nn.ModuleList(_make_convs(skip_channels, channels))
 
     def mono(self, features: list[Tensor], size: tuple[int, int], path: Path) -> Tensor:
         """Decode the maps (N, C, H, W) of single images to scores (N, 49, *size)."""
@@ -74,12 +107,20 @@ class DualPathDecoder(nn.Module):
             Scores (N, 49, *size) of the left views; with ``both_sides`` those of the right
             views follow: (2N, 49, *size).
         """
+        return self.decode_pair(features, size, both_sides=both_sides).scores
+
+    def decode_pair(
+        self, features: list[Tensor], size: tuple[int, int], *, both_sides: bool = False
+    ) -> DecodedPair:
+        """Decode the maps of pairs as ``stereo`` does, and tell what matching found."""
         x = features[-1]
+        matches = []
         for stage in STAGES:
             x = self._aggregate(stage, x, features[stage - 1], Path.MONO)
             needs_right = both_sides or stage != STAGES[-1]
-            x = self._match(stage, x, size[1], needs_right=needs_right)
-        return self._finish(x, size, Path.MONO)
+            x, found = self._match(stage, x, size[1], needs_right=needs_right)
+            matches.append(found)
+        return DecodedPair(scores=self._finish(x, size, Path.MONO), matches=tuple(matches))
 
     def _aggregate(self, stage: int, x: Tensor, skip: Tensor, path: Path) -> Tensor:
         """Bring ``x`` to the size of the encoder's map ``skip`` and join the two."""
@@ -91,14 +132,17 @@ class DualPathDecoder(nn.Module):
         x = resample(x, self._convs[first + 2](both))
         return self._convs[first + 4](x + resample(skip, self._convs[for_skip](both)))
 
-    def _match(self, stage: int, x: Tensor, image_width: int, *, needs_right: bool) -> Tensor:
+    def _match(
+        self, stage: int, x: Tensor, image_width: int, *, needs_right: bool
+    ) -> tuple[Tensor, Tensor]:
         """Match the left views with the right ones, and the other way round where needed."""
         block = self._convs[_FIRST_MATCHING + STAGES.index(stage)]
         left, right = x.chunk(2)
-        matched = block(left, right, Side.LEFT, image_width)
+        matched, found = block(left, right, Side.LEFT, image_width)
         if not needs_right:
-            return matched
-        return torch.cat([matched, block(right, left, Side.RIGHT, image_width)])
+            return matched, found
+        of_right, _ = block(right, left, Side.RIGHT, image_width)
+        return torch.cat([matched, of_right]), found
 
     def _finish(self, x: Tensor, size: tuple[int, int], path: Path) -> Tensor:
         """Go to full size, where there is no skip, and give the scores."""
@@ -129,23 +173,21 @@ def _first_conv(stage: int) -> int:
     return _CONVS_PER_STAGE * STAGES.index(stage)
 
 
-def _make_convs() -> list[nn.Module]:
+def _make_convs(skip_channels: tuple[int, ...], of_stages: tuple[int, ...]) -> list[nn.Module]:
     convs: list[nn.Module] = []
-    below = SKIP_CHANNELS[-1]
-    for stage in STAGES:
-        channels = _CHANNELS[stage]
+    below, final = skip_channels[-1], of_stages[-1]
+    for stage, channels in zip(STAGES, of_stages[:-1], strict=True):
         convs += [
             ConvBlock(below, channels),
-            ConvBlock(SKIP_CHANNELS[stage - 1], channels),
+            ConvBlock(skip_channels[stage - 1], channels),
             _offset_branch(channels),
             _offset_branch(channels),
             ConvBlock(channels, channels),
         ]
         below = channels
-    final = _CHANNELS[0]
     convs += [ConvBlock(below, final), ConvBlock(final, final), Conv3x3(final, NUM_LEVELS)]
-    convs += [MatchingBlock(_CHANNELS[stage]) for stage in STAGES]
-    convs += [_offset_branch(_CHANNELS[stage]) for stage in STAGES]
+    convs += [MatchingBlock(channels) for channels in of_stages[:-1]]
+    convs += [_offset_branch(channels) for channels in of_stages[:-1]]
     convs.append(Conv3x3(final, NUM_LEVELS))
     return convs
 

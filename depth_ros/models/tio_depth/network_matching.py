@@ -53,12 +53,20 @@ class MatchingBlock(nn.Module):
             Conv3x3(channels + NUM_LEVELS, channels), SqueezeExcitation(channels), nn.ELU()
         )
 
-    def forward(self, features: Tensor, other: Tensor, side: Side, image_width: int) -> Tensor:
-        """Match (N, C, H, W) with the other view's features; gives the same shape."""
+    def forward(
+        self, features: Tensor, other: Tensor, side: Side, image_width: int
+    ) -> tuple[Tensor, Tensor]:
+        """Match (N, C, H, W) with the other view's features.
+
+        Returns:
+            The joined features, (N, C, H, W), and the probabilities of the levels,
+            (N, 49, H, W), which training guides.
+        """
         query, key = self.q_conv(features), self.k_conv(other)
         shifts = level_shifts(query.shape[3], image_width)
         scores = shifted_products(query, key, shifts, side) / math.sqrt(query.shape[1])
-        return self.redu(torch.cat([features, scores.softmax(dim=1)], dim=1))
+        probabilities = scores.softmax(dim=1)
+        return self.redu(torch.cat([features, probabilities], dim=1)), probabilities
 
 
 class SqueezeExcitation(nn.Module):

@@ -7,6 +7,8 @@ Liu et al. 2021, arXiv 2103.14030, as detectors use it (any input size). Zhou an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ CHANNELS = (96, 192, 384, 768)
 DEPTHS = (2, 2, 6, 2)
 """Blocks per stage of the tiny Swin Transformer."""
 
-_HEADS = (3, 6, 12, 24)
+HEADS = (3, 6, 12, 24)
 _PATCH = 4
 _WINDOW = 7
 _TOKENS = _WINDOW * _WINDOW
@@ -24,22 +26,38 @@ _MASKED = -100.0
 """Added to the score of two tokens that are neighbours only because the map was rolled."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SwinSizes:
+    """Sizes of the encoder, fine to coarse; the published ones unless a test wants it quick.
+
+    Attributes:
+        channels: Of the four stages; each is twice the one before.
+        depths: Blocks per stage.
+        heads: Attention heads per stage; they divide the channels.
+    """
+
+    channels: tuple[int, ...] = CHANNELS
+    depths: tuple[int, ...] = DEPTHS
+    heads: tuple[int, ...] = HEADS
+
+
 class SwinEncoder(nn.Module):
     """Map images (N, 3, H, W) to four maps, fine to coarse, each normalised."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: SwinSizes | None = None) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbedding()
+        sizes = sizes or SwinSizes()
+        self.patch_embed = PatchEmbedding(sizes.channels[0])
         stages = []
-        sizes = zip(CHANNELS, DEPTHS, _HEADS, strict=True)
-        for index, (channels, depth, heads) in enumerate(sizes):
-            has_next = index + 1 < len(CHANNELS)
+        per_stage = zip(sizes.channels, sizes.depths, sizes.heads, strict=True)
+        for index, (channels, depth, heads) in enumerate(per_stage):
+            has_next = index + 1 < len(sizes.channels)
             stages.append(Stage(channels, depth=depth, heads=heads, has_next=has_next))
             self.add_module(f'norm{index}', nn.LayerNorm(channels))
         self.layers = nn.ModuleList(stages)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Give maps (N, 96..768, H/2..H/16, W/2..W/16); sizes are rounded up."""
+        """Give maps (N, C..8C, H/2..H/16, W/2..W/16); sizes are rounded up."""
         x = self.patch_embed(images)
         features = []
         for index, stage in enumerate(self.layers):
@@ -59,13 +77,13 @@ class SwinEncoder(nn.Module):
 class PatchEmbedding(nn.Module):
     """Embed 4x4 patches, every second pixel; bottom and right are padded to whole patches."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, CHANNELS[0], _PATCH, stride=2, padding=1)
-        self.norm = nn.LayerNorm(CHANNELS[0])
+        self.proj = nn.Conv2d(3, channels, _PATCH, stride=2, padding=1)
+        self.norm = nn.LayerNorm(channels)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (N, 3, H, W) to (N, H/2, W/2, 96)."""
+        """Map (N, 3, H, W) to (N, H/2, W/2, C)."""
         height, width = images.shape[2:]
         images = F.pad(images, (0, -width % _PATCH, 0, -height % _PATCH))
         return self.norm(self.proj(images).permute(0, 2, 3, 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,28 @@ def sequence_loss(predictions: TinyPredictions, disparity: Tensor) -> Tensor:
         error = _clipped_l1(coarse, at_cells(disparity, cell))
         total = total + GAMMA ** (count - 1 - index) * error
     return total
+
+
+def flow_sequence_loss(predictions: Sequence[Tensor], disparity: Tensor) -> Tensor:
+    """Weigh the L1 errors of all n full-size predictions by gamma^(n - i) (Li et al. 2022, eq. 6).
+
+    The vertical part of every prediction is pulled to zero. Pixels of unknown disparity do not
+    count. The published code weighs by 0.8, the paper by ``GAMMA``.
+
+    Args:
+        predictions: (B, 2, H, W) px each, from first to last.
+        disparity: Truth (B, 1, H, W), px; NaN unknown.
+    """
+    is_known = torch.isfinite(disparity)
+    truth = torch.where(is_known, disparity, 0.0)
+    truth = torch.cat((truth, torch.zeros_like(truth)), 1)
+    weight = is_known.float() / is_known.sum().clamp(min=1) / 2.0
+    last = len(predictions) - 1
+    errors = [
+        GAMMA ** (last - index) * ((found - truth).abs() * weight).sum()
+        for index, found in enumerate(predictions)
+    ]
+    return torch.stack(errors).sum()
 
 
 def _clipped_l1(found: Tensor, truth: Tensor) -> Tensor:

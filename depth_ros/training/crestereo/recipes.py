@@ -1,8 +1,10 @@
-"""Recipes of the small network: stages of one training, and an ablation."""
+"""Recipes of the small network (stages of one training, and an ablation) and of the full one."""
 
 from __future__ import annotations
 
 from depth_ros.models.crestereo.network_tiny import TinyConfig
+from depth_ros.training.crestereo.full import CreStereoTask
+from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
 from depth_ros.training.crestereo.task import TinyStereoTask
 from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.samples import SampleSettings
@@ -47,6 +49,41 @@ RECIPES: dict[str, TrainRecipe] = {
         name='crestereo_tiny_blind',
         task=TinyStereoTask(network=TinyConfig(row_scales=(1,), hypothesis=False)),
     ),
+    'crestereo': TrainRecipe(
+        name='crestereo',
+        task=CreStereoTask(
+            pairs=DrawnPairs(
+                samples=SampleSettings(
+                    seed=4,
+                    scene_height=320,
+                    scene_width=640,
+                    height=256,
+                    width=512,
+                    max_disparity=192.0,
+                    bare=0.15,
+                    min_contrast=0.5,
+                    crowding=(0.05, 0.60, 0.35),
+                    deep=0.35,
+                    burnt=0.1,
+                    mirrored=0.15,
+                )
+            )
+        ),
+        steps=100_000,
+        batch_size=8,
+        streams=12,
+        learning_rate=4e-4,
+        clip=1.0,
+    ),
+    'crestereo_dataset': TrainRecipe(
+        name='crestereo_dataset',
+        task=CreStereoTask(pairs=SetPairs()),
+        steps=300_000,
+        batch_size=16,
+        streams=12,
+        learning_rate=4e-4,
+        clip=1.0,
+    ),
 }
 """Recipes by name.
 
@@ -54,5 +91,7 @@ RECIPES: dict[str, TrainRecipe] = {
 more false matches compete and disparities grow, and more texture, as real images have.
 ``_rooms`` is the third: taller and fuller scenes with more large steps of disparity, fewer
 overexposed ones, and reflections.
+``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
+with their sizes, steps and rate; both want a GPU.
 ``_blind`` is the ablation without sight of the whole row.
 """

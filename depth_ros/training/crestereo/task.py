@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -15,28 +15,10 @@ from depth_ros.checkpoints import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network_tiny import CreStereoTiny, TinyConfig, tiny_network
 from depth_ros.postprocess import colorize_disparity
 from depth_ros.training.crestereo.losses import total_loss
+from depth_ros.training.crestereo.pairs import LayeredSource
 from depth_ros.training.crestereo.validation import validate
-from depth_ros.training.photos import load_photos
-from depth_ros.training.samples import Batch, SampleSettings, batches
+from depth_ros.training.samples import Batch, SampleSettings
 from depth_ros.training.task import DataFolders, Mixed, StepLoss
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayeredSource:
-    """Rendered pairs of layered scenes.
-
-    Attributes:
-        samples: What they are like.
-        photos: Folders with photographs for the textures.
-    """
-
-    samples: SampleSettings
-    photos: tuple[Path, ...]
-
-    def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[Batch]:
-        """Give batch after batch, beginning with number ``first``."""
-        photos = load_photos(self.photos)
-        return batches(self.samples, photos, batch_size=batch_size, first=first, stream=stream)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,13 +82,17 @@ class TinyStereoTask:
 
     def tiles(self, batch: Batch) -> list[list[np.ndarray]]:
         """Give left, right, disparity, and disparity with what is occluded darkened."""
-        return [self._tiles(batch, index) for index in range(len(batch.left))]
+        return pair_tiles(batch, top=0.7 * self.samples.max_disparity)
 
-    def _tiles(self, batch: Batch, index: int) -> list[np.ndarray]:
-        top = 0.7 * self.samples.max_disparity
+
+def pair_tiles(batch: Batch, *, top: float) -> list[list[np.ndarray]]:
+    """Give left, right, disparity up to ``top`` px, and that with what is occluded darkened."""
+    rows = []
+    for index in range(len(batch.left)):
         colours = colorize_disparity(batch.disparity[index], min=0.0, max=top)
         hidden = np.where(batch.is_occluded[index][..., None], np.uint8(40), colours)
-        return [batch.left[index], batch.right[index], colours, hidden]
+        rows.append([batch.left[index], batch.right[index], colours, hidden])
+    return rows
 
 
 def to_tensors(batch: Batch, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -39,7 +39,15 @@ def validate(
     device: str,
     mixed: Mixed,
 ) -> dict[str, float]:
-    """Measure the network on the validation set.
+    """Measure the network on the synthetic validation set; see ``measure``."""
+    pairs = validation_set(settings, photos, samples)
+    return measure(network, pairs, device=device, mixed=mixed)
+
+
+def measure(
+    network: nn.Module, pairs: Iterable[Batch], *, device: str, mixed: Mixed
+) -> dict[str, float]:
+    """Measure a network on pairs of one size; pixels of unknown (NaN) disparity do not count.
 
     Returns:
         ``val_epe`` over all pixels and ``val_epe_visible`` over non-occluded ones, px;
@@ -48,7 +56,7 @@ def validate(
     """
     errors, visible, near = [], [], []
     network.eval()
-    for batch in validation_set(settings, photos, samples):
+    for batch in pairs:
         images = [
             torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
             for image in (batch.left, batch.right)
@@ -57,13 +65,14 @@ def validate(
             found = network(images[0], images[1])[:, 0].float().cpu().numpy()
         errors.append(np.abs(found - batch.disparity))
         visible.append(~batch.is_occluded)
-        quarter = np.quantile(batch.disparity, 0.75, axis=(1, 2), keepdims=True)
+        quarter = np.nanquantile(batch.disparity, 0.75, axis=(1, 2), keepdims=True)
         near.append(batch.disparity >= quarter)
     error, seen = np.concatenate(errors), np.concatenate(visible)
-    close = np.concatenate(near) & seen
+    is_known = np.isfinite(error)
+    close = np.concatenate(near) & seen & is_known
     return {
-        'val_epe': float(error.mean()),
-        'val_epe_visible': float(error[seen].mean()),
-        'val_bad_2': 100.0 * float((error > 2.0).mean()),
+        'val_epe': float(error[is_known].mean()),
+        'val_epe_visible': float(error[seen & is_known].mean()),
+        'val_bad_2': 100.0 * float((error[is_known] > 2.0).mean()),
         'val_bad_2_near': 100.0 * float((error[close] > 2.0).mean()),
     }

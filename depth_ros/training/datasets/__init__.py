@@ -1,0 +1,1 @@
+"""Readers for the layouts that public data sets come in."""

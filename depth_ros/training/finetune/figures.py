@@ -1,0 +1,95 @@
+"""What can be told of a network without truth, and whether one is better than another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MIN_GAIN = 0.02
+"""Smallest gain that counts as better: what two equally good networks differ by, and more."""
+MAX_LOSS = 0.02
+"""Largest relative loss of one figure that a gain of the other may pay for."""
+MAX_SHARPNESS_LOSS = 0.25
+"""Edges get softer where a wrong step was taken back; more than this is a network that blurs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """Measured on held-out frames.
+
+    Attributes:
+        photometric: Error of the image rebuilt from the other camera or the neighbouring frames,
+            0..1, lower is better.
+        consistency: Share of pixels whose left and right disparity agree to 1 px, 0..1; NaN for
+            a single camera.
+        sharpness: Share of a step in disparity that happens from one pixel to the next, 0..1:
+            1 is a clean edge, low values are ramps; NaN without steps.
+        baseline: Photometric error of the frames as they are, which a network must be better
+            than; NaN where that says nothing.
+    """
+
+    photometric: float
+    consistency: float
+    sharpness: float
+    baseline: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether new weights are kept.
+
+    Attributes:
+        gain: Mean relative fall of photometric error and of inconsistency; 0.1 is 10 % better.
+        objection: Why they are not kept, one clause; empty if they are.
+    """
+
+    gain: float
+    objection: str
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the new weights are kept."""
+        return not self.objection
+
+
+def gain(before: Figures, after: Figures) -> float:
+    """Give the mean relative fall of photometric error and of inconsistency."""
+    parts = _gains(before, after)
+    return sum(parts.values()) / len(parts)
+
+
+def judge(before: Figures, after: Figures) -> Verdict:
+    """Compare two networks on the same frames."""
+    found = gain(before, after)
+    return Verdict(gain=found, objection=_objection(before, after, found))
+
+
+def _gains(before: Figures, after: Figures) -> dict[str, float]:
+    """Give the relative fall of every error that both have."""
+    pairs = {
+        'photometric error': (before.photometric, after.photometric),
+        'inconsistency': (1.0 - before.consistency, 1.0 - after.consistency),
+    }
+    return {
+        name: (old - new) / max(old, 1e-6)
+        for name, (old, new) in pairs.items()
+        if math.isfinite(old) and math.isfinite(new)
+    }
+
+
+def _objection(before: Figures, after: Figures, found: float) -> str:
+    if not math.isfinite(after.photometric):
+        return 'it gives no numbers'
+    for name, part in _gains(before, after).items():
+        if part < -MAX_LOSS:
+            return f'its {name} rose by {-100.0 * part:.1f} %'
+    if after.photometric >= after.baseline:
+        return (
+            f'it explains the frames no better ({after.photometric:.4f}) than standing still '
+            f'({after.baseline:.4f})'
+        )
+    if after.sharpness < (1.0 - MAX_SHARPNESS_LOSS) * before.sharpness:
+        return f'its edges got softer ({before.sharpness:.2f} to {after.sharpness:.2f})'
+    if found < MIN_GAIN:
+        return f'its gain is {100.0 * found:+.1f} %, less than {100.0 * MIN_GAIN:.0f} %'
+    return ''

@@ -1,0 +1,198 @@
+"""The loop of fine-tuning: steps within a time, judged now and then, the best is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from depth_ros.errors import DepthRosError
+from depth_ros.training.finetune.figures import Figures, gain
+from depth_ros.training.finetune.job import TuningJob
+from depth_ros.training.schedule import one_cycle, run_progress
+
+WARM_UP = 0.1
+CLIP = 5.0
+WEIGHT_DECAY = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        budget_s: Time for the steps and the judging, s.
+        steps: Steps after which it ends at the latest.
+        learning_rate: Peak.
+        judgements: How often the network is judged, evenly spread.
+        patience: Judgements without a new best after which it ends early.
+        seed: Of the order of the frames.
+    """
+
+    budget_s: float
+    steps: int
+    learning_rate: float
+    judgements: int = 8
+    patience: int = 3
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuneProgress:
+    """What a progress bar shows.
+
+    Attributes:
+        share: Of the whole, 0..1.
+        step: Steps done.
+        loss: Of the last one; NaN before the first.
+        gain: Of the best network so far, against the one before.
+        left_s: Time left at most, s.
+    """
+
+    share: float
+    step: int
+    loss: float
+    gain: float
+    left_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Outcome:
+    """What came out.
+
+    Attributes:
+        network: The best network that was judged, the one before fine-tuning left aside.
+        before: Figures of the network before.
+        after: Figures of the best one.
+        history: Steps and gain of every judgement.
+        steps: Steps taken.
+        ended_early: Whether it ended since nothing got better any more.
+    """
+
+    network: nn.Module
+    before: Figures
+    after: Figures
+    history: tuple[tuple[int, float], ...]
+    steps: int
+    ended_early: bool
+
+
+def tune(
+    network: nn.Module,
+    job: TuningJob,
+    schedule: Schedule,
+    report: Callable[[TuneProgress], None],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Fine-tune a copy of a network.
+
+    Normalisation layers keep the statistics they have: batches of a few frames would replace
+    them by worse ones.
+
+    Raises:
+        DepthRosError: If the loss is not finite.
+    """
+    run = _Run(network, job, schedule, clock)
+    while run.share < 1.0 and not run.is_stuck:
+        loss = run.step()
+        if run.share >= run.next_judgement or run.share >= 1.0:
+            run.judge()
+        report(run.progress(loss))
+    return run.outcome()
+
+
+class _Run:
+    """Where a run stands."""
+
+    def __init__(
+        self, network: nn.Module, job: TuningJob, schedule: Schedule, clock: Callable[[], float]
+    ) -> None:
+        self._job, self._schedule, self._clock = job, schedule, clock
+        self._start_s = clock()
+        self._network = deepcopy(network).eval().requires_grad_(True)
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(), lr=1e-9, weight_decay=WEIGHT_DECAY
+        )
+        self._rng = np.random.default_rng(schedule.seed)
+        self._steps = 0
+        self._before = job.judge(network.eval())
+        self._best: tuple[float, Figures, nn.Module] | None = None
+        self._history: list[tuple[int, float]] = []
+        self._since_best = 0
+        self.next_judgement = 1.0 / schedule.judgements
+
+    @property
+    def share(self) -> float:
+        """Share of the run that is done, by steps or by time."""
+        return run_progress(
+            step=self._steps,
+            steps=self._schedule.steps,
+            elapsed_s=self._clock() - self._start_s,
+            budget_s=self._schedule.budget_s,
+        )
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing has got better for long."""
+        return self._since_best >= self._schedule.patience
+
+    def step(self) -> float:
+        """Take a step; give the loss."""
+        rate = one_cycle(self.share, peak=self._schedule.learning_rate, warm_up=WARM_UP)
+        self._optimizer.param_groups[0]['lr'] = rate
+        loss = self._job.loss(self._network, self._rng)
+        if not torch.isfinite(loss):
+            raise DepthRosError(
+                f'the loss is {float(loss.detach())} after {self._steps} steps; lower '
+                '--learning-rate, or look whether the images are whole'
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
+        self._optimizer.step()
+        self._steps += 1
+        return float(loss.detach())
+
+    def judge(self) -> None:
+        """Judge the network as it is now and remember the best."""
+        figures = self._job.judge(self._network)
+        found = gain(self._before, figures)
+        self._history.append((self._steps, found))
+        self._since_best += 1
+        if self._best is None or found > self._best[0]:
+            self._best = (found, figures, deepcopy(self._network))
+            self._since_best = 0
+        while self.next_judgement <= self.share:
+            self.next_judgement += 1.0 / self._schedule.judgements
+
+    def progress(self, loss: float) -> TuneProgress:
+        """Say where the run stands."""
+        share, passed_s = self.share, self._clock() - self._start_s
+        rest_s = passed_s * (1.0 - share) / max(share, 1e-6)
+        return TuneProgress(
+            share=1.0 if self.is_stuck else share,
+            step=self._steps,
+            loss=loss,
+            gain=self._best[0] if self._best else 0.0,
+            left_s=max(0.0, min(rest_s, self._schedule.budget_s - passed_s)),
+        )
+
+    def outcome(self) -> Outcome:
+        """Give the best network."""
+        if self._best is None:
+            self.judge()
+        assert self._best is not None
+        return Outcome(
+            network=self._best[2].requires_grad_(False),
+            before=self._before,
+            after=self._best[1],
+            history=tuple(self._history),
+            steps=self._steps,
+            ended_early=self.is_stuck and self.share < 1.0,
+        )

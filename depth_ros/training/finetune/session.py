@@ -1,0 +1,245 @@
+"""A fine-tuning from frames to kept or refused weights; no ROS, no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from depth_ros import __version__
+from depth_ros.errors import ParameterError
+from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.training.finetune.figures import Verdict, judge
+from depth_ros.training.finetune.job import TuningJob
+from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, tune
+from depth_ros.training.finetune.mono_job import LEARNING_RATE, load_video_network, prepare_mono
+from depth_ros.training.finetune.report import ReportPage, write_report
+from depth_ros.training.finetune.stereo_job import prepare_stereo
+from depth_ros.training.finetune.stereo_pairs import rectified_pairs, split_pairs
+from depth_ros.training.finetune.store import TunedWeights
+from depth_ros.training.finetune.students import STUDENTS, check_size
+
+MONO_MODELS = ('monodepth2',)
+LABEL_SHARE = 0.3
+"""Share of the time that looking for labels may take."""
+MAX_STEPS = 1_000_000
+
+Loaded = TypeVar('Loaded')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneSettings:
+    """What is fine-tuned and how.
+
+    Attributes:
+        model: Name of the model.
+        weights: Weights to begin with.
+        size: (height, width) it learns at, that of the engine.
+        minutes: Time for everything but reading the frames.
+        steps: Largest number of steps, 0 for as many as the time allows.
+        learning_rate: Peak, 0 takes the model's.
+        batch_size: Frames a step.
+        max_frames: Frames to use at most, evenly chosen.
+        baseline_m: Baseline where the calibration has none, else 0.
+        threads: CPU threads of torch, 0 leaves them as they are.
+        seed: Of order and changes of the frames.
+    """
+
+    model: str
+    weights: Path
+    size: tuple[int, int]
+    minutes: float = 45.0
+    steps: int = 0
+    learning_rate: float = 0.0
+    batch_size: int = 2
+    max_frames: int = 120
+    baseline_m: float = 0.0
+    threads: int = 0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.model not in (*STUDENTS, *MONO_MODELS):
+            known = ', '.join((*STUDENTS, *MONO_MODELS))
+            raise ParameterError(
+                f'{self.model!r} cannot be fine-tuned; set --model to one of: {known}'
+            )
+        least = min(self.minutes, self.batch_size, self.max_frames)
+        if not least > 0 or min(self.steps, self.learning_rate, self.threads) < 0:
+            raise ParameterError(
+                'minutes, batch size and frames must be above 0, steps, learning rate and '
+                f'threads at least 0, got {self}; correct them'
+            )
+
+    @property
+    def is_mono(self) -> bool:
+        """Whether it learns from the video of one camera."""
+        return self.model in MONO_MODELS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reporters:
+    """Who is told of progress.
+
+    Attributes:
+        preparing: Told a phase and its share, None where unknown.
+        tuning: Told after every step.
+    """
+
+    preparing: Callable[[str, float | None], None]
+    tuning: Callable[[TuneProgress], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Result:
+    """What became of a fine-tuning.
+
+    Attributes:
+        outcome: Figures and network.
+        verdict: Whether the new weights are kept.
+        path: New weights, or None if they were refused.
+    """
+
+    outcome: Outcome
+    verdict: Verdict
+    path: Path | None
+
+
+def finetune_stereo(
+    settings: FinetuneSettings,
+    frames: Iterable[StereoFrame],
+    store: TunedWeights,
+    reporters: Reporters,
+    *,
+    report: Path,
+    source: str,
+) -> Result:
+    """Fine-tune a stereo network.
+
+    Args:
+        settings: What and how.
+        frames: The rig's pairs, in order of time.
+        store: Where weights are kept.
+        reporters: Who is told of progress.
+        report: Page to write.
+        source: Where the frames are from, in words.
+
+    Raises:
+        InputError: If the frames cannot be used, e.g. are too few or do not match.
+        WeightsError: If the weights do not fit.
+    """
+    check_size(settings.model, settings.size)
+    student, start_s = STUDENTS[settings.model], time.monotonic()
+    network = _begin(settings, lambda: student.load(settings.weights))
+    baseline_m = settings.baseline_m or None
+    pairs = split_pairs(list(rectified_pairs(frames, settings.size, baseline_m=baseline_m)))
+    job = prepare_stereo(
+        student,
+        network,
+        pairs,
+        reporters.preparing,
+        batch_size=settings.batch_size,
+        budget_s=60.0 * settings.minutes * LABEL_SHARE,
+    )
+    rate = settings.learning_rate or student.learning_rate
+    passed_s = time.monotonic() - start_s
+    outcome = tune(network, job, _schedule(settings, passed_s, rate), reporters.tuning)
+    return _finish(settings, job, network, outcome, store, report=report, source=source)
+
+
+def finetune_mono(
+    settings: FinetuneSettings,
+    frames: Iterable[MonoFrame],
+    store: TunedWeights,
+    reporters: Reporters,
+    *,
+    report: Path,
+    source: str,
+) -> Result:
+    """Fine-tune Monodepth2; arguments and errors as ``finetune_stereo``."""
+    start_s = time.monotonic()
+    task, network = _begin(settings, lambda: load_video_network(settings.weights, settings.size))
+    job = prepare_mono(
+        task, frames, max_frames=settings.max_frames, batch_size=settings.batch_size
+    )
+    rate = settings.learning_rate or LEARNING_RATE
+    passed_s = time.monotonic() - start_s
+    outcome = tune(network, job, _schedule(settings, passed_s, rate), reporters.tuning)
+    return _finish(settings, job, network, outcome, store, report=report, source=source)
+
+
+def _begin(settings: FinetuneSettings, load: Callable[[], Loaded]) -> Loaded:
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    return load()
+
+
+def _schedule(settings: FinetuneSettings, passed_s: float, rate: float) -> Schedule:
+    return Schedule(
+        budget_s=max(1.0, 60.0 * settings.minutes - passed_s),
+        steps=settings.steps or MAX_STEPS,
+        learning_rate=rate,
+        seed=settings.seed,
+    )
+
+
+def _finish(
+    settings: FinetuneSettings,
+    job: TuningJob,
+    network: nn.Module,
+    outcome: Outcome,
+    store: TunedWeights,
+    *,
+    report: Path,
+    source: str,
+) -> Result:
+    """Judge, write the page, keep or refuse."""
+    verdict = judge(outcome.before, outcome.after)
+    facts = {
+        **job.facts,
+        'size': f'{settings.size[0]}x{settings.size[1]}',
+        'steps': str(outcome.steps) + (', ended early' if outcome.ended_early else ''),
+    }
+    page = ReportPage(
+        model=settings.model,
+        parent=settings.weights.name,
+        frames=source,
+        facts=facts,
+        before=outcome.before,
+        after=outcome.after,
+        verdict=verdict,
+        history=outcome.history,
+        rows=job.tiles(network, outcome.network),
+    )
+    write_report(page, report)
+    path = None
+    if verdict.is_better:
+        record = _record(settings, outcome, verdict, {'frames': source, **facts})
+        path = store.keep(job.weights(outcome.network), settings.weights, record, notes=job.notes)
+    return Result(outcome=outcome, verdict=verdict, path=path)
+
+
+def _record(
+    settings: FinetuneSettings, outcome: Outcome, verdict: Verdict, facts: Mapping[str, str]
+) -> dict[str, object]:
+    """Give what the sidecar says beside parent and hash."""
+    return {
+        'model': settings.model,
+        'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'depth_ros': __version__,
+        'gain': verdict.gain,
+        'before': _finite(asdict(outcome.before)),
+        'after': _finite(asdict(outcome.after)),
+        'facts': dict(facts),
+    }
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """Leave out what is not known: JSON has no NaN."""
+    return {name: value for name, value in values.items() if value == value}

@@ -1,0 +1,120 @@
+"""Where fine-tuned weights lie, what they say of themselves, and the way back to earlier ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from depth_ros.engines.artifact import file_sha256
+from depth_ros.errors import WeightsError
+from depth_ros.training.task import Note
+from depth_ros.training.trainer import save_weights
+from depth_ros.weights.folder import SUFFIX, weights_folder
+from depth_ros.whole_file import whole_file
+
+NAME = f'finetuned{SUFFIX}'
+EARLIER = 'earlier'
+Sidecar = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TunedWeights:
+    """The fine-tuned weights of one model.
+
+    ``finetuned.safetensors`` and its sidecar ``finetuned.json`` are those in use; those they
+    replaced are in ``earlier``, numbered.
+
+    Attributes:
+        folder: Where they lie.
+    """
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Those in use, existing or not."""
+        return self.folder / NAME
+
+    def keep(
+        self,
+        state: Mapping[str, Tensor],
+        parent: Path,
+        facts: Sidecar,
+        notes: Mapping[str, Note] | None = None,
+    ) -> Path:
+        """Write new weights and their sidecar, setting those in use aside.
+
+        Args:
+            state: What inference loads.
+            parent: Weights they were made from.
+            facts: What else the sidecar says.
+            notes: What the file itself says.
+
+        Raises:
+            DepthRosError: If the folder cannot be written to.
+        """
+        record = {'parent': {'file': parent.name, 'sha256': file_sha256(parent)}, **facts}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = self.folder / f'new{SUFFIX}'
+        save_weights(state, new, notes)
+        record['sha256'] = file_sha256(new)
+        if self.path.is_file():
+            self._move(self.path, self._numbered(self._last() + 1))
+        with whole_file(self.path.with_suffix('.json')) as draft:
+            draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+        new.replace(self.path)
+        return self.path
+
+    def roll_back(self) -> Path | None:
+        """Put the weights before those in use in their place.
+
+        Returns:
+            Them, or None where those in use were the first: there are none now.
+
+        Raises:
+            WeightsError: If there are no fine-tuned weights.
+        """
+        if not self.path.is_file():
+            raise WeightsError(
+                f'there are no fine-tuned weights in {self.folder}; nothing was changed'
+            )
+        last = self._last()
+        self.path.unlink()
+        self.path.with_suffix('.json').unlink(missing_ok=True)
+        if last == 0:
+            return None
+        self._move(self._numbered(last), self.path)
+        return self.path
+
+    def parent_in_use(self) -> str:
+        """Name the file that the weights in use were made from; empty if that is not known."""
+        sidecar = self.path.with_suffix('.json')
+        if not sidecar.is_file():
+            return ''
+        record = json.loads(sidecar.read_text(encoding='utf-8'))
+        return str(record.get('parent', {}).get('file', ''))
+
+    def _numbered(self, number: int) -> Path:
+        return self.folder / EARLIER / f'{Path(NAME).stem}-{number:04d}{SUFFIX}'
+
+    def _last(self) -> int:
+        """Give the largest number of those set aside, 0 if there are none."""
+        found = (self.folder / EARLIER).glob(f'*{SUFFIX}')
+        numbers = [path.stem.rpartition('-')[2] for path in found]
+        return max((int(number) for number in numbers if number.isdigit()), default=0)
+
+    def _move(self, source: Path, target: Path) -> None:
+        """Move weights with their sidecar."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in ('.json', SUFFIX):
+            if source.with_suffix(suffix).is_file():
+                source.with_suffix(suffix).replace(target.with_suffix(suffix))
+
+
+def tuned_weights(model: str) -> TunedWeights:
+    """Give the usual place of a model's fine-tuned weights, in the user's folder."""
+    return TunedWeights(weights_folder() / model)

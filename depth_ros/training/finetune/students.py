@@ -1,0 +1,111 @@
+"""Stereo networks as fine-tuning sees them: load, predict with gradients, give the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.errors import ParameterError
+from depth_ros.models.crestereo.network import CreStereo
+from depth_ros.models.crestereo.network_tiny import TinyPredictions, tiny_network
+from depth_ros.models.tio_depth.network import TioDepth, load_weights
+
+Predict = Callable[[nn.Module, Tensor, Tensor], TinyPredictions]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Student:
+    """A kind of stereo network.
+
+    Attributes:
+        load: Makes the network from a checkpoint.
+        predict: Maps RGB images (B, 3, H, W), 0..255, to predictions in px.
+        multiple: Height and width must be multiples of this.
+        smallest: Smallest height and width.
+        learning_rate: Peak, of AdamW.
+    """
+
+    load: Callable[[Path], nn.Module]
+    predict: Predict
+    multiple: int
+    smallest: int
+    learning_rate: float
+
+    def disparity(self, network: nn.Module, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Match one pair (H, W, 3), 0..255; gives (H, W) float32 px on the left pixels."""
+        planes = [
+            torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None]
+            for image in (left, right)
+        ]
+        with torch.no_grad():
+            found = self.predict(network, planes[0], planes[1]).full
+        return found[0, 0].clamp(min=0.0).numpy().astype(np.float32)
+
+    def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """Give what inference loads."""
+        return network.state_dict()
+
+
+def _load_tiny(path: Path) -> nn.Module:
+    return tiny_network(load_checkpoint(path), iterations=3)
+
+
+def _predict_tiny(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredictions:
+    found: TinyPredictions = network.predict(left, right)  # type: ignore[operator]
+    return found
+
+
+def _load_full(path: Path) -> nn.Module:
+    network = CreStereo()
+    load_strict(network, load_checkpoint(path))
+    return network
+
+
+def _predict_full(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredictions:
+    sequence = network.sequence(left.flip(1), right.flip(1), iterations=10)  # type: ignore[operator]
+    maps = [flow[:, :1] for flow in sequence]
+    return TinyPredictions(coarse=[(1, one) for one in maps[:-1]], full=maps[-1])
+
+
+def _load_tio(path: Path) -> nn.Module:
+    network = TioDepth()
+    load_weights(network, load_checkpoint(path))
+    return network
+
+
+def _predict_tio(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredictions:
+    return TinyPredictions(full=network.stereo(left / 255.0, right / 255.0))  # type: ignore[operator]
+
+
+STUDENTS: dict[str, Student] = {
+    'crestereo_tiny': Student(
+        load=_load_tiny, predict=_predict_tiny, multiple=16, smallest=32, learning_rate=5e-4
+    ),
+    'crestereo': Student(
+        load=_load_full, predict=_predict_full, multiple=16, smallest=32, learning_rate=5e-5
+    ),
+    'tio_depth': Student(
+        load=_load_tio, predict=_predict_tio, multiple=32, smallest=64, learning_rate=2e-5
+    ),
+}
+"""By the model's name."""
+
+
+def check_size(name: str, size: tuple[int, int]) -> None:
+    """Refuse sizes the network cannot take.
+
+    Raises:
+        ParameterError: If a side is no multiple of the network's, or too small.
+    """
+    student = STUDENTS[name]
+    if min(size) < student.smallest or any(side % student.multiple for side in size):
+        raise ParameterError(
+            f'{name} learns at sizes in multiples of {student.multiple} from {student.smallest}, '
+            f'got {size[0]}x{size[1]}; correct --size'
+        )

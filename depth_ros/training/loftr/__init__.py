@@ -1,0 +1,1 @@
+"""Training LoFTR, small and full-size, on pairs whose cells are known to match."""

@@ -1,0 +1,64 @@
+"""Two views of a drawn room, related by their exact depths and poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.rooms.draw import RoomSettings, draw_room
+from depth_ros.training.rooms.paths import draw_intrinsics, draw_viewpoint, moved, views_around
+from depth_ros.training.rooms.render import Levels, render_view
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoomPairSettings:
+    """How far two views of a room may differ.
+
+    Attributes:
+        rooms: What rooms are like.
+        views: Views of one room; any two of them can become a pair.
+        parallax: Least and greatest baseline as a share of the median depth.
+        min_overlap: Least share of the reference that the others see, 0..1.
+        roll_rad: Standard deviation of further turns about the optical axis.
+        zoom: Standard deviation of the logarithm of the focal length.
+    """
+
+    rooms: RoomSettings = field(default_factory=lambda: RoomSettings(min_contrast=0.5))
+    views: int = 4
+    parallax: tuple[float, float] = (0.05, 0.6)
+    min_overlap: float = 0.35
+    roll_rad: float = 0.15
+    zoom: float = 0.12
+
+
+def draw_room_views(
+    rng: Rng, settings: RoomPairSettings, pool: Levels, *, height: int, width: int
+) -> list[PosedView]:
+    """Draw a room and views of it with exact depth; images are (H, W, 3) float32, 0..255."""
+    room = draw_room(rng, settings.rooms)
+    k = draw_intrinsics(rng, height=height, width=width)
+    start = draw_viewpoint(rng, room, k, height=height, width=width)
+    others = views_around(
+        rng,
+        room,
+        start,
+        k,
+        sources=settings.views - 1,
+        height=height,
+        width=width,
+        parallax=settings.parallax,
+        min_overlap=settings.min_overlap,
+    )
+    views = []
+    for pose in (start.camera_from_world, *others):
+        pose = moved(pose, roll=(0.0, 0.0, float(rng.normal(0.0, settings.roll_rad))))
+        own = k * np.array((*[float(np.exp(rng.normal(0.0, settings.zoom)))] * 2, 1.0))[:, None]
+        own[:2, 2] = k[:2, 2]
+        seen = render_view(room, own, pose, height=height, width=width, pool=pool)
+        view = PosedView(image=seen.image, depth=seen.depth, k=own, camera_from_world=pose)
+        views.append(view)
+    return views

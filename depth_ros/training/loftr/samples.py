@@ -1,0 +1,153 @@
+"""Endless, reproducible synthetic pairs: rooms and planes, seen by two cameras.
+
+Sample n of a stream depends on the seed and n only, so that a run resumed at step k sees what it
+would have seen. A chunk holds a fixed number of each kind, in shuffled order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.loftr.correspondences import by_depth
+from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair
+from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
+from depth_ros.training.loftr.room_pairs import RoomPairSettings, draw_room_views
+from depth_ros.training.photometric import shoot_views
+from depth_ros.training.photos import load_photos
+from depth_ros.training.rooms.render import Levels, room_textures
+
+CHUNKS_PER_POOL = 12
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairSettings:
+    """What the synthetic pairs are like.
+
+    Attributes:
+        seed: Of everything drawn.
+        height: Size of the images, px, a multiple of 8.
+        width: px.
+        rooms: Rooms of a chunk.
+        pairs_per_room: Pairs taken from each.
+        planes: Pairs of planes in a chunk.
+        room: How views of rooms differ.
+        plane: How views of planes differ.
+        own_light: Share of pairs whose images were taken in different light.
+        padded: Share of pairs with padding, as images of another shape than the engine's have.
+    """
+
+    seed: int = 1
+    height: int = 192
+    width: int = 256
+    rooms: int = 8
+    pairs_per_room: int = 5
+    planes: int = 40
+    room: RoomPairSettings = field(default_factory=RoomPairSettings)
+    plane: HomographySettings = field(default_factory=HomographySettings)
+    own_light: float = 0.4
+    padded: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyntheticPairs:
+    """A stream of synthetic pairs.
+
+    Attributes:
+        settings: What they are like.
+        photos: Folders with photographs.
+    """
+
+    settings: PairSettings
+    photos: tuple[Path, ...] = ()
+
+    def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[PairBatch]:
+        """Give batch after batch, beginning with number ``first``."""
+        photos = load_photos(self.photos)
+        samples = _samples(self.settings, photos, first * batch_size, stream)
+        while True:
+            yield stack([next(samples) for _ in range(batch_size)])
+
+
+def _samples(
+    settings: PairSettings, photos: Sequence[np.ndarray], skip: int, stream: int
+) -> Iterator[PairBatch]:
+    per_chunk = settings.rooms * settings.pairs_per_room + settings.planes
+    chunk, inside = divmod(skip, per_chunk)
+    pool, pool_number = None, -1
+    while True:
+        if chunk // CHUNKS_PER_POOL != pool_number:
+            pool_number = chunk // CHUNKS_PER_POOL
+            key = (settings.seed, stream, pool_number, 1)
+            count = settings.room.rooms.textures
+            pool = room_textures(np.random.default_rng(key), photos, count)
+        rng = np.random.default_rng((settings.seed, stream, chunk, 2))
+        rooms = _draw_rooms(rng, settings, pool)
+        order = rng.permutation(per_chunk)
+        for number in range(inside, per_chunk):
+            own = np.random.default_rng((settings.seed, stream, chunk, 3, number))
+            yield _draw_pair(own, settings, rooms, photos, int(order[number]))
+        chunk, inside = chunk + 1, 0
+
+
+def _draw_rooms(rng: Rng, settings: PairSettings, pool: Levels) -> list[list[PosedView]]:
+    size = {'height': settings.height, 'width': settings.width}
+    return [draw_room_views(rng, settings.room, pool, **size) for _ in range(settings.rooms)]
+
+
+def _draw_pair(
+    rng: Rng,
+    settings: PairSettings,
+    rooms: Sequence[Sequence[PosedView]],
+    photos: Sequence[np.ndarray],
+    index: int,
+) -> PairBatch:
+    size = (settings.height, settings.width)
+    if index < settings.planes:
+        pair = draw_plane_pair(rng, settings.plane, photos, height=size[0], width=size[1])
+        images, places = pair.images, pair.places
+    else:
+        views = rooms[(index - settings.planes) % settings.rooms]
+        first, second = (views[n] for n in rng.choice(len(views), 2, replace=False))
+        images = (first.image, second.image)
+        places = (
+            by_depth(first, second, cell_px=CELL_PX, size=size),
+            by_depth(second, first, cell_px=CELL_PX, size=size),
+        )
+    grey = photographed(rng, images, own_light=settings.own_light)
+    valid = (_valid(rng, settings), _valid(rng, settings))
+    return padded_pair(grey, places, valid=valid)
+
+
+def photographed(
+    rng: Rng, images: Sequence[np.ndarray], *, own_light: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn two clean views into grey camera images, (H, W) uint8.
+
+    Args:
+        rng: Where draws come from.
+        images: (H, W, 3) float32 RGB, 0..255.
+        own_light: Chance that they are taken in different light.
+    """
+    if rng.random() < own_light:
+        shots = [shoot_views(rng, [image])[0] for image in images]
+    else:
+        shots = shoot_views(rng, images)
+    first, second = (cv2.cvtColor(shot, cv2.COLOR_RGB2GRAY) for shot in shots)
+    return first, second
+
+
+def _valid(rng: Rng, settings: PairSettings) -> tuple[int, int]:
+    """Choose how much of an image is no padding: fewer rows or fewer columns."""
+    size = [settings.height // CELL_PX, settings.width // CELL_PX]
+    if rng.random() < settings.padded:
+        axis = int(rng.integers(2))
+        size[axis] -= int(rng.integers(1, max(2, size[axis] // 3)))
+    return size[0] * CELL_PX, size[1] * CELL_PX

@@ -1,0 +1,67 @@
+"""The networks that are trained together: depth of one image, motion between two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from depth_ros.models.monodepth2.network_depth import NUM_SCALES, DepthNetwork
+from depth_ros.models.monodepth2.network_pose import PoseNetwork
+from depth_ros.models.monodepth2.network_resnet import LAYOUTS, Layout
+from depth_ros.training.monodepth2.reprojection import Motion, motion_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSize:
+    """How large the encoders are.
+
+    Attributes:
+        num_layers: 18 or 50 for the depth network; the pose network has 18 (section 4).
+        widths: Channels per stage; None takes ResNet's own.
+    """
+
+    num_layers: int = 18
+    widths: tuple[int, int, int, int] | None = None
+
+    def layout(self, num_layers: int) -> Layout:
+        """Give the layout of an encoder."""
+        known = LAYOUTS[num_layers]
+        return known if self.widths is None else replace(known, widths=self.widths)
+
+
+class VideoNetwork(nn.Module):
+    """Depth and pose network.
+
+    Args:
+        size: Of the encoders.
+    """
+
+    def __init__(self, size: NetworkSize) -> None:
+        super().__init__()
+        self.depth_network = DepthNetwork(size.layout(size.num_layers))
+        self.pose_network = PoseNetwork(size.layout(18))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is None:
+                # He et al. 2015, as ResNets are begun without published weights.
+                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+
+    def disparities(self, target: Tensor, *, num_scales: int = NUM_SCALES) -> list[Tensor]:
+        """Give sigmoid disparities (B, 1, H / 2^s, W / 2^s) float32 of (B, 3, H, W) in 0..1."""
+        return [
+            disparity.float() for disparity in self.depth_network(target, num_scales=num_scales)
+        ]
+
+    def motions(self, target: Tensor, before: Tensor, after: Tensor) -> tuple[Motion, Motion]:
+        """Give the motions from the target's axes into those of its two neighbours.
+
+        The pose network sees every pair in order of time, so the first motion is turned round.
+        """
+        earlier, later = torch.cat((before, target)), torch.cat((target, after))
+        axis_angle, translation = self.pose_network(earlier, later)
+        both = motion_of(axis_angle[:, 0, 0].float(), translation[:, 0, 0].float())
+        count = len(target)
+        target_from_before = Motion(both.rotation[:count], both.translation[:count])
+        after_from_target = Motion(both.rotation[count:], both.translation[count:])
+        return target_from_before.inverse(), after_from_target

@@ -1,0 +1,1 @@
+"""Training MVSNet on depth maps of posed views."""

@@ -1,0 +1,1 @@
+"""Three-dimensional rooms for several views, with exact depth, poses and intrinsics."""

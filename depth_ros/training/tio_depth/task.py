@@ -1,0 +1,138 @@
+"""Training TiO-Depth without truth, on rectified pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from depth_ros.models.tio_depth.network import TioDepth
+from depth_ros.models.tio_depth.network_decoder import CHANNELS
+from depth_ros.models.tio_depth.network_swin import SwinSizes
+from depth_ros.postprocess import colorize_disparity
+from depth_ros.training.task import BatchSource, DataFolders, Mixed, StepLoss
+from depth_ros.training.tio_depth.pairs import CropSettings, CropSource, PairBatch, find_kitti
+from depth_ros.training.tio_depth.parts import Part, freeze_all_but
+from depth_ros.training.tio_depth.room_pairs import RoomPairSettings, RoomSource
+from depth_ros.training.tio_depth.start import draw_weights, load_start
+from depth_ros.training.tio_depth.steps import SHARES, Iteration, LossWeights, Step, Views
+from depth_ros.training.tio_depth.validation import (
+    COLUMNS,
+    kitti_set,
+    measure,
+    room_set,
+    to_images,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TioTask:
+    """One stage of the training.
+
+    Attributes:
+        steps: What each batch goes through, in their order; parts that none of them trains are
+            frozen.
+        terms: Weights of the terms of the losses.
+        crops: How KITTI's pairs are cut, where a data folder is given.
+        rooms: What the rendered pairs are like that are used without one.
+        swin: Sizes of the encoder.
+        channels: Of the decoder; with other sizes than the published ones the weights cannot be
+            exported.
+    """
+
+    train_metrics: ClassVar[tuple[str, ...]] = (
+        'photometric', *(f'{step.value}_loss' for step in Step),
+    )  # fmt: skip
+    validation_metrics: ClassVar[tuple[str, ...]] = COLUMNS
+
+    steps: tuple[Step, ...]
+    terms: LossWeights = field(default_factory=LossWeights)
+    crops: CropSettings = field(default_factory=CropSettings)
+    rooms: RoomPairSettings = field(default_factory=RoomPairSettings)
+    swin: SwinSizes = field(default_factory=SwinSizes)
+    channels: tuple[int, ...] = CHANNELS
+
+    @property
+    def parts(self) -> set[Part]:
+        """What the steps train."""
+        return {part for step in self.steps for part in SHARES[step]}
+
+    def build(self) -> TioDepth:
+        """Make the network with random weights; what no step trains is frozen."""
+        network = TioDepth(self.swin, self.channels)
+        draw_weights(network)
+        freeze_all_but(network, self.parts)
+        return network
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load an earlier stage's or the published weights, or an ImageNet Swin's encoder.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        load_start(_tio(network), weights)
+
+    def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """Give the whole network."""
+        return network.state_dict()
+
+    def source(self, folders: DataFolders) -> BatchSource:
+        """Give crops of KITTI's pairs, or rendered pairs where there is no data folder.
+
+        Raises:
+            RecipeError: If the folder holds no pairs.
+        """
+        if not folders.data:
+            return RoomSource(pairs=self.rooms, photos=folders.photos)
+        return CropSource(readers=find_kitti(folders.data, is_held_out=False), crops=self.crops)
+
+    def loss(self, network: nn.Module, batch: PairBatch, *, device: str, mixed: Mixed) -> StepLoss:
+        """Take the steps on one batch; gives the sum of their losses."""
+        views = Views(
+            left=to_images(batch.left, device),
+            right=to_images(batch.right, device),
+            left_seen=to_images(batch.left_seen, device),
+            right_seen=to_images(batch.right_seen, device),
+        )
+        iteration = Iteration(_tio(network), views, self.terms, mixed)
+        found = {step: iteration.run(step) for step in self.steps}
+        metrics = {
+            f'{step.value}_loss': float(found[step].loss.detach()) if step in found else np.nan
+            for step in Step
+        }
+        metrics['photometric'] = found[self.steps[-1]].photometric
+        total = torch.stack([result.loss for result in found.values()]).sum()
+        return StepLoss(loss=total, metrics=metrics)
+
+    def validate(
+        self, network: nn.Module, folders: DataFolders, *, samples: int, device: str, mixed: Mixed
+    ) -> dict[str, float]:
+        """Measure the paths that the steps train; disparity only where truth is known."""
+        pairs: Iterable[PairBatch] = (
+            kitti_set(self.crops, folders.data, samples)
+            if folders.data
+            else room_set(self.rooms, folders.photos, samples)
+        )
+        return measure(_tio(network), pairs, self.steps, device=device, mixed=mixed)
+
+    def tiles(self, batch: PairBatch) -> list[list[np.ndarray]]:
+        """Give left, right, left as the network sees it, and disparity where it is known."""
+        top = 0.12 * batch.left.shape[2]
+        return [
+            [left, right, seen, colorize_disparity(disparity, min=0.0, max=top)]
+            for left, right, seen, disparity in zip(
+                batch.left, batch.right, batch.left_seen, batch.disparity, strict=True
+            )
+        ]
+
+
+def _tio(network: nn.Module) -> TioDepth:
+    """Tell the type checker what ``build`` made."""
+    if not isinstance(network, TioDepth):
+        raise TypeError(f'expected a TioDepth, got {type(network).__name__}; use task.build()')
+    return network
