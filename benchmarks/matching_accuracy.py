@@ -1,9 +1,12 @@
 """Matches on real pairs with truth: LoFTR's coarse student beside SIFT and ORB.
 
-SIFT and ORB (ratio test, mutual check) are judged with all their matches, and SIFT also with as
-many of its surest as the student gives. Needs the shared data (``DEPTH_ROS_SHARED``).
+SIFT and ORB (ratio test, mutual check) are judged with all their matches; each LoFTR and SIFT
+also with as many of their surest as both have. The last column is the share of matches whose
+symmetric epipolar distance in normalised coordinates is below 5e-4 (Sarlin et al. 2020). Needs
+the shared data (``DEPTH_ROS_SHARED``).
 
-    python benchmarks/matching_accuracy.py [--loftr-weights outdoor_ds.ckpt]
+    python benchmarks/matching_accuracy.py [--loftr-weights outdoor_ds.ckpt --variant outdoor_ds]
+    python benchmarks/matching_accuracy.py --loftr-weights loftr_tiny.safetensors --variant tiny
 """
 
 from __future__ import annotations
@@ -22,11 +25,17 @@ from depth_ros.results import MatchResult
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
 
-from match_sets import MATCH_SETS, JudgedPair
+from match_sets import MATCH_SETS, JudgedPair, homogeneous
 from shared_data import shared_root
 
-HEADER = ('set', 'matcher', 'matches a pair', 'median px', '< 3 px %', '< 5 px %', '< 16 px %')
+HEADER = (
+    'set', 'matcher', 'matches a pair', 'median px',
+    '< 3 px %', '< 5 px %', '< 16 px %', '< 5e-4 %',
+)  # fmt: skip
 LIMITS_PX = (3, 5, 16)
+EPIPOLAR_LIMIT = 5e-4
+Errors = tuple[np.ndarray, np.ndarray]
+"""Distances (N,) px and symmetric epipolar distances (N,) of one pair's matches."""
 STUDENT, SIFT, ORB = 'LoFTR coarse student', 'SIFT', 'ORB'
 
 
@@ -78,41 +87,65 @@ def open_matchers(arguments: argparse.Namespace) -> dict[str, Matcher]:
     return {name: open_matcher(settings) for name, settings in wanted.items()}
 
 
-def judge(pairs: list[JudgedPair], matchers: dict[str, Matcher]) -> dict[str, list[np.ndarray]]:
-    """Give errors (N,) px of each pair by matcher; NaN where the truth is unknown."""
-    errors: dict[str, list[np.ndarray]] = {}
+def judge(pairs: list[JudgedPair], matchers: dict[str, Matcher]) -> dict[str, list[Errors]]:
+    """Give the errors of each pair by matcher; NaN where the truth is unknown."""
+    errors: dict[str, list[Errors]] = {}
     for judged in pairs:
         results = {name: matcher.match(judged.pair).result for name, matcher in matchers.items()}
         for name, result in (*results.items(), *as_many(results)):
-            errors.setdefault(name, []).append(judged.errors(result))
+            found = (judged.errors(result), epipolar_errors(judged, result))
+            errors.setdefault(name, []).append(found)
     return errors
 
 
 def as_many(results: dict[str, MatchResult]) -> Iterator[tuple[str, MatchResult]]:
-    """Cut the two to the number that both have."""
-    count = min(len(results[name].confidence) for name in (STUDENT, SIFT))
-    for name in (STUDENT, SIFT):
-        result = results[name]
-        yield (
-            f'{name}, equal count',
-            MatchResult(
-                points_first=result.points_first[:count],
-                points_second=result.points_second[:count],
-                confidence=result.confidence[:count],
-            ),
-        )
+    """Cut each LoFTR and SIFT to the number that both have."""
+    for network in (name for name in results if name not in (SIFT, ORB)):
+        count = min(len(results[name].confidence) for name in (network, SIFT))
+        for name, label in ((network, network), (SIFT, f'{SIFT} for {network}')):
+            yield f'{label}, equal count', surest(results[name], count)
 
 
-def summary(errors: list[np.ndarray]) -> dict[str, object]:
+def surest(result: MatchResult, count: int) -> MatchResult:
+    """Keep the most confident matches, which come first."""
+    return MatchResult(
+        points_first=result.points_first[:count],
+        points_second=result.points_second[:count],
+        confidence=result.confidence[:count],
+    )
+
+
+def epipolar_errors(judged: JudgedPair, result: MatchResult) -> np.ndarray:
+    """Give ``(x'^T E x)^2 (1/|(E x)_12|^2 + 1/|(E^T x')_12|^2)`` (N,); NaN without a pose."""
+    if judged.second_from_first is None or judged.k is None:
+        return np.full(len(result.confidence), np.nan)
+    x, y, z = judged.second_from_first[:3, 3]
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    essential = cross @ judged.second_from_first[:3, :3]
+    to_rays = np.linalg.inv(judged.k).T
+    first = homogeneous(result.points_first) @ to_rays
+    second = homogeneous(result.points_second) @ to_rays
+    in_second, in_first = first @ essential.T, second @ essential
+    offset = (in_second * second).sum(axis=1) ** 2
+    squares = [(lines[:, :2] ** 2).sum(axis=1) for lines in (in_second, in_first)]
+    return offset * (1 / squares[0] + 1 / squares[1])
+
+
+def summary(errors: list[Errors]) -> dict[str, object]:
     """Put the pairs of a set together."""
-    joined = np.concatenate(errors)
-    known = joined[np.isfinite(joined)]
-    shares = {f'below_{limit}': f'{100 * (known < limit).mean():.1f}' for limit in LIMITS_PX}
+    joined, epipolar = (np.concatenate(values) for values in zip(*errors, strict=True))
+    known, epipolar = joined[np.isfinite(joined)], epipolar[np.isfinite(epipolar)]
     return {
         'matches': round(len(joined) / len(errors)),
-        'median_px': f'{np.median(known):.2f}',
-        **shares,
+        'median_px': f'{np.median(known):.2f}' if known.size else '-',
+        **{f'below_{limit}': share_below(known, limit) for limit in LIMITS_PX},
+        'epipolar_5e-4': share_below(epipolar, EPIPOLAR_LIMIT),
     }
+
+
+def share_below(errors: np.ndarray, limit: float) -> str:
+    """Give the percentage of errors below a limit; a dash without any."""
+    return f'{100 * (errors < limit).mean():.1f}' if errors.size else '-'
 
 
 if __name__ == '__main__':

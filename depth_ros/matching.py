@@ -13,11 +13,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from depth_ros.engines.artifact import OptionValue
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
 from depth_ros.models.base import Task, model_entry
-from depth_ros.pipeline import Pipeline
+from depth_ros.pipeline import Pipeline, network_key
 from depth_ros.results import MatchResult
 
 MatchPipeline = Pipeline[ImagePair, MatchResult]
@@ -42,6 +41,7 @@ class MatchSettings:
         size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
         weights: Checkpoint file; empty takes shipped or already exported ones.
         num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
         engine_matches: Most matches that LoFTR's graph refines, 0 takes the preset's.
         max_keypoints: Keypoints of ``sift`` and ``orb`` in each image, 0 takes their default.
         max_matches: Best matches to give, 0 gives all; LoFTR has at most ``engine_matches``.
@@ -57,6 +57,7 @@ class MatchSettings:
     size: tuple[int, int] | None = None
     weights: str = ''
     num_threads: int = 0
+    tensorrt: str = ''
     engine_matches: int = 0
     max_keypoints: int = 0
     max_matches: int = 1024
@@ -70,18 +71,7 @@ class MatchSettings:
     @property
     def pipeline_key(self) -> tuple[object, ...]:
         """What a pipeline depends on; two settings of one key can share it."""
-        return (
-            self.frontend,
-            self.variant,
-            self.engine,
-            self.precision,
-            self.preset,
-            self.size,
-            self.weights,
-            self.num_threads,
-            self.engine_matches,
-            self.max_keypoints,
-        )
+        return (*network_key(self), self.variant, self.engine_matches, self.max_keypoints)
 
     @property
     def is_student(self) -> bool:
@@ -212,25 +202,12 @@ def _open_classical(settings: MatchSettings, progress: Progress | None) -> Match
 
 
 def _open_network(settings: MatchSettings, progress: Progress | None) -> MatchPipeline:
-    from depth_ros.engines.build import open_graphs
+    from depth_ros.networks import open_engines
 
-    options: dict[str, OptionValue] = {}
     recipe = VARIANT_RECIPES.get(settings.variant, settings.frontend)
-    if recipe == settings.frontend:
-        options['variant'] = settings.variant
-    if settings.engine_matches:
-        options['matches'] = settings.engine_matches
-    engines = open_graphs(
-        recipe,
-        preset=settings.preset or None,
-        size=settings.size,
-        options=options,
-        weights=settings.weights or None,
-        runtime=settings.engine,
-        precision=settings.precision,
-        num_threads=settings.num_threads,
-        progress=progress,
-    )
+    variant = settings.variant if recipe == settings.frontend else ''
+    options: dict[str, int | str] = {'variant': variant, 'matches': settings.engine_matches}
+    engines = open_engines(recipe, settings, options=options, progress=progress)
     specs = {spec.name: spec.shape for spec in next(iter(engines.values())).inputs}
     height, width = specs['first'][1:3]
     factory = model_entry(settings.frontend, Task.MATCHING).load(Task.MATCHING)

@@ -20,7 +20,7 @@ from depth_ros.frames import MonoFrame
 from depth_ros.geometry import crop_range
 from depth_ros.models.base import Task, model_entry
 from depth_ros.networks import ModelArguments, open_network
-from depth_ros.pipeline import Identity, Pipeline, Progress, identity_of
+from depth_ros.pipeline import Identity, Pipeline, Progress, identity_of, network_key
 from depth_ros.rectify import MonoRectifier
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.scale import Scaled, ScaleMode, Scaler, ScaleSettings, TrainingRig, make_scaler
@@ -42,6 +42,7 @@ class MonoSettings:
         size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
         weights: Checkpoint file or folder; empty takes shipped or already exported ones.
         num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
         path: Inference path of ``tio_depth``: ``'refine'`` or the faster ``'mono'``.
         min_depth_m: Nearer metric depth becomes ``-Inf``.
         max_depth_m: Farther metric depth becomes ``+Inf``.
@@ -55,6 +56,7 @@ class MonoSettings:
     size: tuple[int, int] | None = None
     weights: str = ''
     num_threads: int = 0
+    tensorrt: str = ''
     path: str = 'refine'
     min_depth_m: float = 0.0
     max_depth_m: float = math.inf
@@ -63,16 +65,7 @@ class MonoSettings:
     @property
     def pipeline_key(self) -> tuple[object, ...]:
         """What a pipeline depends on; two settings of one key can share it."""
-        return (
-            self.model,
-            self.engine,
-            self.precision,
-            self.preset,
-            self.size,
-            self.weights,
-            self.num_threads,
-            self.path,
-        )
+        return (*network_key(self), self.path)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ from depth_ros.models.base import Task, model_entry
 from depth_ros.models.mvsnet.slabs import Sampling
 from depth_ros.models.mvsnet.upsample import Upsampling
 from depth_ros.multiview_checks import check_frame
-from depth_ros.pipeline import Identity, Pipeline, Progress, identity_of
+from depth_ros.pipeline import Identity, Pipeline, Progress, identity_of, network_key
 from depth_ros.preprocess import Fit
 from depth_ros.rectify import MonoRectifier
 from depth_ros.results import DepthResult
@@ -43,6 +43,7 @@ class MultiViewSettings:
             of more the first are taken.
         weights: Checkpoint file; empty takes shipped or already exported ones.
         num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
         sampling: ``'linear'`` spreads the hypotheses evenly over depth, ``'inverse'`` over
             inverse depth (fine near, coarse far).
         fit: ``'resize'`` or ``'pad'``; how frames are brought to the engine's size.
@@ -61,6 +62,7 @@ class MultiViewSettings:
     num_sources: int = 0
     weights: str = ''
     num_threads: int = 0
+    tensorrt: str = ''
     sampling: str = 'linear'
     fit: str = 'resize'
     upsampling: str = 'guarded'
@@ -71,15 +73,9 @@ class MultiViewSettings:
     def pipeline_key(self) -> tuple[object, ...]:
         """What a pipeline depends on; two settings of one key can share it."""
         return (
-            self.model,
-            self.engine,
-            self.precision,
-            self.preset,
-            self.size,
+            *network_key(self),
             self.num_depths,
             self.num_sources,
-            self.weights,
-            self.num_threads,
             self.sampling,
             self.fit,
             self.upsampling,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
-from depth_ros.engines.base import EngineInfo
+from depth_ros.engines.base import Engine, EngineInfo
 from depth_ros.engines.recipe import Recipe, TrainingRig, load_recipe
 from depth_ros.models.base import Task, model_entry
-from depth_ros.pipeline import Pipeline, Progress
+from depth_ros.pipeline import NetworkSettings, Pipeline, Progress
 
 ModelArguments = Mapping[str, int | float | str | bool]
 
@@ -24,6 +24,7 @@ class EngineChoice(TypedDict):
         size: ``(height, width)`` of the engine, or None for the preset's.
         weights: Checkpoint, or empty.
         num_threads: CPU threads, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words; see ``gpu_options``.
     """
 
     engine: str
@@ -32,38 +33,7 @@ class EngineChoice(TypedDict):
     size: tuple[int, int] | None
     weights: str
     num_threads: int
-
-
-class NetworkSettings(Protocol):
-    """What the settings of every task say about the network; see ``StereoSettings``."""
-
-    @property
-    def model(self) -> str:
-        """Name in ``MODELS`` and of the recipe."""
-
-    @property
-    def engine(self) -> str:
-        """Runtime, or ``'auto'``."""
-
-    @property
-    def precision(self) -> str:
-        """E.g. ``'f32'``."""
-
-    @property
-    def preset(self) -> str:
-        """Named size, or empty."""
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """``(height, width)`` of the engine, or None."""
-
-    @property
-    def weights(self) -> str:
-        """Checkpoint, or empty."""
-
-    @property
-    def num_threads(self) -> int:
-        """CPU threads, or 0."""
+    tensorrt: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -87,6 +57,32 @@ class OpenedNetwork:
     def training_rig(self) -> TrainingRig | None:
         """The camera that these weights were trained with, where the recipe states one."""
         return self.recipe.rig_of(self.info)
+
+
+def open_engines(
+    recipe: Recipe | str,
+    settings: NetworkSettings,
+    *,
+    graphs: Sequence[str] | None = None,
+    options: Mapping[str, int | str] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Engine]:
+    """Open the engines of a recipe's graphs by name; arguments and errors of ``open_network``."""
+    from depth_ros.engines.build import open_graphs
+
+    return open_graphs(
+        recipe,
+        graphs=graphs,
+        preset=settings.preset or None,
+        size=settings.size,
+        options={name: value for name, value in (options or {}).items() if value},
+        weights=settings.weights or None,
+        runtime=settings.engine,
+        precision=settings.precision,
+        num_threads=settings.num_threads,
+        tensorrt=settings.tensorrt,
+        progress=progress,
+    )
 
 
 def open_network(
@@ -113,22 +109,9 @@ def open_network(
         WeightsError: If there are no weights; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
-    from depth_ros.engines.build import open_graphs
-
     factory = model_entry(settings.model, task).load(task)
     recipe = load_recipe(settings.model)
-    engines = open_graphs(
-        recipe,
-        graphs=graphs,
-        preset=settings.preset or None,
-        size=settings.size,
-        options={name: value for name, value in (options or {}).items() if value},
-        weights=settings.weights or None,
-        runtime=settings.engine,
-        precision=settings.precision,
-        num_threads=settings.num_threads,
-        progress=progress,
-    )
+    engines = open_engines(recipe, settings, graphs=graphs, options=options, progress=progress)
     _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
     model = factory(engine_height=height, engine_width=width, **(arguments or {}))
     return OpenedNetwork(pipeline=Pipeline(model, engines), recipe=recipe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from depth_ros.engines.base import Engine
 from depth_ros.errors import ParameterError
@@ -15,6 +15,42 @@ FrameT = TypeVar('FrameT')
 ResultT = TypeVar('ResultT')
 Progress = Callable[[str, 'float | None'], None]
 """Told a phase and a fraction (None where unknown) during long work."""
+
+
+class NetworkSettings(Protocol):
+    """What the settings of every task say about the network; see ``StereoSettings``."""
+
+    @property
+    def model(self) -> str:
+        """Name in ``MODELS`` and of the recipe."""
+
+    @property
+    def engine(self) -> str:
+        """Runtime, or ``'auto'``."""
+
+    @property
+    def precision(self) -> str:
+        """E.g. ``'f32'``."""
+
+    @property
+    def preset(self) -> str:
+        """Named size, or empty."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """``(height, width)`` of the engine, or None."""
+
+    @property
+    def weights(self) -> str:
+        """Checkpoint, or empty."""
+
+    @property
+    def num_threads(self) -> int:
+        """CPU threads, or 0."""
+
+    @property
+    def tensorrt(self) -> str:
+        """Options of TensorRT builds, or empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -102,4 +138,18 @@ def identity_of(pipeline: Pipeline[FrameT, ResultT], model: str) -> Identity:
         engine=engines[0].info.runtime if engines else 'opencv',
         precision=engines[0].info.precision if engines else 'int16',
         size=size,
+    )
+
+
+def network_key(settings: NetworkSettings) -> tuple[object, ...]:
+    """Give what every pipeline depends on; two settings of other keys cannot share one."""
+    return (
+        settings.model,
+        settings.engine,
+        settings.precision,
+        settings.preset,
+        settings.size,
+        settings.weights,
+        settings.num_threads,
+        settings.tensorrt,
     )

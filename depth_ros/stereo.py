@@ -18,7 +18,7 @@ from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry import depth_sigma, disparity_to_depth
 from depth_ros.models.base import Task, model_entry
 from depth_ros.models.sgbm.model import SgbmSettings
-from depth_ros.pipeline import Identity, Pipeline, Progress, Timed, identity_of
+from depth_ros.pipeline import Identity, Pipeline, Progress, Timed, identity_of, network_key
 from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.preprocess import mirrored
 from depth_ros.rectify import Rectifier
@@ -42,6 +42,7 @@ class StereoSettings:
         stages: Coarse-to-fine passes, 0 takes the preset's.
         weights: Checkpoint file; empty takes shipped or already exported ones.
         num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
         baseline_m: Baseline where CameraInfo has none, else 0.
         min_depth_m: Nearer becomes ``-Inf``.
         max_depth_m: Farther becomes ``+Inf``.
@@ -64,6 +65,7 @@ class StereoSettings:
     stages: int = 0
     weights: str = ''
     num_threads: int = 0
+    tensorrt: str = ''
     baseline_m: float = 0.0
     min_depth_m: float = 0.0
     max_depth_m: float = math.inf
@@ -78,18 +80,7 @@ class StereoSettings:
     @property
     def pipeline_key(self) -> tuple[object, ...]:
         """What a pipeline depends on; two settings of one key can share it."""
-        return (
-            self.model,
-            self.engine,
-            self.precision,
-            self.preset,
-            self.size,
-            self.iterations,
-            self.stages,
-            self.weights,
-            self.num_threads,
-            self.sgbm,
-        )
+        return (*network_key(self), self.iterations, self.stages, self.sgbm)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -235,3 +235,15 @@ def test_strict_loading_changes_nothing_on_failure(state):
     with pytest.raises(WeightsError):
         load_strict(network, {key: value + 1 for key, value in state.items() if key != '1.bias'})
     assert_same(network.state_dict(), before)
+
+
+def test_counters_of_batch_normalisation_may_be_absent():
+    source, module = torch.nn.BatchNorm2d(2), torch.nn.Sequential(torch.nn.BatchNorm2d(2))
+    source.running_mean.fill_(3.0)
+    state = {f'0.{key}': value for key, value in source.state_dict().items()}
+    del state['0.num_batches_tracked']
+    load_strict(module, state)
+    assert float(module[0].running_mean.sum()) == 6.0
+    del state['0.running_mean']
+    with pytest.raises(WeightsError, match=r'1 missing: 0\.running_mean'):
+        load_strict(module, state)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 
+from depth_ros.engines.gpu_options import OPTION, OPTION_NAMES, gpu_options
 from depth_ros.engines.recipe import parse_size
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, ParameterError
@@ -32,6 +33,13 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--threads', type=int, default=0, metavar='N', help='CPU threads; 0 lets the engine choose'
+    )
+    group.add_argument(
+        OPTION,
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help=f'option of TensorRT builds, repeatable: {", ".join(OPTION_NAMES)}',
     )
 
 
@@ -160,7 +168,19 @@ def engine_choice(
         'size': parse_size(arguments.size) if arguments.size else None,
         'weights': arguments.weights,
         'num_threads': arguments.threads,
+        'tensorrt': tensorrt_words(arguments),
     }
+
+
+def tensorrt_words(arguments: argparse.Namespace) -> str:
+    """Read the options of TensorRT builds.
+
+    Raises:
+        EngineError: If one is unknown or its value not allowed.
+    """
+    words = ' '.join(arguments.tensorrt)
+    gpu_options(words)
+    return words
 
 
 def check_engine(name: str, *, also: str = 'auto') -> str:
@@ -194,6 +214,34 @@ def sgbm_settings(words: Sequence[str]) -> SgbmSettings:
             raise ParameterError(f'sgbm has no setting {name!r}; use one of: {", ".join(known)}')
         values[name] = _sgbm_value(name, text, known[name])
     return SgbmSettings(**values)  # type: ignore[arg-type]
+
+
+def assigned_numbers(
+    words: Sequence[str], defaults: Mapping[str, int | float], *, what: str
+) -> dict[str, int | float]:
+    """Read ``name=value`` words, each of its default's type; an int serves as a float.
+
+    Args:
+        words: What was typed.
+        defaults: Every allowed name and its default.
+        what: What they are settings of, for errors.
+
+    Raises:
+        ParameterError: If a name is unknown or a value is not a number of its type.
+    """
+    values: dict[str, int | float] = {}
+    for word in words:
+        name, text = split_assignment(word)
+        if name not in defaults:
+            known = ', '.join(defaults)
+            raise ParameterError(f'{what} has no setting {name!r}; use one of: {known}')
+        kind, value = type(defaults[name]), scalar(text)
+        if isinstance(value, (bool, str)) or (kind is int and not isinstance(value, int)):
+            raise ParameterError(
+                f'{what} {name} must be {kind.__name__}, got {text!r}; correct it'
+            )
+        values[name] = kind(value)
+    return values
 
 
 def split_assignment(word: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from depth_ros.errors import CalibrationError, InputError
 SUMMARY = 'summary.json'
 ItemT = TypeVar('ItemT', bound=Item)
 ProcessorT = TypeVar('ProcessorT', bound='Closable')
+RunnerT = TypeVar('RunnerT', bound='BatchRunner')
 
 
 @dataclass(slots=True, eq=False)
@@ -49,37 +50,41 @@ class Tally:
 
 
 class Closable(Protocol):
-    """What ``OpenedLater`` closes."""
+    """What a runner closes."""
 
     def close(self) -> None:
         """Release engines."""
 
 
-class OpenedLater(Generic[ProcessorT]):
-    """A processor that is opened when it is first needed.
+class BatchRunner(Generic[ProcessorT]):
+    """Base of what runs the inputs of a batch; the engine is opened when the first needs it.
 
     Attributes:
         opening_s: Wall time of opening it; 0 before.
     """
 
     def __init__(self, open_processor: Callable[[], ProcessorT]) -> None:
-        """Remember how to open it."""
+        """Remember how to open the processor."""
         self.opening_s = 0.0
         self._open = open_processor
-        self._processor: ProcessorT | None = None
+        self._opened: ProcessorT | None = None
 
-    def get(self) -> ProcessorT:
-        """Give it, opening it if need be."""
-        if self._processor is None:
+    def __enter__(self: RunnerT) -> RunnerT:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the engine, if one was opened."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _processor(self) -> ProcessorT:
+        """Give the processor, opening it if need be."""
+        if self._opened is None:
             start = time.perf_counter()
-            self._processor = self._open()
+            self._opened = self._open()
             self.opening_s = time.perf_counter() - start
-        return self._processor
-
-    def close(self) -> None:
-        """Close it, if it was opened."""
-        if self._processor is not None:
-            self._processor.close()
+        return self._opened
 
 
 def run_all(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from depth_ros.cli.arguments import add_engine_arguments, check_engine
+from depth_ros.cli.arguments import add_engine_arguments, check_engine, tensorrt_words
 from depth_ros.cli.build import parse_options
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.tables import text_table
@@ -137,6 +137,7 @@ def _open_all(
                 runtime=runtime,
                 precision=precision,
                 num_threads=arguments.threads,
+                tensorrt=tensorrt_words(arguments),
                 ungated=True,  # the table shows the difference from the first engine
                 progress=progress,
             )

@@ -14,6 +14,7 @@ from depth_ros.cli.arguments import (
     check_engine,
     scalar,
     split_assignment,
+    tensorrt_words,
 )
 from depth_ros.cli.build_progress import interruptible, watched
 from depth_ros.cli.progress import Progress
@@ -22,7 +23,6 @@ from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
-from depth_ros.engines.gpu_options import OPTION_NAMES, gpu_options
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.engines.torch_build import DEVICES
 from depth_ros.errors import ParameterError
@@ -56,13 +56,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help='f32 (default), bf16 or f16; less than f32 must pass the accuracy gate',
     )
     parser.add_argument(
-        '--tensorrt',
-        action='append',
-        default=[],
-        metavar='NAME=VALUE',
-        help=f'option of TensorRT builds, repeatable: {", ".join(OPTION_NAMES)}; see engines.md',
-    )
-    parser.add_argument(
         '-o', '--output', type=Path, help='also copy the exports there, to carry them to a robot'
     )
     parser.set_defaults(run=run)
@@ -72,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export, build and say where everything is."""
     if arguments.engine != EXPORT_ONLY:
         check_engine(arguments.engine)
-    gpu_options(' '.join(arguments.tensorrt))
+    tensorrt_words(arguments)
     # Every mistake in the words is told before the first long build begins.
     plans = [plan_of(name, arguments) for name in arguments.recipes]
     cache = EngineCache()
@@ -132,7 +125,7 @@ def build(
             runtime=arguments.engine,
             precision=arguments.precision,
             num_threads=arguments.threads,
-            tensorrt=' '.join(arguments.tensorrt),
+            tensorrt=tensorrt_words(arguments),
             cache=cache,
             progress=progress,
         )

@@ -58,6 +58,10 @@ COMMANDS: dict[str, Command] = {
     'train': Command(
         module='depth_ros.cli.train', summary="train one of this project's own networks"
     ),
+    'finetune': Command(
+        module='depth_ros.cli.finetune',
+        summary='teach a network your own rig from a recording, or take that back',
+    ),
     'evaluate': Command(
         module='depth_ros.cli.evaluate', summary='measure trained weights on pairs with truth'
     ),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 
+from depth_ros.cli.batch import BatchRunner
 from depth_ros.cli.multiview_outputs import MapFolder
 from depth_ros.cli.multiview_plan import NUM_NEIGHBOURS, FolderPlan, PlannedSet
 from depth_ros.cli.outputs import Record
@@ -35,8 +36,8 @@ class Tally:
     seconds: float = 0.0
 
 
-class ReferenceRunner:
-    """Runs references; the engines are opened when the first one needs them."""
+class ReferenceRunner(BatchRunner[MultiViewProcessor]):
+    """Runs references."""
 
     def __init__(
         self,
@@ -47,21 +48,10 @@ class ReferenceRunner:
         open_processor: OpenMultiView,
     ) -> None:
         """Remember what to run with."""
+        super().__init__(lambda: open_processor(settings, progress=progress))
         self.progress = progress
         self.maps = maps
-        self._settings = settings
-        self._open = open_processor
-        self._processor: MultiViewProcessor | None = None
         self._rectifiers: dict[bytes, MonoRectifier] = {}
-
-    def __enter__(self) -> ReferenceRunner:
-        """Give itself."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close the engines, if they were opened."""
-        if self._processor is not None:
-            self._processor.close()
 
     def found(self, planned: PlannedSet) -> tuple[Record, DepthView] | None:
         """Give what an earlier run left of a reference, None if it must be computed."""
@@ -89,12 +79,11 @@ class ReferenceRunner:
         Raises:
             InputError: If its views cannot be used.
         """
-        if self._processor is None:
-            self._processor = self._open(self._settings, progress=self.progress)
-        output = self._processor.process(planned.views.frame(planned.depth_range_m))
+        processor = self._processor()
+        output = processor.process(planned.views.frame(planned.depth_range_m))
         view = depth_view(output, planned.views.reference.world_from_camera)
         near, far = planned.depth_range_m
-        ran_by = self._processor.identity
+        ran_by = processor.identity
         title = (
             f'{planned.views.reference.name} with {len(planned.views.sources)} sources | '
             f'{ran_by.model} {ran_by.size} {ran_by.precision} on {ran_by.engine} | '

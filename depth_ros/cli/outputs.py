@@ -22,6 +22,7 @@ from depth_ros.whole_file import whole_file
 MILLIMETRES_MAX = 65535
 OutputT = TypeVar('OutputT')
 Record = dict[str, object]
+Write = Callable[[Path, OutputT, str], 'bool | None']
 
 
 class Item(Protocol):
@@ -47,7 +48,7 @@ class OutputKind(Generic[OutputT]):
     """
 
     suffix: str
-    write: Callable[[Path, OutputT, str], bool | None]
+    write: Write[OutputT]
     summary: str
 
 
@@ -77,12 +78,44 @@ def metric_depth(output: StereoOutput) -> DepthResult:
     return output.depth
 
 
-def _write_depth(path: Path, output: StereoOutput, title: str) -> None:
-    np.save(path, metric_depth(output).depth)
+def metric_kinds(
+    depth_of: Callable[[OutputT], DepthResult | None], rgb_of: Callable[[OutputT], np.ndarray]
+) -> dict[str, OutputKind[OutputT]]:
+    """Give the files that any task writes of metric depth: ``depth``, ``png`` and ``cloud``.
 
+    Args:
+        depth_of: Metric depth of an output, None where its scale is not known.
+        rgb_of: ``(H, W, 3)`` uint8 colours of the same pixels.
+    """
 
-def _write_depth_png(path: Path, output: StereoOutput, title: str) -> None:
-    write_millimetres(path, metric_depth(output).depth)
+    def write_if_known(write: Callable[[Path, DepthResult, OutputT], None]) -> Write[OutputT]:
+        def write_known(path: Path, output: OutputT, title: str) -> bool:
+            depth = depth_of(output)
+            if depth is not None:
+                write(path, depth, output)
+            return depth is not None
+
+        return write_known
+
+    return {
+        'depth': OutputKind(
+            suffix='_depth.npy',
+            write=write_if_known(lambda path, depth, output: np.save(path, depth.depth)),
+            summary='float32 metres; NaN unknown, +Inf beyond range, -Inf too close',
+        ),
+        'png': OutputKind(
+            suffix='_depth_mm.png',
+            write=write_if_known(lambda path, depth, output: write_millimetres(path, depth.depth)),
+            summary='16-bit millimetres; 0 unknown',
+        ),
+        'cloud': OutputKind(
+            suffix='_cloud.ply',
+            write=write_if_known(
+                lambda path, depth, output: write_depth_cloud(path, depth, rgb_of(output))
+            ),
+            summary='coloured points, metres, optical frame',
+        ),
+    }
 
 
 def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
@@ -99,28 +132,17 @@ def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
     write_picture(path, panel)
 
 
-def _write_cloud(path: Path, output: StereoOutput, title: str) -> None:
-    write_depth_cloud(path, metric_depth(output), output.rectified.left)
-
-
+_METRIC = metric_kinds(metric_depth, lambda output: output.rectified.left)
 KINDS: dict[str, OutputKind[StereoOutput]] = {
-    'depth': OutputKind(
-        suffix='_depth.npy',
-        write=_write_depth,
-        summary='float32 metres; NaN unknown, +Inf beyond range, -Inf too close',
-    ),
-    'png': OutputKind(
-        suffix='_depth_mm.png', write=_write_depth_png, summary='16-bit millimetres; 0 unknown'
-    ),
+    'depth': _METRIC['depth'],
+    'png': _METRIC['png'],
     'disparity': OutputKind(
         suffix='_disparity.npy', write=_write_disparity, summary='float32 pixels; NaN unknown'
     ),
     'picture': OutputKind(
         suffix='_picture.png', write=_write_picture, summary='left, disparity and depth'
     ),
-    'cloud': OutputKind(
-        suffix='_cloud.ply', write=_write_cloud, summary='coloured points, metres, optical frame'
-    ),
+    'cloud': _METRIC['cloud'],
 }
 """Every output file of a pair by name."""
 

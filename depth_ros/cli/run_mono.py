@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,12 @@ import numpy as np
 from depth_ros.cli.arguments import (
     add_engine_arguments,
     add_runtime_arguments,
+    assigned_numbers,
     engine_choice,
-    scalar,
-    split_assignment,
 )
 from depth_ros.cli.batch import (
     SUMMARY,
-    OpenedLater,
+    BatchRunner,
     Tally,
     batch_summary,
     identity_of_files,
@@ -39,7 +38,7 @@ from depth_ros.cli.outputs import OutputFolder, Record, parse_kinds, run_facts, 
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.models.base import MODELS, Task
-from depth_ros.mono import PATHS, MonoOutput, MonoSettings, open_mono
+from depth_ros.mono import PATHS, MonoOutput, MonoProcessor, MonoSettings, open_mono
 from depth_ros.scale import ScaleMode, ScaleSettings
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
@@ -116,24 +115,16 @@ def run_mono(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if tally.refused else 0
 
 
-class ImageRunner:
+class ImageRunner(BatchRunner[MonoProcessor]):
     """Runs images; the engine is opened when the first one needs it."""
 
     def __init__(
         self, settings: MonoSettings, folder: OutputFolder[MonoOutput], progress: Progress
     ) -> None:
         """Remember what to run with."""
+        super().__init__(lambda: open_mono(settings, progress=progress))
         self.folder = folder
         self._settings = settings
-        self._processor = OpenedLater(lambda: open_mono(settings, progress=progress))
-
-    def __enter__(self) -> ImageRunner:
-        """Give itself."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close the engine, if one was opened."""
-        self._processor.close()
 
     def run(self, item: MonoItem) -> Record:
         """Read, compute and write one image.
@@ -143,7 +134,7 @@ class ImageRunner:
         """
         frame = item.frame()
         reference = item.reference(frame.camera)
-        processor = self._processor.get()
+        processor = self._processor()
         output = processor.process(frame, reference=reference)
         height, width = output.frame.image.shape[:2]
         title = f'{item.name} | {processor.describe()} | image {width}x{height} | {_scale(output)}'
@@ -167,7 +158,7 @@ class ImageRunner:
             'calibration': source.describe(),
             'scale_mode': self._settings.scale.mode.value,
             'is_untrained': any(record['is_untrained'] for record in tally.records),
-            **batch_summary(tally, opening_s=self._processor.opening_s),
+            **batch_summary(tally, opening_s=self.opening_s),
             'images': [{key: record[key] for key in IMAGE_KEYS} for record in tally.records],
         }
 
@@ -201,17 +192,9 @@ def _scale_settings(arguments: argparse.Namespace) -> ScaleSettings:
         raise ParameterError(
             '--scale-mode reference_depth and --reference FILE|FOLDER belong together; give both'
         )
-    defaults = ScaleSettings()
-    known = [entry.name for entry in fields(ScaleSettings) if entry.name != 'mode']
-    values: dict[str, object] = {}
-    for word in arguments.scale:
-        name, text = split_assignment(word)
-        if name not in known:
-            raise ParameterError(f'scale has no setting {name!r}; use one of: {", ".join(known)}')
-        kind, value = type(getattr(defaults, name)), scalar(text)
-        if isinstance(value, (bool, str)) or (kind is int and not isinstance(value, int)):
-            raise ParameterError(f'scale {name} must be {kind.__name__}, got {text!r}; correct it')
-        values[name] = kind(value)
+    defaults = asdict(ScaleSettings())
+    del defaults['mode']
+    values = assigned_numbers(arguments.scale, defaults, what='scale')
     settings = ScaleSettings(mode=mode, **values)  # type: ignore[arg-type]
     settings.check()
     return settings

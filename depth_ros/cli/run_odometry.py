@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,9 @@ import numpy as np
 from depth_ros.cli.arguments import (
     add_engine_arguments,
     add_runtime_arguments,
+    assigned_numbers,
     engine_choice,
-    scalar,
-    split_assignment,
+    tensorrt_words,
 )
 from depth_ros.cli.batch import warn
 from depth_ros.cli.command_parser import EXIT_FAILED
@@ -28,7 +28,7 @@ from depth_ros.cli.odometry_inputs import (
 from depth_ros.cli.outputs import Record, write_json
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.versions import installed_versions
-from depth_ros.errors import InputError, ParameterError
+from depth_ros.errors import InputError
 from depth_ros.matching import MatchSettings
 from depth_ros.odometry.processor import OdometryProcessor, OdometrySettings, open_odometry
 from depth_ros.odometry.settings import Frontend, Source, TrackingSettings
@@ -132,7 +132,11 @@ def odometry_settings(
         source=source,
         frontend=Frontend(arguments.frontend),
         matching=MatchSettings(variant=arguments.variant, **engine_choice(arguments)),
-        stereo=StereoSettings(model=arguments.stereo_model, num_threads=arguments.threads),
+        stereo=StereoSettings(
+            model=arguments.stereo_model,
+            num_threads=arguments.threads,
+            tensorrt=tensorrt_words(arguments),
+        ),
         tracking=tracking,
     )
 
@@ -143,19 +147,7 @@ def tracking_settings(words: list[str]) -> TrackingSettings:
     Raises:
         ParameterError: If a name is unknown or a value is not allowed.
     """
-    defaults = TrackingSettings()
-    known = {entry.name: type(getattr(defaults, entry.name)) for entry in fields(defaults)}
-    values: dict[str, object] = {}
-    for word in words:
-        name, text = split_assignment(word)
-        if name not in known:
-            raise ParameterError(
-                f'tracking has no setting {name!r}; use one of: {", ".join(known)}'
-            )
-        value, kind = scalar(text), known[name]
-        if isinstance(value, (bool, str)) or (kind is int and not isinstance(value, int)):
-            raise ParameterError(f'{name} must be {kind.__name__}, got {text!r}; correct it')
-        values[name] = kind(value)
+    values = assigned_numbers(words, asdict(TrackingSettings()), what='tracking')
     return TrackingSettings(**values)  # type: ignore[arg-type]
 
 

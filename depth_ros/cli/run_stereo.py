@@ -14,7 +14,7 @@ from depth_ros.cli.arguments import (
 )
 from depth_ros.cli.batch import (
     SUMMARY,
-    OpenedLater,
+    BatchRunner,
     Tally,
     batch_summary,
     identity_of_files,
@@ -34,7 +34,7 @@ from depth_ros.cli.outputs import (
 )
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
-from depth_ros.stereo import StereoOutput, StereoSettings, Wanted, open_stereo
+from depth_ros.stereo import StereoOutput, StereoProcessor, StereoSettings, Wanted, open_stereo
 
 PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
 
@@ -95,7 +95,7 @@ def run_stereo(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if tally.refused else 0
 
 
-class PairRunner:
+class PairRunner(BatchRunner[StereoProcessor]):
     """Runs pairs; the engine is opened when the first pair needs it."""
 
     def __init__(
@@ -105,17 +105,9 @@ class PairRunner:
         progress: Progress,
     ) -> None:
         """Remember what to run with."""
+        super().__init__(lambda: open_stereo(settings, progress=progress))
         self._folder = folder
         self._settings = settings
-        self._processor = OpenedLater(lambda: open_stereo(settings, progress=progress))
-
-    def __enter__(self) -> PairRunner:
-        """Give itself."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close the engine, if one was opened."""
-        self._processor.close()
 
     def run(self, pair: PairItem) -> Record:
         """Read, match and write one pair.
@@ -124,7 +116,7 @@ class PairRunner:
             InputError: If its images or the calibration cannot be used.
         """
         frame = pair.frame()
-        processor = self._processor.get()
+        processor = self._processor()
         output = processor.process(frame, wanted=Wanted(depth=True))
         height, width = output.rectified.left.shape[:2]
         title = (
@@ -147,7 +139,7 @@ class PairRunner:
             'precision': self._settings.precision,
             'size': '',
             'calibration': source.describe(),
-            **batch_summary(tally, opening_s=self._processor.opening_s),
+            **batch_summary(tally, opening_s=self.opening_s),
             'unpaired_left': source.num_unpaired_left(),
             'pairs': [{key: record[key] for key in PAIR_KEYS} for record in tally.records],
         }

@@ -72,6 +72,11 @@ def add_pair_inputs(parser: argparse.ArgumentParser) -> None:
     """Add what ``open_pairs`` reads, the calibration's arguments left out."""
     parser.add_argument('left', type=Path, metavar='LEFT|BAG')
     parser.add_argument('right', type=Path, nargs='?', metavar='RIGHT')
+    add_bag_arguments(parser)
+
+
+def add_bag_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the topics of a rig in a bag and how its images are paired; give their group."""
     bag = parser.add_argument_group('bag')
     for name in _BAG_TOPICS:
         option = f'--{name.replace("_", "-")}'
@@ -83,6 +88,7 @@ def add_pair_inputs(parser: argparse.ArgumentParser) -> None:
         metavar='S',
         help='pair images this far apart; default 0, equal stamps',
     )
+    return bag
 
 
 _BAG_TOPICS = ('left_topic', 'right_topic', 'left_info_topic', 'right_info_topic')

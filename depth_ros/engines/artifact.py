@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.engines.golden import Tolerance, digest_tensors, golden_inputs
-from depth_ros.errors import ArtifactError
+from depth_ros.errors import ArtifactError, EngineError
 from depth_ros.tensors import TensorSpec
 
 SCHEMA = 1
@@ -141,6 +141,18 @@ class Artifact:
         """Name for logs and diagnostics; says so when the weights are made up."""
         weights = self.manifest.weights
         return f'{self.onnx.stem} [{weights.source}]' if weights.is_synthetic else self.onnx.stem
+
+    def expect_ports(self, found: object, expected: object) -> None:
+        """Compare what a runtime made of the graph's inputs or outputs with the manifest.
+
+        Raises:
+            EngineError: If they differ.
+        """
+        if found != expected:
+            raise EngineError(
+                f'{self.onnx} has {found} where its manifest says {expected}; make it again '
+                f'with: {self.manifest.command}'
+            )
 
     def golden(self) -> Golden:
         """Read the golden outputs and make the inputs.

@@ -26,10 +26,11 @@ from depth_ros.engines.exports import (
     plan_exports,
 )
 from depth_ros.engines.gate import (
-    FULL_PRECISION,
+    Feeds,
     GateReference,
     Subject,
     expect_decidable,
+    feeds_maker,
     gate_key,
     reference_outputs,
     run_gate,
@@ -37,7 +38,12 @@ from depth_ros.engines.gate import (
 from depth_ros.engines.gate_measures import Measure
 from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
 from depth_ros.engines.gpu_options import GpuOptions, gpu_options
-from depth_ros.engines.recipe import Recipe, load_recipe, recipe_names
+from depth_ros.engines.recipe import (
+    FULL_PRECISION,
+    Recipe,
+    load_recipe,
+    recipe_names,
+)
 from depth_ros.engines.runtime import (
     AUTO_ORDER,
     RUNTIMES,
@@ -69,6 +75,7 @@ class _Order:
     progress: Progress
     gate: Measure | None = None
     is_gated: bool = False
+    gate_inputs: Feeds | None = None
 
     @property
     def label(self) -> str:
@@ -94,6 +101,8 @@ def open_engine(
     num_threads: int = 0,
     tolerance: Tolerances | Tolerance | None = None,
     gate: Measure | None = None,
+    gate_inputs: Feeds | None = None,
+    low_products: bool = False,
     ungated: bool = False,
     gpu: GpuOptions | None = None,
     network: Callable[[], object] | None = None,
@@ -110,6 +119,9 @@ def open_engine(
         num_threads: CPU threads, 0 lets the runtime choose.
         tolerance: Limits by output, or for all outputs; None takes the manifest's.
         gate: What reduced precision may change; None takes that of the installed recipe.
+        gate_inputs: Makes the gate's inputs where the graph takes no images.
+        low_products: Run products with weights, too, in reduced precision where the runtime
+            leaves the choice.
         ungated: Open reduced precision without the gate: for benchmarks and tests only, where
             weights may be made up. It never shares a cached engine with a gated one.
         gpu: Options of TensorRT engines; None takes those of the environment.
@@ -131,6 +143,7 @@ def open_engine(
         settings=replace(
             _settings(precision, num_threads),
             gpu=gpu,
+            low_products=low_products,
             network=network,
             cache_root=cache.root,
             progress=progress,
@@ -140,6 +153,7 @@ def open_engine(
         progress=progress,
         gate=gate if is_gated else None,
         is_gated=is_gated,
+        gate_inputs=gate_inputs,
     )
     if is_gated:
         untrained = artifact.manifest.weights.is_synthetic
@@ -222,15 +236,18 @@ def open_graphs(
         expect_gates(plan, precision)
     cache = cache or EngineCache()
     with ExitStack() as stack:
-        engines = {}
+        engines: dict[str, Engine] = {}
         for graph, path in obtain_exports(plan, cache, progress=progress).items():
+            told = plan.recipe.graph(graph)
             engines[graph] = open_engine(
                 path,
                 runtime=runtime,
-                precision=precision,
+                precision=told.precision(precision),
                 num_threads=num_threads,
                 tolerance=tolerance,
-                gate=plan.recipe.graph(graph).gate,
+                gate=told.gate,
+                gate_inputs=feeds_maker(told, engines),
+                low_products=told.low_products,
                 ungated=ungated,
                 gpu=gpu,
                 network=partial(make_network, plan, graph) if plan.weights else None,
@@ -251,6 +268,8 @@ def expect_gates(plan: ExportPlan, precision: str) -> None:
     if precision == FULL_PRECISION:
         return
     for graph, stem in plan.stems.items():
+        if plan.recipe.graph(graph).is_geometry:
+            continue
         name = f'{stem} [{plan.weights}]' if plan.is_synthetic else stem
         subject = Subject(name=name, is_untrained=plan.is_synthetic)
         expect_decidable(subject, plan.recipe.graph(graph).gate, precision)
@@ -333,7 +352,9 @@ def _gate_reference(name: str, order: _Order) -> GateReference:
             continue
         with engine:
             order.progress(f'run gate images of {artifact.name} in float32', None)
-            return reference_outputs(artifact.name, engine, order.gate, precision)
+            return reference_outputs(
+                artifact.name, engine, order.gate, precision, make_feeds=order.gate_inputs
+            )
     raise EngineError(
         f'the accuracy gate of {order.label} needs a float32 engine and none can be opened: '
         f'{"; ".join(reasons)}'

@@ -54,11 +54,6 @@ class GraphedStep:
             self.close()
             raise
 
-    @property
-    def is_graphed(self) -> bool:
-        """Whether frames are replayed graphs instead of single calls."""
-        return bool(self._graphs)
-
     def record(self, *, is_capturable: Callable[[int], bool]) -> None:
         """Run once as it is, then record one graph a set of host buffers.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import weakref
-from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -160,11 +159,6 @@ def expect_device() -> None:
 def num_bytes(spec: TensorSpec) -> int:
     """Size of a tensor in memory."""
     return int(np.prod(spec.shape, dtype=np.int64)) * np.dtype(spec.dtype).itemsize
-
-
-def total_bytes(specs: Sequence[TensorSpec]) -> int:
-    """Size of several tensors."""
-    return sum(num_bytes(spec) for spec in specs)
 
 
 def _lost_error(reason: str) -> DeviceLostError:

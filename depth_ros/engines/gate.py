@@ -13,19 +13,23 @@ matches) the gate is undecidable, and what is undecidable is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
 
 from depth_ros.engines.base import Engine
-from depth_ros.engines.gate_images import gate_feeds
+from depth_ros.engines.gate_images import GATE_SCENES, gate_feeds
 from depth_ros.engines.gate_measures import Figure, Measure
+from depth_ros.engines.recipe import Graph
 from depth_ros.errors import ArtifactError
-from depth_ros.tensors import Tensors
+from depth_ros.tensors import Tensors, TensorSpec
 
-VERSION = 1
+VERSION = 2
 """Part of the cache key: raise it when images or measures change, and every gate runs again."""
 
-FULL_PRECISION = 'f32'
+Feeds = Callable[[Sequence[TensorSpec]], Mapping[str, Tensors]]
+"""Makes a graph's inputs by scene, from its specifications."""
 REMEDY = "use precision 'f32'"
 
 
@@ -109,8 +113,27 @@ def expect_decidable(subject: Subject, measure: Measure | None, precision: str) 
         )
 
 
+def feeds_maker(graph: Graph, before: Mapping[str, Engine]) -> Feeds | None:
+    """Give what makes the gate's inputs of a graph that takes no images; else None.
+
+    Args:
+        graph: Of the recipe.
+        before: The graphs opened before it.
+    """
+    if not graph.gate_inputs:
+        return None
+    make = import_module(graph.gate_inputs).gate_feeds
+    feeds: Feeds = partial(make, engines=dict(before), scenes=GATE_SCENES)
+    return feeds
+
+
 def reference_outputs(
-    name: str, engine: Engine, measure: Measure, precision: str
+    name: str,
+    engine: Engine,
+    measure: Measure,
+    precision: str,
+    *,
+    make_feeds: Feeds | None = None,
 ) -> GateReference:
     """Run a float32 engine on the gate images.
 
@@ -119,11 +142,12 @@ def reference_outputs(
         engine: Computes in float32.
         measure: What will be compared.
         precision: What is going to be compared with it, for messages.
+        make_feeds: Where the graph takes no images; None gives it the gate images.
 
     Raises:
         ArtifactError: If its outputs leave the gate undecidable; gives the figures.
     """
-    feeds = gate_feeds(engine.inputs)
+    feeds = (make_feeds or gate_feeds)(engine.inputs)
     outputs: dict[str, Tensors] = {}
     for scene, tensors in feeds.items():
         given = engine.infer(tensors)

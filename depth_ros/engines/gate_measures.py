@@ -105,6 +105,8 @@ class StereoMeasure:
 class DepthMeasure:
     """Depth in any unit, ``1 / (offset + factor * output)``.
 
+    Of an output that is depth itself the relative change is the same.
+
     Attributes:
         abs_rel_change: Limit of the mean relative distance from float32's depth.
         offset: See above.
@@ -246,6 +248,7 @@ def _read_depth(part: Section) -> Measure:
     factor = part.optional_number('factor')
     return DepthMeasure(
         abs_rel_change=part.number('abs_rel_change'),
+        output=part.optional_text('output') or 'disparity',
         offset=part.optional_number('offset') or 0.0,
         factor=1.0 if factor is None else factor,
     )

@@ -10,8 +10,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.base import EngineInfo
-from depth_ros.engines.cpu import cpu_identity, default_threads
+from depth_ros.engines.cpu_runtime import CpuRuntime, num_threads
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
@@ -28,12 +27,12 @@ _ERRORS = (
 _SEVERITY_ERROR = 3
 
 
-class OnnxRuntimeRuntime:
+class OnnxRuntimeRuntime(CpuRuntime):
     """ONNX Runtime as the builder sees it. Nothing is kept: sessions load from the ONNX file."""
 
     def __init__(self) -> None:
         """Ask the library for its version."""
-        self.version: str = ort.__version__
+        super().__init__('onnxruntime', ort.__version__)
 
     def refusal(self, settings: BuildSettings) -> str:
         """Only float32: its CPU kernels have no bf16 arithmetic."""
@@ -44,13 +43,9 @@ class OnnxRuntimeRuntime:
             )
         return ''
 
-    def device(self) -> str:
-        """CPU model and flags."""
-        return cpu_identity()
-
     def options(self, settings: BuildSettings) -> Mapping[str, str]:
         """Threads."""
-        return {'num_threads': str(_threads(settings))}
+        return {'num_threads': str(num_threads(settings))}
 
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Open a session; same as ``load``."""
@@ -69,19 +64,8 @@ class OnnxRuntimeRuntime:
             ) from error
         _expect_nodes(session.get_inputs(), artifact.manifest.inputs, artifact)
         _expect_nodes(session.get_outputs(), artifact.manifest.outputs, artifact)
-        return SessionEngine(
-            info=EngineInfo(
-                runtime='onnxruntime',
-                version=self.version,
-                precision='f32',
-                device='cpu',
-                graph=artifact.name,
-                num_threads=_threads(settings),
-            ),
-            inputs=artifact.manifest.inputs,
-            outputs=artifact.manifest.outputs,
-            session=_OnnxRuntimeSession(session),
-        )
+        opened = _OnnxRuntimeSession(session)
+        return self._engine(artifact, settings, opened, precision='f32')
 
 
 class _OnnxRuntimeSession:
@@ -114,16 +98,12 @@ class _OnnxRuntimeSession:
 
 def _session_options(settings: BuildSettings) -> ort.SessionOptions:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = _threads(settings)
+    options.intra_op_num_threads = num_threads(settings)
     options.inter_op_num_threads = 1
     options.log_severity_level = _SEVERITY_ERROR
     # Spinning threads take the cores from the rest of the robot between frames.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return options
-
-
-def _threads(settings: BuildSettings) -> int:
-    return settings.num_threads or default_threads()
 
 
 def _expect_nodes(
@@ -132,11 +112,7 @@ def _expect_nodes(
     """Compare the graph's inputs or outputs with the manifest."""
     found = {node.name: (tuple(node.shape), node.type) for node in nodes}
     expected = {spec.name: (spec.shape, _type_name(spec.dtype)) for spec in specs}
-    if found != expected:
-        raise EngineError(
-            f'{artifact.onnx} has {found} where its manifest says {expected}; make it again '
-            f'with: {artifact.manifest.command}'
-        )
+    artifact.expect_ports(found, expected)
 
 
 def _type_name(dtype: str) -> str:

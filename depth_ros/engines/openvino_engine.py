@@ -15,9 +15,9 @@ import numpy as np
 import openvino as ov
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.base import EngineInfo
-from depth_ros.engines.cpu import cpu_flags, cpu_identity, default_threads
-from depth_ros.engines.openvino_precision import LOW, keep_float32
+from depth_ros.engines.cpu import cpu_flags
+from depth_ros.engines.cpu_runtime import CpuRuntime, num_threads
+from depth_ros.engines.openvino_precision import LOW, PRODUCT, keep_float32
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.engines.signal_stack import kept_signal_stack
@@ -32,12 +32,12 @@ BF16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
 """CPUs with one of these calculate in bf16."""
 
 
-class OpenVinoRuntime:
+class OpenVinoRuntime(CpuRuntime):
     """OpenVINO as the builder sees it."""
 
     def __init__(self) -> None:
         """Ask the library for its version."""
-        self.version: str = ov.__version__
+        super().__init__('openvino', ov.__version__)
 
     def refusal(self, settings: BuildSettings) -> str:
         """bf16 only on CPUs that calculate in it: elsewhere it is converted and gains nothing."""
@@ -50,16 +50,13 @@ class OpenVinoRuntime:
             )
         return ''
 
-    def device(self) -> str:
-        """CPU model and flags."""
-        return cpu_identity()
-
     def options(self, settings: BuildSettings) -> Mapping[str, str]:
         """Threads are compiled in, and which operations keep float32."""
-        options = {'num_threads': str(_threads(settings))}
-        return (
-            options if settings.precision == 'f32' else {**options, 'low': ' '.join(sorted(LOW))}
-        )
+        options = {'num_threads': str(num_threads(settings))}
+        if settings.precision == 'f32':
+            return options
+        low = {*LOW, PRODUCT} if settings.low_products else LOW
+        return {**options, 'low': ' '.join(sorted(low))}
 
     @kept_signal_stack()
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
@@ -91,19 +88,8 @@ class OpenVinoRuntime:
                 f'it, the next start builds it again: rm -r {str(folder)!r}'
             ) from error
         executed = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
-        return SessionEngine(
-            info=EngineInfo(
-                runtime='openvino',
-                version=self.version,
-                precision=_expect_precision(executed, settings.precision),
-                device='cpu',
-                graph=artifact.name,
-                num_threads=_threads(settings),
-            ),
-            inputs=artifact.manifest.inputs,
-            outputs=artifact.manifest.outputs,
-            session=session,
-        )
+        precision = _expect_precision(executed, settings.precision)
+        return self._engine(artifact, settings, session, precision=precision)
 
 
 class _OpenVinoSession:
@@ -145,7 +131,7 @@ def _read(core: ov.Core, onnx: Path, settings: BuildSettings, folder: Path) -> o
     with tempfile.TemporaryDirectory(dir=folder) as draft:
         xml = Path(draft) / 'model.xml'
         ov.save_model(model, xml, compress_to_fp16=False)
-        keep_float32(xml)
+        keep_float32(xml, low_products=settings.low_products)
         # The weights are mapped from the file, which outlives its name.
         return core.read_model(xml)
 
@@ -154,13 +140,9 @@ def _config(settings: BuildSettings) -> dict[str, str]:
     return {
         'PERFORMANCE_HINT': 'LATENCY',
         'NUM_STREAMS': '1',
-        'INFERENCE_NUM_THREADS': str(_threads(settings)),
+        'INFERENCE_NUM_THREADS': str(num_threads(settings)),
         'INFERENCE_PRECISION_HINT': _PRECISIONS[settings.precision],
     }
-
-
-def _threads(settings: BuildSettings) -> int:
-    return settings.num_threads or default_threads()
 
 
 def _expect_precision(executed: str, asked: str) -> str:
@@ -184,11 +166,7 @@ def _expect_ports(
         for port in ports
     }
     expected = {spec.name: (spec.shape, np.dtype(spec.dtype)) for spec in specs}
-    if found != expected:
-        raise EngineError(
-            f'{artifact.onnx} has {found} where its manifest says {expected}; make it again '
-            f'with: {artifact.manifest.command}'
-        )
+    artifact.expect_ports(found, expected)
 
 
 def _brief(error: Exception) -> str:

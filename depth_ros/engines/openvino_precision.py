@@ -9,6 +9,7 @@ from the compiled graph, by ``benchmarks/openvino_precision.py``.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
@@ -17,37 +18,53 @@ LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
 ACTIVATIONS = frozenset({'ReLU', 'PReLU', 'Elu', 'Sigmoid', 'Tanh', 'Gelu', 'Swish', 'Clamp'})
 """Computed by the convolution before them."""
 
+PRODUCT = 'MatMul'
+"""Low where a graph asks for it, and only if one side is weights."""
+
 _PLAIN = frozenset({'Const', 'Parameter', 'Result'})
 _ATTRIBUTE = {'name': 'precise', 'version': '0'}
 
 
-def keep_float32(xml: Path) -> int:
+def keep_float32(xml: Path, *, low_products: bool = False) -> int:
     """Mark every operation of an IR file but convolutions and their activations.
 
     Args:
         xml: IR file; changed in place.
+        low_products: Leave matrix products with weights unmarked, too.
 
     Returns:
         How many operations were marked.
     """
     tree = ElementTree.parse(xml)
     root = tree.getroot()
-    layers = {layer.get('id'): layer for layer in root.iter('layer')}
+    layers = {layer.get('id', ''): layer for layer in root.iter('layer')}
     kinds = {key: layer.get('type', '') for key, layer in layers.items()}
-    sources = {
-        (edge.get('to-layer'), edge.get('to-port')): edge.get('from-layer')
-        for edge in root.iter('edge')
-    }
+    sources: dict[str, list[str]] = {key: [] for key in layers}
+    for edge in sorted(root.iter('edge'), key=lambda edge: int(edge.get('to-port', '0'))):
+        sources[edge.get('to-layer', '')].append(edge.get('from-layer', ''))
+    low = {key for key, kind in kinds.items() if kind in LOW}
+    if low_products:
+        fixed = _fixed(kinds, sources)
+        low |= {key for key in kinds if kinds[key] == PRODUCT and fixed & set(sources[key])}
     count = 0
     for key, layer in layers.items():
-        first = sources.get((key, '0'))
-        is_fused = kinds[key] in ACTIVATIONS and kinds.get(first, '') in LOW
-        if kinds[key] in LOW | _PLAIN or is_fused:
+        is_fused = kinds[key] in ACTIVATIONS and sources[key][0] in low
+        if key in low or kinds[key] in _PLAIN or is_fused:
             continue
         mark(layer)
         count += 1
     tree.write(xml, encoding='utf-8', xml_declaration=True)
     return count
+
+
+def _fixed(kinds: Mapping[str, str], sources: Mapping[str, Sequence[str]]) -> set[str]:
+    """Give the layers whose values are weights, or made of weights only."""
+    fixed = {key for key, kind in kinds.items() if kind == 'Const'}
+    while True:
+        more = {key for key, before in sources.items() if before and set(before) <= fixed} - fixed
+        if not more:
+            return fixed
+        fixed |= more
 
 
 def mark(layer: ElementTree.Element) -> None:

@@ -23,6 +23,7 @@ from depth_ros.models.base import Task
 from depth_ros.share import share_path, share_roots
 
 FOLDER = 'engines'
+FULL_PRECISION = 'f32'
 _SIZE = re.compile(r'(\d+)x(\d+)')
 
 
@@ -113,6 +114,11 @@ class Graph:
         tolerances: Limits by precision, then by output; the precisions it offers are its keys.
         parts: Parts of the weights it needs, where a checkpoint may lack some.
         gate: What reduced precision may change on the gate images; None refuses it.
+        gate_inputs: Module whose ``gate_feeds`` makes the gate's inputs out of the graphs before
+            this one, where they are no images; empty where they are.
+        is_geometry: Whether it stays in float32, whatever precision the recipe is opened in.
+        low_products: Whether matrix products with weights, too, run in the lower precision where
+            the runtime leaves the choice.
     """
 
     name: str
@@ -120,6 +126,13 @@ class Graph:
     tolerances: Mapping[str, Mapping[str, Tolerance]]
     parts: tuple[str, ...] = ()
     gate: Measure | None = None
+    gate_inputs: str = ''
+    is_geometry: bool = False
+    low_products: bool = False
+
+    def precision(self, asked: str) -> str:
+        """Precision that this graph runs in when the recipe is opened in ``asked``."""
+        return FULL_PRECISION if self.is_geometry else asked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -456,12 +469,20 @@ def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
         precision: {output: _tolerance(limits) for output, limits in part.all_sections()}
         for precision, part in section.sections('tolerances')
     }
-    if 'f32' not in tolerances:
-        section.fail('tolerances', "at least 'f32'", sorted(tolerances))
-    parts = section.optional_texts('parts')
-    gate = read_measure(section.optional_section('gate'))
+    if FULL_PRECISION not in tolerances:
+        section.fail('tolerances', f'at least {FULL_PRECISION!r}', sorted(tolerances))
+    graph = Graph(
+        name=name,
+        options=names,
+        tolerances=tolerances,
+        parts=section.optional_texts('parts'),
+        gate=read_measure(section.optional_section('gate')),
+        gate_inputs=section.optional_text('gate_inputs') or '',
+        is_geometry=section.flag('is_geometry'),
+        low_products=section.flag('low_products'),
+    )
     section.finish()
-    return Graph(name=name, options=names, tolerances=tolerances, parts=parts, gate=gate)
+    return graph
 
 
 def _tolerance(section: Section) -> Tolerance:

@@ -25,6 +25,8 @@ class BuildSettings:
         precision: ``'f32'``, ``'bf16'`` or ``'f16'``.
         num_threads: CPU threads, 0 lets the runtime choose.
         gpu: Options of GPU engines; None takes those of the environment.
+        low_products: Whether products with weights run in the lower precision, too, where the
+            runtime leaves the choice.
         cache_root: Where to keep what helps later builds, beside the engines; None keeps nothing.
         progress: Told a phase and a fraction during a build.
         network: Makes the network itself (an ``Exportable``) where there is a checkpoint.
@@ -33,6 +35,7 @@ class BuildSettings:
     precision: str = 'f32'
     num_threads: int = 0
     gpu: GpuOptions | None = None
+    low_products: bool = False
     cache_root: Path | None = None
     progress: Callable[[str, float | None], None] | None = None
     network: Callable[[], object] | None = None

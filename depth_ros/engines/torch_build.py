@@ -11,13 +11,15 @@ from importlib import import_module
 from depth_ros.engines.base import Engine
 from depth_ros.engines.exports import ExportPlan, is_stereo_trained
 from depth_ros.engines.gate import (
-    FULL_PRECISION,
+    Feeds,
     Subject,
     expect_decidable,
+    feeds_maker,
     reference_outputs,
     run_gate,
 )
 from depth_ros.engines.gate_measures import Measure
+from depth_ros.engines.recipe import FULL_PRECISION
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, WeightsError
 
@@ -74,18 +76,24 @@ def open_torch(
         for graph, stem in plan.stems.items():
             subject = Subject(name=f'{stem}{suffix}', is_untrained=plan.is_synthetic)
             opened = partial(make, graph, subject.name)
-            if precision == FULL_PRECISION or ungated:
-                engines[graph] = opened(precision)
+            told = plan.recipe.graph(graph)
+            lowered = told.precision(precision)
+            if lowered == FULL_PRECISION or ungated:
+                engines[graph] = opened(lowered)
             else:
-                gate = plan.recipe.graph(graph).gate
-                engines[graph] = open_gated(subject, opened, gate, precision)
+                feeds = feeds_maker(told, engines)
+                engines[graph] = open_gated(subject, opened, told.gate, lowered, feeds)
             stack.callback(engines[graph].close)
         stack.pop_all()
     return engines
 
 
 def open_gated(
-    subject: Subject, opened: Callable[[str], Engine], gate: Measure | None, precision: str
+    subject: Subject,
+    opened: Callable[[str], Engine],
+    gate: Measure | None,
+    precision: str,
+    make_feeds: Feeds | None = None,
 ) -> Engine:
     """Open float32 and then the precision asked for, and compare them.
 
@@ -95,7 +103,7 @@ def open_gated(
     expect_decidable(subject, gate, precision)
     assert gate is not None
     with opened(FULL_PRECISION) as plain:
-        reference = reference_outputs(subject.name, plain, gate, precision)
+        reference = reference_outputs(subject.name, plain, gate, precision, make_feeds=make_feeds)
     engine = opened(precision)
     try:
         run_gate(subject.name, engine, gate, reference, precision)

@@ -16,11 +16,10 @@ import numpy as np
 from depth_ros.frames import ImagePair
 from depth_ros.models.monodepth2.model import MotionResult
 from depth_ros.odometry import troubles
+from depth_ros.odometry.frame_tracker import FrameTracker
 from depth_ros.odometry.keyframes import KeyframePolicy
 from depth_ros.odometry.matcher import PairMatcher
-from depth_ros.odometry.motion import image_trouble
 from depth_ros.odometry.settings import TrackingSettings
-from depth_ros.odometry.states import StampGuard, StateMachine
 from depth_ros.odometry.values import (
     Direction,
     MatchCounts,
@@ -156,57 +155,34 @@ class NetworkMotion:
         self._pipeline.close()
 
 
-class DirectionTracker:
+class DirectionTracker(FrameTracker):
     """Gives rotation and direction since a reference frame; one worker thread owns it."""
 
     is_metric = False
 
     def __init__(self, estimator: MotionEstimator, settings: TrackingSettings) -> None:
-        """Start initialising."""
-        self.settings = settings
+        """Take ownership of the estimator."""
+        super().__init__(settings)
         self._estimator = estimator
-        self._states = StateMachine(settings)
-        self._stamps = StampGuard(settings.max_gap_s)
         self._reference: OdometryFrame | None = None
 
     def set_settings(self, settings: TrackingSettings) -> None:
         """Judge by other thresholds from the next frame on."""
-        self.settings = settings
-        self._states.set_settings(settings)
-        self._stamps.max_gap_s = settings.max_gap_s
+        super().set_settings(settings)
         self._estimator.set_settings(settings)
 
-    def process(self, frame: OdometryFrame) -> OdometryOutput:
-        """Relate one frame to the reference; raises as ``OdometryTracker.process``."""
-        step_s = self._stamps.step_s(frame.stamp_ns)
-        if step_s < 0.0:
-            self._forget(troubles.clock(step_s))
-        elif step_s > self.settings.max_gap_s:
-            self._lose(troubles.gap(step_s, self.settings))
-        self._states.num_frames += 1
-        trouble = image_trouble(frame.image, self.settings)
-        if trouble is not None:
-            return self._refused(frame, trouble)
+    def close(self) -> None:
+        """Close the engines."""
+        self._estimator.close()
+
+    def _place(self, frame: OdometryFrame) -> OdometryOutput:
+        """Relate one frame to the reference, or take it as the reference."""
         if self._reference is None:
             self._take_reference(frame)
             if self._states.is_initialising:
                 self._states.waits()
             return self._states.output(frame.stamp_ns, is_keyframe=True)
         return self._follow(frame, self._reference)
-
-    def notice_silence(self, text: str) -> OdometryOutput:
-        """Take note that frames stopped coming; ``text`` says for how long."""
-        self._lose(Trouble(reason=Reason.NO_FRAMES, text=text))
-        return self._states.output(self._stamps.last_ns or 0)
-
-    def reset(self) -> OdometryOutput:
-        """Forget everything; the next good frame is the new reference."""
-        self._forget(troubles.RESET)
-        return self._states.output(self._stamps.last_ns or 0)
-
-    def close(self) -> None:
-        """Close the engines."""
-        self._estimator.close()
 
     def _follow(self, frame: OdometryFrame, reference: OdometryFrame) -> OdometryOutput:
         motion = self._estimator.motion(reference, frame)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.matching import MatchSettings, open_matcher
 from depth_ros.models.monodepth2.model import Monodepth2Pose
 from depth_ros.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
+from depth_ros.odometry.frame_tracker import FrameTracker
 from depth_ros.odometry.settings import Frontend, Source, TrackingSettings
 from depth_ros.odometry.tracker import OdometryTracker
 from depth_ros.odometry.values import OdometryFrame, OdometryOutput
@@ -93,25 +93,6 @@ class OdometrySettings:
         return self.source is not Source.MONO
 
 
-class Tracker(Protocol):
-    """``OdometryTracker`` or ``DirectionTracker``."""
-
-    def set_settings(self, settings: TrackingSettings) -> None:
-        """Judge by other thresholds."""
-
-    def process(self, frame: OdometryFrame) -> OdometryOutput:
-        """Place one frame."""
-
-    def notice_silence(self, text: str) -> OdometryOutput:
-        """Take note that frames stopped coming."""
-
-    def reset(self) -> OdometryOutput:
-        """Forget everything."""
-
-    def close(self) -> None:
-        """Close the engines."""
-
-
 Prepare = Callable[[CameraFrame], OdometryFrame]
 
 
@@ -124,7 +105,7 @@ class OdometryProcessor:
 
     def __init__(
         self,
-        tracker: Tracker,
+        tracker: FrameTracker,
         settings: OdometrySettings,
         *,
         identity: Identity,
@@ -311,7 +292,7 @@ def _is_network(settings: OdometrySettings) -> bool:
 
 def _open_matching(
     settings: OdometrySettings, progress: Progress | None
-) -> tuple[Tracker, Pipeline]:
+) -> tuple[FrameTracker, Pipeline]:
     matching = replace(settings.matching, frontend=settings.frontend.value)
     matcher = open_matcher(matching, progress=progress)
     if settings.is_metric:
@@ -322,7 +303,7 @@ def _open_matching(
 
 def _open_pose_network(
     settings: OdometrySettings, progress: Progress | None
-) -> tuple[Tracker, Pipeline]:
+) -> tuple[FrameTracker, Pipeline]:
     from depth_ros.engines.build import open_graphs
     from depth_ros.engines.recipe import load_recipe
 
@@ -337,6 +318,7 @@ def _open_pose_network(
         runtime=matching.engine,
         precision=matching.precision,
         num_threads=matching.num_threads,
+        tensorrt=matching.tensorrt,
         progress=progress,
     )
     _, height, width, *_ = next(iter(engines.values())).inputs[0].shape

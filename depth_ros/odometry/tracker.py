@@ -13,6 +13,7 @@ import numpy as np
 
 from depth_ros.frames import ImagePair
 from depth_ros.odometry import troubles
+from depth_ros.odometry.frame_tracker import FrameTracker
 from depth_ros.odometry.keyframes import (
     Keyframe,
     KeyframePolicy,
@@ -21,16 +22,14 @@ from depth_ros.odometry.keyframes import (
     usable_depth,
 )
 from depth_ros.odometry.matcher import PairMatcher
-from depth_ros.odometry.motion import image_trouble, motion_trouble
+from depth_ros.odometry.motion import motion_trouble
 from depth_ros.odometry.pose import RelativePose, estimate_pose, lift
 from depth_ros.odometry.settings import TrackingSettings
-from depth_ros.odometry.states import StampGuard, StateMachine
 from depth_ros.odometry.values import (
     MatchCounts,
     OdometryFrame,
     OdometryOutput,
     Pose,
-    Reason,
     Trouble,
 )
 from depth_ros.rigid import (
@@ -116,17 +115,15 @@ class _Known:
         return self.pose.world_from_camera @ rigid(turn, self.speed_m_s * elapsed_s)
 
 
-class OdometryTracker:
+class OdometryTracker(FrameTracker):
     """Places frames; one worker thread owns it."""
 
     is_metric = True
 
     def __init__(self, matcher: PairMatcher, settings: TrackingSettings) -> None:
-        """Start initialising."""
-        self.settings = settings
+        """Take ownership of the matcher."""
+        super().__init__(settings)
         self._matcher = matcher
-        self._states = StateMachine(settings)
-        self._stamps = StampGuard(settings.max_gap_s)
         self._keyframes = KeyframeStore(settings.max_keyframes)
         self._policy = KeyframePolicy(settings)
         self._known: _Known | None = None
@@ -134,53 +131,27 @@ class OdometryTracker:
 
     def set_settings(self, settings: TrackingSettings) -> None:
         """Judge by other thresholds from the next frame on."""
-        self.settings = settings
-        self._states.set_settings(settings)
-        self._stamps.max_gap_s = settings.max_gap_s
+        super().set_settings(settings)
         self._keyframes.set_limit(settings.max_keyframes)
         self._policy.settings = settings
 
-    def process(self, frame: OdometryFrame) -> OdometryOutput:
-        """Place one frame.
+    def close(self) -> None:
+        """Close the matcher."""
+        self._matcher.close()
 
-        Raises:
-            InputError: Reason ``'stamp_order'``, if it is not newer than the last.
-            EngineError: If the matcher's runtime fails.
-        """
-        step_s = self._stamps.step_s(frame.stamp_ns)
-        if step_s < 0.0:
-            self._forget(troubles.clock(step_s))
-        elif step_s > self.settings.max_gap_s:
-            self._lose(troubles.gap(step_s, self.settings))
-        self._states.num_frames += 1
-        trouble = image_trouble(frame.image, self.settings)
-        if trouble is not None:
-            return self._refused(frame, Refusal(trouble=trouble))
+    def _place(self, frame: OdometryFrame) -> OdometryOutput:
+        """Place a frame against a keyframe, or take the first one."""
         if self._keyframes.current is None:
             return self._first(frame)
         if self._states.is_lost:
             return self._search(frame)
         return self._follow(frame, self._keyframes.current)
 
-    def notice_silence(self, text: str) -> OdometryOutput:
-        """Take note that frames stopped coming; ``text`` says for how long."""
-        self._lose(Trouble(reason=Reason.NO_FRAMES, text=text))
-        return self._output(self._stamps.last_ns or 0)
-
-    def reset(self) -> OdometryOutput:
-        """Forget everything; the next good frame is the new origin."""
-        self._forget(troubles.RESET)
-        return self._output(self._stamps.last_ns or 0)
-
-    def close(self) -> None:
-        """Close the matcher."""
-        self._matcher.close()
-
     def _first(self, frame: OdometryFrame) -> OdometryOutput:
         """Take a first keyframe; there is no pose until a second frame agrees with it."""
         depth = usable_depth(frame, self.settings)
         if depth is None:
-            return self._refused(frame, Refusal(trouble=troubles.NO_DEPTH))
+            return self._refused(frame, troubles.NO_DEPTH)
         self._take_keyframe(frame, depth, ORIGIN)
         self._known = _Known(pose=ORIGIN, stamp_ns=frame.stamp_ns)
         self._states.waits()
@@ -190,7 +161,7 @@ class OdometryTracker:
         placed = self._placed(frame, keyframe)
         if isinstance(placed, Placement):
             return self._accept(frame, placed)
-        output = self._refused(frame, placed)
+        output = self._refused(frame, placed.trouble, placed.counts)
         if self._states.is_initialising and self._states.is_failing:
             # Nothing matches the first keyframe: another becomes the origin, none was published.
             self._keyframes.clear()
@@ -207,7 +178,7 @@ class OdometryTracker:
             else:
                 refusal = placed
         if not found:
-            return self._refused(frame, refusal)
+            return self._refused(frame, refusal.trouble, refusal.counts)
         surest = min(found, key=lambda placed: float(np.trace(placed.pose.covariance[:3, :3])))
         return self._found_again(frame, surest)
 
@@ -304,13 +275,15 @@ class OdometryTracker:
                 return trouble
         return None
 
-    def _refused(self, frame: OdometryFrame, refusal: Refusal) -> OdometryOutput:
+    def _refused(
+        self, frame: OdometryFrame, trouble: Trouble, counts: MatchCounts | None = None
+    ) -> OdometryOutput:
         was_lost = self._states.is_lost
-        self._states.failed(refusal.trouble)
+        self._states.failed(trouble)
         self._candidate = None
         if self._states.is_lost and not was_lost:
             self._keyframes.restart_search()
-        return self._output(frame.stamp_ns, counts=refusal.counts)
+        return self._output(frame.stamp_ns, counts=counts)
 
     def _lose(self, trouble: Trouble) -> None:
         self._states.lose(trouble)

@@ -64,11 +64,6 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         """Whether a request is under way or its result has not been taken."""
         return self._thread is not None
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread still works."""
-        return self._thread is not None and self._thread.is_alive()
-
     def start(self, settings: SettingsT) -> None:
         """Start opening.
 

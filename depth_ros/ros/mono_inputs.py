@@ -11,14 +11,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.results import DepthResult
-from depth_ros.ros.camera_input import (
-    SILENT_S,
-    CameraInfoCache,
-    CameraInput,
-    ImageMessage,
-    choose_input,
-    no_publisher_text,
-)
+from depth_ros.ros.camera_input import SILENT_S, CameraInfoCache, ImageMessage
+from depth_ros.ros.image_inputs import ImageInputs
 from depth_ros.ros.mono_job import MonoJob, ReferenceShelf
 from depth_ros.ros.mono_parameters import MonoParameters
 from depth_ros.ros.qos import camera_info_profile, input_profile, subscription_events
@@ -29,31 +23,19 @@ REFERENCE = 'reference/depth/image'
 REFERENCE_INFO = 'reference/depth/camera_info'
 
 
-class MonoInputs:
-    """Subscribes to a camera and hands out its images with their calibration."""
+class MonoInputs(ImageInputs[MonoParameters]):
+    """Subscribes to a camera and, where the scale needs it, to metric depth."""
 
     def __init__(self, node: Node, parameters: MonoParameters, inbox: Inbox[MonoJob]) -> None:
         """Prepare; nothing is subscribed to before ``start``."""
-        self._node = node
-        self._parameters = parameters
-        self._inbox = inbox
-        self.camera = CameraInput(
-            node, parameters, on_image=self._on_image, complain=inbox.complain
-        )
+        super().__init__(node, parameters, inbox)
         self._reference: ReferenceInput | None = None
-        self.input = ''
 
     def start(self) -> bool:
         """Subscribe, if it is known to which topics; else say so and give False."""
-        chosen = choose_input([self.camera], self._parameters.input)
-        if not chosen:
-            self._inbox.complain('no_publisher', no_publisher_text(self.camera))
+        if not super().start():
             return False
         self._follow_reference()
-        self.camera.subscribe(chosen)
-        self.input = chosen
-        topic = self.camera.image_topic
-        self._node.get_logger().info(f'subscribed to {chosen} images on {topic}')
         return True
 
     def set_parameters(self, parameters: MonoParameters) -> None:
@@ -64,23 +46,15 @@ class MonoInputs:
 
     def missing(self) -> list[tuple[str, str]]:
         """Give (reason, sentence) for every topic on which nothing comes."""
-        if not self.input:
-            return [('no_publisher', 'waiting for a publisher of images')]
         reference = self._reference.missing() if self._reference else []
-        return [*self.camera.missing(), *reference]
+        return [*super().missing(), *reference]
 
     def counts(self) -> InputCounts:
         """Give the books: every image received is a job or was refused."""
+        num_references = self._reference.num_received if self._reference else 0
         return InputCounts(
-            totals={
-                'received': self.camera.num_received,
-                'lost': self.camera.num_lost,
-                'received_reference': self._reference.num_received if self._reference else 0,
-            }
+            totals={**super().counts().totals, 'received_reference': num_references}
         )
-
-    def close(self) -> None:
-        """Nothing waits here."""
 
     def _follow_reference(self) -> None:
         """Subscribe to metric depth once a mode needs it."""
@@ -99,17 +73,9 @@ class MonoInputs:
             return None
 
     def _on_image(self, message: ImageMessage) -> None:
-        try:
-            job = MonoJob(
-                image=message,
-                camera=self.camera.info.camera(),
-                is_rectified=self.input == 'rectified',
-                find_reference=self._find_reference,
-            )
-        except InputError as error:
-            self._inbox.refuse(error)
-            return
-        self._inbox.put(job)
+        image = self._job(message)
+        if image is not None:
+            self._inbox.put(MonoJob(image=image, find_reference=self._find_reference))
 
 
 class ReferenceInput:

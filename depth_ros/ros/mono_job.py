@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sensor_msgs.msg import Image
 
@@ -14,9 +13,10 @@ from depth_ros.errors import ImageError
 from depth_ros.frames import MonoFrame
 from depth_ros.messages import stamp_ns
 from depth_ros.mono import MonoOutput, MonoProcessor, MonoSettings, MonoWanted
-from depth_ros.pipeline import Identity
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.ros.camera_input import CameraInfoCache, ImageMessage, decode_frame
+from depth_ros.ros.camera_input import CameraInfoCache
+from depth_ros.ros.image_job import JobOfImage
+from depth_ros.ros.wrapped_processor import WrappedProcessor
 from depth_ros.viewer_inputs import decode_depth
 
 NUM_REFERENCES = 30
@@ -36,32 +36,14 @@ class MonoInput:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class MonoJob:
+class MonoJob(JobOfImage):
     """What the worker gets.
 
     Attributes:
-        image: Image message.
-        camera: Calibration at the moment of arrival.
-        is_rectified: Whether the image is rectified already.
         find_reference: Gives metric depth for a stamp, or None; asked when the worker begins.
-        accepted_s: Monotonic clock at arrival.
     """
 
-    image: ImageMessage
-    camera: PinholeCamera
-    is_rectified: bool
     find_reference: Callable[[int, PinholeCamera], DepthResult | None]
-    accepted_s: float = field(default_factory=time.monotonic)
-
-    @property
-    def stamp_ns(self) -> int:
-        """Stamp of the image."""
-        return stamp_ns(self.image.header.stamp)
-
-    @property
-    def frame_id(self) -> str:
-        """Frame of the results: the image's, or else its camera_info's."""
-        return self.image.header.frame_id or self.camera.frame_id
 
     def decode(self) -> MonoInput:
         """Decode the image and find its reference.
@@ -69,49 +51,26 @@ class MonoJob:
         Raises:
             InputError: If the image cannot be used.
         """
-        frame = decode_frame(
-            self.image, self.camera, stamp_ns=self.stamp_ns, is_rectified=self.is_rectified
-        )
-        reference = self.find_reference(self.stamp_ns, rectified_camera(self.camera))
+        frame = self.image.decode()
+        reference = self.find_reference(self.stamp_ns, rectified_camera(frame.camera))
         return MonoInput(frame=frame, reference=reference)
 
 
-class ReferencedProcessor:
+class ReferencedProcessor(WrappedProcessor[MonoSettings]):
     """``MonoProcessor`` as the worker wants it: image and reference in one."""
 
     def __init__(self, processor: MonoProcessor) -> None:
         """Take ownership."""
+        super().__init__(processor)
         self._processor = processor
-
-    @property
-    def settings(self) -> MonoSettings:
-        """What it runs on."""
-        return self._processor.settings
-
-    @property
-    def identity(self) -> Identity:
-        """Model, engine, precision and size in words."""
-        return self._processor.identity
-
-    def describe(self) -> str:
-        """Say model and engines in one line."""
-        return self._processor.describe()
 
     def check_settings(self, settings: MonoSettings) -> None:
         """Refuse what ``set_settings`` would refuse."""
         self._processor.check_settings(settings)
 
-    def set_settings(self, settings: MonoSettings) -> None:
-        """Take over settings of the same pipeline."""
-        self._processor.set_settings(settings)
-
     def process(self, frame: MonoInput, *, wanted: MonoWanted) -> MonoOutput:
         """Run one frame end to end."""
         return self._processor.process(frame.frame, wanted=wanted, reference=frame.reference)
-
-    def close(self) -> None:
-        """Close the engines."""
-        self._processor.close()
 
 
 class ReferenceShelf:

@@ -16,9 +16,9 @@ from depth_ros.errors import DepthRosError
 from depth_ros.fusion import DepthFusion, FusionSettings
 from depth_ros.keyframes import DepthRange, ViewSet
 from depth_ros.multiview import MultiViewOutput, MultiViewProcessor, MultiViewSettings
-from depth_ros.pipeline import Identity
 from depth_ros.pointcloud_file import write_cloud
 from depth_ros.reconstruction import DepthRangeSettings, DepthRangeTracker, depth_view
+from depth_ros.ros.wrapped_processor import WrappedProcessor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,32 +161,15 @@ class SharedCloud:
         return len(points)
 
 
-class FusingProcessor:
+class FusingProcessor(WrappedProcessor[MultiViewSettings]):
     """``MultiViewProcessor`` as the worker wants it, with fusion where it is wanted."""
 
     def __init__(self, processor: MultiViewProcessor, cloud: SharedCloud) -> None:
         """Take ownership of the processor."""
+        super().__init__(processor)
         self._processor = processor
         self._cloud = cloud
         self._tracker: DepthRangeTracker | None = None
-
-    @property
-    def settings(self) -> MultiViewSettings:
-        """What it runs on."""
-        return self._processor.settings
-
-    @property
-    def identity(self) -> Identity:
-        """Model, engine, precision and size in words."""
-        return self._processor.identity
-
-    def describe(self) -> str:
-        """Say model and engines in one line."""
-        return self._processor.describe()
-
-    def set_settings(self, settings: MultiViewSettings) -> None:
-        """Take over settings of the same pipeline."""
-        self._processor.set_settings(settings)
 
     def process(self, frame: MultiviewInput, *, wanted: MultiviewWanted) -> MultiviewOutput:
         """Compute the depth of a reference and, if wanted, fuse it."""
@@ -205,10 +188,6 @@ class FusingProcessor:
             world_frame=frame.world_frame,
             stages_s=MappingProxyType(stages),
         )
-
-    def close(self) -> None:
-        """Close the engines."""
-        self._processor.close()
 
     def _range(self, frame: MultiviewInput) -> DepthRange:
         low, high = frame.limits_m

@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from depth_ros.errors import ParameterError
+from depth_ros.engines.gpu_options import GpuOptions, from_words
+from depth_ros.errors import EngineError, ParameterError
 from depth_ros.ros.parameter_specs import (
     RELIABILITIES,
     ParameterSpec,
@@ -68,6 +69,12 @@ class NodeParameters:
         maximum=1024,
         opens_engine=True,
     )
+    tensorrt: str = described(
+        '',
+        'Options of TensorRT builds as NAME=VALUE words, e.g. low_memory=true workspace_mib=512; '
+        'docs/engines.md lists them. They override DEPTH_ROS_TENSORRT and the recipe.',
+        opens_engine=True,
+    )
     cpu_fallback: bool = described(
         False,
         'When the GPU is lost while running, go on with a CPU engine in f32, slower. false: exit '
@@ -120,6 +127,7 @@ class NodeParameters:
         for spec in self.specs():
             spec.checked(getattr(self, spec.field))
         parse_size(self.size)
+        check_tensorrt(self.tensorrt)
         self.check_together()
 
     @classmethod
@@ -175,6 +183,7 @@ class NodeParameters:
             'size': parse_size(self.size),
             'weights': self.weights,
             'num_threads': self.num_threads,
+            'tensorrt': self.tensorrt,
         }
 
 
@@ -223,6 +232,18 @@ def check_depth_range(min_depth_m: float, max_depth_m: float) -> None:
             f'min_depth_m must be below max_depth_m, got {min_depth_m:g} and '
             f'{max_depth_m:g}; correct one of them'
         )
+
+
+def check_tensorrt(words: str) -> None:
+    """Require that options of TensorRT are ones.
+
+    Raises:
+        ParameterError: If a name is unknown or a value is not allowed.
+    """
+    try:
+        GpuOptions(**from_words(words, where='tensorrt'))  # type: ignore[arg-type]
+    except EngineError as error:
+        raise ParameterError(str(error)) from error
 
 
 def _specs_of(kind: type[NodeParameters]) -> tuple[ParameterSpec, ...]:

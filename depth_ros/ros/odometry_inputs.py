@@ -8,16 +8,10 @@ from collections.abc import Callable
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from depth_ros.errors import InputError
 from depth_ros.messages import stamp_ns
-from depth_ros.ros.camera_input import (
-    SILENT_S,
-    CameraInput,
-    ImageMessage,
-    choose_input,
-    no_publisher_text,
-)
-from depth_ros.ros.odometry_jobs import ImageJob, RgbdJob
+from depth_ros.ros.camera_input import SILENT_S, ImageMessage
+from depth_ros.ros.image_inputs import ImageInputs
+from depth_ros.ros.odometry_jobs import RgbdJob
 from depth_ros.ros.odometry_parameters import OdometryParameters
 from depth_ros.ros.qos import input_profile, subscription_events
 from depth_ros.ros.roles import InputCounts, Inputs
@@ -29,66 +23,7 @@ DEPTH = 'depth/image'
 MakeInputs = Callable[[Node, OdometryParameters, Inbox], Inputs[OdometryParameters]]
 
 
-class ImageInputs:
-    """Subscribes to one camera."""
-
-    def __init__(self, node: Node, parameters: OdometryParameters, inbox: Inbox) -> None:
-        """Prepare; nothing is subscribed to before ``start``."""
-        self._node = node
-        self._parameters = parameters
-        self._inbox = inbox
-        self.camera = CameraInput(
-            node, parameters, on_image=self._on_image, complain=inbox.complain
-        )
-        self.input = ''
-
-    def start(self) -> bool:
-        """Subscribe, if it is known to which topic; else say so and give False."""
-        chosen = choose_input([self.camera], self._parameters.input)
-        if not chosen:
-            self._inbox.complain('no_publisher', no_publisher_text(self.camera))
-            return False
-        self.camera.subscribe(chosen)
-        self.input = chosen
-        topic = self.camera.image_topic
-        self._node.get_logger().info(f'subscribed to {chosen} images on {topic}')
-        return True
-
-    def set_parameters(self, parameters: OdometryParameters) -> None:
-        """Take over what can change while running: nothing."""
-
-    def missing(self) -> list[tuple[str, str]]:
-        """Give (reason, sentence) for every topic on which nothing comes."""
-        if not self.input:
-            return [('no_publisher', 'waiting for a publisher of images')]
-        return self.camera.missing()
-
-    def counts(self) -> InputCounts:
-        """Give the books: every image received is a job or was refused."""
-        camera = self.camera
-        return InputCounts(totals={'received': camera.num_received, 'lost': camera.num_lost})
-
-    def close(self) -> None:
-        """Nothing waits here."""
-
-    def _on_image(self, message: ImageMessage) -> None:
-        job = self._job(message)
-        if job is not None:
-            self._inbox.put(job)
-
-    def _job(self, message: ImageMessage) -> ImageJob | None:
-        try:
-            return ImageJob(
-                image=message,
-                camera=self.camera.info.camera(),
-                is_rectified=self.input == 'rectified',
-            )
-        except InputError as error:
-            self._inbox.refuse(error)
-            return None
-
-
-class RgbdInputs(ImageInputs):
+class RgbdInputs(ImageInputs[OdometryParameters]):
     """Subscribes to a camera and to depth, and pairs them by stamp; depth is the right side."""
 
     def __init__(self, node: Node, parameters: OdometryParameters, inbox: Inbox) -> None:

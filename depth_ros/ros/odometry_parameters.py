@@ -227,6 +227,7 @@ def odometry_settings(parameters: OdometryParameters) -> OdometrySettings:
         engine=parameters.engine,
         weights=parameters.stereo_weights,
         num_threads=parameters.num_threads,
+        tensorrt=parameters.tensorrt,
         baseline_m=parameters.baseline_m,
     )
     names = (entry.name for entry in fields(TrackingSettings))

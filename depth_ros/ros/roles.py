@@ -48,8 +48,8 @@ class Output(Protocol):
         """Share of known pixels, 0..1."""
 
 
-class Processor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
-    """Turns frames into outputs; one worker thread owns it."""
+class OpenedProcessor(Protocol[SettingsT]):
+    """What every processor is, whatever it computes."""
 
     @property
     def settings(self) -> SettingsT:
@@ -65,11 +65,17 @@ class Processor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
     def set_settings(self, settings: SettingsT) -> None:
         """Take over settings of the same ``pipeline_key``."""
 
-    def process(self, frame: FrameT_contra, *, wanted: WantedT_contra) -> OutputT_co:
-        """Run one frame end to end."""
-
     def close(self) -> None:
         """Close the engines."""
+
+
+class Processor(
+    OpenedProcessor[SettingsT], Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]
+):
+    """Turns frames into outputs; one worker thread owns it."""
+
+    def process(self, frame: FrameT_contra, *, wanted: WantedT_contra) -> OutputT_co:
+        """Run one frame end to end."""
 
 
 @runtime_checkable

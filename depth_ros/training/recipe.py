@@ -9,7 +9,7 @@ from importlib import import_module
 from depth_ros.errors import RecipeError
 from depth_ros.training.task import TrainTask
 
-RECIPE_MODULES = ('crestereo', 'mvsnet', 'monodepth2', 'loftr')
+RECIPE_MODULES = ('crestereo', 'mvsnet', 'monodepth2', 'loftr', 'tio_depth')
 """Packages of ``depth_ros.training`` whose ``recipes`` module holds a table ``RECIPES``."""
 
 

@@ -88,8 +88,8 @@ def test_several_recipes_are_built_in_order_and_timed(
         (['crestereo', 'monet', *BUILD], ["no recipe 'monet'"]),
         (['crestereo', 'loftr', '--weights', 'a.pth'], ['a.pth', 'belongs to one recipe']),
         (['loftr', 'monodepth2', '--weights', 'synthetic:0', '--size', '72x72'], ['96x96']),
-        (['loftr', '--tensorrt', 'workspace=1'], ["--tensorrt names 'workspace'", 'workspace_mib']),
-        (['loftr', 'mvsnet', '--precision', 'bf16'], ["no 'gate'", 'mvsnet']),
+        (['loftr', '--tensorrt', 'space=1'], ["names 'space'", 'workspace_mib']),
+        (['mvsnet', *BUILD, '--precision', 'bf16'], ["'mvsnet-depth", 'made up']),
     ],
 )
 def test_mistakes_are_told_before_anything_is_built(

@@ -78,9 +78,9 @@ def test_the_engine_is_built_so_and_stays_so_when_it_is_loaded(
     seen: list[str] = []
     real = openvino_engine.keep_float32
 
-    def spy(xml: Path) -> int:
+    def spy(xml: Path, *, low_products: bool) -> int:
         seen.append(xml.name)
-        return real(xml)
+        return real(xml, low_products=low_products)
 
     monkeypatch.setattr(openvino_engine, 'keep_float32', spy)
     artifact = load_artifact(write_toy_artifact(tmp_path))
@@ -100,10 +100,50 @@ def test_the_engine_is_built_so_and_stays_so_when_it_is_loaded(
         assert 0 < error.max() < 0.05
 
 
+def product_model() -> ov.Model:
+    """A product of two inputs, then one with weights that come transposed, and an activation."""
+    tokens = op.parameter([1, 32, 64], np.float32, name='tokens')
+    mixed = op.matmul(tokens, tokens, transpose_a=False, transpose_b=True)
+    kernel = op.constant(np.random.default_rng(0).standard_normal((64, 32)).astype('f4'))
+    turned = op.transpose(kernel, op.constant(np.array([1, 0])))
+    seen = op.relu(op.matmul(mixed, turned, transpose_a=False, transpose_b=False))
+    return ov.Model([op.softmax(seen, 2)], [tokens], 'products')
+
+
+@pytest.mark.parametrize(('is_asked', 'expected'), [(False, 5), (True, 3)])
+def test_products_with_weights_are_low_where_asked_for(
+    tmp_path: Path, is_asked: bool, expected: int
+) -> None:
+    xml = tmp_path / 'model.xml'
+    ov.save_model(product_model(), xml, compress_to_fp16=False)
+    assert keep_float32(xml, low_products=is_asked) == expected
+    layers = list(ElementTree.parse(xml).getroot().iter('layer'))
+    low = {
+        layer.get('type')
+        for layer in layers
+        if layer.find("rt_info/attribute[@name='precise']") is None
+    }
+    assert ('MatMul' in low) is is_asked
+    assert ('ReLU' in low) is is_asked
+
+
+@pytest.mark.skipif(not HAS_BF16, reason='OpenVINO has no bf16 on this CPU')
+def test_products_of_two_inputs_stay_float32(tmp_path: Path) -> None:
+    xml = tmp_path / 'model.xml'
+    ov.save_model(product_model(), xml, compress_to_fp16=False)
+    keep_float32(xml, low_products=True)
+    found = executed(ov.Core().read_model(xml), 'bf16')
+    assert (found['FullyConnected'], found['MatMul'], found['Softmax']) == ('bf16', 'f32', 'f32')
+
+
 def test_float32_is_left_alone_and_has_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = openvino_engine.OpenVinoRuntime()
     assert 'low' not in runtime.options(BuildSettings())
-    assert 'Convolution' in runtime.options(BuildSettings(precision='bf16'))['low']
+    low = runtime.options(BuildSettings(precision='bf16'))['low']
+    assert 'Convolution' in low
+    assert 'MatMul' not in low
+    more = runtime.options(BuildSettings(precision='bf16', low_products=True))['low']
+    assert 'MatMul' in more
 
 
 @pytest.mark.skipif(not HAS_BF16, reason='OpenVINO has no bf16 on this CPU')

@@ -92,7 +92,7 @@ def build(content: bytes, path: Path, precision: str) -> bytes:
 
 def test_every_recipe_is_here() -> None:
     assert set(VARIANTS) == set(recipe_names())
-    assert len(GRAPHS) == 12
+    assert len(GRAPHS) == 13
 
 
 @pytest.mark.parametrize(('name', 'graph'), GRAPHS, ids=lambda value: str(value))

@@ -18,6 +18,9 @@ from depth_ros.scale import ScaleMode, ScaleSettings
 SPECS = {spec.name: spec for spec in MonoParameters.specs()}
 
 
+TEXTS = {'size': '96x128', 'tensorrt': 'low_memory=true'}
+
+
 def test_defaults_are_those_of_the_settings() -> None:
     assert mono_settings(MonoParameters()) == MonoSettings()
 
@@ -42,7 +45,7 @@ def other(spec: ParameterSpec) -> object:
     if spec.kind is bool:
         return not spec.default
     if spec.kind is str:
-        return '96x128' if spec.name == 'size' else 'something'
+        return TEXTS.get(spec.name, 'something')
     if spec.name in ('max_depth_m', 'color_max_disparity_px'):
         return 5.0
     if spec.name == 'sgbm.num_disparities':

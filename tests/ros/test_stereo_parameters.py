@@ -16,6 +16,8 @@ from depth_ros.ros.parameter_specs import parse_size
 from depth_ros.ros.stereo_parameters import StereoParameters, stereo_settings
 from depth_ros.stereo import StereoSettings
 
+TEXTS = {'size': '96x128', 'tensorrt': 'low_memory=true'}
+
 
 def test_defaults_are_those_of_the_settings() -> None:
     """The node and the command line must do the same when nothing is set."""
@@ -39,7 +41,7 @@ def test_every_value_reaches_the_settings() -> None:
         elif spec.kind is bool:
             changes[spec.name] = not spec.default
         elif spec.kind is str:
-            changes[spec.name] = '96x128' if spec.name == 'size' else 'something'
+            changes[spec.name] = TEXTS.get(spec.name, 'something')
         elif spec.name.endswith('num_disparities'):
             changes[spec.name] = 64
         elif spec.name.endswith('block_size'):
@@ -89,6 +91,14 @@ def test_refusals_name_parameter_value_and_remedy(
     with pytest.raises(ParameterError) as refusal:
         StereoParameters.from_values({name: value})
     assert all(word in str(refusal.value) for word in words), refusal.value
+
+
+def test_options_of_tensorrt_reach_the_settings_and_mistakes_are_named() -> None:
+    words = 'low_memory=true workspace_mib=256'
+    parameters = StereoParameters(tensorrt=words)
+    assert stereo_settings(parameters).tensorrt == words
+    with pytest.raises(ParameterError, match=r"tensorrt names 'dla', .* dla_core"):
+        StereoParameters(tensorrt='dla=0')
 
 
 def test_values_that_contradict_each_other_are_refused() -> None:

@@ -19,15 +19,26 @@ from depth_ros.models.monodepth2.network_resnet import LAYOUTS, ResnetEncoder  #
 from depth_ros.training.datasets.triples import Triple, plain, stack  # noqa: E402
 from depth_ros.training.metrics import read_metrics  # noqa: E402
 from depth_ros.training.monodepth2.batch import to_views  # noqa: E402
-from depth_ros.training.monodepth2.losses import reprojection_error, unmoved_error  # noqa: E402
+from depth_ros.training.monodepth2.losses import (  # noqa: E402
+    Views,
+    reprojection_error,
+    unmoved_error,
+)
 from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork  # noqa: E402
 from depth_ros.training.monodepth2.recipes import RECIPES  # noqa: E402
-from depth_ros.training.monodepth2.room_video import ClipSettings  # noqa: E402
+from depth_ros.training.monodepth2.reprojection import Motion  # noqa: E402
+from depth_ros.training.monodepth2.room_video import ClipSettings, filmed  # noqa: E402
 from depth_ros.training.monodepth2.task import Monodepth2Task  # noqa: E402
 from depth_ros.training.monodepth2.validation import depth_errors, validate  # noqa: E402
 from depth_ros.training.monodepth2.video import FolderVideo, KittiVideo, RoomVideo  # noqa: E402
 from depth_ros.training.recipe import TrainRecipe  # noqa: E402
-from depth_ros.training.rooms.draw import RoomSettings  # noqa: E402
+from depth_ros.training.rooms.draw import RoomSettings, draw_room  # noqa: E402
+from depth_ros.training.rooms.paths import (  # noqa: E402
+    draw_intrinsics,
+    draw_viewpoint,
+    video_path,
+)
+from depth_ros.training.rooms.render import render_view, room_textures  # noqa: E402
 from depth_ros.training.task import DataFolders  # noqa: E402
 from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
 
@@ -256,6 +267,38 @@ def test_room_samples_are_the_same_again_and_agree_with_their_depth() -> None:
     np.testing.assert_array_equal(held[0].seen, held[0].views[:, :3])
     tiles = TASK.tiles(again)
     assert [tile.shape for tile in tiles[0]] == [(SIZE, SIZE, 3)] * 4
+
+
+def test_a_clip_is_filmed_by_one_camera() -> None:
+    views = [np.full((32, 32, 3), 100.0, np.float32)] * 2
+    first, second = (shot.astype(float) for shot in filmed(np.random.default_rng(3), views))
+    np.testing.assert_allclose(first.mean((0, 1)), second.mean((0, 1)), atol=0.5)
+    assert abs(first.mean() - 100.0) > 3.0 and 0.1 < np.abs(first - second).mean() < 4.0
+
+
+def test_true_depth_and_motion_of_a_room_explain_its_frames() -> None:
+    rng, size = np.random.default_rng(10), {'height': SIZE, 'width': SIZE}
+    pool = room_textures(rng, [], 4)
+    room, k = draw_room(rng, RoomSettings(textures=4)), draw_intrinsics(rng, **size)
+    start = draw_viewpoint(rng, room, k, **size)
+    path = video_path(rng, room, start.camera_from_world, frames=3, step_m=0.15)
+    shots = [render_view(room, k, pose, pool=pool, **size) for pose in path]
+    images = [torch.from_numpy(shot.image / 255.0).permute(2, 0, 1)[None] for shot in shots]
+    motions = [torch.from_numpy(path[n] @ np.linalg.inv(path[1])).float()[None] for n in (0, 2)]
+    views = Views(
+        target=images[1],
+        sources=[images[0], images[2]],
+        source_from_target=[Motion(motion[:, :3, :3], motion[:, :3, 3]) for motion in motions],
+        intrinsics=torch.from_numpy(k).float()[None],
+    )
+    disparity = (1.0 / torch.from_numpy(shots[1].depth)[None, None] - 0.01) / 9.99
+    found, unmoved = reprojection_error(disparity, views), unmoved_error(views)
+    # Not less: drawn textures have details finer than a pixel.
+    assert float(found.mean()) < 0.3 * float(unmoved.mean())
+    for factor in (0.95, 1.05):
+        wrong = reprojection_error(factor * disparity, views)
+        assert float(wrong.mean()) > 1.05 * float(found.mean())
+    assert float((found < unmoved).float().mean()) > 0.75
 
 
 def test_own_video_is_trained_on_its_beginning_and_measured_on_its_end(tmp_path: Path) -> None:

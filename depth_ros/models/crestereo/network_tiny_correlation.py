@@ -60,7 +60,7 @@ class RowSight:
         channels, self.width = left.shape[1], left.shape[3]
         columns = torch.arange(self.width, device=left.device, dtype=left.dtype)
         self.columns = columns
-        # Of use twice, so that an exporter does not make one costly transposition of two free ones.
+        # Used twice: alone, an exporter would merge two free transpositions into a costly one.
         self.rows_right = right.permute(0, 2, 3, 1)
         rows_left = left.permute(0, 2, 3, 1) * channels**-0.5
         logits = torch.matmul(rows_left, self.rows_right.transpose(2, 3))

@@ -125,16 +125,19 @@ class MvsnetModel:
 
         Gives ``depth`` (metres) and ``confidence``, float32 (h, w) at 1/4 of the engine's size.
         """
-        geometry = prepared.context
-        costs = self._costs(engines, prepared)
-        is_inverse = self._sampling is Sampling.INVERSE
-        values = 1.0 / geometry.depths if is_inverse else geometry.depths
-        outputs = engines[DEPTH].infer({'costs': costs, 'values': values.astype(np.float32)})
+        outputs = engines[DEPTH].infer(self.depth_feeds(engines, prepared))
         value = outputs['value'][0]
+        is_inverse = self._sampling is Sampling.INVERSE
         return {
             'depth': np.float32(1.0) / value if is_inverse else value.copy(),
             'confidence': outputs['confidence'][0].copy(),
         }
+
+    def depth_feeds(self, engines: Engines, prepared: Prepared[ViewGeometry]) -> Tensors:
+        """Run the graphs before ``depth``; give what that one takes."""
+        depths = prepared.context.depths
+        values = 1.0 / depths if self._sampling is Sampling.INVERSE else depths
+        return {'costs': self._costs(engines, prepared), 'values': values.astype(np.float32)}
 
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[ViewGeometry], frame: MultiViewFrame

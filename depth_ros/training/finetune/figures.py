@@ -8,7 +8,7 @@ from dataclasses import dataclass
 MIN_GAIN = 0.02
 """Smallest gain that counts as better: what two equally good networks differ by, and more."""
 MAX_LOSS = 0.02
-"""Largest relative loss of one figure that a gain of the other may pay for."""
+"""Largest relative loss of one figure that gains of the others may pay for."""
 MAX_SHARPNESS_LOSS = 0.25
 """Edges get softer where a wrong step was taken back; more than this is a network that blurs."""
 
@@ -24,6 +24,9 @@ class Figures:
             a single camera.
         sharpness: Share of a step in disparity that happens from one pixel to the next, 0..1:
             1 is a clean edge, low values are ramps; NaN without steps.
+        label_error: Mean distance from what several matchers agree on in the held-out frames, px,
+            larger ones cut off; NaN for a single camera. Nearer to the truth than either of the
+            first two, which a blurred or a wrong map may lower as well.
         baseline: Photometric error of the frames as they are, which a network must be better
             than; NaN where that says nothing.
     """
@@ -31,6 +34,7 @@ class Figures:
     photometric: float
     consistency: float
     sharpness: float
+    label_error: float = math.nan
     baseline: float = math.nan
 
 
@@ -39,7 +43,7 @@ class Verdict:
     """Whether new weights are kept.
 
     Attributes:
-        gain: Mean relative fall of photometric error and of inconsistency; 0.1 is 10 % better.
+        gain: Mean relative fall of the errors; 0.1 is 10 % better.
         objection: Why they are not kept, one clause; empty if they are.
     """
 
@@ -53,7 +57,7 @@ class Verdict:
 
 
 def gain(before: Figures, after: Figures) -> float:
-    """Give the mean relative fall of photometric error and of inconsistency."""
+    """Give the mean relative fall of photometric error, inconsistency and label error."""
     parts = _gains(before, after)
     return sum(parts.values()) / len(parts)
 
@@ -65,10 +69,11 @@ def judge(before: Figures, after: Figures) -> Verdict:
 
 
 def _gains(before: Figures, after: Figures) -> dict[str, float]:
-    """Give the relative fall of every error that both have."""
+    """Give the relative fall of every error that both networks have."""
     pairs = {
         'photometric error': (before.photometric, after.photometric),
         'inconsistency': (1.0 - before.consistency, 1.0 - after.consistency),
+        'label error': (before.label_error, after.label_error),
     }
     return {
         name: (old - new) / max(old, 1e-6)

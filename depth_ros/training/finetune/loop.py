@@ -37,8 +37,8 @@ class Schedule:
     budget_s: float
     steps: int
     learning_rate: float
-    judgements: int = 8
-    patience: int = 3
+    judgements: int = 10
+    patience: int = 5
     seed: int = 1
 
 

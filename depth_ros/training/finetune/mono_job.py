@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,24 +156,40 @@ def load_video_network(path: Path, size: tuple[int, int]) -> tuple[Monodepth2Tas
 
 
 def prepare_mono(
-    task: Monodepth2Task, frames: Iterable[MonoFrame], *, max_frames: int, batch_size: int
+    task: Monodepth2Task,
+    frames: Iterable[MonoFrame],
+    *,
+    count: int,
+    max_frames: int,
+    batch_size: int,
 ) -> MonoJob:
     """Rectify frames, join neighbours to samples and hold the end of the recording out.
+
+    Args:
+        task: Of the networks.
+        frames: In order of time; a few of them are in memory at once.
+        count: How many there are at most.
+        max_frames: How many samples are made at most, evenly spread.
+        batch_size: Samples a step.
 
     Raises:
         InputError: If there are too few, reason ``'too_few'``.
     """
-    triples = _triples(list(_small(frames, (task.height, task.width))))
+    triples = _triples(_small(frames, (task.height, task.width)), count, max_frames)
     if len(triples) < MIN_FRAMES:
         raise InputError(
             'too_few',
             f'expected {MIN_FRAMES} or more frames between neighbours in time, got '
             f'{len(triples)}; record longer, without pauses and with a moving camera',
         )
-    count = max(2, round(HELD_OUT_SHARE * len(triples)))
-    train = triples[: len(triples) - count - GAP]
-    chosen = [train[index] for index in evenly(len(train), max_frames)]
-    return MonoJob(task=task, train=chosen, held_out=triples[-count:], batch_size=batch_size)
+    held_out = max(2, round(HELD_OUT_SHARE * len(triples)))
+    last = len(triples) - held_out
+    return MonoJob(
+        task=task,
+        train=triples[: last - GAP],
+        held_out=triples[last:],
+        batch_size=batch_size,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -182,7 +199,7 @@ class _SmallFrame:
     stamp_ns: int
 
 
-def _small(frames: Iterable[MonoFrame], size: tuple[int, int]) -> Iterable[_SmallFrame]:
+def _small(frames: Iterable[MonoFrame], size: tuple[int, int]) -> Iterator[_SmallFrame]:
     rectifier, calibration = None, b''
     for frame in frames:
         if rectifier is None or frame.camera.fingerprint() != calibration:
@@ -193,19 +210,20 @@ def _small(frames: Iterable[MonoFrame], size: tuple[int, int]) -> Iterable[_Smal
         yield _SmallFrame(image=image, intrinsics=camera.k, stamp_ns=frame.stamp_ns)
 
 
-def _triples(frames: Sequence[_SmallFrame]) -> list[Triple]:
-    """Join every frame with its neighbours, none across a pause."""
-    stamps = np.array([frame.stamp_ns for frame in frames], np.int64)
-    steps = np.diff(stamps)
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    found = []
-    for index in range(1, len(frames) - 1):
-        before, target, after = frames[index - 1 : index + 2]
-        if usual > 0.0 and max(steps[index - 1 : index + 1]) > LONG_STEP * usual:
-            continue
-        views = np.stack([target.image, before.image, after.image])
-        found.append(Triple(views=views, intrinsics=target.intrinsics))
-    return found
+def _triples(frames: Iterable[_SmallFrame], count: int, wanted: int) -> list[Triple]:
+    """Join frames with their neighbours, none across a pause."""
+    chosen = set(evenly(max(0, count - 2), wanted))
+    window: deque[_SmallFrame] = deque(maxlen=3)
+    found: list[tuple[int, Triple]] = []
+    for index, frame in enumerate(frames, -2):
+        window.append(frame)
+        if index in chosen:
+            before, target, after = window
+            longest = max(target.stamp_ns - before.stamp_ns, after.stamp_ns - target.stamp_ns)
+            views = np.stack([target.image, before.image, after.image])
+            found.append((longest, Triple(views=views, intrinsics=target.intrinsics)))
+    usual = float(np.median([longest for longest, _ in found])) if found else 0.0
+    return [triple for longest, triple in found if longest <= LONG_STEP * max(usual, 1.0)]
 
 
 def _video(network: nn.Module) -> VideoNetwork:

@@ -21,7 +21,7 @@ JPEG_QUALITY = 88
 CURVE_WIDTH, CURVE_HEIGHT = 640, 160
 
 _STYLE = """
-body { font: 15px/1.5 sans-serif; max-width: 1720px; margin: 2em auto; padding: 0 1em; color: #222 }
+body { font: 15px/1.5 sans-serif; max-width: 1720px; margin: 2em auto; padding: 0 1em }
 table { border-collapse: collapse } td, th { padding: .25em .9em; text-align: left }
 tr + tr { border-top: 1px solid #ddd } td.number { text-align: right }
 .kept { color: #176b2c } .refused { color: #9c1c1c }
@@ -102,6 +102,12 @@ def _figures(before: Figures, after: Figures) -> str:
     rows = [
         ('photometric error, 0..1, lower is better', before.photometric, after.photometric, 4),
         ('left-right consistency, share of pixels', before.consistency, after.consistency, 3),
+        (
+            'distance from what several matchers agree on, px',
+            before.label_error,
+            after.label_error,
+            2,
+        ),
         ('sharpness of the edges, 0..1', before.sharpness, after.sharpness, 3),
     ]
     cells = ''.join(

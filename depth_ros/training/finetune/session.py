@@ -158,14 +158,18 @@ def finetune_mono(
     store: TunedWeights,
     reporters: Reporters,
     *,
+    count: int,
     report: Path,
     source: str,
 ) -> Result:
-    """Fine-tune Monodepth2; arguments and errors as ``finetune_stereo``."""
+    """Fine-tune Monodepth2; ``count`` is how many frames there are at most.
+
+    Further arguments and errors are those of ``finetune_stereo``.
+    """
     start_s = time.monotonic()
     task, network = _begin(settings, lambda: load_video_network(settings.weights, settings.size))
     job = prepare_mono(
-        task, frames, max_frames=settings.max_frames, batch_size=settings.batch_size
+        task, frames, count=count, max_frames=settings.max_frames, batch_size=settings.batch_size
     )
     rate = settings.learning_rate or LEARNING_RATE
     passed_s = time.monotonic() - start_s

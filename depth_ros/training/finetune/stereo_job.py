@@ -16,6 +16,7 @@ from depth_ros.errors import InputError
 from depth_ros.pictures import hatch_unknown, value_scale
 from depth_ros.postprocess import colorize_disparity, left_right_confidence
 from depth_ros.preprocess import mirrored_map
+from depth_ros.training.evaluate import Matcher
 from depth_ros.training.finetune.figures import Figures
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.labels import LabelledPair, label, search_width, teachers
@@ -34,6 +35,7 @@ from depth_ros.training.task import Note
 LEAST_LABELLED = 0.25
 """Share of the pixels that must have labels: pairs that do not belong together have far fewer."""
 MAX_JUDGED = 16
+MAX_LABEL_ERROR_PX = 5.0
 SHOWN = 4
 BRIGHTNESS = (0.85, 1.15)
 """Factors on both images of a pair, drawn at every use."""
@@ -46,13 +48,13 @@ class StereoJob:
     Attributes:
         student: Kind of network.
         labelled: Pairs to learn from.
-        held_out: Pairs to judge by.
+        held_out: Pairs to judge by, with labels of their own.
         batch_size: Pairs a step.
     """
 
     student: Student
     labelled: Sequence[LabelledPair]
-    held_out: Sequence[RigPair]
+    held_out: Sequence[LabelledPair]
     batch_size: int = 2
 
     @property
@@ -86,34 +88,35 @@ class StereoJob:
 
     def judge(self, network: nn.Module) -> Figures:
         """Measure photometric error, left-right consistency and sharpness."""
-        rows = []
-        for pair in self._judged():
-            found, confidence = self._match(network, pair)
-            error = photometric_figure(
-                to_planes([pair.left]),
-                to_planes([pair.right]),
-                torch.from_numpy(found)[None, None],
-            )
-            rows.append((error, float((confidence > 0.0).mean()), sharpness(found)))
-        error, consistent, sharp = np.array(rows).T
-        known = sharp[np.isfinite(sharp)]
+        rows = np.array([self._row_of(network, item) for item in self.held_out])
+        known = [column[np.isfinite(column)] for column in rows.T]
+        means = [float(column.mean()) if column.size else math.nan for column in known]
         return Figures(
-            photometric=float(error.mean()),
-            consistency=float(consistent.mean()),
-            sharpness=float(known.mean()) if known.size else float('nan'),
+            photometric=means[0],
+            consistency=means[1],
+            sharpness=means[2],
+            label_error=means[3],
         )
 
     def tiles(self, before: nn.Module, after: nn.Module) -> list[list[Tile]]:
         """Draw held-out pairs: left image, disparity before and after, doubtful parts hatched."""
         chosen = [self.held_out[index] for index in evenly(len(self.held_out), SHOWN)]
-        return [self._row(pair, before, after) for pair in chosen]
+        return [self._row(item.pair, before, after) for item in chosen]
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
         """Give what inference loads."""
         return self.student.weights(network)
 
-    def _judged(self) -> list[RigPair]:
-        return [self.held_out[index] for index in evenly(len(self.held_out), MAX_JUDGED)]
+    def _row_of(self, network: nn.Module, item: LabelledPair) -> tuple[float, ...]:
+        """Measure one pair: photometric error, consistency, sharpness, label error."""
+        pair = item.pair
+        found, confidence = self._match(network, pair)
+        error = photometric_figure(
+            to_planes([pair.left]), to_planes([pair.right]), torch.from_numpy(found)[None, None]
+        )
+        off = np.minimum(np.abs(found - item.disparity), MAX_LABEL_ERROR_PX)[item.is_believed]
+        consistent = float((confidence > 0.0).mean())
+        return error, consistent, sharpness(found), float(off.mean()) if off.size else math.nan
 
     def _match(self, network: nn.Module, pair: RigPair) -> tuple[np.ndarray, np.ndarray]:
         """Give disparity and left-right confidence."""
@@ -161,7 +164,10 @@ def prepare_stereo(
         InputError: If few pixels get labels, reason ``'unmatched'``: pairs whose images do not
             belong together, or that nothing here can match.
     """
-    labelled = _labelled(student, network, pairs.train, report, clock() + budget_s, clock)
+    judged = [pairs.held_out[index] for index in evenly(len(pairs.held_out), MAX_JUDGED)]
+    matchers = _matchers(student, network.eval(), pairs.train)
+    held_out = [label(pair, matchers)[0] for pair in judged]
+    labelled = _labelled(pairs.train, matchers, report, clock() + budget_s, clock)
     share = float(np.mean([item.share for item in labelled]))
     if share < LEAST_LABELLED:
         raise InputError(
@@ -170,23 +176,24 @@ def prepare_stereo(
             f'{100.0 * LEAST_LABELLED:.0f} % or more; look whether left and right are of the same '
             'moment and not swapped, and whether the calibration is that of this rig',
         )
-    return StereoJob(
-        student=student, labelled=labelled, held_out=pairs.held_out, batch_size=batch_size
-    )
+    return StereoJob(student=student, labelled=labelled, held_out=held_out, batch_size=batch_size)
+
+
+def _matchers(student: Student, network: nn.Module, pairs: Sequence[RigPair]) -> list[Matcher]:
+    """Give the teachers, SGBM searching as far as some of the pairs need."""
+    matcher = partial(student.disparity, network)
+    seen = [matcher(pair.left, pair.right) for pair in pairs[:: max(1, len(pairs) // 4)]]
+    return teachers(matcher, multiple=student.multiple, num_disparities=search_width(seen))
 
 
 def _labelled(
-    student: Student,
-    network: nn.Module,
     pairs: Sequence[RigPair],
+    matchers: Sequence[Matcher],
     report: Callable[[str, float | None], None],
     end_s: float,
     clock: Callable[[], float],
 ) -> list[LabelledPair]:
     """Label pairs in mixed order, so that those labelled in time are from everywhere."""
-    matcher = partial(student.disparity, network.eval())
-    seen = [matcher(pair.left, pair.right) for pair in pairs[:: max(1, len(pairs) // 4)]]
-    matchers = teachers(matcher, multiple=student.multiple, num_disparities=search_width(seen))
     found: list[LabelledPair] = []
     for done, index in enumerate(np.random.default_rng(0).permutation(len(pairs)), 1):
         found += label(pairs[index], matchers)

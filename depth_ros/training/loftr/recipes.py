@@ -27,7 +27,7 @@ RECIPES: dict[str, TrainRecipe] = {
         name='loftr_tiny_large',
         task=LoftrTask(
             known_grid=ENGINE_GRID,
-            pairs=PairSettings(seed=2, height=320, width=416, rooms=6, planes=30),
+            pairs=PairSettings(seed=2, height=320, width=416),
         ),
         steps=8000,
         batch_size=2,

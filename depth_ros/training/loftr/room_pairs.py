@@ -28,7 +28,7 @@ class RoomPairSettings:
     """
 
     rooms: RoomSettings = field(default_factory=lambda: RoomSettings(min_contrast=0.5))
-    views: int = 4
+    views: int = 3
     parallax: tuple[float, float] = (0.05, 0.6)
     min_overlap: float = 0.35
     roll_rad: float = 0.15

@@ -48,8 +48,8 @@ class PairSettings:
     height: int = 192
     width: int = 256
     rooms: int = 8
-    pairs_per_room: int = 5
-    planes: int = 40
+    pairs_per_room: int = 3
+    planes: int = 24
     room: RoomPairSettings = field(default_factory=RoomPairSettings)
     plane: HomographySettings = field(default_factory=HomographySettings)
     own_light: float = 0.4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from depth_ros.training.datasets.triples import (
     augmented,
     stack,
 )
-from depth_ros.training.photometric import shoot_views
 from depth_ros.training.photos import load_photos
 from depth_ros.training.rooms.draw import RoomSettings, draw_room
 from depth_ros.training.rooms.paths import draw_intrinsics, draw_viewpoint, video_path
@@ -41,7 +40,7 @@ class ClipSettings:
         reuse: Times each sample is used, shaken and flipped anew.
     """
 
-    rooms: RoomSettings = field(default_factory=RoomSettings)
+    rooms: RoomSettings = field(default_factory=lambda: RoomSettings(bare=0.05, min_contrast=0.5))
     focal: float = 0.8
     frames: int = 8
     step_m: float = 0.05
@@ -113,7 +112,7 @@ def draw_clip(
         turn_rad=settings.turn_rad,
     )
     views = [render_view(room, k, pose, height=height, width=width, pool=pool) for pose in path]
-    images = shoot_views(rng, [view.image for view in views], burnt=0.0, alike=1.0)
+    images = filmed(rng, [view.image for view in views])
     return [
         Triple(
             views=np.stack((images[index], images[index - 1], images[index + 1])),
@@ -122,3 +121,16 @@ def draw_clip(
         )
         for index in range(1, len(images) - 1)
     ]
+
+
+def filmed(rng: np.random.Generator, views: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Turn clean views into what one camera records, (H, W, 3) uint8.
+
+    Exposure and tint are one for the whole clip, since a point that changes its colour from frame
+    to frame cannot be followed; the noise is each frame's own.
+    """
+    tint = rng.uniform(0.95, 1.05, 3) * np.exp(rng.uniform(np.log(0.6), np.log(1.2)))
+    deviation = np.float32(rng.uniform(0.3, 3.0))
+    noise = (deviation * rng.standard_normal(view.shape, dtype=np.float32) for view in views)
+    shots = [view * tint + own + 0.5 for view, own in zip(views, noise, strict=True)]
+    return [np.clip(shot, 0.0, 255.0).astype(np.uint8) for shot in shots]

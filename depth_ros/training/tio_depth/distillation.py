@@ -16,11 +16,12 @@ EDGE_THRESHOLD = 0.13
 
 
 def half_object_edge_map(stereo_disparity: Tensor, *, threshold: float = EDGE_THRESHOLD) -> Tensor:
-    """Tell how far stereo is to be followed: 1 on surfaces and right of things, 0 left of them.
+    """Tell how far stereo is to be followed: 1 on surfaces and on the wall right of things.
 
     1 - min(e, t) / t, e being the greatest |Laplacian| of depth over its mean in 3x3 pixels; then
-    1 along the edges behind which the left camera, not the right one, sees all there is to see
-    (those that would be hidden in a mirrored pair), whatever the Laplacian says.
+    1 on what lies behind the right sides of things, which both cameras see (it is what a mirrored
+    pair would hide), whatever the Laplacian says. What remains at 0 are edges, and behind them
+    what the left camera alone sees.
 
     Args:
         stereo_disparity: (B, 1, H, W) px, above 0.
