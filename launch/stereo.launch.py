@@ -8,7 +8,7 @@ from depth_ros.ros import launching
 ARGUMENTS = {
     'model': (
         '',
-        'Matcher: sgbm, crestereo or tio_depth; empty takes the parameter file, which has sgbm.',
+        'Matcher: sgbm, crestereo_tiny, crestereo or tio_depth; empty takes the parameter file.',
     ),
     'left': ('left', 'Namespace of the left camera, e.g. /camera/infra1.'),
     'right': ('right', 'Namespace of the right camera.'),

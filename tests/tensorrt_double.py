@@ -96,6 +96,7 @@ def _add_builder(trt: ModuleType, number: int) -> None:
         def __init__(self, node: Any) -> None:
             kinds = {'Conv': 'CONVOLUTION', 'Concat': 'CONCATENATION'}
             self.type = trt.LayerType[kinds.get(node.op_type, 'ELEMENTWISE')]
+            self.name = node.name
             self.num_outputs = 1
             is_integer = node.op_type == 'Concat'
             kind = trt.DataType.UINT8 if is_integer else trt.DataType.FLOAT

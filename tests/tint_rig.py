@@ -13,7 +13,7 @@ from depth_ros.training.render import render
 from depth_ros.training.textures import texture_pool
 
 HEIGHT, WIDTH = 64, 160
-LEFT_TINT, RIGHT_TINT = (0.3, 0.6, 1.0), (1.0, 0.6, 0.3)
+LEFT_TINT, RIGHT_TINT = (0.1, 0.4, 1.0), (1.0, 0.4, 0.1)
 CALIBRATION = f"""cam0=[150 0 80; 0 150 32; 0 0 1]
 cam1=[150 0 80; 0 150 32; 0 0 1]
 doffs=0

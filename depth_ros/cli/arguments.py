@@ -13,7 +13,7 @@ from depth_ros.engines.gpu_options import OPTION, OPTION_NAMES, gpu_options
 from depth_ros.engines.recipe import parse_size
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, ParameterError
-from depth_ros.models.base import MODELS, Task
+from depth_ros.models.base import Task, models_of
 from depth_ros.models.sgbm.model import SgbmMode, SgbmSettings
 from depth_ros.networks import EngineChoice
 from depth_ros.stereo import StereoSettings
@@ -127,7 +127,7 @@ def stereo_settings(
         EngineError: If there is no such runtime.
         RecipeError: If the size is not ``HEIGHTxWIDTH``.
     """
-    stereo_models = [name for name, entry in MODELS.items() if Task.STEREO in entry.tasks]
+    stereo_models = models_of(Task.STEREO)
     if model not in stereo_models:
         raise ParameterError(
             f'there is no stereo model {model!r}; use one of: {", ".join(stereo_models)}'

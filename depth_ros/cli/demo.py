@@ -28,7 +28,7 @@ from depth_ros.cli.demo_processes import (
 from depth_ros.cli.demo_report import status_table
 from depth_ros.cli.demo_task import DemoTask
 from depth_ros.errors import DepthRosError
-from depth_ros.models.base import MODELS, Task
+from depth_ros.models.base import MODELS, Task, models_of
 from depth_ros.ros.fastdds import choose_profile
 from depth_ros.share import share_path
 
@@ -94,7 +94,7 @@ def choose_task(settings: DemoSettings) -> DemoTask:
 
         return mono_demo(settings, lambda text: print(f'depth_ros demo: {text}', flush=True))
     if settings.model and Task.STEREO not in tasks:
-        known = [n for n, e in MODELS.items() if {Task.STEREO, Task.MONO} & set(e.tasks)]
+        known = models_of(Task.STEREO, Task.MONO)
         raise DepthRosError(
             f'there is no demo of model {settings.model!r}; set it to one of: {", ".join(known)}'
         )

@@ -37,7 +37,7 @@ from depth_ros.cli.mono_outputs import MONO_KINDS
 from depth_ros.cli.outputs import OutputFolder, Record, parse_kinds, run_facts, write_json
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.models.base import MODELS, Task
+from depth_ros.models.base import Task, models_of
 from depth_ros.mono import PATHS, MonoOutput, MonoProcessor, MonoSettings, open_mono
 from depth_ros.scale import ScaleMode, ScaleSettings
 
@@ -171,7 +171,7 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
         EngineError: If there is no such runtime.
         RecipeError: If the size is not ``HEIGHTxWIDTH``.
     """
-    known = [name for name, entry in MODELS.items() if Task.MONO in entry.tasks]
+    known = models_of(Task.MONO)
     if arguments.model not in known:
         raise ParameterError(
             f'there is no mono model {arguments.model!r}; use one of: {", ".join(known)}'

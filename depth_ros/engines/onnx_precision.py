@@ -3,7 +3,8 @@
 TensorRT from 10 on computes every value in the type the graph gives it. So precision is written
 into the graph: convolutions and products with weights take and give 16-bit values, and a value
 stays 16 bit between two of them only. Whatever else reads it - coordinates, sampling grids,
-similarities, softmax, sums of flow, outputs - gets float32.
+similarities, softmax, sums of flow, outputs - gets float32. Convolutions that only add channels up
+(``channel_sums``) are similarities.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from depth_ros.engines.channel_sums import SUM_MARK, is_sum
 from depth_ros.errors import EngineError
 
 TYPES = {'f16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
@@ -54,6 +56,7 @@ def rewrite(source: Path, *, precision: str, opset: int | None = None) -> bytes:
         lower_opset(model, opset)
     if precision != 'f32':
         lower_convolutions(model, precision)
+    _mark_sums(model.graph)
     serialised: bytes = model.SerializeToString()
     return serialised
 
@@ -147,6 +150,7 @@ class _Writer:
 def _low_nodes(graph: onnx.GraphProto, precision: str) -> set[int]:
     """Choose the nodes: all with weights, and what stands between those alone."""
     floats = {item.name for item in graph.initializer if item.data_type == TensorProto.FLOAT}
+    floats -= _sums(graph)
     nodes = list(graph.node)
     kinds = _CONVOLUTIONS[precision]
     fixed = {index for index, node in enumerate(nodes) if _has_weights(node, floats, kinds)}
@@ -167,6 +171,24 @@ def _low_nodes(graph: onnx.GraphProto, precision: str) -> set[int]:
         if not dropped:
             return chosen
         chosen -= dropped
+
+
+def _sums(graph: onnx.GraphProto) -> set[str]:
+    """Name the weights that only add up."""
+    arrays = {
+        item.name: numpy_helper.to_array(item)
+        for item in graph.initializer
+        if item.data_type == TensorProto.FLOAT and len(item.dims) > 1
+    }
+    return {name for name, array in arrays.items() if is_sum(array)}
+
+
+def _mark_sums(graph: onnx.GraphProto) -> None:
+    """Put the mark into the names of nodes that only add up; the parser keeps names."""
+    sums = _sums(graph)
+    for node in graph.node:
+        if node.op_type in _CONVOLUTIONS['f16'] and node.input[1] in sums:
+            node.name += SUM_MARK
 
 
 def _has_weights(node: NodeProto, floats: set[str], convolutions: Sequence[str]) -> bool:

@@ -12,6 +12,10 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from depth_ros.engines.channel_sums import is_sum
+
 LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
 """Where nearly all the arithmetic is and where eight bits are enough."""
 
@@ -42,7 +46,8 @@ def keep_float32(xml: Path, *, low_products: bool = False) -> int:
     sources: dict[str, list[str]] = {key: [] for key in layers}
     for edge in sorted(root.iter('edge'), key=lambda edge: int(edge.get('to-port', '0'))):
         sources[edge.get('to-layer', '')].append(edge.get('from-layer', ''))
-    low = {key for key, kind in kinds.items() if kind in LOW}
+    sums = _sums(xml, layers)
+    low = {key for key, kind in kinds.items() if kind in LOW and not sums & set(sources[key])}
     if low_products:
         fixed = _fixed(kinds, sources)
         low |= {key for key in kinds if kinds[key] == PRODUCT and fixed & set(sources[key])}
@@ -55,6 +60,21 @@ def keep_float32(xml: Path, *, low_products: bool = False) -> int:
         count += 1
     tree.write(xml, encoding='utf-8', xml_declaration=True)
     return count
+
+
+def _sums(xml: Path, layers: Mapping[str, ElementTree.Element]) -> set[str]:
+    """Give the float32 constants that only add up; see ``channel_sums``."""
+    content = np.memmap(xml.with_suffix('.bin'), np.uint8, 'r')
+    sums = set()
+    for key, layer in layers.items():
+        data = layer.find('data')
+        if layer.get('type') != 'Const' or data is None or data.get('element_type') != 'f32':
+            continue
+        start, size = int(data.get('offset', '0')), int(data.get('size', '0'))
+        shape = [int(side) for side in data.get('shape', '').split(',') if side.strip()]
+        if is_sum(content[start : start + size].view(np.float32).reshape(shape)):
+            sums.add(key)
+    return sums
 
 
 def _fixed(kinds: Mapping[str, str], sources: Mapping[str, Sequence[str]]) -> set[str]:

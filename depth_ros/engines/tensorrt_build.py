@@ -18,6 +18,7 @@ from functools import lru_cache
 from types import FrameType, ModuleType
 from typing import Any
 
+from depth_ros.engines.channel_sums import SUM_MARK
 from depth_ros.engines.gpu_options import GpuOptions
 from depth_ros.engines.timing_cache import TimingFile
 from depth_ros.errors import EngineError
@@ -182,7 +183,7 @@ def _pin_to_float32(trt: ModuleType, network: Any) -> None:
     """Let convolutions alone choose their precision; 8.x has a flag for the whole network."""
     for index in range(network.num_layers):
         layer = network.get_layer(index)
-        if layer.type.name in _FREE_LAYERS:
+        if layer.type.name in _FREE_LAYERS and SUM_MARK not in layer.name:
             continue
         outputs = range(layer.num_outputs)
         floats = [i for i in outputs if layer.get_output(i).dtype == trt.DataType.FLOAT]

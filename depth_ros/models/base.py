@@ -166,6 +166,11 @@ MODELS: dict[str, ModelEntry] = {
 """Every model by name. Adding one adds a folder, a recipe and a line here."""
 
 
+def models_of(*tasks: Task) -> tuple[str, ...]:
+    """Name the models that serve one of the tasks, in the table's order."""
+    return tuple(name for name, entry in MODELS.items() if set(tasks) & set(entry.tasks))
+
+
 def model_entry(name: str, task: Task) -> ModelEntry:
     """Look a model up.
 
@@ -174,7 +179,7 @@ def model_entry(name: str, task: Task) -> ModelEntry:
     """
     entry = MODELS.get(name)
     if entry is None or task not in entry.tasks:
-        known = ', '.join(key for key, value in MODELS.items() if task in value.tasks)
+        known = ', '.join(models_of(task))
         raise ParameterError(
             f'model {name!r} does not serve {task.value}; set model to one of: {known}'
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
+from depth_ros.models.base import Task, models_of
 from depth_ros.ros.frontend_parameters import FrontendParameters
 from depth_ros.ros.multiview_parameters import base_from_camera
 from depth_ros.ros.node_parameters import check_depth_range
@@ -45,7 +46,7 @@ class OdometryParameters(FrontendParameters):
     stereo_model: str = described(
         'sgbm',
         'Stereo matcher that gives depth of keyframes.',
-        choices=('sgbm', 'crestereo', 'tio_depth'),
+        choices=models_of(Task.STEREO),
         name='stereo.model',
         opens_engine=True,
     )

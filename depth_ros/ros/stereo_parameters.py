@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
+from depth_ros.models.base import Task, models_of
 from depth_ros.ros.node_parameters import CameraParameters, check_depth_range
 from depth_ros.ros.parameter_specs import LARGEST_INTEGER, described
 
@@ -21,7 +22,7 @@ class StereoParameters(CameraParameters):
     model: str = described(
         'sgbm',
         'Matcher. A change is prepared in the background and swapped between two frames.',
-        choices=('sgbm', 'crestereo', 'tio_depth'),
+        choices=models_of(Task.STEREO),
         opens_engine=True,
     )
     iterations: int = described(

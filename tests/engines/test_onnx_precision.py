@@ -57,6 +57,13 @@ def run(made: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     return session.run(None, {'x': x})[0]
 
 
+def filled(value: float) -> np.ndarray:
+    """Make a kernel of one value, but for one weight: it does more than add up."""
+    kernel = np.full((4, 4, 1, 1), value, 'f4')
+    kernel[-1, -1] = 0.5
+    return kernel
+
+
 def num_casts(made: onnx.ModelProto) -> int:
     return sum(item.op_type == 'Cast' for item in made.graph.node)
 
@@ -72,6 +79,19 @@ def test_chain_of_convolutions_is_cast_at_its_ends() -> None:
     assert found['y'] == TensorProto.FLOAT
     difference = np.abs(run(made, x) - expected).max()
     assert 1e-7 < difference < 5e-3
+
+
+def test_convolutions_that_only_add_up_stay_float32(tmp_path: Path) -> None:
+    """They are similarities; builders that decide by layer find them by name."""
+    ones = np.eye(4, dtype='f4')[:, :, None, None] / 4
+    nodes = [conv('x', 'a'), helper.make_node('Conv', ['a', 'ones'], ['y'], name='sum')]
+    made = model(nodes, {'ones': ones})
+    assert lower_convolutions(made, 'f16') == 1
+    assert types(made)['y'] == types(made)['a'] == TensorProto.FLOAT
+    path = tmp_path / 'graph.onnx'
+    onnx.save(model(nodes, {'ones': ones}), path)
+    written = onnx.load_from_string(rewrite(path, precision='f32', opset=17))
+    assert [item.name for item in written.graph.node] == ['', 'sum/keeps_float32']
 
 
 @pytest.mark.parametrize(
@@ -132,9 +152,7 @@ def test_network_outputs_are_float32_even_where_they_stand_between() -> None:
 @pytest.mark.parametrize('value', [1.0, -1.00390625, 3.14159274, 1e-30, 65504.0, 1e30])
 def test_bf16_weights_are_rounded_to_nearest(value: float) -> None:
     made = model([conv('x', 'y')], {})
-    made.graph.initializer[0].CopyFrom(
-        numpy_helper.from_array(np.full((4, 4, 1, 1), value, 'f4'), 'kernel')
-    )
+    made.graph.initializer[0].CopyFrom(numpy_helper.from_array(filled(value), 'kernel'))
     lower_convolutions(made, 'bf16')
     (weights,) = made.graph.initializer
     assert weights.data_type == TensorProto.BFLOAT16
@@ -144,9 +162,7 @@ def test_bf16_weights_are_rounded_to_nearest(value: float) -> None:
 
 def test_half_weights_never_become_infinite() -> None:
     made = model([conv('x', 'y')], {})
-    made.graph.initializer[0].CopyFrom(
-        numpy_helper.from_array(np.full((4, 4, 1, 1), -1e6, 'f4'), 'kernel')
-    )
+    made.graph.initializer[0].CopyFrom(numpy_helper.from_array(filled(-1e6), 'kernel'))
     lower_convolutions(made, 'f16')
     assert numpy_helper.to_array(made.graph.initializer[0]).min() == np.float16(-65504)
 

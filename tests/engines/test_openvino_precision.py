@@ -136,6 +136,24 @@ def test_products_of_two_inputs_stay_float32(tmp_path: Path) -> None:
     assert (found['FullyConnected'], found['MatMul'], found['Softmax']) == ('bf16', 'f32', 'f32')
 
 
+def test_convolutions_that_only_add_up_stay_float32(tmp_path: Path) -> None:
+    image = op.parameter([1, 16, 8, 8], np.float32, name='image')
+    ones = np.repeat(np.eye(4, dtype='f4'), 4, 1)[:, :, None, None] / 4
+    kernels = (np.random.default_rng(0).standard_normal((16, 16, 1, 1)).astype('f4'), ones)
+    features = image
+    for kernel in kernels:
+        features = op.convolution(features, op.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1])
+    xml = tmp_path / 'model.xml'
+    ov.save_model(ov.Model([features], [image], 'sums'), xml, compress_to_fp16=False)
+    assert keep_float32(xml) == 1
+    marked = [
+        layer
+        for layer in ElementTree.parse(xml).getroot().iter('layer')
+        if layer.find("rt_info/attribute[@name='precise']") is not None
+    ]
+    assert [layer.findtext('output/port/dim[2]') for layer in marked] == ['4']
+
+
 def test_float32_is_left_alone_and_has_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = openvino_engine.OpenVinoRuntime()
     assert 'low' not in runtime.options(BuildSettings())

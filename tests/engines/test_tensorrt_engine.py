@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -474,3 +474,24 @@ def test_missing_cuda_python_says_what_to_type(
 def test_missing_tensorrt_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'tensorrt', None)
     assert RUNTIMES['tensorrt'].missing().startswith('tensorrt is not installed; on ')
+
+
+def test_8_6_pins_convolutions_that_only_add_up() -> None:
+    pinned: list[str] = []
+
+    class Layer:
+        def __init__(self, name: str) -> None:
+            self.name, self.num_outputs = name, 1
+            self.type = SimpleNamespace(name='CONVOLUTION')
+
+        def get_output(self, index: int) -> SimpleNamespace:
+            return SimpleNamespace(dtype='float')
+
+        def set_output_type(self, index: int, kind: str) -> None:
+            pinned.append(self.name)
+
+    layers = [Layer('conv'), Layer('sum/keeps_float32')]
+    network = SimpleNamespace(num_layers=2, get_layer=lambda index: layers[index])
+    trt = SimpleNamespace(DataType=SimpleNamespace(FLOAT='float'))
+    tensorrt_build._pin_to_float32(trt, network)
+    assert pinned == ['sum/keeps_float32']

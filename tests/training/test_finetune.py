@@ -356,11 +356,11 @@ def schedule(**changes: float) -> Schedule:
 
 def test_loop_ends_with_the_best_network_and_leaves_the_first_alone() -> None:
     first, seen = OneValue(), []
-    outcome = tune(first, Parabola(), schedule(), seen.append)
+    outcome = tune(first, Parabola(), schedule(learning_rate=0.04), seen.append)
     assert float(first.value.detach()) == 0.0
-    assert abs(float(outcome.network.value) - 1.0) < 0.2
+    assert abs(float(outcome.network.value) - 1.0) < 0.4
     assert outcome.steps == 40 and not outcome.ended_early
-    assert outcome.before.photometric == 1.0 and outcome.after.photometric < 0.2
+    assert outcome.before.photometric == 1.0 and outcome.after.photometric < 0.4
     assert [step for step, _ in outcome.history] == list(range(4, 41, 4))
     assert seen[-1].share == 1.0 and seen[-1].gain == max(found for _, found in outcome.history)
 
@@ -368,8 +368,10 @@ def test_loop_ends_with_the_best_network_and_leaves_the_first_alone() -> None:
 def test_loop_ends_early_where_nothing_gets_better() -> None:
     outcome = tune(OneValue(), Parabola(is_useless=True), schedule(), lambda _: None)
     assert outcome.ended_early
-    # The first judgement counts as best, five more do not beat it.
-    assert outcome.steps == 24
+    # The first judgement, after step 4, stays the best. Three later the rate is brought down:
+    # 16 steps of 40 become 70 % of the schedule, and its rest takes 12 more steps.
+    assert outcome.steps == 28
+    assert len(outcome.history) == 7
 
 
 def test_loop_ends_when_the_time_is_over() -> None:

@@ -52,10 +52,10 @@ class DeformableCorrelation:
         shifts = torch.tensor(window, dtype=flow.dtype, device=flow.device).t()
         positions = centres + shifts.reshape(1, 2, NUM_SAMPLES, 1, 1) + self.offsets
         samples = sample_bilinear(self.right, positions.flatten(2, 3))
-        grouped = (batch * NUM_GROUPS, channels // NUM_GROUPS)
-        samples = samples.reshape(*grouped, NUM_SAMPLES, height * width)
-        products = self.left.reshape(*grouped, 1, height * width) * samples
-        return products.mean(dim=1).reshape(batch, NUM_CORRELATIONS, height, width)
+        samples = samples.reshape(batch, channels, NUM_SAMPLES, height * width)
+        products = self.left.reshape(batch, channels, 1, height * width) * samples
+        means = group_means(products, NUM_GROUPS)
+        return means.reshape(batch, NUM_CORRELATIONS, height, width)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,17 +72,26 @@ class LocalCorrelation:
 
     def __call__(self, flow: Tensor, window: Window) -> Tensor:
         """Compare with the right features warped by the flow."""
-        batch, _, height, width = self.left.shape
+        height, width = self.left.shape[2:]
         warped = sample_bilinear(self.right, pixel_grid(flow) + flow)
         reach_x, reach_y = max(dx for dx, _ in window), max(dy for _, dy in window)
         padded = F.pad(warped, (reach_x, reach_x, reach_y, reach_y), mode='replicate')
         similarities = []
         for dx, dy in window:
             shifted = padded[:, :, reach_y + dy :, reach_x + dx :][:, :, :height, :width]
-            products = (self.left * shifted).reshape(batch * NUM_GROUPS, -1, height, width)
-            similarities.append(products.mean(dim=1))
-        stacked = torch.stack(similarities, dim=1)
-        return stacked.reshape(batch, NUM_CORRELATIONS, height, width)
+            similarities.append(group_means(self.left * shifted, NUM_GROUPS))
+        return torch.stack(similarities, dim=2).flatten(1, 2)
+
+
+def group_means(products: Tensor, groups: int) -> Tensor:
+    """Average (N, C, H, W) over the members of every group of channels: (N, groups, H, W).
+
+    A convolution with ones does it, because OpenVINO then keeps one memory layout: a reduction
+    over some channels would change it twice. Engines keep it in float32 (``channel_sums``).
+    """
+    members = products.shape[1] // groups
+    kernel = torch.eye(groups, device=products.device, dtype=products.dtype) / members
+    return F.conv2d(products, kernel.repeat_interleave(members, 1)[:, :, None, None])
 
 
 def sample_bilinear(features: Tensor, positions: Tensor) -> Tensor:

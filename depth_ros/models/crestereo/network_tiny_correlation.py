@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
+from depth_ros.models.crestereo.network_correlation import group_means
+
 TAP_RADIUS = 4
 """The row lookup gives 2 * TAP_RADIUS + 1 values at each pyramid scale."""
 NUM_SAMPLES = 2 * TAP_RADIUS + 2
@@ -169,16 +171,13 @@ def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
     if torch.is_grad_enabled() and left.requires_grad:
         reference = left.permute(0, 2, 3, 1) * (groups / left.shape[1])
         return WindowProducts.apply(reference, padded, groups).permute(0, 3, 1, 2)
-    return _window_sums(left, padded, groups)
+    return _window_means(left, padded, groups)
 
 
-def _window_sums(left: Tensor, padded: Tensor, groups: int) -> Tensor:
-    """Do the same for inference: OpenVINO keeps one memory layout when convolutions add up."""
-    channels, height, width = left.shape[1:]
-    members = torch.eye(groups, device=left.device, dtype=left.dtype) * (groups / channels)
-    kernel = members.repeat_interleave(channels // groups, 1)[:, :, None, None]
-    views = [view.permute(0, 3, 1, 2) for view in _windows(padded, height, width)]
-    return torch.cat([functional.conv2d(left * view, kernel) for view in views], 1)
+def _window_means(left: Tensor, padded: Tensor, groups: int) -> Tensor:
+    """Do the same for inference, in one memory layout."""
+    views = [view.permute(0, 3, 1, 2) for view in _windows(padded, *left.shape[2:])]
+    return torch.cat([group_means(left * view, groups) for view in views], 1)
 
 
 def _windows(padded: Tensor, height: int, width: int) -> list[Tensor]:

@@ -18,6 +18,8 @@ from depth_ros.training.schedule import one_cycle, run_progress
 
 WARM_UP = 0.1
 CLIP = 5.0
+COOLING = 0.7
+"""Share of the schedule from where the rate falls fast: a run that gets no better jumps there."""
 WEIGHT_DECAY = 1e-4
 
 
@@ -30,7 +32,8 @@ class Schedule:
         steps: Steps after which it ends at the latest.
         learning_rate: Peak.
         judgements: How often the network is judged, evenly spread.
-        patience: Judgements without a new best after which it ends early.
+        patience: Judgements without a new best after which the rate is brought down at once, and
+            then after which it ends early.
         seed: Of the order of the frames.
     """
 
@@ -38,7 +41,7 @@ class Schedule:
     steps: int
     learning_rate: float
     judgements: int = 10
-    patience: int = 5
+    patience: int = 3
     seed: int = 1
 
 
@@ -71,7 +74,7 @@ class Outcome:
         after: Figures of the best one.
         history: Steps and gain of every judgement.
         steps: Steps taken.
-        ended_early: Whether it ended since nothing got better any more.
+        ended_early: Whether it was cut short since nothing got better any more.
     """
 
     network: nn.Module
@@ -125,22 +128,24 @@ class _Run:
         self._best: tuple[float, Figures, nn.Module] | None = None
         self._history: list[tuple[int, float]] = []
         self._since_best = 0
+        self._skipped: float | None = None
         self.next_judgement = 1.0 / schedule.judgements
 
     @property
     def share(self) -> float:
-        """Share of the run that is done, by steps or by time."""
-        return run_progress(
+        """Share of the run that is done, by steps or by time, or skipped."""
+        done = run_progress(
             step=self._steps,
             steps=self._schedule.steps,
             elapsed_s=self._clock() - self._start_s,
             budget_s=self._schedule.budget_s,
         )
+        return min(1.0, done + (self._skipped or 0.0))
 
     @property
     def is_stuck(self) -> bool:
-        """Whether nothing has got better for long."""
-        return self._since_best >= self._schedule.patience
+        """Whether nothing has got better for long, not at a low rate either."""
+        return self._skipped is not None and self._since_best >= self._schedule.patience
 
     def step(self) -> float:
         """Take a step; give the loss."""
@@ -168,6 +173,8 @@ class _Run:
         if self._best is None or found > self._best[0]:
             self._best = (found, figures, deepcopy(self._network))
             self._since_best = 0
+        if self._since_best >= self._schedule.patience and self._skipped is None:
+            self._skipped, self._since_best = max(0.0, COOLING - self.share), 0
         while self.next_judgement <= self.share:
             self.next_judgement += 1.0 / self._schedule.judgements
 
@@ -194,5 +201,5 @@ class _Run:
             after=self._best[1],
             history=tuple(self._history),
             steps=self._steps,
-            ended_early=self.is_stuck and self.share < 1.0,
+            ended_early=bool(self._skipped) or self.is_stuck,
         )

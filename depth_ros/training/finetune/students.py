@@ -85,7 +85,7 @@ def _predict_tio(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredict
 
 STUDENTS: dict[str, Student] = {
     'crestereo_tiny': Student(
-        load=_load_tiny, predict=_predict_tiny, multiple=16, smallest=32, learning_rate=5e-4
+        load=_load_tiny, predict=_predict_tiny, multiple=16, smallest=32, learning_rate=3e-4
     ),
     'crestereo': Student(
         load=_load_full, predict=_predict_full, multiple=16, smallest=32, learning_rate=5e-5
