@@ -35,7 +35,7 @@ from live_node import (
     wait_until,
 )
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 pytestmark = pytest.mark.ros
 OPTIONS = ('-p', 'sgbm.num_disparities:=32', '-p', 'diagnostics_period_s:=0.1')
@@ -245,9 +245,11 @@ def test_namespace_rectified_input_and_remapped_names(tmp_path: Path) -> None:
     with running_undecided(tmp_path, *OPTIONS, *options) as node:
         node.wait_for('nobody publishes')
         assert not wait_until(lambda: 'subscribed to' in node.log(), 1.0)
-        with robot(namespace='/front') as driver:
-            driver.advertise('/rig/l', Image)
-            driver.advertise('right/image_rect', Image)
+        with robot(namespace='/front', cameras=()) as driver:
+            for topic in ('/rig/l', 'right/image_rect'):
+                driver.advertise(topic, Image)
+            for side in ('left', 'right'):
+                driver.advertise(f'{side}/camera_info', CameraInfo)
             node.wait_for('subscribed to rectified images on /rig/l and /front/right/image_rect')
             driver.connect()
             # Distortion that would matter: rectified images are taken as they are.

@@ -76,10 +76,13 @@ class LocalCorrelation:
         warped = sample_bilinear(self.right, pixel_grid(flow) + flow)
         reach_x, reach_y = max(dx for dx, _ in window), max(dy for _, dy in window)
         padded = F.pad(warped, (reach_x, reach_x, reach_y, reach_y), mode='replicate')
+        # Cut as (N, H, W, C): OpenVINO then changes the memory layout once, not for every shift.
+        rows = padded.permute(0, 2, 3, 1)
         similarities = []
         for dx, dy in window:
-            shifted = padded[:, :, reach_y + dy :, reach_x + dx :][:, :, :height, :width]
-            similarities.append(group_means(self.left * shifted, NUM_GROUPS))
+            shifted = rows[:, reach_y + dy :, reach_x + dx :][:, :height, :width]
+            products = self.left * shifted.permute(0, 3, 1, 2)
+            similarities.append(group_means(products, NUM_GROUPS))
         return torch.stack(similarities, dim=2).flatten(1, 2)
 
 

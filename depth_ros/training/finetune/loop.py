@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -129,7 +130,7 @@ class _Run:
         self._history: list[tuple[int, float]] = []
         self._since_best = 0
         self._skipped: float | None = None
-        self.next_judgement = 1.0 / schedule.judgements
+        self._next_number = 1
 
     @property
     def share(self) -> float:
@@ -141,6 +142,11 @@ class _Run:
             budget_s=self._schedule.budget_s,
         )
         return min(1.0, done + (self._skipped or 0.0))
+
+    @property
+    def next_judgement(self) -> float:
+        """Share of the run at which the network is judged next."""
+        return self._next_number / self._schedule.judgements
 
     @property
     def is_stuck(self) -> bool:
@@ -175,8 +181,7 @@ class _Run:
             self._since_best = 0
         if self._since_best >= self._schedule.patience and self._skipped is None:
             self._skipped, self._since_best = max(0.0, COOLING - self.share), 0
-        while self.next_judgement <= self.share:
-            self.next_judgement += 1.0 / self._schedule.judgements
+        self._next_number = math.floor(self.share * self._schedule.judgements + 1e-9) + 1
 
     def progress(self, loss: float) -> TuneProgress:
         """Say where the run stands."""
