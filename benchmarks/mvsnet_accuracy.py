@@ -1,9 +1,10 @@
 """Accuracy of MVSNet on HoloLens frames and rendered scenes, beside SGBM on rectified neighbours.
 
-Needs the shared data (``DEPTH_ROS_SHARED``) and the published weights. Errors are taken at a
-quarter of the image's size, all methods alike.
+Needs the shared data (``DEPTH_ROS_SHARED``); the shipped weights are the default. Errors are taken
+at a quarter of the image's size, all methods alike.
 
     python benchmarks/mvsnet_accuracy.py [--weights model_000014.ckpt] [--quick]
+    python benchmarks/mvsnet_accuracy.py --depths 96 --sources 2     # as the node has it
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ HEADER = ('set', 'method', 'AbsRel', '< 1.25 %', 'AbsRel sure', '< 1.25 % sure',
 def main() -> None:
     """Run every set and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    default = shared_root() / 'weights/mvsnet/model_000014.ckpt'
+    default = Path(__file__).resolve().parents[1] / 'weights/mvsnet.safetensors'
     parser.add_argument('--weights', default=str(default))
     parser.add_argument('--engine', default='auto')
+    parser.add_argument('--depths', type=int, default=192)
+    parser.add_argument('--sources', type=int, default=4)
     parser.add_argument('--quick', action='store_true', help='the standard split alone')
     arguments = parser.parse_args()
     print(machine())
@@ -52,8 +55,8 @@ def main() -> None:
             engine=arguments.engine,
             weights=arguments.weights,
             size=(352, 512),
-            num_depths=192,
-            num_sources=4,
+            num_depths=arguments.depths,
+            num_sources=arguments.sources,
             sampling=sampling,
         )
         with closing(open_multiview(settings)) as processor:

@@ -9,27 +9,28 @@ torch = pytest.importorskip('torch', reason='training needs torch')
 from depth_ros.checkpoints import load_checkpoint  # noqa: E402
 from depth_ros.cli.main import main  # noqa: E402
 from depth_ros.models.crestereo.network_tiny import TinyConfig  # noqa: E402
-from depth_ros.training import recipe as recipes  # noqa: E402
+from depth_ros.training.crestereo.task import TinyStereoTask  # noqa: E402
 from depth_ros.training.metrics import read_metrics  # noqa: E402
+from depth_ros.training.recipe import TrainRecipe, recipes  # noqa: E402
 from depth_ros.training.samples import SampleSettings  # noqa: E402
 
-SMALL = recipes.TrainRecipe(
+NETWORK = TinyConfig(
+    stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
+)
+SAMPLES = SampleSettings(
+    scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2, textures=6
+)
+SMALL = TrainRecipe(
     name='small',
-    network=TinyConfig(
-        stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
-    ),
-    samples=SampleSettings(
-        scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2,
-        textures=6,
-    ),
+    task=TinyStereoTask(network=NETWORK, samples=SAMPLES),
     batch_size=2,
     validation_samples=8,
-)  # fmt: skip
+)
 
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
-    monkeypatch.setitem(recipes.RECIPES, 'small', SMALL)
+    monkeypatch.setitem(recipes(), 'small', SMALL)
     before = torch.get_num_threads()
 
     def run(*words, steps=2):

@@ -107,7 +107,8 @@ def test_only_the_graphs_asked_for_are_opened(cache: EngineCache, filled: Path) 
 def test_only_the_graphs_asked_for_are_exported(filled: Path, tmp_path: Path) -> None:
     cache = EngineCache(tmp_path / 'new')
     close(open_toy(cache, weights=filled / 'toy.pth', graphs=['features']))
-    assert [path.stem for path in list_exports(cache)] == ['toy-features-12x20']
+    made = [path for path in list_exports(cache) if path.is_relative_to(cache.root)]
+    assert [path.stem for path in made] == ['toy-features-12x20']
     close(open_toy(cache, graphs=['features']))
     with pytest.raises(WeightsError, match='toy-update-12x20'):
         open_toy(cache)
