@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class SceneSize:
         min_contrast: Weakest contrast of all other surfaces.
         crowding: Chances of few things, a normal room and a crowd; they add up to 1.
         deep: Share of scenes in which something is as near as ``max_disparity`` allows, or almost.
+        plain: Share of objects nearly without contrast, whatever is behind them.
+        blades: Share of objects that are long and narrow, wider than a bar: leaves, posts, straps.
     """
 
     height: int
@@ -37,6 +39,8 @@ class SceneSize:
     min_contrast: float = 0.3
     crowding: tuple[float, float, float] = (0.15, 0.60, 0.25)
     deep: float = 0.0
+    plain: float = 0.0
+    blades: float = 0.0
 
 
 def draw_scene(rng: Rng, size: SceneSize) -> list[Layer]:
@@ -111,7 +115,7 @@ def _object(rng: Rng, size: SceneSize, wall: float, nearest: float) -> Layer:
     disparity = wall + (nearest - wall) * float(rng.uniform(0.05, 1.0)) ** 1.3
     x = float(rng.uniform(-0.05, 1.15)) * size.width
     y = float(rng.uniform(-0.05, 1.05)) * size.height
-    outline = _outline(rng, size, x, y)
+    outline = _blade(rng, size, x, y) if _chance(rng, size.blades) else _outline(rng, size, x, y)
     is_small = min(outline.radius_x, outline.radius_y) < 6.0
     limit = MAX_SLOPE - 0.15
     slope = (0.0, 0.0)
@@ -121,7 +125,35 @@ def _object(rng: Rng, size: SceneSize, wall: float, nearest: float) -> Layer:
     surface = Surface(
         disparity=disparity, slope_x=float(slope[0]), slope_y=float(slope[1]), x=x, y=y, **relief
     )
-    return Layer(surface=surface, outline=outline, paint=_paint(rng, size, bare=False))
+    paint = _paint(rng, size, bare=False)
+    if _chance(rng, size.plain):
+        paint = _plain(rng, paint)
+    return Layer(surface=surface, outline=outline, paint=paint)
+
+
+def _chance(rng: Rng, share: float) -> bool:
+    """Throw the dice, but only where there is something to decide: older recipes stay the same."""
+    return share > 0.0 and rng.random() < share
+
+
+def _blade(rng: Rng, size: SceneSize, x: float, y: float) -> Outline:
+    """Draw something long and narrow, pointed or not."""
+    length = _log_uniform(rng, 15.0, 0.9 * size.height)
+    return Outline(
+        kind='ellipse' if rng.random() < 0.6 else 'rectangle',
+        x=x,
+        y=y,
+        radius_x=max(1.0, length * _log_uniform(rng, 0.03, 0.2)),
+        radius_y=length,
+        angle=float(rng.uniform(0.0, np.pi)),
+    )
+
+
+def _plain(rng: Rng, paint: Paint) -> Paint:
+    """Take most of the contrast away."""
+    return replace(
+        paint, contrast=_log_uniform(rng, 0.03, 0.35), brightness=float(rng.uniform(0.0, 210.0))
+    )
 
 
 def _relief(rng: Rng, radius: float, *, limit: float, chance: float) -> dict[str, float]:

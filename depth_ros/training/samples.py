@@ -41,6 +41,8 @@ class SampleSettings:
         deep: Share of scenes that use the disparity range up.
         burnt: Share of pairs exposed too long.
         mirrored: Share of pairs with a reflection that has a disparity of its own.
+        plain: Share of objects nearly without contrast, whatever is behind them.
+        blades: Share of objects that are long and narrow.
     """
 
     seed: int = 1
@@ -58,6 +60,8 @@ class SampleSettings:
     deep: float = 0.0
     burnt: float = 0.2
     mirrored: float = 0.0
+    plain: float = 0.0
+    blades: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +138,8 @@ def _draw_views(
         min_contrast=settings.min_contrast,
         crowding=settings.crowding,
         deep=settings.deep,
+        plain=settings.plain,
+        blades=settings.blades,
     )
     shift = RowShift()
     if rng.random() < 0.5:

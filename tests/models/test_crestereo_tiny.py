@@ -58,6 +58,17 @@ def test_more_iterations_change_the_result() -> None:
     assert not torch.equal(module(64, 64)(*images), module(64, 64, iterations=5)(*images))
 
 
+def test_weights_from_before_the_comparison_give_what_they_gave() -> None:
+    older = {key: value for key, value in STATE.items() if 'squeeze_there' not in key}
+    assert len(older) == len(STATE) - 1
+    images = pair(64, 64)
+    build = {'graph': 'crestereo', 'height': 64, 'width': 64, 'options': {}}
+    before = exportable(**build, state=older).module(*images)
+    assert torch.equal(before, module(64, 64)(*images)), 'new weights begin at zero'
+    other = {**STATE, 'update.squeeze_there.weight': torch.ones(64, 36, 1, 1)}
+    assert not torch.equal(before, exportable(**build, state=other).module(*images))
+
+
 def test_batch_gives_what_single_pairs_give() -> None:
     network = CreStereoTiny().eval()
     left, right = (torch.rand(2, 3, 64, 64) * 255 for _ in range(2))

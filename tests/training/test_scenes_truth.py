@@ -214,3 +214,24 @@ def test_cameras_change_the_picture_but_not_its_layout() -> None:
         for image in (left, right):
             assert image.shape == clean.shape and image.dtype == np.uint8
         assert left[:, 40:60].mean() > left[:, 16:28].mean()
+
+
+def objects(**shares: float) -> list[Layer]:
+    size = SceneSize(height=128, width=256, max_disparity=60.0, textures=4, **shares)
+    rng = np.random.default_rng(8)
+    layers = [layer for _ in range(12) for layer in draw_scene(rng, size)]
+    return [layer for layer in layers if layer.outline.kind != 'all']
+
+
+def test_plain_and_narrow_objects_are_as_many_as_asked_for() -> None:
+    def plain_share(layers: list[Layer]) -> float:
+        return float(np.mean([layer.paint.contrast < 0.3 for layer in layers]))
+
+    def narrow_share(layers: list[Layer]) -> float:
+        narrow = [layer.outline.radius_x <= 0.2 * layer.outline.radius_y for layer in layers]
+        return float(np.mean(narrow))
+
+    assert plain_share(objects()) == 0.0
+    assert 0.35 < plain_share(objects(plain=0.5)) < 0.55
+    assert narrow_share(objects(blades=1.0)) > 0.95
+    assert narrow_share(objects(blades=0.5)) > narrow_share(objects()) + 0.2

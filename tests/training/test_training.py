@@ -12,6 +12,8 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
+from safetensors.torch import save_file  # noqa: E402
+
 from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
 from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
     CreStereoTiny,
@@ -101,6 +103,18 @@ def test_losses_have_the_right_gradient() -> None:
     assert torch.autograd.gradcheck(value, (full, coarse, log_match))
 
 
+def test_training_begins_with_weights_from_before_the_comparison(tmp_path: Path) -> None:
+    task = TinyStereoTask(network=SMALL_NETWORK)
+    torch.manual_seed(3)
+    old = replace(task, network=replace(SMALL_NETWORK, compare=False)).build()
+    save_file(old.state_dict(), tmp_path / 'old.safetensors')
+    network = task.build()
+    task.begin_with(network, tmp_path / 'old.safetensors')
+    left, right = (255 * torch.rand(2, 1, 3, 32, 64)).unbind(0)
+    with torch.no_grad():
+        assert torch.equal(network.eval()(left, right), old.eval()(left, right))
+
+
 def test_network_gradient_matches_finite_differences() -> None:
     torch.manual_seed(2)
     network = CreStereoTiny(SMALL_NETWORK).double().eval()
@@ -112,7 +126,7 @@ def test_network_gradient_matches_finite_differences() -> None:
         return network.predict(left, right).coarse[0][1].mean()
 
     value().backward()
-    index = (3, 2, 0, 0)
+    index = np.unravel_index(int(weight.grad.abs().argmax()), weight.shape)
     analytic, step = float(weight.grad[index]), 1e-5
     with torch.no_grad():
         weight[index] += step

@@ -59,6 +59,7 @@ class TinyConfig:
         iterations: Updates at 1/16, 1/8 and 1/4.
         row_scales: Scales of the row pyramid; ``(1,)`` sees only nine cells around the start.
         hypothesis: Whether the row's best match is offered as a second hypothesis.
+        compare: Whether the local correlation at that hypothesis is shown too.
     """
 
     stem: int = 32
@@ -69,6 +70,12 @@ class TinyConfig:
     iterations: tuple[int, int, int] = (2, 2, 3)
     row_scales: tuple[int, ...] = (1, 2, 4)
     hypothesis: bool = True
+    compare: bool = True
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is something to compare, and it is asked for."""
+        return self.compare and self.hypothesis
 
 
 @dataclass(kw_only=True)
@@ -154,6 +161,9 @@ class UpdateBlock(nn.Module):
         evidence = 9 * config.groups + taps + 3
         self.hidden = hidden
         self.squeeze = nn.Conv2d(evidence, 64, 1)
+        if config.compares:
+            self.squeeze_there = nn.Conv2d(9 * config.groups, 64, 1, bias=False)
+            nn.init.zeros_(self.squeeze_there.weight)
         self.motion = nn.Conv2d(64, hidden, 3, 1, 1)
         self.gates = nn.Conv2d(2 * hidden, 2 * hidden, 3, 1, 1)
         self.candidate = nn.Conv2d(2 * hidden, hidden, 3, 1, 1)
@@ -164,9 +174,16 @@ class UpdateBlock(nn.Module):
         with torch.no_grad():
             self.move.bias.copy_(torch.tensor([0.0, -2.0]))
 
-    def forward(self, state: Tensor, context: Tensor, evidence: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the new state (B, hidden, H, W) and (B, 2, H, W): step in cells, jump logit."""
-        motion = functional.relu(self.motion(functional.relu(self.squeeze(evidence))))
+    def forward(
+        self, state: Tensor, context: Tensor, evidence: Tensor, there: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Give the new state (B, hidden, H, W) and (B, 2, H, W): step in cells, jump logit.
+
+        ``there`` (B, 64, H, W) is the squeezed evidence at the second hypothesis.
+        """
+        squeezed = self.squeeze(evidence)
+        squeezed = squeezed if there is None else squeezed + there
+        motion = functional.relu(self.motion(functional.relu(squeezed)))
         known = context[:, : 2 * self.hidden]
         both = torch.sigmoid(self.gates(torch.cat((state, motion), 1)) + known)
         update, reset = both[:, : self.hidden], both[:, self.hidden :]
@@ -272,12 +289,13 @@ class CreStereoTiny(nn.Module):
             # Only the cross-entropy teaches the hypothesis: a wrong peak is up to a row away, and
             # the gradient of that jump would drown everything else early in training.
             best, score = (value.detach() for value in self._hypothesis(sight, left))
+        there = self._evidence_there(left, sight, best)
         found.log_matches.append((cell, sight.log_match))
         disparity = best if disparity is None else disparity
         count = self.config.iterations[2 - index]
         for number in range(count):
             state, disparity = self._step(
-                state, disparity.detach(), context, left, sight, best, score
+                state, disparity.detach(), context, left, sight, best, score, there
             )
             if detail is None or number < count - 1:
                 found.coarse.append((cell, disparity * cell))
@@ -291,6 +309,15 @@ class CreStereoTiny(nn.Module):
         nothing = torch.zeros_like(left[:, :1])
         return nothing, nothing
 
+    def _evidence_there(self, left: Tensor, sight: RowSight, best: Tensor) -> Tensor | None:
+        """Squeeze the local correlation at the second hypothesis; the same for all updates."""
+        if not self.config.compares:
+            return None
+        with float32_region(left):
+            warped = warp_rows(sight.rows_right, best)
+            local = local_correlation(left, warped, self.config.groups)
+        return self.update.squeeze_there(local)
+
     def _step(
         self,
         state: Tensor,
@@ -300,6 +327,7 @@ class CreStereoTiny(nn.Module):
         sight: RowSight,
         best: Tensor,
         score: Tensor,
+        there: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """Gather the evidence at the current disparity, then update state and disparity."""
         with float32_region(left):
@@ -308,7 +336,7 @@ class CreStereoTiny(nn.Module):
             row = sight.lookup(disparity)
         away = best - disparity if self.config.hypothesis else best
         evidence = torch.cat((local, row, disparity / 32.0, torch.tanh(away / 4.0), score), 1)
-        state, move = self.update(state, context, evidence)
+        state, move = self.update(state, context, evidence, there)
         move = full_precision(move)
         return state, disparity + move[:, :1] + torch.sigmoid(move[:, 1:]) * away
 
@@ -352,6 +380,7 @@ def tiny_config(state: Mapping[str, Tensor], *, iterations: int) -> TinyConfig:
         match=match,
         hidden=hidden,
         iterations=(*COARSE_ITERATIONS, iterations),
+        compare='update.squeeze_there.weight' in state,
     )
 
 

@@ -45,6 +45,27 @@ RECIPES: dict[str, TrainRecipe] = {
             )
         ),
     ),
+    'crestereo_tiny_plain': TrainRecipe(
+        name='crestereo_tiny_plain',
+        task=TinyStereoTask(
+            samples=SampleSettings(
+                seed=5,
+                scene_height=160,
+                scene_width=448,
+                height=128,
+                width=384,
+                max_disparity=140.0,
+                bare=0.15,
+                min_contrast=0.5,
+                crowding=(0.05, 0.60, 0.35),
+                deep=0.35,
+                burnt=0.1,
+                mirrored=0.15,
+                plain=0.3,
+                blades=0.2,
+            )
+        ),
+    ),
     'crestereo_tiny_blind': TrainRecipe(
         name='crestereo_tiny_blind',
         task=TinyStereoTask(network=TinyConfig(row_scales=(1,), hypothesis=False)),
@@ -91,6 +112,8 @@ RECIPES: dict[str, TrainRecipe] = {
 more false matches compete and disparities grow, and more texture, as real images have.
 ``_rooms`` is the third: taller and fuller scenes with more large steps of disparity, fewer
 overexposed ones, and reflections.
+``_plain`` is the fourth: many objects without texture of their own before busy surfaces, and more
+long narrow ones, which the third lost against their background.
 ``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
 with their sizes, steps and rate; both want a GPU.
 ``_blind`` is the ablation without sight of the whole row.

@@ -20,6 +20,9 @@ from depth_ros.training.crestereo.validation import validate
 from depth_ros.training.samples import Batch, SampleSettings
 from depth_ros.training.task import DataFolders, Mixed, StepLoss
 
+COMPARISON = 'squeeze_there'
+"""In the names of tensors that older weights lack."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TinyStereoTask:
@@ -45,12 +48,17 @@ class TinyStereoTask:
     def begin_with(self, network: nn.Module, weights: Path) -> None:
         """Load the shipped weights or those of an earlier run.
 
+        Weights made before the network compared its two hypotheses begin with that part at zero,
+        which changes nothing at first.
+
         Raises:
             WeightsError: If they do not fit.
         """
         state = load_checkpoint(weights)
         iterations = self.network.iterations[-1]
-        load_strict(network, tiny_network(state, iterations=iterations).state_dict())
+        known = tiny_network(state, iterations=iterations).state_dict()
+        later = {key: value for key, value in network.state_dict().items() if COMPARISON in key}
+        load_strict(network, {**later, **known})
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
         """Give the whole network; every part is needed."""
