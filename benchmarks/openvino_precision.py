@@ -3,7 +3,8 @@
 Three convolutions in a row; each way tries to treat the middle one differently. The precision of
 every convolution is read back from the compiled graph (``get_runtime_model``), and the output is
 compared with float32, so that neither can pretend. With ``--onnx`` a whole graph is compiled in
-float32, in bf16, and in bf16 with everything but convolutions marked, on its gate images.
+float32, in bf16, in bf16 with everything but convolutions marked, and with casts as the engine
+writes them, and compared on its gate images.
 
     python benchmarks/openvino_precision.py [--onnx FILE.onnx]
 
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,7 +24,7 @@ from openvino import opset13 as op
 from timing import machine, markdown_table, write_report
 
 from depth_ros.engines.cpu import cpu_flags
-from depth_ros.engines.openvino_precision import keep_float32, mark
+from depth_ros.engines.openvino_precision import EXECUTED, LOW, executed, lower
 
 NAMES = ('first', 'second', 'third')
 CHANNELS = 32
@@ -131,36 +131,71 @@ def ir_marked_model(core: ov.Core) -> ov.Model:
         return core.read_model(xml)
 
 
-def compare_graph(core: ov.Core, onnx: Path) -> dict[str, object]:
-    """Compile a graph in three ways and compare them on its gate images."""
-    from depth_ros.engines.artifact import load_artifact
-    from depth_ros.engines.gate_images import gate_feeds
+def mark(layer: ElementTree.Element) -> None:
+    """Let one layer of an IR file keep float32 under the hint bf16."""
+    info = layer.find('rt_info')
+    if info is None:
+        info = ElementTree.Element('rt_info')
+        layer.insert(0 if layer.find('data') is None else 1, info)
+    ElementTree.SubElement(info, 'attribute', {'name': 'precise', 'version': '0'})
 
-    specs = load_artifact(onnx).manifest.inputs
-    feeds = gate_feeds(specs)
+
+def marked_graph(core: ov.Core, onnx: Path) -> ov.Model:
+    """Mark everything but convolutions and what is no operation."""
+    unmarked = {*LOW, 'Const', 'Parameter', 'Result'}
     with tempfile.TemporaryDirectory() as folder:
         xml = Path(folder) / 'model.xml'
         ov.save_model(core.read_model(onnx), xml, compress_to_fp16=False)
-        plain = core.read_model(xml)
-        marked_count = keep_float32(xml)
-        marked = core.read_model(xml)
-        ways = {'f32': (plain, 'f32'), 'bf16': (plain, 'bf16'), 'bf16 marked': (marked, 'bf16')}
-        compiled = {
-            way: core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})
-            for way, (model, hint) in ways.items()
-        }
-    record: dict[str, object] = {'onnx': onnx.name, 'marked': marked_count}
-    rows = []
-    outputs = {way: [graph(feed)[0] for feed in feeds.values()] for way, graph in compiled.items()}
-    for way, graph in compiled.items():
-        counts = Counter(executed_precisions(graph).values())
-        pairs = zip(outputs['f32'], outputs[way], strict=True)
-        errors = [float(np.abs(wanted - got).mean()) for wanted, got in pairs]
-        rows.append([way, dict(counts), f'{max(errors):.3g}'])
-        record[way] = {'convolutions': dict(counts), 'mean_error': dict(zip(feeds, errors))}  # noqa: B905
-    print(f'\n{onnx.name}: {marked_count} operations marked')
-    print(markdown_table(['way', 'convolutions by precision', 'worst mean error'], rows))
+        tree = ElementTree.parse(xml)
+        for layer in tree.getroot().iter('layer'):
+            if layer.get('type') not in unmarked:
+                mark(layer)
+        tree.write(xml)
+        return core.read_model(xml)
+
+
+def cast_graph(core: ov.Core, onnx: Path) -> ov.Model:
+    """Write casts, as the engine does."""
+    model = core.read_model(onnx)
+    lower(model)
+    return model
+
+
+def compare_graph(core: ov.Core, onnx: Path) -> dict[str, object]:
+    """Compile a graph in four ways and compare them on its gate images."""
+    from depth_ros.engines.artifact import load_artifact
+    from depth_ros.engines.gate_images import gate_feeds
+
+    feeds = gate_feeds(load_artifact(onnx).manifest.inputs)
+    ways = {
+        'f32': (core.read_model(onnx), 'f32'),
+        'hint bf16': (core.read_model(onnx), 'bf16'),
+        'hint bf16, all but convolutions marked': (marked_graph(core, onnx), 'bf16'),
+        'casts (the engine)': (cast_graph(core, onnx), 'f32'),
+    }
+    record: dict[str, object] = {'onnx': onnx.name}
+    rows: list[list[object]] = []
+    wanted: list[np.ndarray] = []
+    for way, (model, hint) in ways.items():
+        compiled = core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})
+        outputs = [compiled(feed)[0].copy() for feed in feeds.values()]
+        wanted = wanted or outputs
+        errors = [float(np.abs(a - b).mean()) for a, b in zip(wanted, outputs, strict=True)]
+        low, astray = low_operations(compiled)
+        rows.append([way, low, astray, f'{max(errors):.3g}'])
+        record[way] = {'low': low, 'astray': astray, 'errors': errors}
+    print(f'\n{onnx.name}')
+    print(markdown_table(['way', 'products in bf16', 'others in bf16', 'worst mean error'], rows))
     return record
+
+
+def low_operations(compiled: ov.CompiledModel) -> tuple[int, str]:
+    """Count convolutions and products in bf16, and name all other arithmetic in it."""
+    found = {kind: n for (kind, precision), n in executed(compiled).items() if precision == 'bf16'}
+    moves = {'Const', 'Reorder', 'Reshape', 'Input', 'Output', 'Convert'}
+    others = {kind: n for kind, n in found.items() if kind not in {*EXECUTED, *moves}}
+    low = sum(n for kind, n in found.items() if kind in EXECUTED)
+    return low, ', '.join(f'{kind} {n}' for kind, n in sorted(others.items()))
 
 
 if __name__ == '__main__':

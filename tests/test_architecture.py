@@ -31,7 +31,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     'tensorrt': ('engines/tensorrt_engine.py', 'engines/build.py'),
     'cuda': ('engines/cuda_memory.py',),
     'onnx': ('export.py', 'engines/onnx_precision.py'),
-    'openvino': ('engines/openvino_engine.py', 'engines/build.py'),
+    'openvino': (
+        'engines/openvino_engine.py',
+        'engines/openvino_precision.py',
+        'engines/build.py',
+    ),
     'onnxruntime': ('engines/onnxruntime_engine.py', 'engines/build.py', 'export.py'),
     'torch_tensorrt': ('engines/torch_tensorrt_builder.py',),
     'viser': ('viewer.py',),

@@ -2,12 +2,12 @@
 
 The compiled model is exported to one file of ours instead of OpenVINO's own cache folder, so
 that its hash can be verified before it is loaded. That file does not fix the precision: loaded
-without a hint it runs in bf16 where the CPU has it (2026.4), so every load states it anew.
+without a hint it runs in bf16 where the CPU has it (2026.4), so every load states it anew: always
+float32, since what runs in bf16 is written into the graph (``openvino_precision.py``).
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import openvino as ov
 from depth_ros.engines.artifact import Artifact
 from depth_ros.engines.cpu import cpu_flags
 from depth_ros.engines.cpu_runtime import CpuRuntime, num_threads
-from depth_ros.engines.openvino_precision import LOW, PRODUCT, keep_float32
+from depth_ros.engines.openvino_precision import LOW, PRODUCT, executed_precision, lower
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.engines.signal_stack import kept_signal_stack
@@ -25,7 +25,7 @@ from depth_ros.errors import EngineError
 from depth_ros.tensors import Tensors, TensorSpec
 
 _BLOB = 'openvino.blob'
-_PRECISIONS = {'f32': 'f32', 'bf16': 'bf16'}
+_PRECISIONS = ('f32', 'bf16')
 
 
 BF16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
@@ -56,14 +56,14 @@ class OpenVinoRuntime(CpuRuntime):
         if settings.precision == 'f32':
             return options
         low = {*LOW, PRODUCT} if settings.low_products else LOW
-        return {**options, 'low': ' '.join(sorted(low))}
+        return {**options, 'cast': ' '.join(sorted(low))}
 
     @kept_signal_stack()
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Compile, export, and load the export, so that the check sees what later runs load."""
         core = ov.Core()
         try:
-            model = _read(core, artifact.onnx, settings, folder)
+            model = _read(core, artifact.onnx, settings)
             compiled = core.compile_model(model, 'CPU', _config(settings))
             exported = compiled.export_model()
         except RuntimeError as error:
@@ -87,8 +87,9 @@ class OpenVinoRuntime(CpuRuntime):
                 f'OpenVINO {self.version} cannot load {folder / _BLOB} ({_brief(error)}); remove '
                 f'it, the next start builds it again: rm -r {str(folder)!r}'
             ) from error
-        executed = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
-        precision = _expect_precision(executed, settings.precision)
+        hint = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
+        _expect_precision(hint, 'f32')
+        precision = _expect_precision(executed_precision(compiled), settings.precision)
         return self._engine(artifact, settings, session, precision=precision)
 
 
@@ -123,17 +124,12 @@ class _OpenVinoSession:
         self._requests.clear()
 
 
-def _read(core: ov.Core, onnx: Path, settings: BuildSettings, folder: Path) -> ov.Model:
-    """Read a graph; below float32 only its convolutions are left to the precision hint."""
+def _read(core: ov.Core, onnx: Path, settings: BuildSettings) -> ov.Model:
+    """Read a graph; below float32 casts to bf16 are written around its convolutions."""
     model = core.read_model(onnx)
-    if settings.precision == 'f32':
-        return model
-    with tempfile.TemporaryDirectory(dir=folder) as draft:
-        xml = Path(draft) / 'model.xml'
-        ov.save_model(model, xml, compress_to_fp16=False)
-        keep_float32(xml, low_products=settings.low_products)
-        # The weights are mapped from the file, which outlives its name.
-        return core.read_model(xml)
+    if settings.precision != 'f32':
+        lower(model, low_products=settings.low_products)
+    return model
 
 
 def _config(settings: BuildSettings) -> dict[str, str]:
@@ -141,7 +137,7 @@ def _config(settings: BuildSettings) -> dict[str, str]:
         'PERFORMANCE_HINT': 'LATENCY',
         'NUM_STREAMS': '1',
         'INFERENCE_NUM_THREADS': str(num_threads(settings)),
-        'INFERENCE_PRECISION_HINT': _PRECISIONS[settings.precision],
+        'INFERENCE_PRECISION_HINT': 'f32',
     }
 
 

@@ -1,96 +1,175 @@
-"""Which operations of an OpenVINO graph stay in float32 when the rest runs in bf16.
+"""Which operations of an OpenVINO graph run in bf16 while the rest stays in float32.
 
-OpenVINO's precision hint is one for the whole graph, but operations that carry the attribute
-``precise`` keep float32 under it. Python cannot set that attribute; the IR file can hold it. So
-the graph is saved as IR, marked here and read again. Found out and proven, operation by operation
-from the compiled graph, by ``benchmarks/openvino_precision.py``.
+OpenVINO's precision hint is one for the whole graph. Its attribute ``precise`` keeps single
+operations in float32 under the hint bf16, but gets lost where the compiler rewrites an operation,
+and it rewrites products, softmax, sums and slices: geometry ran in bf16 in spite of its mark. So
+the hint is f32, and casts written into the graph stand around what may run low. What the compiled
+graph really does is read back; ``benchmarks/openvino_precision.py`` shows all ways side by side.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
+import openvino as ov
+from openvino import opset13 as op
+from openvino.passes import ConstantFolding, Manager
 
 from depth_ros.engines.channel_sums import is_sum
 
 LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
 """Where nearly all the arithmetic is and where eight bits are enough."""
 
-ACTIVATIONS = frozenset({'ReLU', 'PReLU', 'Elu', 'Sigmoid', 'Tanh', 'Gelu', 'Swish', 'Clamp'})
-"""Computed by the convolution before them."""
-
 PRODUCT = 'MatMul'
 """Low where a graph asks for it, and only if one side is weights."""
 
-_PLAIN = frozenset({'Const', 'Parameter', 'Result'})
-_ATTRIBUTE = {'name': 'precise', 'version': '0'}
+FOLLOWING = frozenset({'Relu', 'PRelu', 'Elu', 'Gelu', 'Swish', 'Clamp', 'MaxPool', 'Concat'})
+"""Low if all they take is low already: it costs no accuracy to speak of and saves memory traffic.
+
+Sigmoid and tanh are not among them: they make shares and gates, which scale coordinates.
+"""
+
+BIASED = 'Add'
+"""Low if it adds a bias per channel to what is low, or two low ones."""
+
+EXECUTED = frozenset({'Convolution', 'Deconvolution', 'FullyConnected'})
+"""What a compiled graph calls the operations that may run low."""
+
+_BF16, _F32 = 'bf16', 'f32'
 
 
-def keep_float32(xml: Path, *, low_products: bool = False) -> int:
-    """Mark every operation of an IR file but convolutions and their activations.
+def lower(model: ov.Model, *, low_products: bool = False) -> int:
+    """Write casts into a graph so that convolutions, and what follows them, run in bf16.
+
+    Convolutions that only add channels up are similarities and stay as they are.
 
     Args:
-        xml: IR file; changed in place.
-        low_products: Leave matrix products with weights unmarked, too.
+        model: Changed in place; compile it with the hint f32.
+        low_products: Lower matrix products with weights, too.
 
     Returns:
-        How many operations were marked.
+        How many operations were lowered.
     """
-    tree = ElementTree.parse(xml)
-    root = tree.getroot()
-    layers = {layer.get('id', ''): layer for layer in root.iter('layer')}
-    kinds = {key: layer.get('type', '') for key, layer in layers.items()}
-    sources: dict[str, list[str]] = {key: [] for key in layers}
-    for edge in sorted(root.iter('edge'), key=lambda edge: int(edge.get('to-port', '0'))):
-        sources[edge.get('to-layer', '')].append(edge.get('from-layer', ''))
-    sums = _sums(xml, layers)
-    low = {key for key, kind in kinds.items() if kind in LOW and not sums & set(sources[key])}
-    if low_products:
-        fixed = _fixed(kinds, sources)
-        low |= {key for key in kinds if kinds[key] == PRODUCT and fixed & set(sources[key])}
-    count = 0
-    for key, layer in layers.items():
-        is_fused = kinds[key] in ACTIVATIONS and sources[key][0] in low
-        if key in low or kinds[key] in _PLAIN or is_fused:
-            continue
-        mark(layer)
-        count += 1
-    tree.write(xml, encoding='utf-8', xml_declaration=True)
-    return count
+    _fold(model)
+    casts = _Casts(low_products)
+    for node in model.get_ordered_ops():
+        if casts.may_lower(node):
+            casts.lower(node)
+    model.validate_nodes_and_infer_types()
+    return casts.count
 
 
-def _sums(xml: Path, layers: Mapping[str, ElementTree.Element]) -> set[str]:
-    """Give the float32 constants that only add up; see ``channel_sums``."""
-    content = np.memmap(xml.with_suffix('.bin'), np.uint8, 'r')
-    sums = set()
-    for key, layer in layers.items():
-        data = layer.find('data')
-        if layer.get('type') != 'Const' or data is None or data.get('element_type') != 'f32':
-            continue
-        start, size = int(data.get('offset', '0')), int(data.get('size', '0'))
-        shape = [int(side) for side in data.get('shape', '').split(',') if side.strip()]
-        if is_sum(content[start : start + size].view(np.float32).reshape(shape)):
-            sums.add(key)
-    return sums
+def _fold(model: ov.Model) -> None:
+    """Compute what is constant: the shape of a bias is an expression when it comes from ONNX."""
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
 
 
-def _fixed(kinds: Mapping[str, str], sources: Mapping[str, Sequence[str]]) -> set[str]:
-    """Give the layers whose values are weights, or made of weights only."""
-    fixed = {key for key, kind in kinds.items() if kind == 'Const'}
-    while True:
-        more = {key for key, before in sources.items() if before and set(before) <= fixed} - fixed
-        if not more:
-            return fixed
-        fixed |= more
+class _Casts:
+    """What has been lowered so far."""
+
+    def __init__(self, low_products: bool) -> None:
+        self.count = 0
+        self._low_products = low_products
+        self._low_behind: dict[str, ov.Output] = {}
+        self._casts: dict[tuple[str, int], ov.Output] = {}
+
+    def may_lower(self, node: ov.Node) -> bool:
+        """Tell whether a node may run in bf16; those before it have been asked."""
+        kind, sources = node.get_type_name(), _sources(node)
+        if kind in LOW:
+            return not _is_sum(sources[1])
+        if kind == PRODUCT:
+            return self._low_products and any(_is_fixed(source) for source in sources)
+        if kind == BIASED:
+            return self._may_add(sources)
+        data = sources[: 1 if kind == 'PRelu' else None]
+        return kind in FOLLOWING and all(self._is_low(source) for source in data)
+
+    def lower(self, node: ov.Node) -> None:
+        """Put casts before and behind a node."""
+        for port in node.inputs():
+            source = port.get_source_output()
+            if source.get_element_type() == ov.Type.f32:
+                port.replace_source_output(self._cast(source))
+        node.validate_and_infer_types()
+        output = node.output(0)
+        targets = output.get_target_inputs()
+        back = op.convert(output, _F32)
+        self._low_behind[back.get_name()] = output
+        for target in targets:
+            target.replace_source_output(back.output(0))
+        self.count += 1
+
+    def _is_low(self, source: ov.Output) -> bool:
+        return source.get_node().get_name() in self._low_behind
+
+    def _may_add(self, sources: Sequence[ov.Output]) -> bool:
+        low = [source for source in sources if self._is_low(source)]
+        others = [source for source in sources if not self._is_low(source)]
+        return bool(low) and all(_is_bias(other, low[0]) for other in others)
+
+    def _cast(self, source: ov.Output) -> ov.Output:
+        """Give a source in bf16: what stands before its cast back, else a cast that all share."""
+        name = source.get_node().get_name()
+        if name in self._low_behind:
+            return self._low_behind[name]
+        key = (name, source.get_index())
+        if key not in self._casts:
+            known = (
+                op.constant(to_bf16(source.get_node().get_data())) if _is_fixed(source) else source
+            )
+            self._casts[key] = op.convert(known, _BF16).output(0)
+        return self._casts[key]
 
 
-def mark(layer: ElementTree.Element) -> None:
-    """Let one layer keep float32."""
-    info = layer.find('rt_info')
-    if info is None:
-        info = ElementTree.Element('rt_info')
-        layer.insert(0 if layer.find('data') is None else 1, info)
-    ElementTree.SubElement(info, 'attribute', _ATTRIBUTE)
+def to_bf16(values: np.ndarray) -> np.ndarray:
+    """Round float32 to the nearest bf16 (to even in between), kept as float32.
+
+    OpenVINO's own conversion of constants cuts the last bits off, which is two to three times as
+    inexact and always errs towards zero.
+    """
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded = bits + 0x7FFF + ((bits >> 16) & 1)
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def _sources(node: ov.Node) -> list[ov.Output]:
+    return [port.get_source_output() for port in node.inputs()]
+
+
+def _is_fixed(source: ov.Output) -> bool:
+    """Whether a value is weights; what is made of weights only has been folded."""
+    return source.get_node().get_type_name() == 'Constant'
+
+
+def _is_sum(kernel: ov.Output) -> bool:
+    return _is_fixed(kernel) and is_sum(kernel.get_node().get_data())
+
+
+def _is_bias(source: ov.Output, features: ov.Output) -> bool:
+    """Whether a value is one number, or one for each channel: nothing that counts pixels."""
+    if not _is_fixed(source):
+        return False
+    shape, wanted = list(source.get_shape()), list(features.get_shape())
+    channels = 1 if len(wanted) > 3 else len(wanted) - 1
+    padded = [1] * (len(wanted) - len(shape)) + shape
+    return all(size == 1 or axis == channels for axis, size in enumerate(padded))
+
+
+def executed(compiled: ov.CompiledModel) -> Counter[tuple[str, str]]:
+    """Count the operations of a compiled graph by kind and by the precision they run in."""
+    found: Counter[tuple[str, str]] = Counter()
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        info = node.get_rt_info()
+        found[info['layerType'].astype(str), info['runtimePrecision'].astype(str)] += 1
+    return found
+
+
+def executed_precision(compiled: ov.CompiledModel) -> str:
+    """Give ``'bf16'`` if any convolution or product with weights runs in it, else ``'f32'``."""
+    low = any(kind in EXECUTED and precision == _BF16 for kind, precision in executed(compiled))
+    return _BF16 if low else _F32

@@ -70,6 +70,10 @@ RECIPES: dict[str, TrainRecipe] = {
         name='crestereo_tiny_blind',
         task=TinyStereoTask(network=TinyConfig(row_scales=(1,), hypothesis=False)),
     ),
+    'crestereo_tiny_uncompared': TrainRecipe(
+        name='crestereo_tiny_uncompared',
+        task=TinyStereoTask(network=TinyConfig(compare=False)),
+    ),
     'crestereo': TrainRecipe(
         name='crestereo',
         task=CreStereoTask(
@@ -116,5 +120,6 @@ overexposed ones, and reflections.
 long narrow ones, which the third lost against their background.
 ``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
 with their sizes, steps and rate; both want a GPU.
-``_blind`` is the ablation without sight of the whole row.
+``_blind`` is the ablation without sight of the whole row, ``_uncompared`` that without the local
+correlation at the row's best match.
 """
