@@ -172,7 +172,7 @@ def settings_of(frontend: str, course: Course, options: argparse.Namespace) -> O
     tracking = course.tracking
     if variant == COARSE_STUDENT:
         tracking = replace(tracking, ransac_px=COARSE_PX, max_residual_px=COARSE_PX)
-    matching = MatchSettings(variant=variant or 'outdoor_ds', weights=weights, num_threads=1)
+    matching = MatchSettings(variant=variant or 'tiny', weights=weights, num_threads=1)
     return OdometrySettings(
         source=course.source,
         frontend=Frontend(name),

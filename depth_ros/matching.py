@@ -33,8 +33,8 @@ class MatchSettings:
 
     Attributes:
         frontend: ``'loftr'``, ``'sift'`` or ``'orb'``.
-        variant: Which LoFTR: ``'outdoor_ds'``, ``'indoor_ds'``, ``'indoor_ds_new'``,
-            ``'outdoor_ot'``, ``'indoor_ot'``, ``'coarse_student'`` or ``'tiny'``.
+        variant: Which LoFTR: ``'tiny'``, whose weights ship, ``'outdoor_ds'``, ``'indoor_ds'``,
+            ``'indoor_ds_new'``, ``'outdoor_ot'``, ``'indoor_ot'`` or ``'coarse_student'``.
         engine: Runtime of a network, or ``'auto'``.
         precision: ``'f32'`` or ``'bf16'``.
         preset: Named size of the recipe, or empty for its default.
@@ -50,7 +50,7 @@ class MatchSettings:
     """
 
     frontend: str = 'sift'
-    variant: str = 'outdoor_ds'
+    variant: str = 'tiny'
     engine: str = 'auto'
     precision: str = 'f32'
     preset: str = ''

@@ -9,7 +9,7 @@ ARGUMENTS = {
     'model': ('', 'Matcher: sift, orb or loftr; empty takes the parameter file, which has sift.'),
     'variant': (
         '',
-        'Which LoFTR, e.g. outdoor_ds or coarse_student; empty takes the parameter file.',
+        'Which LoFTR, e.g. tiny or outdoor_ds; empty takes the parameter file.',
     ),
     'camera': ('', 'Namespace of the camera, e.g. /camera/color; empty takes the own one.'),
     **launching.CAMERA_ARGUMENTS,

@@ -165,7 +165,11 @@ def test_settings_change_while_it_runs():
 def test_loftr_without_weights_says_what_to_type(tmp_path, monkeypatch):
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
     with pytest.raises(WeightsError, match='depth-ros build loftr'):
-        open_matcher(MatchSettings(frontend='loftr', weights=str(tmp_path / 'outdoor_ds.ckpt')))
+        open_matcher(
+            MatchSettings(
+                frontend='loftr', variant='outdoor_ds', weights=str(tmp_path / 'outdoor_ds.ckpt')
+            )
+        )
 
 
 def test_thresholds_belong_to_the_frontend():

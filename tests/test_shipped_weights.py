@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from match_sets import JudgedPair, scannet_neighbours
+from match_sets import hololens as hololens_pairs
 from multiview_sets import depth_errors, hololens
 from shared_data import shared_path
 from stereo_sets import motorcycle
@@ -14,6 +16,7 @@ from stereo_sets import motorcycle
 from depth_ros.accuracy import disparity_errors
 from depth_ros.engines.artifact import file_sha256, load_artifact
 from depth_ros.engines.recipe import load_recipe
+from depth_ros.matching import Matcher, MatchSettings, open_matcher
 from depth_ros.multiview import MultiViewSettings, open_multiview
 from depth_ros.stereo import StereoSettings, open_stereo
 
@@ -29,7 +32,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_graphs_ship() -> None:
     recipes = {load_artifact(WEIGHTS / name).manifest.recipe for name in GRAPHS}
-    assert recipes == {'crestereo_tiny', 'mvsnet'}
+    assert recipes == {'crestereo_tiny', 'loftr_tiny', 'mvsnet'}
 
 
 @pytest.mark.parametrize('name', GRAPHS)
@@ -62,3 +65,25 @@ def test_mvsnet_is_as_accurate_as_its_card_says() -> None:
     assert errors.share == 1.0
     assert errors.abs_rel < 0.07
     assert np.nanmax(result.confidence) <= 1.0
+
+
+def share_within(matcher: Matcher, judged: JudgedPair, limit_px: float, count: int) -> float:
+    """Give the share of right ones among the surest matches whose truth is known."""
+    result = matcher.match(judged.pair, max_matches=count).result
+    errors = judged.errors(result)
+    return float((errors[np.isfinite(errors)] < limit_px).mean())
+
+
+def test_loftr_tiny_matches_no_worse_than_sift_with_as_many() -> None:
+    data = shared_path('data')
+    near, poor = next(hololens_pairs(data)), next(scannet_neighbours(data))
+    with (
+        closing(open_matcher(MatchSettings(frontend='loftr'))) as loftr,
+        closing(open_matcher(MatchSettings(frontend='sift'))) as sift,
+    ):
+        count = len(sift.match(near.pair).result.confidence)
+        assert count > 300
+        assert share_within(loftr, near, 3.0, count) > 0.9
+        found = len(sift.match(poor.pair).result.confidence)
+        assert len(loftr.match(poor.pair).result.confidence) > 5 * found
+        assert share_within(loftr, poor, 5.0, found) >= share_within(sift, poor, 5.0, found)

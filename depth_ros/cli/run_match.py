@@ -48,8 +48,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     match.add_argument(
         '--variant',
         default=defaults.variant,
-        help='which LoFTR the weights are: outdoor_ds (default), indoor_ds, indoor_ds_new, '
-        'outdoor_ot, indoor_ot, coarse_student or tiny',
+        help='which LoFTR the weights are: tiny (default; ships), outdoor_ds, indoor_ds, '
+        'indoor_ds_new, outdoor_ot, indoor_ot or coarse_student',
     )
     add_runtime_arguments(match)
     add_engine_arguments(match)

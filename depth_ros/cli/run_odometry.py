@@ -84,7 +84,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         choices=[frontend.value for frontend in Frontend],
         help='what relates two images, default sift; monodepth2_pose gives directions only',
     )
-    parser.add_argument('--variant', default='outdoor_ds', help='which LoFTR the weights are')
+    parser.add_argument('--variant', default='tiny', help='which LoFTR the weights are')
     parser.add_argument('--stereo-model', default='sgbm', help='depth of keyframes, default sgbm')
     add_runtime_arguments(parser)
     add_engine_arguments(parser)

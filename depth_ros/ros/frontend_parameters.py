@@ -13,16 +13,16 @@ class FrontendParameters(CameraParameters):
     """What ``MatchSettings`` has beyond the parameters of every node with an engine."""
 
     variant: str = described(
-        'outdoor_ds',
-        'Which LoFTR; its weights must be of this variant.',
+        'tiny',
+        'Which LoFTR; its weights must be of this variant. Those of tiny ship.',
         choices=(
+            'tiny',
             'outdoor_ds',
             'indoor_ds',
             'indoor_ds_new',
             'outdoor_ot',
             'indoor_ot',
             'coarse_student',
-            'tiny',
         ),
         opens_engine=True,
     )

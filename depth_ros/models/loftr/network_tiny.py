@@ -117,7 +117,8 @@ def tiny_config(state: Mapping[str, Tensor]) -> TinyConfig:
     if sum(len(shape) == 4 for shape in shapes.values()) < len(names):
         raise WeightsError(
             f'expected weights of loftr_tiny, with {list(names.values())}, found '
-            f'{sorted(state)[:4]}; use those that depth-ros train loftr_tiny wrote'
+            f'{sorted(state)[:4]}; use those that depth-ros train loftr_tiny wrote, or '
+            'name the variant of yours, e.g. outdoor_ds'
         )
     layers = {name.split('.')[2] for name in state if name.startswith('loftr_coarse.layers.')}
     return TinyConfig(
