@@ -9,13 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tint_rig
 from bag_writer import info, raw, stamp, write_bag
 
 from depth_ros.camera import ideal_camera
 from depth_ros.cli.main import main
 
 torch = pytest.importorskip('torch', reason='fine-tuning needs torch')
+
+import tint_rig  # noqa: E402
 
 from depth_ros.training.finetune.students import STUDENTS  # noqa: E402
 from depth_ros.training.monodepth2.network import NetworkSize  # noqa: E402

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tint_rig
 
 torch = pytest.importorskip('torch', reason='fine-tuning needs torch')
+
+import tint_rig  # noqa: E402
 
 from depth_ros.camera import ideal_camera  # noqa: E402
 from depth_ros.checkpoints import load_checkpoint  # noqa: E402
