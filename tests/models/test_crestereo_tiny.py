@@ -14,9 +14,12 @@ from depth_ros.engines.recipe import load_recipe  # noqa: E402
 from depth_ros.errors import ParameterError, WeightsError  # noqa: E402
 from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
     CreStereoTiny,
+    TinyConfig,
     exportable,
     synthetic_state,
+    tiny_network,
 )
+from depth_ros.models.crestereo.network_tiny_fine import RADIUS, FineLevel  # noqa: E402
 
 STATE = synthetic_state(3)
 
@@ -67,6 +70,44 @@ def test_weights_from_before_the_comparison_give_what_they_gave() -> None:
     assert torch.equal(before, module(64, 64)(*images)), 'new weights begin at zero'
     other = {**STATE, 'update.squeeze_there.weight': torch.ones(64, 36, 1, 1)}
     assert not torch.equal(before, exportable(**build, state=other).module(*images))
+
+
+def test_weights_without_the_fine_level_run_without_it() -> None:
+    state = CreStereoTiny(TinyConfig(fine=False)).state_dict()
+    network = tiny_network(state, iterations=3)
+    assert not network.config.fine and network.mask.weights.out_channels == 144
+    found = network.predict(torch.rand(1, 3, 64, 64) * 255, torch.rand(1, 3, 64, 64) * 255)
+    assert [cell for cell, _ in found.coarse] == [16, 16, 8, 8, 4, 4]
+    with pytest.raises(WeightsError, match='shape'):
+        tiny_network({**STATE, 'mask.weights.bias': state['mask.weights.bias']}, iterations=3)
+
+
+def test_fine_level_sees_a_shift_of_two_cells_and_no_more() -> None:
+    torch.manual_seed(0)
+    fine = FineLevel(8, 16, 4).eval()
+    half, quarter = torch.randn(2, 8, 12, 40), torch.zeros(2, 64, 6, 20)
+    state = torch.zeros(1, 16, 6, 20)
+    fine.match.weight.data = torch.eye(32)[:, :, None, None]
+    seen = []
+    fine.enter.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for shift in range(5):
+        both = torch.cat((half[:1], torch.roll(half[:1], -shift, 3)), 0)
+        with torch.no_grad():
+            fine(both, quarter, state, torch.full((1, 1, 12, 40), float(2)))
+        window = seen[-1][0, : 4 * (2 * RADIUS + 1)].reshape(2 * RADIUS + 1, 4, 12, 40)
+        best = window.sum(1)[:, 3:-3, 8:-8].mean((1, 2)).argmax()
+        assert int(best) == RADIUS + 2 - shift, f'{shift} cells of disparity, 2 expected'
+
+
+def test_fine_level_begins_as_the_nearest_cell() -> None:
+    torch.manual_seed(0)
+    network = CreStereoTiny().eval()
+    with torch.no_grad():
+        found = network.predict(torch.rand(1, 3, 64, 64) * 255, torch.rand(1, 3, 64, 64) * 255)
+    (_, before), (_, after) = found.coarse[-2:]
+    torch.testing.assert_close(after, before, atol=0.05, rtol=0.01)
+    nearest = after.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert (found.full - nearest).abs().mean() < 0.3 * nearest.std()
 
 
 def test_batch_gives_what_single_pairs_give() -> None:
@@ -141,5 +182,6 @@ def test_export_uses_native_operators_and_computes_the_same(tmp_path: Path) -> N
     graph = onnx.load(path).graph
     kinds = {node.op_type for node in graph.node}
     assert {'MatMul', 'GatherElements'} <= kinds
-    slow = {'TopK', 'GridSample', 'Einsum', 'ScatterND', 'ScatterElements', 'Loop', 'If', 'Shape'}
+    assert sum(node.op_type == 'GridSample' for node in graph.node) == 1, 'of the fine level'
+    slow = {'TopK', 'Einsum', 'ScatterND', 'ScatterElements', 'Loop', 'If', 'Shape'}
     assert not kinds & slow

@@ -19,13 +19,17 @@ from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
     CreStereoTiny,
     TinyConfig,
     TinyPredictions,
-    upsample_convex,
 )
 from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
     RowSight,
     WindowProducts,
     local_correlation,
+    row_correlation,
     warp_rows,
+)
+from depth_ros.models.crestereo.network_tiny_upsampling import (  # noqa: E402
+    halve_mask,
+    upsample_convex,
 )
 from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text  # noqa: E402
 from depth_ros.training.contact_sheet import draw_contact_sheet  # noqa: E402
@@ -42,7 +46,7 @@ from depth_ros.training.recipe import TrainRecipe, find_recipe, recipes  # noqa:
 from depth_ros.training.samples import SampleSettings, batches  # noqa: E402
 from depth_ros.training.schedule import one_cycle, run_progress  # noqa: E402
 from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer  # noqa: E402
+from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
 
 SMALL_NETWORK = TinyConfig(
     stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
@@ -253,6 +257,41 @@ def test_convex_upsampling_of_a_constant_is_the_constant() -> None:
     up = upsample_convex(torch.full((1, 1, 3, 5), 2.0), torch.randn(1, 144, 3, 5))
     assert up.shape == (1, 1, 12, 20)
     torch.testing.assert_close(up, torch.full_like(up, 8.0))
+
+
+def test_halved_mask_upsamples_by_two_as_the_whole_one_did_by_four() -> None:
+    torch.manual_seed(0)
+    disparity = torch.rand(1, 1, 5, 7) * 10
+    of_two = torch.randn(1, 9, 2, 2, 5, 7)
+    of_four = of_two.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(halve_mask(of_four.reshape(144, 5, 7)), of_two.reshape(36, 5, 7))
+    by_two = upsample_convex(disparity, of_two.reshape(1, 36, 5, 7), 2)
+    by_four = upsample_convex(disparity, of_four.reshape(1, 144, 5, 7))
+    torch.testing.assert_close(by_four[:, :, ::2, ::2], 2.0 * by_two)
+
+
+def test_row_correlation_is_the_products_of_shifted_rows() -> None:
+    torch.manual_seed(0)
+    left, right = torch.randn(1, 8, 3, 9), torch.randn(1, 8, 3, 9)
+    padded = torch.nn.functional.pad(right, (2, 2))
+    found = row_correlation(left, right, 4, 2).reshape(5, 4, 3, 9)
+    for shift in range(5):
+        products = (left * padded[..., shift : shift + 9]).reshape(4, 2, 3, 9).mean(1)
+        torch.testing.assert_close(found[shift], products)
+    learning = row_correlation(left.requires_grad_(), right, 4, 2)
+    torch.testing.assert_close(learning.reshape(5, 4, 3, 9), found)
+
+
+def test_older_weights_begin_a_network_with_the_fine_level(tmp_path: Path) -> None:
+    older = CreStereoTiny(replace(SMALL_NETWORK, fine=False)).eval()
+    save_weights(older.state_dict(), tmp_path / 'older.safetensors')
+    task = TinyStereoTask(network=SMALL_NETWORK)
+    network = task.build().eval()
+    task.begin_with(network, tmp_path / 'older.safetensors')
+    assert torch.equal(network.mask.mix.weight, older.mask.mix.weight)
+    assert torch.equal(
+        network.mask.weights.weight, halve_mask(older.state_dict()['mask.weights.weight'])
+    )
 
 
 def test_one_cycle_rises_then_falls_to_nothing() -> None:

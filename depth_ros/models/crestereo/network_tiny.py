@@ -10,7 +10,8 @@ features warped once by the current disparity, convex upsampling at the end. Wha
   nine samples around the current match from a 1-D pyramid of that volume (after RAFT, Teed and
   Deng 2020, arXiv 2003.12039), and is shown the row's best match with its score as a second
   hypothesis it can jump to through a gate. A thin foreground that a coarse level has lost is
-  thereby within reach again.
+  thereby within reach again;
+* one correction at half resolution follows the last level (``network_tiny_fine``).
 
 Shapes: B batch, C channels, H and W of the level at hand. A disparity inside a level counts in
 that level's cells.
@@ -35,6 +36,8 @@ from depth_ros.models.crestereo.network_tiny_correlation import (
     local_correlation,
     warp_rows,
 )
+from depth_ros.models.crestereo.network_tiny_fine import FineLevel
+from depth_ros.models.crestereo.network_tiny_upsampling import MaskHead, upsample_convex
 from depth_ros.models.exportable import Exportable
 from depth_ros.tensors import TensorSpec
 
@@ -42,7 +45,7 @@ SIZE_MULTIPLE = 16
 GRAPH = 'crestereo'
 """The graph's name: the variant takes the place of the large network behind the same model."""
 COARSE_ITERATIONS = (2, 2)
-DEFAULT_ITERATIONS = 3
+DEFAULT_ITERATIONS = 2
 MAX_ITERATIONS = 20
 
 
@@ -60,6 +63,7 @@ class TinyConfig:
         row_scales: Scales of the row pyramid; ``(1,)`` sees only nine cells around the start.
         hypothesis: Whether the row's best match is offered as a second hypothesis.
         compare: Whether the local correlation at that hypothesis is shown too.
+        fine: Whether the disparity is corrected once more at half resolution.
     """
 
     stem: int = 32
@@ -67,10 +71,11 @@ class TinyConfig:
     match: int = 64
     hidden: int = 48
     groups: int = 4
-    iterations: tuple[int, int, int] = (2, 2, 3)
+    iterations: tuple[int, int, int] = (*COARSE_ITERATIONS, DEFAULT_ITERATIONS)
     row_scales: tuple[int, ...] = (1, 2, 4)
     hypothesis: bool = True
     compare: bool = True
+    fine: bool = True
 
     @property
     def compares(self) -> bool:
@@ -84,7 +89,7 @@ class TinyPredictions:
 
     Attributes:
         coarse: (pixels per cell, disparity (B, 1, h, w) in full-resolution px) of each update
-            but the last.
+            before the final upsampling.
         full: The final disparity (B, 1, H, W) px, upsampled.
         log_matches: (pixels per cell, (B, h, w, w) logarithm of the match of left x with right x)
             per level.
@@ -193,40 +198,6 @@ class UpdateBlock(nn.Module):
         return state, self.move(functional.relu(self.head(state)))
 
 
-class MaskHead(nn.Module):
-    """Weights of the convex upsampling by 4, from the state and the half-resolution features."""
-
-    def __init__(self, config: TinyConfig) -> None:
-        super().__init__()
-        self.detail = nn.Conv2d(config.stem, 16, 1)
-        self.mix = nn.Conv2d(config.hidden + 64, 64, 3, 1, 1)
-        self.weights = nn.Conv2d(64, 9 * 16, 1)
-
-    def forward(self, state: Tensor, half: Tensor) -> Tensor:
-        """Give logits (B, 9 * 16, H, W)."""
-        detail = functional.pixel_unshuffle(functional.relu(self.detail(half)), 2)
-        return 0.25 * self.weights(functional.relu(self.mix(torch.cat((state, detail), 1))))
-
-
-def upsample_convex(disparity: Tensor, logits: Tensor) -> Tensor:
-    """Upsample by 4 with a learned convex mix of 3x3 neighbours (Teed and Deng 2020, sec. 3.3).
-
-    Args:
-        disparity: (B, 1, H, W) in cells.
-        logits: (B, 9 * 16, H, W), neighbour-major.
-
-    Returns:
-        (B, 1, 4H, 4W) in pixels.
-    """
-    batch, _, height, width = disparity.shape
-    weights = torch.softmax(full_precision(logits).reshape(batch, 9, 16, height, width), 1)
-    padded = functional.pad(4.0 * disparity, (1, 1, 1, 1), mode='replicate')
-    near = torch.stack(
-        [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)], 1
-    )
-    return functional.pixel_shuffle((weights * near).sum(1), 4)
-
-
 class Level(nn.Module):
     """Projections of one resolution: what is matched, what is context, the first state."""
 
@@ -247,7 +218,10 @@ class CreStereoTiny(nn.Module):
         self.encoder = Encoder(self.config)
         self.levels = nn.ModuleList(Level(self.config) for _ in self.config.widths)
         self.update = UpdateBlock(self.config)
-        self.mask = MaskHead(self.config)
+        factor = 2 if self.config.fine else 4
+        self.mask = MaskHead(self.config.stem, self.config.hidden, factor)
+        if self.config.fine:
+            self.fine = FineLevel(self.config.stem, self.config.hidden, self.config.groups)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Map two RGB images (B, 3, H, W), 0..255, to disparity (B, 1, H, W) px, >= 0."""
@@ -255,7 +229,6 @@ class CreStereoTiny(nn.Module):
 
     def predict(self, left: Tensor, right: Tensor) -> TinyPredictions:
         """Give every prediction on the way, and the final one in ``full``."""
-        batch = left.shape[0]
         images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
         half, maps = self.encoder(images)
         found = TinyPredictions()
@@ -265,19 +238,14 @@ class CreStereoTiny(nn.Module):
                 disparity = 2.0 * functional.interpolate(
                     disparity, scale_factor=2.0, mode='bilinear', align_corners=False
                 )
-            detail = half[:batch] if index == 0 else None
-            disparity = self._run_level(index, maps[index], disparity, detail, found)
+            state, disparity = self._run_level(index, maps[index], disparity, found)
+        self._finish(half, maps[0], state, disparity, found)
         return found
 
     def _run_level(
-        self,
-        index: int,
-        features: Tensor,
-        disparity: Tensor | None,
-        detail: Tensor | None,
-        found: TinyPredictions,
-    ) -> Tensor:
-        """Update the disparity at one resolution and note the predictions."""
+        self, index: int, features: Tensor, disparity: Tensor | None, found: TinyPredictions
+    ) -> tuple[Tensor, Tensor]:
+        """Update the disparity at one resolution and note the predictions; give state, too."""
         level, cell = self.levels[index], 4 << index
         match = full_precision(level.match(features))
         left, right = match.chunk(2, 0)
@@ -292,16 +260,32 @@ class CreStereoTiny(nn.Module):
         there = self._evidence_there(left, sight, best)
         found.log_matches.append((cell, sight.log_match))
         disparity = best if disparity is None else disparity
-        count = self.config.iterations[2 - index]
-        for number in range(count):
+        for _ in range(self.config.iterations[2 - index]):
             state, disparity = self._step(
                 state, disparity.detach(), context, left, sight, best, score, there
             )
-            if detail is None or number < count - 1:
-                found.coarse.append((cell, disparity * cell))
-            else:
-                found.full = upsample_convex(disparity, self.mask(state, detail))
-        return disparity
+            found.coarse.append((cell, disparity * cell))
+        return state, disparity
+
+    def _finish(
+        self,
+        half: Tensor,
+        quarter: Tensor,
+        state: Tensor,
+        disparity: Tensor,
+        found: TinyPredictions,
+    ) -> None:
+        """Bring the last level's disparity to full resolution, through the fine level if any."""
+        logits = self.mask(state, half[: disparity.shape[0]])
+        if not self.config.fine:
+            found.coarse.pop()  # The upsampled map stands for it.
+            found.full = upsample_convex(disparity, logits)
+            return
+        disparity = upsample_convex(disparity, logits, 2)
+        found.coarse.append((2, disparity * 2))
+        disparity, logits = self.fine(half, quarter, state, disparity)
+        found.coarse.append((2, disparity * 2))
+        found.full = upsample_convex(disparity, logits, 2)
 
     def _hypothesis(self, sight: RowSight, left: Tensor) -> tuple[Tensor, Tensor]:
         if self.config.hypothesis:
@@ -381,6 +365,7 @@ def tiny_config(state: Mapping[str, Tensor], *, iterations: int) -> TinyConfig:
         hidden=hidden,
         iterations=(*COARSE_ITERATIONS, iterations),
         compare='update.squeeze_there.weight' in state,
+        fine='fine.move.weight' in state,
     )
 
 

@@ -167,7 +167,20 @@ def warp_rows(rows: Tensor, disparity: Tensor) -> Tensor:
 
 def local_correlation(left: Tensor, warped: Tensor, groups: int) -> Tensor:
     """Correlate group-wise over a 3x3 window (CREStereo eq. 1); (B, 9 * groups, H, W)."""
-    padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    return _window_correlation(left, warped, groups, (1, 1))
+
+
+def row_correlation(left: Tensor, warped: Tensor, groups: int, radius: int) -> Tensor:
+    """The same over ``radius`` cells to both sides; (B, (2 * radius + 1) * groups, H, W)."""
+    return _window_correlation(left, warped, groups, (0, radius))
+
+
+def _window_correlation(
+    left: Tensor, warped: Tensor, groups: int, radii: tuple[int, int]
+) -> Tensor:
+    """Correlate over a window that reaches ``radii`` rows and columns from its centre."""
+    rows, columns = radii
+    padded = functional.pad(warped.permute(0, 2, 3, 1), (0, 0, columns, columns, rows, rows))
     if torch.is_grad_enabled() and left.requires_grad:
         reference = left.permute(0, 2, 3, 1) * (groups / left.shape[1])
         return WindowProducts.apply(reference, padded, groups).permute(0, 3, 1, 2)
@@ -181,8 +194,9 @@ def _window_means(left: Tensor, padded: Tensor, groups: int) -> Tensor:
 
 
 def _windows(padded: Tensor, height: int, width: int) -> list[Tensor]:
-    """Give the nine views (B, H, W, C) of a map padded by one, row by row."""
-    return [padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    """Give the views (B, H, W, C) of a padded map, row by row."""
+    tops, lefts = padded.shape[1] - height + 1, padded.shape[2] - width + 1
+    return [padded[:, y : y + height, x : x + width] for y in range(tops) for x in range(lefts)]
 
 
 def _window_products(reference: Tensor, padded: Tensor, groups: int) -> Tensor:
@@ -193,11 +207,11 @@ def _window_products(reference: Tensor, padded: Tensor, groups: int) -> Tensor:
 
 
 class WindowProducts(torch.autograd.Function):
-    """The same with a gradient that adds in place instead of making nine padded maps."""
+    """The same with a gradient that adds in place instead of making a padded map per view."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, reference: Tensor, padded: Tensor, groups: int) -> Tensor:
-        """Give (B, H, W, 9 * groups) from (B, H, W, C) and (B, H + 2, W + 2, C)."""
+        """Give (B, H, W, views * groups) from (B, H, W, C) and the padded map."""
         ctx.save_for_backward(reference, padded)
         ctx.groups = groups
         return _window_products(reference, padded, groups)

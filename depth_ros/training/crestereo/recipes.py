@@ -66,6 +66,27 @@ RECIPES: dict[str, TrainRecipe] = {
             )
         ),
     ),
+    'crestereo_tiny_fine': TrainRecipe(
+        name='crestereo_tiny_fine',
+        task=TinyStereoTask(
+            samples=SampleSettings(
+                seed=6,
+                scene_height=144,
+                scene_width=512,
+                height=112,
+                width=448,
+                max_disparity=140.0,
+                bare=0.15,
+                min_contrast=0.5,
+                crowding=(0.05, 0.60, 0.35),
+                deep=0.35,
+                burnt=0.1,
+                mirrored=0.15,
+                plain=0.3,
+                blades=0.2,
+            )
+        ),
+    ),
     'crestereo_tiny_blind': TrainRecipe(
         name='crestereo_tiny_blind',
         task=TinyStereoTask(network=TinyConfig(row_scales=(1,), hypothesis=False)),
@@ -118,6 +139,8 @@ more false matches compete and disparities grow, and more texture, as real image
 overexposed ones, and reflections.
 ``_plain`` is the fourth: many objects without texture of their own before busy surfaces, and more
 long narrow ones, which the third lost against their background.
+``_fine`` is the fifth, from which on the network has its half-resolution level and one update less
+at 1/4: the same scenes in longer rows.
 ``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
 with their sizes, steps and rate; both want a GPU.
 ``_blind`` is the ablation without sight of the whole row, ``_uncompared`` that without the local

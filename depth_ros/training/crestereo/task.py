@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from depth_ros.checkpoints import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network_tiny import CreStereoTiny, TinyConfig, tiny_network
+from depth_ros.models.crestereo.network_tiny_upsampling import halve_mask
 from depth_ros.postprocess import colorize_disparity
 from depth_ros.training.crestereo.losses import total_loss
 from depth_ros.training.crestereo.pairs import LayeredSource
@@ -20,8 +21,8 @@ from depth_ros.training.crestereo.validation import validate
 from depth_ros.training.samples import Batch, SampleSettings
 from depth_ros.training.task import DataFolders, Mixed, StepLoss
 
-COMPARISON = 'squeeze_there'
-"""In the names of tensors that older weights lack."""
+LATER_PARTS = ('update.squeeze_there.', 'fine.')
+"""How the names of tensors begin that older weights lack."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +49,8 @@ class TinyStereoTask:
     def begin_with(self, network: nn.Module, weights: Path) -> None:
         """Load the shipped weights or those of an earlier run.
 
-        Weights made before the network compared its two hypotheses begin with that part at zero,
-        which changes nothing at first.
+        Older weights may lack the comparison of the two hypotheses and the fine level. Both begin
+        so that they change nothing, or next to nothing, at first.
 
         Raises:
             WeightsError: If they do not fit.
@@ -57,7 +58,11 @@ class TinyStereoTask:
         state = load_checkpoint(weights)
         iterations = self.network.iterations[-1]
         known = tiny_network(state, iterations=iterations).state_dict()
-        later = {key: value for key, value in network.state_dict().items() if COMPARISON in key}
+        own = network.state_dict()
+        if 'fine.move.weight' in own and 'fine.move.weight' not in known:
+            for key in ('mask.weights.weight', 'mask.weights.bias'):
+                known[key] = halve_mask(known[key])
+        later = {key: value for key, value in own.items() if key.startswith(LATER_PARTS)}
         load_strict(network, {**later, **known})
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
