@@ -22,6 +22,7 @@ from depth_ros.models.mvsnet.network import (
 from depth_ros.models.mvsnet.network_refine import DepthRefinement
 from depth_ros.models.mvsnet.network_regularisation import regress
 from depth_ros.models.mvsnet.network_volume import variance_volume, warp_features
+from depth_ros.models.mvsnet.packed_convolution import PackedConvolution
 
 OPTIONS = {'depths': 16, 'sources': 2, 'slab': 8}
 
@@ -170,6 +171,17 @@ def test_confidence_at_the_ends_counts_nothing_beyond(peak, share):
     _, index, confidence = regress(costs, torch.arange(8.0)[None])
     assert index.item() == pytest.approx(peak)
     assert confidence.item() == pytest.approx(share)
+
+
+@pytest.mark.parametrize('has_bias', [True, False])
+def test_packed_convolution_is_the_plain_one(has_bias):
+    torch.manual_seed(0)
+    plain = torch.nn.Conv3d(8, 1, 3, padding=1, bias=has_bias)
+    volume = torch.randn(1, 8, 5, 8, 12)
+    with torch.no_grad():
+        expected = plain(volume)[0, 0]
+        packed = PackedConvolution(plain)(volume)[:, 0]
+    torch.testing.assert_close(packed, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_refinement_scales_depth_to_one_and_back():

@@ -27,6 +27,7 @@ from depth_ros.models.mvsnet.network_regularisation import (
     regress,
 )
 from depth_ros.models.mvsnet.network_volume import variance_volume
+from depth_ros.models.mvsnet.packed_convolution import PackedConvolution
 from depth_ros.models.mvsnet.projection import STRIDE
 from depth_ros.models.mvsnet.slabs import cut_slabs
 from depth_ros.tensors import TensorSpec
@@ -167,12 +168,12 @@ class DepthGraph(nn.Module):
     def __init__(self, network: MvsNet) -> None:
         super().__init__()
         self.regularisation = network.cost_regularization
+        self.last = PackedConvolution(network.cost_regularization.prob)
 
     def forward(self, costs: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Map (1, 8, D, h, w) and (D,) to the expected value and the confidence, (1, h, w)."""
-        value, _, confidence = regress(
-            self.regularisation.after_first(costs)[:, 0], values.view(1, -1)
-        )
+        scores = self.last(self.regularisation.before_last(costs))[:, 0]
+        value, _, confidence = regress(scores[None], values.view(1, -1))
         return value, confidence
 
 

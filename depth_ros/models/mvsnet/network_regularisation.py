@@ -62,13 +62,17 @@ class CostRegularisation(nn.Module):
         return self.after_first(self.conv0(variance))
 
     def after_first(self, first: Tensor) -> Tensor:
-        """Go on from the first layer's output (N, 8, D, h, w)."""
+        """Go on from the first layer's output (N, 8, D, h, w) to costs (N, 1, D, h, w)."""
+        return self.prob(self.before_last(first))
+
+    def before_last(self, first: Tensor) -> Tensor:
+        """Go on from the first layer's output to what the last layer reads, of the same shape."""
         half = self.conv2(self.conv1(first))
         quarter = self.conv4(self.conv3(half))
         x = self.conv6(self.conv5(quarter))
         x = quarter + self.conv7(x)
         x = half + self.conv9(x)
-        return self.prob(first + self.conv11(x))
+        return first + self.conv11(x)
 
 
 def regress(costs: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
