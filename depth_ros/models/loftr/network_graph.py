@@ -174,11 +174,17 @@ def made_up_state(network: nn.Module, seed: int) -> dict[str, Tensor]:
 def _at_cells(
     view: View, cells: Tensor, confidence: Tensor, points: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Write matches (K,) to the places of their cells; cells are all different."""
+    """Write matches (K,) to the places of their cells, which are all different.
+
+    What is no match may name any cell; it goes to a place of its own, which is cut off.
+    """
     height, width = view.grid
-    empty = torch.zeros_like(view.coarse[0, :, 0], dtype=torch.float32)
-    confidences = empty.scatter(0, cells, confidence.float())
-    x, y = (empty.scatter(0, cells, points[:, axis].float()) for axis in (0, 1))
+    num_cells, count = height * width, cells.shape[0]
+    beyond = torch.arange(num_cells, num_cells + count, device=cells.device)
+    places = torch.where(confidence > 0, cells, beyond)
+    empty = torch.zeros(num_cells + count, device=cells.device)
+    columns = (confidence.float(), points[:, 0].float(), points[:, 1].float())
+    confidences, x, y = (empty.scatter(0, places, column)[:num_cells] for column in columns)
     return confidences.view(1, height, width), torch.stack([x, y], 1).view(1, height, width, 2)
 
 
