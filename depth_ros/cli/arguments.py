@@ -46,7 +46,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the one runtime and its arithmetic; see ``engine_choice``."""
     parser.add_argument('--engine', default='auto', help='runtime, default auto')
-    parser.add_argument('--precision', default='f32', help='f32 (default) or bf16')
+    parser.add_argument('--precision', default='f32', help='f32 (default), bf16, f16, or auto')
 
 
 def add_stereo_arguments(parser: argparse.ArgumentParser) -> None:

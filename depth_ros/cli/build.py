@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         '--precision',
         default='f32',
         metavar='P',
-        help='f32 (default), bf16 or f16; less than f32 must pass the accuracy gate',
+        help='f32 (default), bf16, f16 or auto; less than f32 must pass the accuracy gate',
     )
     parser.add_argument(
         '-o', '--output', type=Path, help='also copy the exports there, to carry them to a robot'

@@ -47,6 +47,7 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
             'max_depth_m': MAX_DEPTH_M,
             'speckle_size_px': SPECKLE_SIZE_PX,
             'speckle_difference_px': 2.0,
+            'precision': 'auto',
             **{name: value for name, value in given.items() if value},
         },
         watched=STEREO_WATCHED,

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from depth_ros.engines.artifact import Artifact, Options, load_artifact
+from depth_ros.engines.auto_precision import AUTO_PRECISION, FASTER, RefusalMemory
 from depth_ros.engines.base import Engine
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
@@ -53,7 +54,7 @@ from depth_ros.engines.runtime import (
     available_runtimes,
 )
 from depth_ros.engines.torch_build import DEVICES, open_torch
-from depth_ros.errors import EngineError, RecipeError
+from depth_ros.errors import ArtifactError, EngineError, RecipeError
 
 __all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 
@@ -66,7 +67,13 @@ _COARSER = 'bf16'
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Order:
-    """One engine to be opened."""
+    """One engine to be opened.
+
+    Attributes:
+        is_automatic: Whether each runtime takes the lowest precision that passes the gate; the
+            settings say float32 then.
+        is_trial: Whether float32 follows if the gate refuses, so that the refusal is remembered.
+    """
 
     artifact: Artifact
     settings: BuildSettings
@@ -76,6 +83,8 @@ class _Order:
     gate: Measure | None = None
     is_gated: bool = False
     gate_inputs: Feeds | None = None
+    is_automatic: bool = False
+    is_trial: bool = False
 
     @property
     def label(self) -> str:
@@ -90,6 +99,29 @@ class _Order:
             tolerances=self.artifact.manifest.tolerances[FULL_PRECISION],
             gate=None,
             is_gated=False,
+            is_automatic=False,
+            is_trial=False,
+        )
+
+    def lowered(self, precision: str) -> _Order:
+        """Give the same in a lower precision, gated, as a trial.
+
+        Raises:
+            RecipeError: If the recipe has no tolerances for it.
+            ArtifactError: If the gate could decide nothing.
+        """
+        artifact = self.artifact
+        gate = self.gate or _recipe_gate(artifact)
+        untrained = artifact.manifest.weights.is_synthetic
+        expect_decidable(Subject(name=artifact.name, is_untrained=untrained), gate, precision)
+        return replace(
+            self,
+            settings=replace(self.settings, precision=precision),
+            tolerances=_tolerances(artifact, precision, None),
+            gate=gate,
+            is_gated=True,
+            is_automatic=False,
+            is_trial=True,
         )
 
 
@@ -115,7 +147,8 @@ def open_engine(
         onnx_path: ONNX file with its manifest beside it.
         runtime: Name in ``RUNTIMES``, or ``'auto'`` for the first that works, in
             ``AUTO_ORDER``. A named one that fails is an error.
-        precision: ``'f32'``, or a lower one that the recipe and the runtime offer.
+        precision: ``'f32'``, or a lower one that the recipe and the runtime offer; ``'auto'`` for
+            the runtime's lower one (``FASTER``) where it passes the gate, else float32.
         num_threads: CPU threads, 0 lets the runtime choose.
         tolerance: Limits by output, or for all outputs; None takes the manifest's.
         gate: What reduced precision may change; None takes that of the installed recipe.
@@ -134,6 +167,8 @@ def open_engine(
         EngineError: If the runtime is missing or refuses.
     """
     artifact = load_artifact(Path(onnx_path))
+    is_automatic = precision == AUTO_PRECISION
+    precision = FULL_PRECISION if is_automatic else precision
     is_gated = precision != FULL_PRECISION and not ungated
     if is_gated:
         gate = gate or _recipe_gate(artifact)
@@ -151,9 +186,10 @@ def open_engine(
         tolerances=_tolerances(artifact, precision, tolerance),
         cache=cache,
         progress=progress,
-        gate=gate if is_gated else None,
+        gate=gate if is_gated or is_automatic else None,
         is_gated=is_gated,
         gate_inputs=gate_inputs,
+        is_automatic=is_automatic,
     )
     if is_gated:
         untrained = artifact.manifest.weights.is_synthetic
@@ -228,7 +264,7 @@ def open_graphs(
         return open_torch(
             plan,
             engine=runtime,
-            precision=precision,
+            precision=FULL_PRECISION if precision == AUTO_PRECISION else precision,
             num_threads=num_threads,
             ungated=ungated,
         )
@@ -265,7 +301,7 @@ def expect_gates(plan: ExportPlan, precision: str) -> None:
     Raises:
         ArtifactError: Naming the graph and why it cannot be decided.
     """
-    if precision == FULL_PRECISION:
+    if precision in (FULL_PRECISION, AUTO_PRECISION):
         return
     for graph, stem in plan.stems.items():
         if plan.recipe.graph(graph).is_geometry:
@@ -277,6 +313,8 @@ def expect_gates(plan: ExportPlan, precision: str) -> None:
 
 def _open_named(name: str, order: _Order) -> Engine:
     """Open with one runtime."""
+    if order.is_automatic:
+        return _open_fastest(name, order)
     if name not in RUNTIMES:
         known = ', '.join(['auto', *RUNTIMES])
         raise EngineError(f'there is no engine {name!r}; set engine to one of: {known}')
@@ -285,6 +323,18 @@ def _open_named(name: str, order: _Order) -> Engine:
     if reason:
         raise EngineError(reason)
     return _build_or_load(name, runtime, order)
+
+
+def _open_fastest(name: str, order: _Order) -> Engine:
+    """Open in the runtime's lower precision if the gate lets it through, else in float32."""
+    try:
+        if name in FASTER:
+            return _open_named(name, order.lowered(FASTER[name]))
+        reason = 'it has no lower precision'
+    except (EngineError, RecipeError) as error:
+        reason = str(error)
+    logger.info('precision auto: %s on %s in f32: %s', order.artifact.name, name, reason)
+    return _open_named(name, replace(order, is_automatic=False, gate=None))
 
 
 def _open_auto(order: _Order) -> Engine:
@@ -321,21 +371,38 @@ def _build_or_load(name: str, runtime: Runtime, order: _Order) -> Engine:
         engine = runtime.build(artifact, settings, folder)
         built.append(engine)
         order.progress(f'check {order.label} on {name}', None)
-        check: dict[str, object] = {'golden': _check(engine, order)}
-        if reference is not None and order.gate is not None:
-            order.progress(f'gate {order.label} on {name}', None)
-            verdict = run_gate(artifact.name, engine, order.gate, reference, settings.precision)
-            check['gate'] = verdict.as_dict()
-            logger.info('%s passed the gate: %s', order.label, verdict.describe())
-        return check
+        try:
+            return _figures(name, engine, order, reference)
+        except ArtifactError as refusal:
+            if order.is_trial:
+                refusals.note(key, str(refusal))
+            raise
 
+    refusals, key = RefusalMemory(order.cache.root), _key(name, runtime, order)
+    known = refusals.recall(key) if order.is_trial else ''
+    if known:
+        raise ArtifactError(known)
     try:
-        folder = order.cache.obtain(_key(name, runtime, order), build)
+        folder = order.cache.obtain(key, build)
     except EngineError:
         for engine in built:
             engine.close()
         raise
     return built[0] if built else runtime.load(artifact, settings, folder)
+
+
+def _figures(
+    name: str, engine: Engine, order: _Order, reference: GateReference | None
+) -> Mapping[str, object]:
+    """Compare a built engine with golden outputs and gate images; give what was measured."""
+    artifact, precision = order.artifact, order.settings.precision
+    check: dict[str, object] = {'golden': _check(engine, order)}
+    if reference is not None and order.gate is not None:
+        order.progress(f'gate {order.label} on {name}', None)
+        verdict = run_gate(artifact.name, engine, order.gate, reference, precision)
+        check['gate'] = verdict.as_dict()
+        logger.info('%s passed the gate: %s', order.label, verdict.describe())
+    return check
 
 
 def _gate_reference(name: str, order: _Order) -> GateReference:

@@ -47,8 +47,9 @@ class NodeParameters:
     )
     precision: str = described(
         'f32',
-        'Arithmetic of a network where the recipe allows it.',
-        choices=('f32', 'bf16', 'f16'),
+        'Arithmetic of a network where the recipe allows it; auto takes the lowest that passes '
+        'the accuracy gate on this machine and says which.',
+        choices=('f32', 'auto', 'bf16', 'f16'),
         opens_engine=True,
     )
     preset: str = described(
