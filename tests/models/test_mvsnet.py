@@ -19,10 +19,10 @@ from depth_ros.models.mvsnet.network import (
     load_network,
     synthetic_state,
 )
+from depth_ros.models.mvsnet.network_packed import PackedConvolution
 from depth_ros.models.mvsnet.network_refine import DepthRefinement
 from depth_ros.models.mvsnet.network_regularisation import regress
 from depth_ros.models.mvsnet.network_volume import variance_volume, warp_features
-from depth_ros.models.mvsnet.packed_convolution import PackedConvolution
 
 OPTIONS = {'depths': 16, 'sources': 2, 'slab': 8}
 

@@ -20,6 +20,7 @@ from depth_ros.checkpoints import load_strict
 from depth_ros.errors import RecipeError, ShapeError
 from depth_ros.models.exportable import Exportable
 from depth_ros.models.mvsnet.network_features import NUM_FEATURES, FeatureEncoder
+from depth_ros.models.mvsnet.network_packed import PackedConvolution
 from depth_ros.models.mvsnet.network_refine import DepthRefinement
 from depth_ros.models.mvsnet.network_regularisation import (
     NUM_COST_FEATURES,
@@ -27,7 +28,6 @@ from depth_ros.models.mvsnet.network_regularisation import (
     regress,
 )
 from depth_ros.models.mvsnet.network_volume import variance_volume
-from depth_ros.models.mvsnet.packed_convolution import PackedConvolution
 from depth_ros.models.mvsnet.projection import STRIDE
 from depth_ros.models.mvsnet.slabs import cut_slabs
 from depth_ros.tensors import TensorSpec
