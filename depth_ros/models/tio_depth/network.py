@@ -106,9 +106,14 @@ class TioDepth(nn.Sequential):
 
 
 def expectation(scores: Tensor) -> Tensor:
-    """Average the 49 levels by the softmax of their scores (N, 49, H, W) -> (N, 1, H, W)."""
+    """Average the 49 levels by the softmax of their scores (N, 49, H, W) -> (N, 1, H, W).
+
+    Levels come last, as OpenVINO's convolutions leave them, and are summed instead of multiplied
+    as a matrix, which engines may run in low precision.
+    """
     levels = torch.tensor(disparity_levels(), dtype=scores.dtype, device=scores.device)
-    return (scores.softmax(dim=1) * levels[:, None, None]).sum(dim=1, keepdim=True)
+    shares = scores.permute(0, 2, 3, 1).softmax(dim=3)
+    return (shares * levels).sum(dim=3).unsqueeze(1)
 
 
 class MonoGraph(nn.Module):
