@@ -14,23 +14,18 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import numpy as np
 from timing import machine, markdown_table, show_progress, write_report
 
 from depth_ros.cli.timing import percentiles
+from depth_ros.evaluation.posed_views import rendered
 from depth_ros.frames import MultiViewFrame
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
-
-from multiview_sets import rendered
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from multiview_sets import read_depth
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.evaluation.depth_file import read_depth
 from depth_ros.posed_files.poses import read_pose_folder
 from depth_ros.projection import project
 from depth_ros.rigid import inverse

@@ -8,12 +8,18 @@ import cv2
 import numpy as np
 import pytest
 from match_scenes import rgb, shifted_pair, texture
-from match_sets import graf, hololens, homography_errors, read_rgb, scannet_neighbours
-from shared_data import shared_path, shared_root
+from shared_data import shared_path
 
 from depth_ros.camera import ideal_camera
 from depth_ros.errors import ParameterError, WeightsError
+from depth_ros.evaluation.match_pairs import (
+    graf,
+    hololens,
+    homography_errors,
+    scannet_neighbours,
+)
 from depth_ros.frames import ImagePair
+from depth_ros.image_file import read_rgb
 from depth_ros.matching import MatchSettings, open_matcher
 from depth_ros.models.keypoints.model import mutual_nearest
 from depth_ros.two_view import TwoViewSettings, TwoViewStatus, estimate_two_view
@@ -201,8 +207,7 @@ def frontends(student):
 
 def test_graf_follows_its_homography(student):
     """Oxford's graffiti from two sides; the truth is given to the pixel."""
-    shared_path('data/opencv_planar_pairs')
-    (judged,) = graf(shared_root() / 'data')
+    (judged,) = graf(shared_path('data/opencv_planar_pairs'))
     for name, matcher in frontends(student):
         result = matcher.match(judged.pair).result
         precision = (judged.errors(result) < (16 if name == 'student' else 3)).mean()
@@ -232,10 +237,11 @@ LIMITS = {'student': (300, 8.0), 'sift': (30, 4.0), 'orb': (100, 4.0)}
 """At least so many matches, of at most this median error in px."""
 
 
-@pytest.mark.parametrize('load', [hololens, scannet_neighbours])
-def test_real_neighbours_match(student, load):
-    shared_path('data/hololens_mvs')
-    judged = list(load(shared_root() / 'data'))[2]
+@pytest.mark.parametrize(
+    ('load', 'folder'), [(hololens, 'hololens_mvs'), (scannet_neighbours, 'scannet_posed_mini')]
+)
+def test_real_neighbours_match(student, load, folder):
+    judged = list(load(shared_path(f'data/{folder}')))[2]
     for name, matcher in frontends(student):
         at_least, median_px = LIMITS[name]
         result = matcher.match(judged.pair).result

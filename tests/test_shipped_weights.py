@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from match_sets import JudgedPair, scannet_neighbours
-from match_sets import hololens as hololens_pairs
-from multiview_sets import depth_errors, hololens
 from shared_data import shared_path
 from stereo_sets import motorcycle
 
 from depth_ros.accuracy import disparity_errors
 from depth_ros.engines.artifact import file_sha256, load_artifact
 from depth_ros.engines.recipe import load_recipe
+from depth_ros.evaluation.match_pairs import JudgedPair, scannet_neighbours
+from depth_ros.evaluation.match_pairs import hololens as hololens_pairs
+from depth_ros.evaluation.multiview import grid_errors
+from depth_ros.evaluation.posed_views import hololens
 from depth_ros.matching import Matcher, MatchSettings, open_matcher
 from depth_ros.multiview import MultiViewSettings, open_multiview
 from depth_ros.stereo import StereoSettings, open_stereo
@@ -61,8 +62,8 @@ def test_mvsnet_is_as_accurate_as_its_card_says() -> None:
     views = hololens(shared_path('data/hololens_mvs'))
     with closing(open_multiview(MultiViewSettings(sampling='inverse'))) as multiview:
         result = multiview.process(views.frame).depth
-    errors = depth_errors(result.depth, views.truth)
-    assert errors.share == 1.0
+    errors = grid_errors(result.depth, views.truth)
+    assert errors.density == 1.0
     assert errors.abs_rel < 0.07
     assert np.nanmax(result.confidence) <= 1.0
 
@@ -76,7 +77,10 @@ def share_within(matcher: Matcher, judged: JudgedPair, limit_px: float, count: i
 
 def test_loftr_tiny_matches_no_worse_than_sift_with_as_many() -> None:
     data = shared_path('data')
-    near, poor = next(hololens_pairs(data)), next(scannet_neighbours(data))
+    near, poor = (
+        next(hololens_pairs(data / 'hololens_mvs')),
+        next(scannet_neighbours(data / 'scannet_posed_mini')),
+    )
     with (
         closing(open_matcher(MatchSettings(frontend='loftr'))) as loftr,
         closing(open_matcher(MatchSettings(frontend='sift'))) as sift,

@@ -1,61 +1,72 @@
-"""``depth-ros evaluate stereo``: reproduce the accuracy figures of the card on real pairs."""
+"""``depth-ros evaluate TASK|RECIPE``: figures on data with truth; each task is a module."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+
+from depth_ros.cli import evaluate_recipe
+from depth_ros.cli.lazy_tasks import LazyTasks
+from depth_ros.cli.run import TaskCommand
+
+TASKS: dict[str, TaskCommand] = {
+    'stereo': TaskCommand(
+        module='depth_ros.cli.evaluate_stereo',
+        summary='disparity on Motorcycle and Aloe, beside SGBM',
+    ),
+    'mono': TaskCommand(
+        module='depth_ros.cli.evaluate_mono',
+        summary='depth of one image on ICL-NUIM and HoloLens frames',
+    ),
+    'multiview': TaskCommand(
+        module='depth_ros.cli.evaluate_multiview',
+        summary='depth of posed views on HoloLens frames and rendered scenes, beside SGBM',
+    ),
+    'match': TaskCommand(
+        module='depth_ros.cli.evaluate_match',
+        summary='matches on HoloLens, ScanNet and graf, beside SIFT and ORB',
+    ),
+}
+"""Every task by name. Adding one adds a module and a line here."""
+
+RECIPE_SUMMARY = 'weights on the synthetic validation set of a training recipe (needs torch)'
+
+
+class EvaluateTasks(LazyTasks):
+    """Tasks of ``depth-ros evaluate``; any other word is a training recipe."""
+
+    modules = {name: task.module for name, task in TASKS.items()}
+
+    def add_task(self, word: str) -> None:
+        """Add the parser of a task or a recipe.
+
+        Raises:
+            ParameterError: If it is neither; lists what there is.
+        """
+        if word in self.modules:
+            super().add_task(word)
+        else:
+            evaluate_recipe.add_parser(self, word, known=tuple(TASKS))
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        'evaluate', help='measure the shipped network on real pairs with truth (needs torch)'
+        'evaluate',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Measure weights on data with truth:\n' + _task_lines(),
     )
-    parser.add_argument('task', choices=('stereo',))
-    parser.add_argument(
-        '--data',
-        type=Path,
+    tasks = parser.add_subparsers(
+        action=EvaluateTasks,
         required=True,
-        help='folder with middlebury_motorcycle and opencv_aloe',
+        dest='task',
+        metavar='TASK|RECIPE',
+        parser_class=type(parser),
     )
-    parser.add_argument(
-        '--weights', type=Path, action='append', help='weights, repeatable; the shipped ones'
-    )
-    parser.add_argument(
-        '--size',
-        action='append',
-        help="HEIGHTxWIDTH the pair is resized to, repeatable, or 'native'; 240x320 and 480x640",
-    )
-    parser.add_argument('--iterations', type=int, default=3, help='updates at 1/4')
-    parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
-    parser.add_argument('--json', type=Path, help='file to write the figures to')
-    parser.add_argument('--gallery', type=Path, help='picture to draw of pairs without truth')
-    parser.add_argument(
-        '--pairs',
-        type=Path,
-        action='append',
-        help='folder of pairs for --gallery, repeatable; DATA/oakd_stereo',
-    )
-    parser.set_defaults(run=run)
+    # argparse would refuse the recipes, whose names are known to torch's side only.
+    tasks.choices = None
 
 
-def run(args: argparse.Namespace) -> int:
-    """Measure and print the table; give the exit status."""
-    from depth_ros.engines.recipe import parse_size
-    from depth_ros.share import share_path
-    from depth_ros.training.evaluate import evaluate, load_networks, table
-    from depth_ros.training.gallery import draw_gallery
-
-    paths = args.weights or [share_path('weights/crestereo_tiny.safetensors')]
-    networks = load_networks(paths, iterations=args.iterations, threads=args.threads)
-    words = args.size or ['240x320', '480x640']
-    sizes = tuple(None if word == 'native' else parse_size(word) for word in words)
-    rows = evaluate(args.data, networks, sizes)
-    print(table(rows))
-    if args.gallery:
-        folders = args.pairs or [args.data / 'oakd_stereo']
-        draw_gallery(folders, networks, sizes, args.gallery)
-    if args.json:
-        args.json.write_text(json.dumps([row.record() for row in rows], indent=2) + '\n')
-    return 0
+def _task_lines() -> str:
+    lines = {**{name: task.summary for name, task in TASKS.items()}, 'RECIPE': RECIPE_SUMMARY}
+    width = max(map(len, lines))
+    return '\n'.join(f'  {name:<{width}}  {summary}' for name, summary in lines.items())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
+
+from depth_ros.cli.lazy_tasks import LazyTasks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,22 +42,10 @@ TASKS: dict[str, TaskCommand] = {
 """Every task by name. Adding one adds a module and a line here."""
 
 
-class LazyTasks(argparse._SubParsersAction):
-    """Sub-commands whose modules are imported only when they are asked for."""
+class RunTasks(LazyTasks):
+    """Tasks of ``depth-ros run``."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[object] | None,
-        option_string: str | None = None,
-    ) -> None:
-        """Import the task's module, let it add its parser, and go on with that."""
-        assert isinstance(values, Sequence), 'argparse gives the task and its words'
-        task = str(values[0])
-        if task in TASKS:
-            import_module(TASKS[task].module).add_parser(self)
-        super().__call__(parser, namespace, values, option_string)
+    modules = {name: task.module for name, task in TASKS.items()}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -68,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description='Turn images into depth. Tasks:\n' + _task_lines(),
     )
     tasks = parser.add_subparsers(
-        action=LazyTasks, required=True, dest='task', metavar='TASK', parser_class=type(parser)
+        action=RunTasks, required=True, dest='task', metavar='TASK', parser_class=type(parser)
     )
     tasks.choices = list(TASKS)
 

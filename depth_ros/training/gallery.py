@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depth_ros.evaluation.stereo import sgbm_matcher
 from depth_ros.models.crestereo.network_tiny import CreStereoTiny
 from depth_ros.postprocess import colorize_disparity
-from depth_ros.training.evaluate import network_matcher, sgbm_matcher
+from depth_ros.training.evaluate import network_matcher
 from depth_ros.training.gallery_pairs import gallery_pairs
 
 TILE_WIDTH = 320

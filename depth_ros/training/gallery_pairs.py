@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from depth_ros.errors import CalibrationError, InputError
-from depth_ros.training.evaluate import read_image
+from depth_ros.image_file import read_rgb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ def _rectified(folder: Path) -> Iterator[GalleryPair]:
     for left in sorted(folder.glob('*left.png')):
         right = left.with_name(left.name.replace('left.png', 'right.png'))
         name = left.stem.removesuffix('left').strip('_') or folder.name
-        yield GalleryPair(name=name, left=read_image(left), right=read_image(right))
+        yield GalleryPair(name=name, left=read_rgb(left), right=read_rgb(right))
 
 
 def _euroc(folder: Path) -> Iterator[GalleryPair]:
@@ -57,7 +57,7 @@ def _euroc(folder: Path) -> Iterator[GalleryPair]:
     lefts = sorted((folder / 'cam0' / 'data').glob('*.png'))
     if not lefts:
         return
-    images = [read_image(folder / camera / 'data' / lefts[0].name) for camera in CAMERAS]
+    images = [read_rgb(folder / camera / 'data' / lefts[0].name) for camera in CAMERAS]
     maps = _rectifying_maps(folder, size=(images[0].shape[1], images[0].shape[0]))
     left, right = (
         cv2.remap(image, *found, cv2.INTER_LINEAR)

@@ -29,7 +29,7 @@ from depth_ros.training.monodepth2.recipes import RECIPES  # noqa: E402
 from depth_ros.training.monodepth2.reprojection import Motion  # noqa: E402
 from depth_ros.training.monodepth2.room_video import ClipSettings, filmed  # noqa: E402
 from depth_ros.training.monodepth2.task import Monodepth2Task  # noqa: E402
-from depth_ros.training.monodepth2.validation import depth_errors, validate  # noqa: E402
+from depth_ros.training.monodepth2.validation import validate  # noqa: E402
 from depth_ros.training.monodepth2.video import FolderVideo, KittiVideo, RoomVideo  # noqa: E402
 from depth_ros.training.recipe import TrainRecipe  # noqa: E402
 from depth_ros.training.rooms.draw import RoomSettings, draw_room  # noqa: E402
@@ -244,15 +244,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, key: str) -> Non
     path = save({key: torch.zeros(4, 3, 7, 7)}, tmp_path / 'other.safetensors')
     with pytest.raises(WeightsError, match='not those of DepthNetwork'):
         TASK.begin_with(TASK.build(), path)
-
-
-def test_depth_errors_by_hand() -> None:
-    truth = np.array([[1.0, 2.0, 4.0, np.nan]])
-    # Medians 2 and 20: scaled by 0.1 the estimates are 1.1, 2 and 6.
-    abs_rel, bad = depth_errors(np.array([[11.0, 20.0, 60.0, 7.0]]), truth)
-    assert abs_rel == pytest.approx((0.1 + 0.0 + 0.5) / 3)
-    assert bad == pytest.approx(100.0 / 3)
-    assert np.isnan(depth_errors(np.ones((1, 2)), np.full((1, 2), np.nan))[0])
 
 
 def test_room_samples_are_the_same_again_and_agree_with_their_depth() -> None:

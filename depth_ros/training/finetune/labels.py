@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from depth_ros.evaluation.stereo import Matcher, sgbm_matcher
 from depth_ros.postprocess import left_right_confidence
 from depth_ros.preprocess import mirrored_map
-from depth_ros.training.evaluate import Matcher, sgbm_matcher
 from depth_ros.training.finetune.radiometry import normalised, softened
 from depth_ros.training.finetune.stereo_pairs import RigPair
 

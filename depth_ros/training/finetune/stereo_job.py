@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from depth_ros.errors import InputError
+from depth_ros.evaluation.stereo import Matcher
 from depth_ros.pictures import hatch_unknown, value_scale
 from depth_ros.postprocess import colorize_disparity, left_right_confidence
 from depth_ros.preprocess import mirrored_map
-from depth_ros.training.evaluate import Matcher
 from depth_ros.training.finetune.figures import Figures
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.labels import LabelledPair, label, search_width, teachers

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+from depth_ros.evaluation.mono import scaled_errors
 from depth_ros.models.monodepth2.model import depth_from_disparity
 from depth_ros.training.datasets.triples import TripleBatch
 from depth_ros.training.monodepth2.batch import to_views
 from depth_ros.training.monodepth2.losses import reprojection_error, unmoved_error
 from depth_ros.training.monodepth2.network import VideoNetwork
 from depth_ros.training.task import Mixed
-
-WITHIN = 1.25
 
 
 def validate(
@@ -54,26 +53,7 @@ def _measured(
     }
     if batch.depth is not None:
         found = depth_from_disparity(disparities[0][:, 0].cpu().numpy())
-        errors = [depth_errors(a, b) for a, b in zip(found, batch.depth, strict=True)]
-        row['val_abs_rel'], row['val_bad_25'] = (float(value) for value in np.mean(errors, 0))
+        errors = [scaled_errors(a, b)[0] for a, b in zip(found, batch.depth, strict=True)]
+        row['val_abs_rel'] = float(np.mean([item.abs_rel for item in errors]))
+        row['val_bad_25'] = 100.0 * float(np.mean([1.0 - item.within_125 for item in errors]))
     return row
-
-
-def depth_errors(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Compare a relative depth map with truth after scaling by the ratio of medians.
-
-    Args:
-        depth: (H, W), any unit, positive.
-        truth: (H, W) m; not finite or not positive where unknown.
-
-    Returns:
-        Mean of |depth - truth| / truth, and the percentage where the larger of both is more than
-        1.25 times the smaller; NaN without truth.
-    """
-    is_known = np.isfinite(truth) & (truth > 0.0)
-    if not is_known.any():
-        return float('nan'), float('nan')
-    found, real = depth[is_known].astype(np.float64), truth[is_known].astype(np.float64)
-    found *= np.median(real) / np.median(found)
-    ratio = np.maximum(found / real, real / found)
-    return float((np.abs(found - real) / real).mean()), 100.0 * float((ratio > WITHIN).mean())

@@ -1,0 +1,124 @@
+"""Judge relative depth of single images after scaling each map to the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from depth_ros.accuracy import DepthErrors, depth_errors, median_scale
+from depth_ros.errors import InputError
+from depth_ros.evaluation.mono_images import MeasuredImage
+from depth_ros.evaluation.tables import markdown_table, number, percent
+from depth_ros.frames import MonoFrame
+from depth_ros.mono import MonoProcessor, MonoWanted
+
+HEADER = (
+    'set', 'model', 'images', 'AbsRel', 'RMSE m', '< 1.25 %', 'known %',
+    'metres a unit', 'spread %',
+)  # fmt: skip
+EXPLANATION = (
+    'Depth is relative: each map was scaled to its truth by the ratio of the two medians, so the '
+    'errors (means over images) are those of the shape alone. Spread: standard deviation of that '
+    'scale over the images, relative to its median.'
+)
+FLAT = 'one depth everywhere'
+"""The yardstick in every table; it takes no network to be as good."""
+
+Estimator = Callable[[MonoFrame], np.ndarray]
+"""Gives relative depth (H, W), not finite where unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonoRow:
+    """One model on one set; means over the images, each map scaled to its truth.
+
+    Attributes:
+        set: Name of the set.
+        model: What made the depth.
+        num_images: Images of the set.
+        abs_rel: Mean of |depth - truth| / truth.
+        rmse_m: Root of the mean squared error, m.
+        within_125: Share of the pixels wrong by less than a factor of 1.25, 0..1.
+        density: Share of the pixels with truth whose depth is known, 0..1.
+        scale: Median of the scales, metres for each unit of relative depth.
+        scale_spread: Standard deviation of the scales over that median.
+    """
+
+    set: str
+    model: str
+    num_images: int
+    abs_rel: float
+    rmse_m: float
+    within_125: float
+    density: float
+    scale: float
+    scale_spread: float
+
+    def record(self) -> dict[str, object]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
+
+
+def processor_estimator(processor: MonoProcessor) -> Estimator:
+    """Make an estimator of what nodes run; the caller closes the processor."""
+    wanted = MonoWanted(depth=False)
+    return lambda frame: processor.process(frame, wanted=wanted).relative.depth
+
+
+def flat_estimator(frame: MonoFrame) -> np.ndarray:
+    """Give one depth everywhere: after scaling, what knowing the median alone is worth."""
+    return np.ones(frame.image.shape[:2])
+
+
+def scaled_errors(depth: np.ndarray, truth: np.ndarray) -> tuple[DepthErrors, float]:
+    """Give the errors of relative depth (H, W) scaled to the truth, and that scale."""
+    scale = median_scale(depth, truth)
+    return depth_errors(scale * depth, truth), scale
+
+
+def evaluate_set(
+    name: str, images: Iterable[MeasuredImage], model: str, estimator: Estimator
+) -> MonoRow:
+    """Judge one model on a set.
+
+    Raises:
+        InputError: Reason ``'missing'``, if the set holds no image.
+    """
+    found = [scaled_errors(estimator(image.frame), image.truth) for image in images]
+    if not found:
+        raise InputError('missing', f'the set {name} holds no image; restore it')
+    errors = [errors for errors, _ in found]
+    scales = np.array([scale for _, scale in found])
+    scale = float(np.median(scales))
+    return MonoRow(
+        set=name,
+        model=model,
+        num_images=len(errors),
+        abs_rel=_mean([item.abs_rel for item in errors]),
+        rmse_m=_mean([item.rmse for item in errors]),
+        within_125=_mean([item.within_125 for item in errors]),
+        density=_mean([item.density for item in errors]),
+        scale=scale,
+        scale_spread=float(np.std(scales / scale)),
+    )
+
+
+def table(rows: Iterable[MonoRow]) -> str:
+    """Write the rows as a Markdown table."""
+    cells = [
+        [
+            *(row.set, row.model, str(row.num_images)),
+            *(number(value, digits=3) for value in (row.abs_rel, row.rmse_m)),
+            *(percent(share) for share in (row.within_125, row.density)),
+            number(row.scale, digits=3),
+            percent(row.scale_spread),
+        ]
+        for row in rows
+    ]
+    return markdown_table(HEADER, cells)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
