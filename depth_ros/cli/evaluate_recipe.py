@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from depth_ros.cli.evaluate_report import add_json_argument, write_figures
+from depth_ros.cli.evaluate_report import add_json_argument, say, write_figures
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.tables import markdown_table
+
+NO_PHOTOS = (
+    'no photographs found: textures are procedural, so these are not the figures of a training '
+    'with photographs; name their folder with --photos'
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             is_mixed=args.mixed,
         ),
     )
+    say('' if photos else NO_PHOTOS)
     rows = [
         MetricRow(recipe=args.task, weights=args.weights.name, metric=name, value=value)
         for name, value in figures.items()

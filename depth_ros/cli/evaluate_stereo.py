@@ -90,9 +90,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _in_torch(args: argparse.Namespace, pairs: Sequence[EvaluationPair]) -> list[EvaluationRow]:
     """Measure the small network as its card does."""
-    from depth_ros.training.evaluate import load_networks, network_matchers
-    from depth_ros.training.gallery import draw_gallery
-
+    try:
+        from depth_ros.training.evaluate import load_networks, network_matchers
+        from depth_ros.training.gallery import draw_gallery
+    except ModuleNotFoundError as error:
+        raise ParameterError(
+            f'the figures of the card need {error.name}, which is not installed; type: '
+            f'pip install {error.name}, or add --engine auto to run the shipped graphs'
+        ) from error
     paths = args.weights or [share_path(f'weights/{CARD_MODEL}.safetensors')]
     sizes = [None if word == NATIVE else parse_size(word) for word in args.size or CARD_SIZES]
     iterations = args.iterations or int(load_recipe(CARD_MODEL).options['iterations'].default)

@@ -63,7 +63,8 @@ COMMANDS: dict[str, Command] = {
         summary='teach a network your own rig from a recording, or take that back',
     ),
     'evaluate': Command(
-        module='depth_ros.cli.evaluate', summary='measure trained weights on pairs with truth'
+        module='depth_ros.cli.evaluate',
+        summary='measure weights of any task or recipe on data with truth',
     ),
 }
 """Every command by name."""

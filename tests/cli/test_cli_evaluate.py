@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 from match_scenes import shifted_pair
 from mono_doubles import open_truth as open_true_mono
-from shared_data import shared_path
+from shared_data import REPOSITORY, shared_path
 from stereo_pairs import textured_pair, write_motorcycle
 from truth_folders import write_hololens, write_iclnuim
 
@@ -309,3 +312,30 @@ def test_made_up_weights_on_shared_images_are_worse_than_one_depth(
     for name in ('ICL-NUIM', 'HoloLens'):
         flat, found = (rows[name, method] for method in ('one depth everywhere', 'monodepth2'))
         assert 0.2 < float(flat[1]) < 0.3 < float(found[1])
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules['torch'] = None
+from depth_ros.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (('stereo',), '--engine auto'),
+        (('crestereo_tiny', '--weights', 'x'), 'stereo, mono, multiview, match or a training'),
+    ],
+)
+def test_without_torch_a_way_out_is_told(words: tuple[str, ...], said: str, data: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, '-c', WITHOUT_TORCH, 'evaluate', *words, '--data', str(data)],
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (error,) = [line for line in result.stderr.splitlines() if 'left out' not in line]
+    assert result.returncode == 2 and said in error and 'pip install torch' in error

@@ -112,9 +112,19 @@ def test_weights_of_another_network_and_no_samples_are_refused(weights, tmp_path
     assert 'expected photographs' in capsys.readouterr().err
 
 
-def test_data_that_a_recipe_lacks_is_named(weights, capsys):
-    assert evaluate('monodepth2', '--weights', weights) == 2
-    assert capsys.readouterr().err.count('\n') == 1
+def test_data_that_a_recipe_lacks_is_named(tmp_path, capsys):
+    task = recipes()['monodepth2'].task
+    path = tmp_path / 'mono.safetensors'
+    save_weights(task.weights(task.build()), path)
+    assert evaluate('monodepth2', '--weights', path) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and '--data' in error
+
+
+def test_photographs_that_are_missing_are_told(weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('depth_ros.training.photos.PACKAGE_FOLDERS', {})
+    assert evaluate('small', '--weights', weights) == 0
+    assert 'no photographs found' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
