@@ -75,7 +75,7 @@ def test_lower_precision_is_taken_where_the_gate_passes(opened: Open) -> None:
 def test_float32_is_taken_where_the_gate_refuses(
     opened: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger='depth_ros')
     assert offset(opened(0.3)) == 0.0
     assert 'in f32' in caplog.text and 'epe_change_px 0.3' in caplog.text
 
@@ -85,7 +85,7 @@ def test_a_refusal_is_remembered_with_its_figures(
 ) -> None:
     opened(0.3).close()
     EVENTS.clear()
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger='depth_ros')
     assert offset(opened(0.3)) == 0.0
     assert builds() == ['load f32'], 'the refused engine is not built again'
     assert 'epe_change_px 0.3' in caplog.text
