@@ -129,8 +129,9 @@ def test_no_geometry_of_a_real_network_runs_low() -> None:
     found = executed(graph)
     low = {kind for kind, precision in found if precision == 'bf16'}
     # A fused subgraph counts as bf16 if a cast to it is its last step.
-    assert low <= {'Convolution', 'Subgraph', 'Reshape', 'Const', 'Reorder'}
-    assert found['Convolution', 'bf16'] == 80
+    assert low <= {'Convolution', 'Subgraph', 'Reshape', 'Const', 'Reorder', 'Eltwise'}
+    assert found['Convolution', 'bf16'] == 87
+    assert found['Eltwise', 'bf16'] == 3, 'sums of two convolutions, one at each level'
     for kind in ('MatMul', 'Reduce', 'GatherElements'):
         assert found[kind, 'f32'] > 0 and (kind, 'bf16') not in found
 
