@@ -22,6 +22,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.models.crestereo.network_tiny import tiny_config
 from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors
 from depth_ros.training.crestereo.validation import validation_set
 from depth_ros.training.photos import photo_folders
@@ -60,11 +61,9 @@ def load(recipe: str, weights: Path) -> torch.nn.Module:
     if not isinstance(task, TinyStereoTask):
         raise SystemExit(f'{recipe!r} is no recipe of crestereo_tiny; name one that is')
     state = load_checkpoint(weights)
-    parts = {
-        'fine': 'fine.move.weight' in state,
-        'compare': 'update.squeeze_there.weight' in state,
-    }
-    network = replace(task, network=replace(task.network, **parts)).build()
+    given = tiny_config(state, iterations=task.network.iterations[-1])
+    config = replace(task.network, fine=given.fine, compare=given.compare)
+    network = replace(task, network=config).build()
     load_strict(network, state)
     return network.eval()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from depth_ros.cli import evaluate_recipe
-from depth_ros.cli.lazy_tasks import LazyTasks
-from depth_ros.cli.run import TaskCommand
+from depth_ros.cli.lazy_tasks import LazyTasks, TaskCommand, task_lines
 
 TASKS: dict[str, TaskCommand] = {
     'stereo': TaskCommand(
@@ -28,13 +27,16 @@ TASKS: dict[str, TaskCommand] = {
 }
 """Every task by name. Adding one adds a module and a line here."""
 
-RECIPE_SUMMARY = 'weights on the synthetic validation set of a training recipe (needs torch)'
+ANY_RECIPE = TaskCommand(
+    module='depth_ros.cli.evaluate_recipe',
+    summary='weights on the synthetic validation set of a training recipe (needs torch)',
+)
 
 
 class EvaluateTasks(LazyTasks):
     """Tasks of ``depth-ros evaluate``; any other word is a training recipe."""
 
-    modules = {name: task.module for name, task in TASKS.items()}
+    commands = TASKS
 
     def add_task(self, word: str) -> None:
         """Add the parser of a task or a recipe.
@@ -42,7 +44,7 @@ class EvaluateTasks(LazyTasks):
         Raises:
             ParameterError: If it is neither; lists what there is.
         """
-        if word in self.modules:
+        if word in self.commands:
             super().add_task(word)
         else:
             evaluate_recipe.add_parser(self, word, known=tuple(TASKS))
@@ -53,7 +55,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         'evaluate',
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Measure weights on data with truth:\n' + _task_lines(),
+        description='Measure weights on data with truth:\n'
+        + task_lines({**TASKS, 'RECIPE': ANY_RECIPE}),
     )
     tasks = parser.add_subparsers(
         action=EvaluateTasks,
@@ -64,9 +67,3 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     # argparse would refuse the recipes, whose names are known to torch's side only.
     tasks.choices = None
-
-
-def _task_lines() -> str:
-    lines = {**{name: task.summary for name, task in TASKS.items()}, 'RECIPE': RECIPE_SUMMARY}
-    width = max(map(len, lines))
-    return '\n'.join(f'  {name:<{width}}  {summary}' for name, summary in lines.items())

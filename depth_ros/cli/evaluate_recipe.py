@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from depth_ros.cli.evaluate_report import add_json_argument, say, write_figures
@@ -28,12 +28,7 @@ class MetricRow:
 
     def record(self) -> dict[str, object]:
         """Give it as plain values, for JSON."""
-        return {
-            'recipe': self.recipe,
-            'weights': self.weights,
-            'metric': self.metric,
-            'value': self.value,
-        }
+        return asdict(self)
 
 
 def add_parser(tasks: argparse._SubParsersAction, word: str, *, known: Sequence[str]) -> None:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskCommand:
+    """One line of the table of tasks.
+
+    Attributes:
+        module: Module with ``add_parser(tasks)``, which adds a parser of the task's name and sets
+            its default ``run``. Imported when the task is asked for.
+        summary: One line of help.
+    """
+
+    module: str
+    summary: str
 
 
 class LazyTasks(argparse._SubParsersAction):
     """Words after a command, each with a module of its own; a command makes a subclass.
 
     Attributes:
-        modules: By word, the module with ``add_parser(tasks)``, which adds a parser of that word.
+        commands: The table of them, by word.
     """
 
-    modules: ClassVar[Mapping[str, str]] = {}
+    commands: ClassVar[Mapping[str, TaskCommand]] = {}
 
     def __call__(
         self,
@@ -31,5 +46,11 @@ class LazyTasks(argparse._SubParsersAction):
 
     def add_task(self, word: str) -> None:
         """Add the parser of one word, if it is known."""
-        if word in self.modules:
-            import_module(self.modules[word]).add_parser(self)
+        if word in self.commands:
+            import_module(self.commands[word].module).add_parser(self)
+
+
+def task_lines(commands: Mapping[str, TaskCommand]) -> str:
+    """List the words and what they do, for the help of their command."""
+    width = max(map(len, commands))
+    return '\n'.join(f'  {name:<{width}}  {task.summary}' for name, task in commands.items())

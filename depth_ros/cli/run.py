@@ -3,24 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 
-from depth_ros.cli.lazy_tasks import LazyTasks
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskCommand:
-    """One line of the table of tasks.
-
-    Attributes:
-        module: Module with ``add_parser(tasks)``, which adds a parser of the task's name and sets
-            its default ``run``. Imported when the task is asked for.
-        summary: One line of help.
-    """
-
-    module: str
-    summary: str
-
+from depth_ros.cli.lazy_tasks import LazyTasks, TaskCommand, task_lines
 
 TASKS: dict[str, TaskCommand] = {
     'stereo': TaskCommand(
@@ -45,7 +29,7 @@ TASKS: dict[str, TaskCommand] = {
 class RunTasks(LazyTasks):
     """Tasks of ``depth-ros run``."""
 
-    modules = {name: task.module for name, task in TASKS.items()}
+    commands = TASKS
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -53,14 +37,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         'run',
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Turn images into depth. Tasks:\n' + _task_lines(),
+        description='Turn images into depth. Tasks:\n' + task_lines(TASKS),
     )
     tasks = parser.add_subparsers(
         action=RunTasks, required=True, dest='task', metavar='TASK', parser_class=type(parser)
     )
     tasks.choices = list(TASKS)
-
-
-def _task_lines() -> str:
-    width = max(map(len, TASKS))
-    return '\n'.join(f'  {name:<{width}}  {task.summary}' for name, task in TASKS.items())

@@ -110,19 +110,25 @@ class _Order:
             RecipeError: If the recipe has no tolerances for it.
             ArtifactError: If the gate could decide nothing.
         """
-        artifact = self.artifact
-        gate = self.gate or _recipe_gate(artifact)
-        untrained = artifact.manifest.weights.is_synthetic
-        expect_decidable(Subject(name=artifact.name, is_untrained=untrained), gate, precision)
         return replace(
             self,
             settings=replace(self.settings, precision=precision),
-            tolerances=_tolerances(artifact, precision, None),
-            gate=gate,
-            is_gated=True,
+            tolerances=_tolerances(self.artifact, precision, None),
             is_automatic=False,
             is_trial=True,
-        )
+        ).gated()
+
+    def gated(self) -> _Order:
+        """Give the same behind the gate, that of the recipe where none is given.
+
+        Raises:
+            ArtifactError: If the gate could decide nothing.
+        """
+        gate = self.gate or _recipe_gate(self.artifact)
+        untrained = self.artifact.manifest.weights.is_synthetic
+        subject = Subject(name=self.artifact.name, is_untrained=untrained)
+        expect_decidable(subject, gate, self.settings.precision)
+        return replace(self, gate=gate, is_gated=True)
 
 
 def open_engine(
@@ -169,9 +175,6 @@ def open_engine(
     artifact = load_artifact(Path(onnx_path))
     is_automatic = precision == AUTO_PRECISION
     precision = FULL_PRECISION if is_automatic else precision
-    is_gated = precision != FULL_PRECISION and not ungated
-    if is_gated:
-        gate = gate or _recipe_gate(artifact)
     cache, progress = cache or EngineCache(), progress or _ignore
     order = _Order(
         artifact=artifact,
@@ -186,14 +189,12 @@ def open_engine(
         tolerances=_tolerances(artifact, precision, tolerance),
         cache=cache,
         progress=progress,
-        gate=gate if is_gated or is_automatic else None,
-        is_gated=is_gated,
+        gate=gate,
         gate_inputs=gate_inputs,
         is_automatic=is_automatic,
     )
-    if is_gated:
-        untrained = artifact.manifest.weights.is_synthetic
-        expect_decidable(Subject(name=artifact.name, is_untrained=untrained), gate, precision)
+    if precision != FULL_PRECISION and not ungated:
+        order = order.gated()
     if runtime == 'auto':
         engine = _open_auto(order)
     else:
@@ -334,7 +335,7 @@ def _open_fastest(name: str, order: _Order) -> Engine:
     except (EngineError, RecipeError) as error:
         reason = str(error)
     logger.info('precision auto: %s on %s in f32: %s', order.artifact.name, name, reason)
-    return _open_named(name, replace(order, is_automatic=False, gate=None))
+    return _open_named(name, replace(order, is_automatic=False))
 
 
 def _open_auto(order: _Order) -> Engine:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from depth_ros.models.crestereo.network_tiny import TinyConfig
 from depth_ros.training.crestereo.full import CreStereoTask
 from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
 from depth_ros.training.crestereo.task import TinyStereoTask
 from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.samples import SampleSettings
+
+_ROOMS = SampleSettings(
+    seed=3,
+    scene_height=160,
+    scene_width=448,
+    height=128,
+    width=384,
+    max_disparity=140.0,
+    bare=0.15,
+    min_contrast=0.5,
+    crowding=(0.05, 0.60, 0.35),
+    deep=0.35,
+    burnt=0.1,
+    mirrored=0.15,
+)
+_PLAIN = replace(_ROOMS, seed=5, plain=0.3, blades=0.2)
+_LONG_ROWS = replace(_PLAIN, seed=6, scene_height=144, scene_width=512, height=112, width=448)
 
 RECIPES: dict[str, TrainRecipe] = {
     'crestereo_tiny': TrainRecipe(name='crestereo_tiny', task=TinyStereoTask()),
@@ -27,65 +46,13 @@ RECIPES: dict[str, TrainRecipe] = {
         ),
     ),
     'crestereo_tiny_rooms': TrainRecipe(
-        name='crestereo_tiny_rooms',
-        task=TinyStereoTask(
-            samples=SampleSettings(
-                seed=3,
-                scene_height=160,
-                scene_width=448,
-                height=128,
-                width=384,
-                max_disparity=140.0,
-                bare=0.15,
-                min_contrast=0.5,
-                crowding=(0.05, 0.60, 0.35),
-                deep=0.35,
-                burnt=0.1,
-                mirrored=0.15,
-            )
-        ),
+        name='crestereo_tiny_rooms', task=TinyStereoTask(samples=_ROOMS)
     ),
     'crestereo_tiny_plain': TrainRecipe(
-        name='crestereo_tiny_plain',
-        task=TinyStereoTask(
-            samples=SampleSettings(
-                seed=5,
-                scene_height=160,
-                scene_width=448,
-                height=128,
-                width=384,
-                max_disparity=140.0,
-                bare=0.15,
-                min_contrast=0.5,
-                crowding=(0.05, 0.60, 0.35),
-                deep=0.35,
-                burnt=0.1,
-                mirrored=0.15,
-                plain=0.3,
-                blades=0.2,
-            )
-        ),
+        name='crestereo_tiny_plain', task=TinyStereoTask(samples=_PLAIN)
     ),
     'crestereo_tiny_fine': TrainRecipe(
-        name='crestereo_tiny_fine',
-        task=TinyStereoTask(
-            samples=SampleSettings(
-                seed=6,
-                scene_height=144,
-                scene_width=512,
-                height=112,
-                width=448,
-                max_disparity=140.0,
-                bare=0.15,
-                min_contrast=0.5,
-                crowding=(0.05, 0.60, 0.35),
-                deep=0.35,
-                burnt=0.1,
-                mirrored=0.15,
-                plain=0.3,
-                blades=0.2,
-            )
-        ),
+        name='crestereo_tiny_fine', task=TinyStereoTask(samples=_LONG_ROWS)
     ),
     'crestereo_tiny_blind': TrainRecipe(
         name='crestereo_tiny_blind',
@@ -99,19 +66,14 @@ RECIPES: dict[str, TrainRecipe] = {
         name='crestereo',
         task=CreStereoTask(
             pairs=DrawnPairs(
-                samples=SampleSettings(
+                samples=replace(
+                    _ROOMS,
                     seed=4,
                     scene_height=320,
                     scene_width=640,
                     height=256,
                     width=512,
                     max_disparity=192.0,
-                    bare=0.15,
-                    min_contrast=0.5,
-                    crowding=(0.05, 0.60, 0.35),
-                    deep=0.35,
-                    burnt=0.1,
-                    mirrored=0.15,
                 )
             )
         ),

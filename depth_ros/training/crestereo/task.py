@@ -57,9 +57,9 @@ class TinyStereoTask:
         """
         state = load_checkpoint(weights)
         iterations = self.network.iterations[-1]
-        known = tiny_network(state, iterations=iterations).state_dict()
-        own = network.state_dict()
-        if 'fine.move.weight' in own and 'fine.move.weight' not in known:
+        given = tiny_network(state, iterations=iterations)
+        known, own = given.state_dict(), network.state_dict()
+        if self.network.fine and not given.config.fine:
             for key in ('mask.weights.weight', 'mask.weights.bias'):
                 known[key] = halve_mask(known[key])
         later = {key: value for key, value in own.items() if key.startswith(LATER_PARTS)}
