@@ -10,26 +10,18 @@ import pytest
 torch = pytest.importorskip('torch', reason='the card and recipes need torch')
 
 from shared_data import shared_path  # noqa: E402
+from small_stereo import SMALL_TASK  # noqa: E402
 from stereo_pairs import textured_pair, write_motorcycle  # noqa: E402
 
 from depth_ros.cli.main import main  # noqa: E402
-from depth_ros.models.crestereo.network_tiny import TinyConfig  # noqa: E402
 from depth_ros.share import share_path  # noqa: E402
-from depth_ros.training.crestereo.task import TinyStereoTask  # noqa: E402
 from depth_ros.training.judge import JudgeSettings, judge_weights  # noqa: E402
 from depth_ros.training.recipe import TrainRecipe, recipes  # noqa: E402
-from depth_ros.training.samples import SampleSettings  # noqa: E402
 from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
 
-NETWORK = TinyConfig(
-    stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
-)
-SAMPLES = SampleSettings(
-    scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2, textures=6
-)
 SMALL = TrainRecipe(
     name='small',
-    task=TinyStereoTask(network=NETWORK, samples=SAMPLES),
+    task=SMALL_TASK,
     batch_size=2,
     validation_samples=8,
     mixed=False,

@@ -6,23 +6,16 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
+from small_stereo import SMALL_TASK  # noqa: E402
+
 from depth_ros.checkpoints import load_checkpoint  # noqa: E402
 from depth_ros.cli.main import main  # noqa: E402
-from depth_ros.models.crestereo.network_tiny import TinyConfig  # noqa: E402
-from depth_ros.training.crestereo.task import TinyStereoTask  # noqa: E402
 from depth_ros.training.metrics import read_metrics  # noqa: E402
 from depth_ros.training.recipe import TrainRecipe, recipes  # noqa: E402
-from depth_ros.training.samples import SampleSettings  # noqa: E402
 
-NETWORK = TinyConfig(
-    stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
-)
-SAMPLES = SampleSettings(
-    scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2, textures=6
-)
 SMALL = TrainRecipe(
     name='small',
-    task=TinyStereoTask(network=NETWORK, samples=SAMPLES),
+    task=SMALL_TASK,
     batch_size=2,
     validation_samples=8,
 )

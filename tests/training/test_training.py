@@ -13,11 +13,11 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs torch')
 
 from safetensors.torch import save_file  # noqa: E402
+from small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK  # noqa: E402
 
 from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
 from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
     CreStereoTiny,
-    TinyConfig,
     TinyPredictions,
 )
 from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
@@ -43,20 +43,14 @@ from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors  # noqa
 from depth_ros.training.curve import draw_curve  # noqa: E402
 from depth_ros.training.metrics import MetricsLog, read_metrics  # noqa: E402
 from depth_ros.training.recipe import TrainRecipe, find_recipe, recipes  # noqa: E402
-from depth_ros.training.samples import SampleSettings, batches  # noqa: E402
+from depth_ros.training.samples import batches  # noqa: E402
 from depth_ros.training.schedule import one_cycle, run_progress  # noqa: E402
 from depth_ros.training.task import DataFolders  # noqa: E402
 from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
 
-SMALL_NETWORK = TinyConfig(
-    stem=8, widths=(16, 16, 16), match=16, hidden=16, groups=4, iterations=(1, 1, 2)
-)
-SMALL_SAMPLES = SampleSettings(
-    scene_height=64, scene_width=128, height=64, width=128, max_disparity=24.0, chunk=2, textures=6
-)
 SMALL = TrainRecipe(
     name='small',
-    task=TinyStereoTask(network=SMALL_NETWORK, samples=SMALL_SAMPLES),
+    task=SMALL_TASK,
     steps=6,
     batch_size=2,
     mixed=False,
