@@ -152,7 +152,7 @@ def best_matches(
 
     Confidences are computed for column maxima only: no second (L, S) matrix is made. A column's
     best is its row's best, too, if it equals the row's maximum. An argmax over columns and a
-    maximum over rows is what a CPU does fastest; the other way round takes five times as long.
+    maximum over rows is what a CPU does fastest (docs/performance.md).
 
     Args:
         log_confidence: (L, S).

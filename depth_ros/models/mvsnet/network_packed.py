@@ -2,8 +2,8 @@
 
 CPUs compute sixteen output channels in one instruction; with one channel, fifteen are thrown
 away. Here the sixteen are neighbouring pixels: their 3x3 windows lie within one of 6x6, so the
-same numbers come from a convolution with a 3x6x6 kernel that moves four pixels at a time. It does
-four times the sums in a quarter of the time (``benchmarks/openvino_profile.py``).
+same numbers come from a convolution with a 3x6x6 kernel that moves four pixels at a time: four
+times the sums, all lanes at work (``benchmarks/graph_race.py``; figures in docs/performance.md).
 """
 
 from __future__ import annotations
