@@ -56,7 +56,8 @@ def choose_profile(
             reason=(
                 f'{shared_memory} has {free // 2**20} MB free but the Fast DDS profile needs '
                 f'{needed // 2**20} MB, so large images may get lost between processes; '
-                'enlarge it (docker run --shm-size=1g) or set FASTDDS_DEFAULT_PROFILES_FILE'
+                'free what killed processes left in it (fastdds shm clean), enlarge it (docker '
+                'run --shm-size=1g) or set FASTDDS_DEFAULT_PROFILES_FILE'
             ),
         )
     is_old = environment.get('ROS_DISTRO') in FAST_DDS_2_DISTROS
