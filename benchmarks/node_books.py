@@ -22,7 +22,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict, dict]:
 
     with tempfile.TemporaryDirectory() as name, observing('/') as observer:
         folder = Path(name)
-        node = NodeProcess(['-m', 'depth_ros.ros.stereo_node', '--ros-args'], folder / 'node.json')
+        words = ['-m', 'depth_ros.ros.stereo_node', '--ros-args', '-p', 'model:=sgbm']
+        node = NodeProcess(words, folder / 'node.json')
         command = ['-m', 'depth_ros.ros.sample_camera', '--ros-args']
         command += ['-p', f'rate_hz:={arguments.rate}', '-p', 'source:=scene']
         command += ['-p', 'wait_for_subscribers:=true']

@@ -73,6 +73,22 @@ class MonoRectifier:
         )
 
 
+def rectified_rig(
+    left: PinholeCamera, right: PinholeCamera, *, baseline_m: float | None = None
+) -> StereoCamera:
+    """Give the rig that rectified images are of; quick, no maps are built.
+
+    Args:
+        left: Left calibration, as ``CameraInfo`` has it.
+        right: Right calibration, with ``P[0, 3] = -fx * baseline``.
+        baseline_m: Used where the right P has no baseline.
+
+    Raises:
+        CalibrationError: If the two do not make a rig; see ``stereo_camera``.
+    """
+    return stereo_camera(rectified_camera(left), rectified_camera(right), baseline_m=baseline_m)
+
+
 class Rectifier:
     """Rectifies the pairs of one rig; give it up when a calibration changes.
 
@@ -95,9 +111,7 @@ class Rectifier:
         Raises:
             CalibrationError: If the two do not make a rig; see ``stereo_camera``.
         """
-        self.camera: StereoCamera = stereo_camera(
-            rectified_camera(left), rectified_camera(right), baseline_m=baseline_m
-        )
+        self.camera: StereoCamera = rectified_rig(left, right, baseline_m=baseline_m)
         self._left, self._right = MonoRectifier(left), MonoRectifier(right)
         self.is_identity = self._left.is_identity and self._right.is_identity
         self.covered = self._left.covered

@@ -13,10 +13,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from depth_ros.errors import ParameterError
+from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry import depth_sigma, disparity_to_depth
-from depth_ros.models.base import Task, model_entry
+from depth_ros.models.base import DEFAULT_STEREO_MODEL, Task, model_entry
 from depth_ros.models.sgbm.model import SgbmSettings
 from depth_ros.pipeline import Identity, Pipeline, Progress, Timed, identity_of, network_key
 from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
@@ -56,7 +56,7 @@ class StereoSettings:
         sgbm: Settings of the classical matcher.
     """
 
-    model: str = 'sgbm'
+    model: str = DEFAULT_STEREO_MODEL
     engine: str = 'auto'
     precision: str = 'f32'
     preset: str = ''
@@ -285,8 +285,14 @@ def _open_classical(settings: StereoSettings, progress: Progress | None) -> Ster
 
 
 def _open_network(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
+    from depth_ros.engines.runtime import AUTO_ENGINE, usable_runtimes
     from depth_ros.networks import open_network
 
+    if settings.engine == AUTO_ENGINE and not usable_runtimes():
+        raise EngineError(
+            f'model {settings.model!r} needs a runtime and none is installed here; type: '
+            'pip install openvino (or onnxruntime), or set model to sgbm, which needs none'
+        )
     return open_network(
         Task.STEREO,
         settings,

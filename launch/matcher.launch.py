@@ -15,7 +15,7 @@ ARGUMENTS = {
     **launching.CAMERA_ARGUMENTS,
     **launching.shared_arguments('matcher', fixed_frame='left_camera_optical_frame'),
 }
-OVERRIDES = ('model', 'variant', 'engine', 'input', 'image_transport')
+OVERRIDES = ('model', 'variant', 'engine', 'precision', 'input', 'image_transport')
 
 
 def generate_launch_description():

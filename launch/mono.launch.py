@@ -18,7 +18,7 @@ ARGUMENTS = {
     **launching.CAMERA_ARGUMENTS,
     **launching.shared_arguments('mono', fixed_frame='left_camera_optical_frame'),
 }
-OVERRIDES = ('model', 'engine', 'input', 'image_transport')
+OVERRIDES = ('model', 'engine', 'precision', 'input', 'image_transport')
 RVIZ_TOPICS = ('relative_depth/image', 'depth/image', 'points')
 
 

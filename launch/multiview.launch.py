@@ -15,7 +15,7 @@ ARGUMENTS = {
     **launching.CAMERA_ARGUMENTS,
     **launching.shared_arguments('multiview', fixed_frame='odom'),
 }
-OVERRIDES = ('model', 'engine', 'input', 'image_transport', 'pose_source')
+OVERRIDES = ('model', 'engine', 'precision', 'input', 'image_transport', 'pose_source')
 RVIZ_TOPICS = ('depth/image', 'confidence', 'points', 'fused/points')
 
 

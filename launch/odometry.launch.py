@@ -30,6 +30,7 @@ OVERRIDES = (
     'source',
     'frontend',
     'engine',
+    'precision',
     'input',
     'image_transport',
     'odom_frame',

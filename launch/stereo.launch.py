@@ -8,14 +8,14 @@ from depth_ros.ros import launching
 ARGUMENTS = {
     'model': (
         '',
-        'Matcher: sgbm, crestereo_tiny, crestereo or tio_depth; empty takes the parameter file.',
+        'Matcher: crestereo_tiny, sgbm, crestereo or tio_depth; empty takes the parameter file.',
     ),
     'left': ('left', 'Namespace of the left camera, e.g. /camera/infra1.'),
     'right': ('right', 'Namespace of the right camera.'),
     **launching.CAMERA_ARGUMENTS,
     **launching.shared_arguments('stereo', fixed_frame='left_camera_optical_frame'),
 }
-OVERRIDES = ('model', 'engine', 'input', 'image_transport')
+OVERRIDES = ('model', 'engine', 'precision', 'input', 'image_transport')
 RVIZ_TOPICS = ('disparity/color', 'depth/image', 'points')
 
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from shared_data import REPOSITORY
 
+from depth_ros.models.base import DEFAULT_STEREO_MODEL
 from depth_ros.ros import fastdds
 
 LAUNCH = REPOSITORY / 'launch'
@@ -195,7 +196,7 @@ def test_defaults_start_one_node_with_the_shipped_parameters(start: Any) -> None
     assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'stereo.yaml')
     assert overrides(launched) == {'use_sim_time': False}
     shipped = yaml.safe_load(Path(node.parameters[0]).read_text(encoding='utf-8'))
-    assert shipped['/**']['ros__parameters']['model'] == 'sgbm'
+    assert shipped['/**']['ros__parameters']['model'] == DEFAULT_STEREO_MODEL
 
 
 def test_arguments_the_issue_names_are_declared_and_described(start: Any) -> None:
@@ -206,10 +207,17 @@ def test_arguments_the_issue_names_are_declared_and_described(start: Any) -> Non
 
 
 def test_given_arguments_override_the_parameter_file(start: Any) -> None:
-    launched = start(model='crestereo', engine='openvino', use_sim_time='true', input='rectified')
+    launched = start(
+        model='crestereo',
+        engine='openvino',
+        precision='auto',
+        use_sim_time='true',
+        input='rectified',
+    )
     assert overrides(launched) == {
         'model': 'crestereo',
         'engine': 'openvino',
+        'precision': 'auto',
         'input': 'rectified',
         'use_sim_time': True,
     }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.engines import runtime
 from depth_ros.engines.callable_engine import CallableEngine
-from depth_ros.errors import ParameterError
+from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
+from depth_ros.models.base import DEFAULT_STEREO_MODEL
 from depth_ros.models.crestereo.model import CreStereoModel
 from depth_ros.models.sgbm.model import SgbmSettings
 from depth_ros.pipeline import Pipeline
@@ -35,7 +38,7 @@ def as_received(view: StereoView) -> StereoFrame:
 
 def test_depth_of_a_rendered_room_is_right() -> None:
     view = rendered()
-    with_sgbm = open_stereo(StereoSettings(sgbm=SGBM))
+    with_sgbm = open_stereo(StereoSettings(model='sgbm', sgbm=SGBM))
     output = with_sgbm.process(as_received(view), wanted=Wanted(depth=True))
     assert output.depth is not None and output.depth.scale is DepthScale.METRIC
     assert output.depth.stamp_ns == STAMP_NS
@@ -59,7 +62,7 @@ def test_shifted_principal_point_changes_disparity_but_not_depth() -> None:
     plain = rendered('fronto_parallel')
     shifted = rendered('fronto_parallel', cx_offset_px=-12.0)
     outputs = [
-        open_stereo(StereoSettings(sgbm=SGBM)).process(as_received(view))
+        open_stereo(StereoSettings(model='sgbm', sgbm=SGBM)).process(as_received(view))
         for view in (plain, shifted)
     ]
     medians = [np.nanmedian(output.depth.depth) for output in outputs if output.depth]
@@ -75,9 +78,9 @@ def bad_fraction(estimate: np.ndarray, truth: np.ndarray) -> float:
 
 def test_left_right_check_drops_occluded_pixels() -> None:
     view = rendered('thin_bars')
-    checked = StereoSettings(sgbm=SGBM, left_right_check=True)
+    checked = StereoSettings(model='sgbm', sgbm=SGBM, left_right_check=True)
     output = open_stereo(checked).process(as_received(view))
-    plain = open_stereo(StereoSettings(sgbm=SGBM)).process(as_received(view))
+    plain = open_stereo(StereoSettings(model='sgbm', sgbm=SGBM)).process(as_received(view))
     assert output.disparity.confidence is not None and plain.disparity.confidence is None
     hidden = view.left_occluded
     kept = [np.isfinite(o.disparity.disparity[hidden]).mean() for o in (plain, output)]
@@ -89,7 +92,7 @@ def test_left_right_check_drops_occluded_pixels() -> None:
 
 
 def test_nothing_that_is_not_wanted_is_computed() -> None:
-    output = open_stereo(StereoSettings(sgbm=SGBM)).process(
+    output = open_stereo(StereoSettings(model='sgbm', sgbm=SGBM)).process(
         as_received(rendered()), wanted=Wanted(depth=False)
     )
     assert output.depth is None and output.disparity.confidence is None
@@ -98,7 +101,7 @@ def test_nothing_that_is_not_wanted_is_computed() -> None:
 def test_sigma_grows_with_the_square_of_depth() -> None:
     """sigma_Z = Z^2 / (f B) * sigma_d."""
     view = rendered()
-    output = open_stereo(StereoSettings(sgbm=SGBM, disparity_sigma_px=0.25)).process(
+    output = open_stereo(StereoSettings(model='sgbm', sgbm=SGBM, disparity_sigma_px=0.25)).process(
         as_received(view), wanted=Wanted(sigma=True)
     )
     assert output.depth is not None and output.depth.sigma is not None
@@ -123,7 +126,7 @@ def test_what_rectification_leaves_black_is_unknown() -> None:
         left=replace(frame.left, camera=turn(frame.left.camera)),
         right=replace(frame.right, camera=turn(frame.right.camera)),
     )
-    output = open_stereo(StereoSettings(sgbm=SGBM)).process(frame)
+    output = open_stereo(StereoSettings(model='sgbm', sgbm=SGBM)).process(frame)
     black = (output.rectified.left == 0).all(axis=2)
     columns = black.all(axis=0)
     assert columns.sum() > 10
@@ -161,7 +164,7 @@ def test_network_disparity_comes_back_in_the_frames_own_pixels() -> None:
 
 
 def test_settings_that_need_another_pipeline_are_refused() -> None:
-    processor = open_stereo(StereoSettings(sgbm=SGBM))
+    processor = open_stereo(StereoSettings(model='sgbm', sgbm=SGBM))
     processor.set_settings(replace(processor.settings, max_depth_m=3.0))
     with pytest.raises(ParameterError, match='open_stereo'):
         processor.set_settings(replace(processor.settings, model='crestereo'))
@@ -174,10 +177,31 @@ def test_unknown_model_names_the_known_ones() -> None:
 
 def test_range_limits_mark_far_and_near() -> None:
     view = rendered()
-    settings = StereoSettings(sgbm=SGBM, min_depth_m=1.5, max_depth_m=2.5)
+    settings = StereoSettings(model='sgbm', sgbm=SGBM, min_depth_m=1.5, max_depth_m=2.5)
     output = open_stereo(settings).process(as_received(view))
     assert output.depth is not None
     depth = output.depth.depth
     finite = depth[np.isfinite(depth)]
     assert finite.min() >= 1.5 and finite.max() <= 2.5
     assert np.isposinf(depth).any()
+
+
+def test_the_default_leaves_no_hole_and_no_model_is_named() -> None:
+    view = rendered()
+    with closing(open_stereo(StereoSettings(num_threads=2))) as processor:
+        output = processor.process(as_received(view))
+        assert processor.identity.model == DEFAULT_STEREO_MODEL
+    assert output.depth is not None and np.isfinite(output.disparity.disparity).all()
+    seen = np.isfinite(view.left.depth) & ~view.left_occluded
+    error = np.abs(output.depth.depth - view.left.depth)[seen] / view.left.depth[seen]
+    assert np.median(error) < 0.03
+
+
+def test_without_a_runtime_the_default_says_what_to_install_and_what_needs_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, 'is_importable', lambda library: False)
+    with pytest.raises(EngineError, match=r'crestereo_tiny.*pip install openvino.*to sgbm'):
+        open_stereo(StereoSettings())
+    with closing(open_stereo(StereoSettings(model='sgbm'))) as processor:
+        assert processor.identity.model == 'sgbm'

@@ -199,6 +199,19 @@ def check_engine(name: str, *, also: str = 'auto') -> str:
     return name
 
 
+def expect_sgbm_settings_used(arguments: argparse.Namespace, models: Sequence[str]) -> None:
+    """Refuse ``--sgbm`` where no model is the classical matcher: it would change nothing.
+
+    Raises:
+        ParameterError: Naming what to add.
+    """
+    if arguments.sgbm and 'sgbm' not in models:
+        raise ParameterError(
+            f'--sgbm sets the model sgbm, but what runs is {", ".join(models)}; add --model sgbm '
+            'or leave --sgbm out'
+        )
+
+
 def sgbm_settings(words: Sequence[str]) -> SgbmSettings:
     """Read ``name=value`` words into settings of the classical matcher.
 

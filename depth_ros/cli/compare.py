@@ -12,7 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.accuracy import StereoErrors, disparity_errors
-from depth_ros.cli.arguments import add_pair_arguments, add_stereo_arguments, stereo_settings
+from depth_ros.cli.arguments import (
+    add_pair_arguments,
+    add_stereo_arguments,
+    expect_sgbm_settings_used,
+    stereo_settings,
+)
 from depth_ros.cli.disparities import READERS, read_disparity
 from depth_ros.cli.images import PairFiles
 from depth_ros.cli.progress import Progress, open_progress
@@ -78,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     contenders = [parse_contender(word) for word in arguments.contenders]
     if arguments.truth is None and len(contenders) < 2:
         raise ParameterError('one contender needs something to compare with; add --truth FILE')
+    models = [contender.model for contender in contenders if contender.model]
+    expect_sgbm_settings_used(arguments, models)
     settings = [_settings(arguments, contender) for contender in contenders]
     frame = _read_pair(arguments) if any(contender.model for contender in contenders) else None
     reference = read_disparity(arguments.truth) if arguments.truth else None

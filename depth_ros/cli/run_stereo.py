@@ -10,6 +10,7 @@ from depth_ros.cli.arguments import (
     add_pair_arguments,
     add_runtime_arguments,
     add_stereo_arguments,
+    expect_sgbm_settings_used,
     stereo_settings,
 )
 from depth_ros.cli.batch import (
@@ -34,6 +35,8 @@ from depth_ros.cli.outputs import (
 )
 from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
+from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.rectify import rectified_rig
 from depth_ros.stereo import StereoOutput, StereoProcessor, StereoSettings, Wanted, open_stereo
 
 PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
@@ -59,7 +62,11 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         help=f'which files, out of {",".join(KINDS)} (default all)',
     )
     stereo.add_argument('--overwrite', action='store_true', help='do pairs again that are done')
-    stereo.add_argument('--model', default='sgbm', help='default sgbm; see depth-ros info')
+    stereo.add_argument(
+        '--model',
+        default=DEFAULT_STEREO_MODEL,
+        help=f'default {DEFAULT_STEREO_MODEL}; see depth-ros info',
+    )
     add_runtime_arguments(stereo)
     add_stereo_arguments(stereo)
     stereo.set_defaults(run=run_stereo)
@@ -67,6 +74,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 def run_stereo(arguments: argparse.Namespace) -> int:
     """Run all pairs; give the exit code: 2 if a pair of several was refused."""
+    expect_sgbm_settings_used(arguments, (arguments.model,))
     settings = stereo_settings(
         arguments,
         model=arguments.model,
@@ -116,6 +124,9 @@ class PairRunner(BatchRunner[StereoProcessor]):
             InputError: If its images or the calibration cannot be used.
         """
         frame = pair.frame()
+        # A rig that cannot be is told before an engine is built for it.
+        baseline_m = self._settings.baseline_m or None
+        rectified_rig(frame.left.camera, frame.right.camera, baseline_m=baseline_m)
         processor = self._processor()
         output = processor.process(frame, wanted=Wanted(depth=True))
         height, width = output.rectified.left.shape[:2]

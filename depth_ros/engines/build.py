@@ -46,6 +46,7 @@ from depth_ros.engines.recipe import (
     recipe_names,
 )
 from depth_ros.engines.runtime import (
+    AUTO_ENGINE,
     AUTO_ORDER,
     RUNTIMES,
     BuildSettings,
@@ -195,7 +196,7 @@ def open_engine(
     )
     if precision != FULL_PRECISION and not ungated:
         order = order.gated()
-    if runtime == 'auto':
+    if runtime == AUTO_ENGINE:
         engine = _open_auto(order)
     else:
         engine = _open_named(runtime, order)

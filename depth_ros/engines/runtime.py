@@ -174,6 +174,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
 CPU_ORDER = ('openvino', 'onnxruntime')
 """What goes on when a GPU is lost."""
 
+AUTO_ENGINE = 'auto'
 AUTO_ORDER = ('tensorrt', 'openvino', 'onnxruntime')
 """What ``auto`` tries, in this order. torch is for exports, tests and benchmarks."""
 
@@ -203,6 +204,13 @@ def available_runtimes() -> list[RuntimeStatus]:
         )
         for name, entry in RUNTIMES.items()
     ]
+
+
+def usable_runtimes() -> tuple[str, ...]:
+    """Name what ``auto`` can choose from here; imports none of them."""
+    return tuple(
+        name for name in AUTO_ORDER if not (RUNTIMES[name].unavailable or RUNTIMES[name].missing())
+    )
 
 
 def cpu_engine() -> str:

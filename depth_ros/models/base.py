@@ -166,6 +166,10 @@ MODELS: dict[str, ModelEntry] = {
 """Every model by name. Adding one adds a folder, a recipe and a line here."""
 
 
+DEFAULT_STEREO_MODEL = 'crestereo_tiny'
+"""What stereo runs where nothing else is asked for: dense, and its weights ship."""
+
+
 def models_of(*tasks: Task) -> tuple[str, ...]:
     """Name the models that serve one of the tasks, in the table's order."""
     return tuple(name for name, entry in MODELS.items() if set(tasks) & set(entry.tasks))

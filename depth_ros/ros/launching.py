@@ -41,6 +41,7 @@ def shared_arguments(stem: str, *, fixed_frame: str) -> dict[str, tuple[str, str
             '',
             'Runtime: auto, openvino, onnxruntime, ...; empty takes the parameter file.',
         ),
+        'precision': ('', 'Arithmetic: f32, auto, bf16, f16; empty takes the parameter file.'),
         'build_only': ('false', 'true: build the engine if it is missing, and exit.'),
         'namespace': ('', 'Namespace of the node and so of its outputs.'),
         'params_file': (str(share_path(f'config/{stem}.yaml')), 'Parameter file.'),

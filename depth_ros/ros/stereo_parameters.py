@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import Task, models_of
+from depth_ros.models.base import DEFAULT_STEREO_MODEL, Task, models_of
 from depth_ros.ros.node_parameters import CameraParameters, check_depth_range
 from depth_ros.ros.parameter_specs import LARGEST_INTEGER, described
 
@@ -20,7 +20,7 @@ class StereoParameters(CameraParameters):
     """Every parameter of ``stereo_node``, with its default; described by ``specs()``."""
 
     model: str = described(
-        'sgbm',
+        DEFAULT_STEREO_MODEL,
         'Matcher. A change is prepared in the background and swapped between two frames.',
         choices=models_of(Task.STEREO),
         opens_engine=True,

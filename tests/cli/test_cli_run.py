@@ -13,6 +13,7 @@ from shared_data import shared_path
 
 from depth_ros.cli.main import main
 from depth_ros.cli.outputs import KINDS, depth_millimetres
+from depth_ros.models.base import DEFAULT_STEREO_MODEL
 from depth_ros.pointcloud_file import read_ply
 
 
@@ -26,6 +27,8 @@ def words_for(pair, output, *more):
         str(pair.calibration),
         '-o',
         str(output),
+        '--model',
+        'sgbm',
         '--sgbm',
         'num_disparities=64',
         *more,
@@ -260,10 +263,14 @@ def spoiled(pair, tmp_path):
         ({'more': ['--model', 'monet']}, ["no stereo model 'monet'", 'sgbm']),
         ({'more': ['--engine', 'abacus']}, ["no engine 'abacus'"]),
         ({'more': ['--write', 'depth,video']}, ['--write', 'video']),
-        ({'more': ['--sgbm', 'blocks=3']}, ["no setting 'blocks'", 'block_size']),
-        ({'more': ['--sgbm', 'block_size=big']}, ['block_size must be int']),
-        ({'more': ['--sgbm', 'num_disparities=30']}, ['multiple of 16']),
-        ({'more': ['--sgbm', 'mode=9way']}, ['3way']),
+        (
+            {'more': ['--model', 'sgbm', '--sgbm', 'blocks=3']},
+            ["no setting 'blocks'", 'block_size'],
+        ),
+        ({'more': ['--model', 'sgbm', '--sgbm', 'block_size=big']}, ['block_size must be int']),
+        ({'more': ['--model', 'sgbm', '--sgbm', 'num_disparities=30']}, ['multiple of 16']),
+        ({'more': ['--model', 'sgbm', '--sgbm', 'mode=9way']}, ['3way']),
+        ({'more': ['--sgbm', 'mode=5way']}, ['crestereo_tiny', 'add --model sgbm']),
         ({'more': ['--size', 'large']}, ['HEIGHTxWIDTH']),
         ({'more': ['--threads', 'many']}, ['--threads', '--help']),
         ({'more': ['--raw', '--rectified']}, ['not allowed with']),
@@ -289,13 +296,16 @@ def test_missing_calibration_is_told(pair, tmp_path):
     expect_one_sentence(outcome, '--calibration', 'depth-ros run stereo --help')
 
 
-def test_real_oak_d_room_has_believable_metres(tmp_path):
+@pytest.mark.parametrize(
+    ('model', 'valid_fraction'), [('sgbm', 0.75), (DEFAULT_STEREO_MODEL, 0.999)]
+)
+def test_real_oak_d_room_has_believable_metres(tmp_path, model, valid_fraction):
     folder = shared_path('data/oakd_stereo')
     words = ['run', 'stereo', str(folder / 'toy_left.png'), str(folder / 'toy_right.png')]
     words += ['--calibration', str(folder / 'stereodemo_calibration.json')]
-    assert main([*words, '-o', str(tmp_path)]) == 0
+    assert main([*words, '-o', str(tmp_path), '--model', model]) == 0
     depth = np.load(tmp_path / 'toy_left_depth.npy')
-    assert np.isfinite(depth).mean() > 0.75
+    assert np.isfinite(depth).mean() > valid_fraction
     toy = depth[280:360, 300:400]
     assert 0.7 < np.nanmedian(toy) < 1.3, 'the toy stands about one metre away'
     floor = [np.nanmedian(depth[row, 100:500]) for row in (250, 320, 400, 470)]

@@ -58,7 +58,7 @@ def test_sgbm_on_a_shifted_pair_is_right_and_the_table_says_so() -> None:
 
 def test_what_nodes_run_is_judged_like_any_matcher() -> None:
     pair = textured_pair(9)
-    settings = StereoSettings(sgbm=SgbmSettings(num_disparities=32))
+    settings = StereoSettings(model='sgbm', sgbm=SgbmSettings(num_disparities=32))
     with closing(open_stereo(settings)) as processor:
         rows = list(evaluate([pair], {'node': processor_matcher(processor)}))
     assert [row.method for row in rows] == ['sgbm raw', 'sgbm filled', 'node']

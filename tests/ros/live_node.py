@@ -53,14 +53,26 @@ SUBSCRIBING_NODES = ('stereo_node', 'mono_node', 'multiview_node', 'odometry_nod
 
 
 class NodeProcess:
-    """One node of ours or a script, started with ROS arguments; its words go to a file."""
+    """One node of ours or a script, started with ROS arguments; its words go to a file.
 
-    def __init__(self, folder: Path, *arguments: str, module: str = 'stereo_node') -> None:
+    A stereo node runs SGBM where no other model is asked for, because its answers are known
+    exactly, unless ``has_known_matcher`` is False.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        module: str = 'stereo_node',
+        has_known_matcher: bool = True,
+    ) -> None:
         self.log_path = folder / f'{Path(module).stem}.log'
         self.report_path = folder / f'{Path(module).stem}.json'
         is_script = module.endswith('.py')
         command = [sys.executable, *([module] if is_script else ['-m', f'depth_ros.ros.{module}'])]
         command.append('--ros-args')
+        if Path(module).stem.endswith('stereo_node') and has_known_matcher:
+            arguments = ('-p', 'model:=sgbm', *arguments)
         command += ['-p', f'report_file:={self.report_path}', *arguments]
         environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'PYTHONUNBUFFERED': '1'}
         with self.log_path.open('wb') as log:
@@ -96,10 +108,14 @@ class NodeProcess:
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, module: str = 'stereo_node', is_subscribing: bool = True
+    folder: Path,
+    *arguments: str,
+    module: str = 'stereo_node',
+    is_subscribing: bool = True,
+    has_known_matcher: bool = True,
 ) -> Iterator[NodeProcess]:
     """Start a node, by default wait until it subscribes, and stop it whatever happens."""
-    node = NodeProcess(folder, *arguments, module=module)
+    node = NodeProcess(folder, *arguments, module=module, has_known_matcher=has_known_matcher)
     try:
         if module in SUBSCRIBING_NODES and is_subscribing:
             node.wait_for('subscribed to')
