@@ -288,6 +288,24 @@ def test_older_weights_begin_a_network_with_the_fine_level(tmp_path: Path) -> No
     )
 
 
+def test_an_ablation_begins_with_weights_that_saw_the_row(tmp_path: Path) -> None:
+    """What it still sees it reads as before: local correlation, nine taps, positions."""
+    seeing = CreStereoTiny(SMALL_NETWORK).eval()
+    save_weights(seeing.state_dict(), tmp_path / 'seeing.safetensors')
+    blind = replace(SMALL_NETWORK, row_scales=(1,), hypothesis=False)
+    task = TinyStereoTask(network=blind)
+    network = task.build().eval()
+    task.begin_with(network, tmp_path / 'seeing.safetensors')
+    local, taps, positions = 9 * SMALL_NETWORK.groups, 9, 3
+    evidence = torch.randn(1, local + taps + positions, 2, 5)
+    lost = torch.zeros(1, 9 * (len(SMALL_NETWORK.row_scales) - 1), 2, 5)
+    whole = torch.cat((evidence[:, :-positions], lost, evidence[:, -positions:]), 1)
+    with torch.no_grad():
+        found, expected = network.update.squeeze(evidence), seeing.update.squeeze(whole)
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(network.fine.move.weight, seeing.fine.move.weight)
+
+
 def test_one_cycle_rises_then_falls_to_nothing() -> None:
     rates = [one_cycle(p / 100, peak=1.0, warm_up=0.1) for p in range(101)]
     assert max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(0.0, abs=1e-12)

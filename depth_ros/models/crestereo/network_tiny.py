@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from depth_ros.errors import ParameterError, WeightsError
 from depth_ros.models.crestereo.network_tiny_correlation import (
-    TAP_RADIUS,
+    NUM_TAPS,
     RowSight,
     float32_region,
     full_precision,
@@ -47,6 +47,8 @@ GRAPH = 'crestereo'
 COARSE_ITERATIONS = (2, 2)
 DEFAULT_ITERATIONS = 2
 MAX_ITERATIONS = 20
+NUM_POSITIONS = 3
+"""Evidence besides correlations: the disparity, the way to the second hypothesis, its score."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,8 +164,7 @@ class UpdateBlock(nn.Module):
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
         hidden = config.hidden
-        taps = (2 * TAP_RADIUS + 1) * len(config.row_scales)
-        evidence = 9 * config.groups + taps + 3
+        evidence = 9 * config.groups + NUM_TAPS * len(config.row_scales) + NUM_POSITIONS
         self.hidden = hidden
         self.squeeze = nn.Conv2d(evidence, 64, 1)
         if config.compares:

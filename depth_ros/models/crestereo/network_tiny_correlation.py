@@ -17,7 +17,8 @@ from torch.nn import functional
 from depth_ros.models.crestereo.network_correlation import group_means
 
 TAP_RADIUS = 4
-"""The row lookup gives 2 * TAP_RADIUS + 1 values at each pyramid scale."""
+NUM_TAPS = 2 * TAP_RADIUS + 1
+"""What the row lookup gives at each pyramid scale."""
 NUM_SAMPLES = 2 * TAP_RADIUS + 2
 """It reads one cell more, to interpolate."""
 PEAK_RADIUS = 2

@@ -28,6 +28,8 @@ _ROOMS = SampleSettings(
 _PLAIN = replace(_ROOMS, seed=5, plain=0.3, blades=0.2)
 _LONG_ROWS = replace(_PLAIN, seed=6, scene_height=144, scene_width=512, height=112, width=448)
 
+_BLIND = TinyConfig(row_scales=(1,), hypothesis=False)
+
 RECIPES: dict[str, TrainRecipe] = {
     'crestereo_tiny': TrainRecipe(name='crestereo_tiny', task=TinyStereoTask()),
     'crestereo_tiny_wide': TrainRecipe(
@@ -55,8 +57,10 @@ RECIPES: dict[str, TrainRecipe] = {
         name='crestereo_tiny_fine', task=TinyStereoTask(samples=_LONG_ROWS)
     ),
     'crestereo_tiny_blind': TrainRecipe(
-        name='crestereo_tiny_blind',
-        task=TinyStereoTask(network=TinyConfig(row_scales=(1,), hypothesis=False)),
+        name='crestereo_tiny_blind', task=TinyStereoTask(network=_BLIND)
+    ),
+    'crestereo_tiny_blinded': TrainRecipe(
+        name='crestereo_tiny_blinded', task=TinyStereoTask(network=_BLIND, samples=_LONG_ROWS)
     ),
     'crestereo_tiny_uncompared': TrainRecipe(
         name='crestereo_tiny_uncompared',
@@ -105,6 +109,7 @@ long narrow ones, which the third lost against their background.
 at 1/4: the same scenes in longer rows.
 ``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
 with their sizes, steps and rate; both want a GPU.
-``_blind`` is the ablation without sight of the whole row, ``_uncompared`` that without the local
+``_blind`` is the ablation without sight of the whole row, ``_blinded`` the same on the scenes of
+``_fine``, to be begun from weights that had it, and ``_uncompared`` that without the local
 correlation at the row's best match.
 """

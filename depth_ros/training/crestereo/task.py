@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from depth_ros.checkpoints import load_checkpoint, load_strict
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny, TinyConfig, tiny_network
+from depth_ros.models.crestereo.network_tiny import (
+    NUM_POSITIONS,
+    CreStereoTiny,
+    TinyConfig,
+    tiny_network,
+)
+from depth_ros.models.crestereo.network_tiny_correlation import NUM_TAPS
 from depth_ros.models.crestereo.network_tiny_upsampling import halve_mask
 from depth_ros.postprocess import colorize_disparity
 from depth_ros.training.crestereo.losses import total_loss
@@ -21,7 +27,10 @@ from depth_ros.training.crestereo.validation import validate
 from depth_ros.training.samples import Batch, SampleSettings
 from depth_ros.training.task import DataFolders, Mixed, StepLoss
 
-LATER_PARTS = ('update.squeeze_there.', 'fine.')
+SQUEEZE = 'update.squeeze.weight'
+"""Reads the evidence: local correlation, taps of the row scale by scale, positions."""
+COMPARISON = 'update.squeeze_there.'
+LATER_PARTS = (COMPARISON, 'fine.')
 """How the names of tensors begin that older weights lack."""
 
 
@@ -50,7 +59,8 @@ class TinyStereoTask:
         """Load the shipped weights or those of an earlier run.
 
         Older weights may lack the comparison of the two hypotheses and the fine level. Both begin
-        so that they change nothing, or next to nothing, at first.
+        so that they change nothing, or next to nothing, at first. An ablation that sees less of
+        the row leaves out what reads the rest.
 
         Raises:
             WeightsError: If they do not fit.
@@ -63,6 +73,8 @@ class TinyStereoTask:
             for key in ('mask.weights.weight', 'mask.weights.bias'):
                 known[key] = halve_mask(known[key])
         later = {key: value for key, value in own.items() if key.startswith(LATER_PARTS)}
+        if own[SQUEEZE].shape != known[SQUEEZE].shape:
+            known = without_sight(known, self.network)
         load_strict(network, {**later, **known})
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
@@ -96,6 +108,15 @@ class TinyStereoTask:
     def tiles(self, batch: Batch) -> list[list[np.ndarray]]:
         """Give left, right, disparity, and disparity with what is occluded darkened."""
         return pair_tiles(batch, top=0.7 * self.samples.max_disparity)
+
+
+def without_sight(known: Mapping[str, Tensor], config: TinyConfig) -> dict[str, Tensor]:
+    """Leave out of weights what reads scales of the row and a comparison that are not there."""
+    squeeze = known[SQUEEZE]
+    first = 9 * config.groups + NUM_TAPS * len(config.row_scales)
+    kept = torch.cat((squeeze[:, :first], squeeze[:, -NUM_POSITIONS:]), 1)
+    rest = {key: value for key, value in known.items() if not key.startswith(COMPARISON)}
+    return {**rest, SQUEEZE: kept}
 
 
 def pair_tiles(batch: Batch, *, top: float) -> list[list[np.ndarray]]:
