@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -26,6 +28,7 @@ NUM_TRIES = 3
 """Best effort promises nothing; the default transports lose most of the clouds every time."""
 CLOUD_BYTES = 1920 * 1080 * 16
 PROFILE = REPOSITORY / 'config' / 'fastdds.xml'
+XML_NAMES = {'dds': 'http://www.eprosima.com'}
 PAUSE_S = 4.0
 """Longer than Fast DDS by itself waits for a reader; the profile waits for 10 s."""
 
@@ -98,12 +101,27 @@ def test_five_clouds_in_a_row_reach_another_reliable_process() -> None:
 
 
 @pytest.mark.parametrize('pause_s', [0.0, PAUSE_S])
-def test_five_clouds_in_a_row_reach_a_best_effort_process(pause_s: float) -> None:
+def test_five_clouds_in_a_row_reach_a_best_effort_process(pause_s: float, tmp_path: Path) -> None:
     """Stopped while they are sent or not; by default Fast DDS drops all that waits for it."""
     tries: list[int] = []
     while max(tries, default=0) < NUM_CLOUDS - 1 and len(tries) < NUM_TRIES:
         tries.append(num_received('BEST_EFFORT', pause_s=pause_s))
+    if max(tries) < NUM_CLOUDS - 1 and not is_shared_memory_usable(tmp_path):
+        pytest.skip(f'Fast DDS delivers nothing through shared memory here; {shared_memory()}')
     assert max(tries) >= NUM_CLOUDS - 1, f'clouds of {NUM_CLOUDS}: {tries}; {shared_memory()}'
+
+
+def is_shared_memory_usable(folder: Path) -> bool:
+    """Whether clouds arrive where there is nothing but shared memory, and they may be repeated."""
+    root = ElementTree.parse(PROFILE).getroot()
+    (ids,) = root.iterfind('.//dds:userTransports', XML_NAMES)
+    for name in [name for name in ids if 'udp' in (name.text or '')]:
+        ids.remove(name)
+    path = folder / 'only_shared_memory.xml'
+    # Fast DDS knows its own words without a prefix only.
+    ElementTree.register_namespace('', XML_NAMES['dds'])
+    ElementTree.ElementTree(root).write(path)
+    return num_received('RELIABLE', profile=path) == NUM_CLOUDS
 
 
 def shared_memory() -> str:
@@ -114,21 +132,23 @@ def shared_memory() -> str:
     return f'{fastdds.SHARED_MEMORY} has {free_mb} MB free and holds {segments}'
 
 
-def num_received(reliability: str, *, pause_s: float = 0.0) -> int:
+def num_received(reliability: str, *, pause_s: float = 0.0, profile: Path = PROFILE) -> int:
     """Send the clouds from one process to another; give how many arrived.
 
     Args:
         reliability: Of both.
         pause_s: For how long the reader is stopped from before the first is sent.
+        profile: Fast DDS profile of both.
     """
     # What other tests left behind must not take part, nor what is left of an earlier try.
     taken = int(os.environ.get('ROS_DOMAIN_ID', '0'))
     domain = random.SystemRandom().choice([free for free in range(1, 101) if free != taken])
-    receiver = start(RECEIVER, reliability, 'reader', domain)
-    sender = start(SENDER, reliability, 'writer', domain)
+    receiver = start(RECEIVER, reliability, 'reader', domain, profile)
+    sender = start(SENDER, reliability, 'writer', domain, profile)
     assert receiver.stdout and sender.stdout and sender.stdin
     try:
-        assert receiver.stdout.readline() == 'ready\n'
+        if receiver.stdout.readline() != 'ready\n':
+            return 0
         if pause_s:
             receiver.send_signal(signal.SIGSTOP)
         sender.stdin.write('go\n')
@@ -147,12 +167,14 @@ def num_received(reliability: str, *, pause_s: float = 0.0) -> int:
     return received
 
 
-def start(program: str, reliability: str, name: str, domain: int) -> subprocess.Popen[str]:
+def start(
+    program: str, reliability: str, name: str, domain: int, profile: Path
+) -> subprocess.Popen[str]:
     """Start one side with the profile in a domain."""
     return subprocess.Popen(
         [sys.executable, '-c', program, reliability, name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, variable_name(): str(PROFILE), 'ROS_DOMAIN_ID': str(domain)},
+        env={**os.environ, variable_name(): str(profile), 'ROS_DOMAIN_ID': str(domain)},
         text=True,
     )
