@@ -7,10 +7,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from depth_ros.errors import ParameterError
 
 if TYPE_CHECKING:
     from depth_ros.training.trainer import Progress
+
+
+RECIPE_FIELDS = {
+    'steps': 'steps',
+    'learning_rate': 'learning_rate',
+    'batch_size': 'batch_size',
+    'workers': 'streams',
+}
+"""Arguments that change a recipe, and its fields."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -23,6 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--steps', type=int, help='length of the schedule in steps')
     parser.add_argument('--until-minutes', type=float, help='length of the schedule in minutes')
     parser.add_argument('--learning-rate', type=float, help='peak learning rate')
+    parser.add_argument('--batch-size', type=int, help='samples a step, where memory is short')
+    parser.add_argument('--workers', type=int, help='processes that make the samples')
     parser.add_argument(
         '--weights', type=Path, help='weights to begin a new run with, e.g. the shipped ones'
     )
@@ -47,7 +60,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; give the exit status."""
-    from depth_ros.errors import ParameterError
     from depth_ros.training.checkpoint import CHECKPOINT_NAME
     from depth_ros.training.contact_sheet import draw_contact_sheet
     from depth_ros.training.curve import draw_curve
@@ -62,10 +74,7 @@ def run(args: argparse.Namespace) -> int:
             f'{args.out} already holds a run; add --resume to go on with it, --restart for a new '
             'schedule on its weights, or choose another --out'
         )
-    changes = {'steps': args.steps, 'learning_rate': args.learning_rate}
-    recipe = replace(
-        find_recipe(args.recipe), **{key: value for key, value in changes.items() if value}
-    )
+    recipe = replace(find_recipe(args.recipe), **_changes(args))
     photos = tuple(args.photos) if args.photos else photo_folders()
     folders = DataFolders(photos=photos, data=tuple(args.data or ()))
     if args.contact_sheet:
@@ -85,6 +94,24 @@ def run(args: argparse.Namespace) -> int:
     draw_curve(args.out / METRICS_NAME, args.out / 'curve.png')
     print(f'{trainer.samples_seen} samples seen; weights, metrics and curve are in {args.out}')
     return 0
+
+
+def _changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Give what the command line changes of a recipe.
+
+    Raises:
+        ParameterError: If a value is not above 0.
+    """
+    changes = {
+        field: getattr(args, name)
+        for name, field in RECIPE_FIELDS.items()
+        if getattr(args, name) is not None
+    }
+    for name, field in RECIPE_FIELDS.items():
+        if changes.get(field, 1) <= 0:
+            option = name.replace('_', '-')
+            raise ParameterError(f'--{option} must be above 0, got {changes[field]}; correct it')
+    return changes
 
 
 def _reporter() -> Callable[[Progress], None]:

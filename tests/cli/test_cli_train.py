@@ -66,6 +66,20 @@ def test_a_run_begins_with_given_weights(train, tmp_path):
     torch.testing.assert_close(new[name], old[name], atol=1e-6, rtol=0)
 
 
+def test_a_smaller_batch_for_a_smaller_machine(train, capsys):
+    assert train('--batch-size', 1, '--workers', 2) == 0
+    assert '2 samples seen' in capsys.readouterr().out
+    assert train('--resume', steps=3) == 2, 'the batch is part of the recipe'
+    assert 'made by another recipe' in capsys.readouterr().err
+    assert train('--resume', '--batch-size', 1, '--workers', 1, steps=3) == 0
+
+
+@pytest.mark.parametrize('option', ['--steps', '--batch-size', '--workers', '--learning-rate'])
+def test_nothing_cannot_be_asked_for(train, option, capsys):
+    assert train(option, 0) == 2
+    assert f'{option} must be above 0, got 0' in capsys.readouterr().err
+
+
 def test_weights_of_another_network_are_refused(train, tmp_path, capsys):
     torch.save({'a.weight': torch.zeros(2)}, tmp_path / 'other.pth')
     assert train('--weights', tmp_path / 'other.pth') == 2
