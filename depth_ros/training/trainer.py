@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from depth_ros.errors import DepthRosError
+from depth_ros.errors import DepthRosError, WeightsError
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
 from depth_ros.training.metrics import MetricsLog
 from depth_ros.training.recipe import TrainRecipe
@@ -28,6 +29,8 @@ COLUMNS = ('step', 'samples', 'minutes', 'learning_rate', 'loss', 'gradient')
 """Of every run; those of the task follow."""
 METRICS_NAME = 'metrics.csv'
 WEIGHTS_NAME = 'weights.safetensors'
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +75,19 @@ class Progress:
     samples_per_s: float
 
 
+def fits_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> bool:
+    """Whether a saved state is of as many parameters, each of the same shape, in this order."""
+    learnt = [value for group in optimizer.param_groups for value in group['params']]
+    known = [number for group in saved['param_groups'] for number in group['params']]
+    if len(learnt) != len(known):
+        return False
+    moments = [saved['state'].get(number, {}).get('exp_avg') for number in known]
+    return all(
+        moment is None or moment.shape == value.shape
+        for moment, value in zip(moments, learnt, strict=True)
+    )
+
+
 class Trainer:
     """One run: network, optimizer, running average and where it stands.
 
@@ -98,14 +114,26 @@ class Trainer:
         if state is None:
             self._begin_with(self.settings.weights)
             return
-        self.average.load_state_dict(state.average)
+        self._take_weights(state)
         self.step, self.samples_seen = state.step, state.samples_seen
         self.cycle_start, self.elapsed_s = state.cycle_start, state.elapsed_s
-        self.network.load_state_dict(state.model)
         if self.settings.restart:
             self.cycle_start, self.elapsed_s = self.step, 0.0
-        self.optimizer.load_state_dict(state.optimizer)
+        if fits_optimizer(self.optimizer, state.optimizer):
+            self.optimizer.load_state_dict(state.optimizer)
+        else:
+            logger.info('%s learns other parts: the optimizer begins anew', self.recipe.name)
         torch.set_rng_state(state.rng)
+
+    def _take_weights(self, state: TrainState) -> None:
+        try:
+            self.network.load_state_dict(state.model)
+            self.average.load_state_dict(state.average)
+        except RuntimeError as error:
+            raise WeightsError(
+                f'the run in {self.settings.out} is of another network than {self.recipe.name}; '
+                f'choose another --out and add --weights {self.settings.out / WEIGHTS_NAME}'
+            ) from error
 
     def _begin_with(self, weights: Path | None) -> None:
         if weights is not None:

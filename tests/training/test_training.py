@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ from small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK  # noqa: E402
 from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
 from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
     CreStereoTiny,
+    TinyConfig,
     TinyPredictions,
 )
 from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
@@ -350,6 +351,34 @@ def test_warm_restart_begins_a_new_schedule_on_the_weights(tmp_path: Path) -> No
     assert again.step == first.step and again.progress == 0.0
     old = first.network.state_dict()
     assert all(torch.equal(value, old[key]) for key, value in again.network.state_dict().items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaterStage(TinyStereoTask):
+    """A stage that leaves the encoder as it is."""
+
+    def build(self) -> CreStereoTiny:
+        network = super().build()
+        network.encoder.requires_grad_(False)
+        return network
+
+
+def test_a_stage_that_learns_other_parts_goes_on_with_the_weights(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    stage = LaterStage(network=SMALL_TASK.network, samples=SMALL_TASK.samples)
+    later = Trainer(replace(SMALL, task=stage), settings(tmp_path, restart=True))
+    assert later.step == first.step
+    later.run(lambda progress: None)
+    before, after = first.network.state_dict(), later.network.state_dict()
+    assert torch.equal(after['encoder.stem.0.weight'], before['encoder.stem.0.weight'])
+    assert not torch.equal(after['update.motion.weight'], before['update.motion.weight'])
+
+
+def test_a_stage_of_another_network_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    run(tmp_path)
+    other = replace(SMALL, task=replace(SMALL_TASK, network=TinyConfig()))
+    with pytest.raises(WeightsError, match=r'another network than small; .*--weights'):
+        Trainer(other, settings(tmp_path, restart=True))
 
 
 def test_new_run_can_begin_with_shipped_weights(tmp_path: Path) -> None:
