@@ -30,6 +30,7 @@ from depth_ros.cli.progress import Progress, open_progress
 from depth_ros.cli.versions import installed_versions
 from depth_ros.errors import InputError
 from depth_ros.matching import MatchSettings
+from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
 from depth_ros.odometry.processor import OdometryProcessor, OdometrySettings, open_odometry
 from depth_ros.odometry.settings import Frontend, Source, TrackingSettings
 from depth_ros.odometry.trajectory import Trajectory, plot, trajectory, write_tum
@@ -85,7 +86,11 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         help='what relates two images, default sift; monodepth2_pose gives directions only',
     )
     parser.add_argument('--variant', default='tiny', help='which LoFTR the weights are')
-    parser.add_argument('--stereo-model', default='sgbm', help='depth of keyframes, default sgbm')
+    parser.add_argument(
+        '--stereo-model',
+        default=DEFAULT_KEYFRAME_MODEL,
+        help=f'depth of keyframes, default {DEFAULT_KEYFRAME_MODEL}',
+    )
     add_runtime_arguments(parser)
     add_engine_arguments(parser)
     parser.add_argument(

@@ -169,6 +169,9 @@ MODELS: dict[str, ModelEntry] = {
 DEFAULT_STEREO_MODEL = 'crestereo_tiny'
 """What stereo runs where nothing else is asked for: dense, and its weights ship."""
 
+DEFAULT_KEYFRAME_MODEL = 'sgbm'
+"""What gives odometry its metres: what it does not know it leaves out."""
+
 
 def models_of(*tasks: Task) -> tuple[str, ...]:
     """Name the models that serve one of the tasks, in the table's order."""

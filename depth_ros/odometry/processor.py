@@ -17,6 +17,7 @@ import numpy as np
 from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.matching import MatchSettings, open_matcher
+from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
 from depth_ros.models.monodepth2.model import Monodepth2Pose
 from depth_ros.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
 from depth_ros.odometry.frame_tracker import FrameTracker
@@ -66,7 +67,9 @@ class OdometrySettings:
     source: Source = Source.STEREO
     frontend: Frontend = Frontend.SIFT
     matching: MatchSettings = field(default_factory=MatchSettings)
-    stereo: StereoSettings = field(default_factory=StereoSettings)
+    stereo: StereoSettings = field(
+        default_factory=lambda: StereoSettings(model=DEFAULT_KEYFRAME_MODEL)
+    )
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
 
     def __post_init__(self) -> None:

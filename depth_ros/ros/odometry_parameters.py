@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import Task, models_of
+from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL, Task, models_of
 from depth_ros.ros.frontend_parameters import FrontendParameters
 from depth_ros.ros.multiview_parameters import base_from_camera
 from depth_ros.ros.node_parameters import check_depth_range
@@ -44,7 +44,7 @@ class OdometryParameters(FrontendParameters):
         is_read_only=True,
     )
     stereo_model: str = described(
-        'sgbm',
+        DEFAULT_KEYFRAME_MODEL,
         'Stereo matcher that gives depth of keyframes.',
         choices=models_of(Task.STEREO),
         name='stereo.model',
