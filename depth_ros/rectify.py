@@ -101,16 +101,7 @@ class Rectifier:
     def __init__(
         self, left: PinholeCamera, right: PinholeCamera, *, baseline_m: float | None = None
     ) -> None:
-        """Build the maps of both cameras.
-
-        Args:
-            left: Left calibration, as ``CameraInfo`` has it.
-            right: Right calibration, with ``P[0, 3] = -fx * baseline``.
-            baseline_m: Used where the right P has no baseline.
-
-        Raises:
-            CalibrationError: If the two do not make a rig; see ``stereo_camera``.
-        """
+        """Build the maps of both cameras; arguments and errors are ``rectified_rig``'s."""
         self.camera: StereoCamera = rectified_rig(left, right, baseline_m=baseline_m)
         self._left, self._right = MonoRectifier(left), MonoRectifier(right)
         self.is_identity = self._left.is_identity and self._right.is_identity

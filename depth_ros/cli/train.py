@@ -102,16 +102,13 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ParameterError: If a value is not above 0.
     """
-    changes = {
-        field: getattr(args, name)
-        for name, field in RECIPE_FIELDS.items()
-        if getattr(args, name) is not None
-    }
-    for name, field in RECIPE_FIELDS.items():
-        if changes.get(field, 1) <= 0:
+    given = {name: getattr(args, name) for name in RECIPE_FIELDS}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if value <= 0:
             option = name.replace('_', '-')
-            raise ParameterError(f'--{option} must be above 0, got {changes[field]}; correct it')
-    return changes
+            raise ParameterError(f'--{option} must be above 0, got {value}; correct it')
+    return {RECIPE_FIELDS[name]: value for name, value in given.items()}
 
 
 def _reporter() -> Callable[[Progress], None]:

@@ -343,7 +343,7 @@ def _open_auto(order: _Order) -> Engine:
     """Open with the first runtime that works, and say once which and why not the others."""
     reasons: list[str] = []
     for name in AUTO_ORDER:
-        unusable = RUNTIMES[name].unavailable or RUNTIMES[name].missing()
+        unusable = RUNTIMES[name].reason()
         if unusable:
             reasons.append(f'{name}: {unusable}')
             continue

@@ -96,7 +96,7 @@ class RuntimeEntry:
         Raises:
             EngineError: If it is not installed or does not serve ONNX files.
         """
-        reason = self.unavailable or self.missing()
+        reason = self.reason()
         if reason:
             raise EngineError(reason)
         if not self.factory:
@@ -112,6 +112,10 @@ class RuntimeEntry:
             ) from error
         runtime: Runtime = getattr(module, self.factory)()
         return runtime
+
+    def reason(self) -> str:
+        """Say why it cannot be used, with the remedy; empty if it can. Imports nothing."""
+        return self.unavailable or self.missing()
 
     def missing(self) -> str:
         """Say that a library is missing and how to get it; empty if all are there."""
@@ -200,7 +204,7 @@ def available_runtimes() -> list[RuntimeStatus]:
         RuntimeStatus(
             name=name,
             version=entry.installed_version(),
-            reason=entry.unavailable or entry.missing(),
+            reason=entry.reason(),
         )
         for name, entry in RUNTIMES.items()
     ]
@@ -208,9 +212,7 @@ def available_runtimes() -> list[RuntimeStatus]:
 
 def usable_runtimes() -> tuple[str, ...]:
     """Name what ``auto`` can choose from here; imports none of them."""
-    return tuple(
-        name for name in AUTO_ORDER if not (RUNTIMES[name].unavailable or RUNTIMES[name].missing())
-    )
+    return tuple(name for name in AUTO_ORDER if not RUNTIMES[name].reason())
 
 
 def cpu_engine() -> str:

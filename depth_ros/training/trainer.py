@@ -119,10 +119,11 @@ class Trainer:
         self.cycle_start, self.elapsed_s = state.cycle_start, state.elapsed_s
         if self.settings.restart:
             self.cycle_start, self.elapsed_s = self.step, 0.0
-        if fits_optimizer(self.optimizer, state.optimizer):
-            self.optimizer.load_state_dict(state.optimizer)
-        else:
+        # Only another stage may learn other parts; a run that is resumed goes on exactly.
+        if self.settings.restart and not fits_optimizer(self.optimizer, state.optimizer):
             logger.info('%s learns other parts: the optimizer begins anew', self.recipe.name)
+        else:
+            self.optimizer.load_state_dict(state.optimizer)
         torch.set_rng_state(state.rng)
 
     def _take_weights(self, state: TrainState) -> None:
