@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from depth_ros.cli.timing import interleave, percentiles
 from depth_ros.engines.openvino_precision import lower
+from depth_ros.engines.runtime import ALSO_LOW
 
 
 def main() -> None:
@@ -27,7 +28,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('graphs', nargs='+', type=Path, metavar='FILE.onnx')
     parser.add_argument('--precision', default='f32', choices=('f32', 'bf16'))
-    parser.add_argument('--low-products', action='store_true', help='with bf16, for tio_depth')
+    parser.add_argument(
+        '--also-low', nargs='*', default=(), choices=ALSO_LOW, help="with bf16, as the recipe's"
+    )
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=20)
     arguments = parser.parse_args()
@@ -53,7 +56,7 @@ def compiled(path: Path, arguments: argparse.Namespace) -> ov.InferRequest:
     core = ov.Core()
     model = core.read_model(path)
     if arguments.precision == 'bf16':
-        lower(model, low_products=arguments.low_products)
+        lower(model, also_low=arguments.also_low)
     config = {
         'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_NUM_THREADS': arguments.threads,

@@ -131,7 +131,7 @@ def read_graph(path: Path, arguments) -> ov.Model:
     model = ov.Core().read_model(path)
     if arguments.precision == 'bf16':
         told = load_recipe(arguments.recipe).graph(arguments.graph)
-        lower(model, low_products=told.low_products)
+        lower(model, also_low=told.also_low)
     return model
 
 

@@ -141,7 +141,7 @@ def open_engine(
     tolerance: Tolerances | Tolerance | None = None,
     gate: Measure | None = None,
     gate_inputs: Feeds | None = None,
-    low_products: bool = False,
+    also_low: tuple[str, ...] = (),
     ungated: bool = False,
     gpu: GpuOptions | None = None,
     network: Callable[[], object] | None = None,
@@ -160,7 +160,7 @@ def open_engine(
         tolerance: Limits by output, or for all outputs; None takes the manifest's.
         gate: What reduced precision may change; None takes that of the installed recipe.
         gate_inputs: Makes the gate's inputs where the graph takes no images.
-        low_products: Run products with weights, too, in reduced precision where the runtime
+        also_low: What else, out of ``ALSO_LOW``, runs in reduced precision where the runtime
             leaves the choice.
         ungated: Open reduced precision without the gate: for benchmarks and tests only, where
             weights may be made up. It never shares a cached engine with a gated one.
@@ -182,7 +182,7 @@ def open_engine(
         settings=replace(
             _settings(precision, num_threads),
             gpu=gpu,
-            low_products=low_products,
+            also_low=also_low,
             network=network,
             cache_root=cache.root,
             progress=progress,
@@ -285,7 +285,7 @@ def open_graphs(
                 tolerance=tolerance,
                 gate=told.gate,
                 gate_inputs=feeds_maker(told, engines),
-                low_products=told.low_products,
+                also_low=told.also_low,
                 ungated=ungated,
                 gpu=gpu,
                 network=partial(make_network, plan, graph) if plan.weights else None,

@@ -17,7 +17,7 @@ import openvino as ov
 from depth_ros.engines.artifact import Artifact
 from depth_ros.engines.cpu import cpu_flags
 from depth_ros.engines.cpu_runtime import CpuRuntime, num_threads
-from depth_ros.engines.openvino_precision import LOW, PRODUCT, executed_precision, lower
+from depth_ros.engines.openvino_precision import executed_precision, lower, lowered_kinds
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.engines.signal_stack import kept_signal_stack
@@ -55,8 +55,7 @@ class OpenVinoRuntime(CpuRuntime):
         options = {'num_threads': str(num_threads(settings))}
         if settings.precision == 'f32':
             return options
-        low = {*LOW, PRODUCT} if settings.low_products else LOW
-        return {**options, 'cast': ' '.join(sorted(low))}
+        return {**options, 'cast': lowered_kinds(settings.also_low)}
 
     @kept_signal_stack()
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
@@ -128,7 +127,7 @@ def _read(core: ov.Core, onnx: Path, settings: BuildSettings) -> ov.Model:
     """Read a graph; below float32 casts to bf16 are written around its convolutions."""
     model = core.read_model(onnx)
     if settings.precision != 'f32':
-        lower(model, low_products=settings.low_products)
+        lower(model, also_low=settings.also_low)
     return model
 
 

@@ -25,11 +25,21 @@ LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
 PRODUCT = 'MatMul'
 """Low where a graph asks for it, and only if one side is weights."""
 
-FOLLOWING = frozenset({'Relu', 'PRelu', 'Elu', 'Gelu', 'Swish', 'Clamp', 'MaxPool', 'Concat'})
-"""Low if all they take is low already: it costs no accuracy to speak of and saves memory traffic.
+FOLLOWING = frozenset({'Relu', 'PRelu', 'Elu', 'Gelu', 'Swish', 'Clamp', 'MaxPool', 'AvgPool',
+                       'Concat'})  # fmt: skip
+"""Low if what they take is low already: it costs no accuracy to speak of and saves memory traffic.
 
 Sigmoid and tanh are not among them: they make shares and gates, which scale coordinates.
 """
+
+MOVING = frozenset({'Concat', 'Pad', 'Reshape', 'Slice', 'Split', 'StridedSlice', 'Transpose',
+                    'VariadicSplit'})  # fmt: skip
+"""Low if all that read them are: they only bring values elsewhere, so that a cast may as well
+stand before them, and half as much is moved.
+"""
+
+SIMILARITY = 'Multiply'
+"""Before a convolution that adds channels up: low with it where a graph asks for that."""
 
 BIASED = 'Add'
 """Low if it adds a bias per channel to what is low, or two low ones."""
@@ -40,21 +50,26 @@ EXECUTED = frozenset({'Convolution', 'Deconvolution', 'FullyConnected'})
 _BF16, _F32 = 'bf16', 'f32'
 
 
-def lower(model: ov.Model, *, low_products: bool = False) -> int:
-    """Write casts into a graph so that convolutions, and what follows them, run in bf16.
+def lowered_kinds(also_low: Sequence[str]) -> str:
+    """Say in one line what ``lower`` may lower; other words mean another engine."""
+    return ' '.join([*sorted(LOW | FOLLOWING | MOVING), *sorted(also_low)])
 
-    Convolutions that only add channels up are similarities and stay as they are.
+
+def lower(model: ov.Model, *, also_low: Sequence[str] = ()) -> int:
+    """Write casts into a graph so that convolutions, and what follows them, run in bf16.
 
     Args:
         model: Changed in place; compile it with the hint f32.
-        low_products: Lower matrix products with weights, too.
+        also_low: Of ``ALSO_LOW``: ``'products'`` with weights; ``'similarities'``, which are
+            convolutions that only add channels up and the products before them.
 
     Returns:
         How many operations were lowered.
     """
     _fold(model)
-    casts = _Casts(low_products)
-    for node in model.get_ordered_ops():
+    nodes = model.get_ordered_ops()
+    casts = _Casts(also_low, nodes)
+    for node in nodes:
         if casts.may_lower(node):
             casts.lower(node)
     model.validate_nodes_and_infer_types()
@@ -71,37 +86,57 @@ def _fold(model: ov.Model) -> None:
 class _Casts:
     """What has been lowered so far."""
 
-    def __init__(self, low_products: bool) -> None:
+    def __init__(self, also_low: Sequence[str], nodes: Sequence[ov.Node]) -> None:
         self.count = 0
-        self._low_products = low_products
+        self._low_products = 'products' in also_low
+        self._low_similarities = 'similarities' in also_low
         self._low_behind: dict[str, ov.Output] = {}
         self._casts: dict[tuple[str, int], ov.Output] = {}
+        self._read_low: set[str] = set()
+        for node in reversed(nodes):
+            if self._is_read_low(node):
+                self._read_low.add(node.get_name())
 
     def may_lower(self, node: ov.Node) -> bool:
         """Tell whether a node may run in bf16; those before it have been asked."""
+        kind = node.get_type_name()
+        if self._is_heavy(node) or node.get_name() in self._read_low:
+            return True
+        if kind == BIASED:
+            return self._may_add(_sources(node))
+        return (kind in FOLLOWING or _is_copying(node)) and all(map(self._is_low, _data(node)))
+
+    def _is_heavy(self, node: ov.Node) -> bool:
+        """Tell of what calculates whether it may run low, whatever stands around it."""
         kind, sources = node.get_type_name(), _sources(node)
         if kind in LOW:
-            return not _is_sum(sources[1])
-        if kind == PRODUCT:
-            return self._low_products and any(_is_fixed(source) for source in sources)
-        if kind == BIASED:
-            return self._may_add(sources)
-        data = sources[: 1 if kind == 'PRelu' else None]
-        return kind in FOLLOWING and all(self._is_low(source) for source in data)
+            return self._low_similarities or not _is_sum(sources[1])
+        return kind == PRODUCT and self._low_products and any(map(_is_fixed, sources))
+
+    def _is_read_low(self, node: ov.Node) -> bool:
+        """Tell whether all that read a node are low, those behind it having been asked."""
+        if node.get_output_element_type(0) != ov.Type.f32:
+            return False
+        readers = _readers(node)
+        if _is_moving(node):
+            return all(self._is_heavy(one) or one.get_name() in self._read_low for one in readers)
+        if node.get_type_name() != SIMILARITY or not self._low_similarities:
+            return False
+        return all(one.get_type_name() in LOW and _is_sum(_sources(one)[1]) for one in readers)
 
     def lower(self, node: ov.Node) -> None:
         """Put casts before and behind a node."""
-        for port in node.inputs():
+        for port in _cast_ports(node):
             source = port.get_source_output()
             if source.get_element_type() == ov.Type.f32:
                 port.replace_source_output(self._cast(source))
         node.validate_and_infer_types()
-        output = node.output(0)
-        targets = output.get_target_inputs()
-        back = op.convert(output, _F32)
-        self._low_behind[back.get_name()] = output
-        for target in targets:
-            target.replace_source_output(back.output(0))
+        for output in node.outputs():
+            targets = output.get_target_inputs()
+            back = op.convert(output, _F32)
+            self._low_behind[back.get_name()] = output
+            for target in targets:
+                target.replace_source_output(back.output(0))
         self.count += 1
 
     def _is_low(self, source: ov.Output) -> bool:
@@ -134,11 +169,35 @@ def to_bf16(values: np.ndarray) -> np.ndarray:
     """
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = bits + 0x7FFF + ((bits >> 16) & 1)
-    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32).reshape(np.shape(values))
 
 
 def _sources(node: ov.Node) -> list[ov.Output]:
     return [port.get_source_output() for port in node.inputs()]
+
+
+def _readers(node: ov.Node) -> list[ov.Node]:
+    return [port.get_node() for output in node.outputs() for port in output.get_target_inputs()]
+
+
+def _cast_ports(node: ov.Node) -> list[ov.Input]:
+    """Give the inputs of the node's own precision; the scales of an interpolation are not."""
+    return node.inputs()[:1] if _is_copying(node) else node.inputs()
+
+
+def _data(node: ov.Node) -> list[ov.Output]:
+    """Give what a node works on, without slopes, places, axes and padding."""
+    sources = _sources(node)
+    return sources if node.get_type_name() == 'Concat' else sources[:1]
+
+
+def _is_moving(node: ov.Node) -> bool:
+    return node.get_type_name() in MOVING or _is_copying(node)
+
+
+def _is_copying(node: ov.Node) -> bool:
+    """Whether a node enlarges a map by repeating its values."""
+    return node.get_type_name() == 'Interpolate' and node.get_attributes()['mode'] == 'nearest'
 
 
 def _is_fixed(source: ov.Output) -> bool:

@@ -18,6 +18,7 @@ from depth_ros.engines.gate_measures import Measure, read_measure
 from depth_ros.engines.golden import Tolerance
 from depth_ros.engines.gpu_options import GpuOptions, from_mapping
 from depth_ros.engines.recipe_reader import Section
+from depth_ros.engines.runtime import ALSO_LOW
 from depth_ros.errors import EngineError, RecipeError
 from depth_ros.models.base import Task
 from depth_ros.share import share_path, share_roots
@@ -117,8 +118,8 @@ class Graph:
         gate_inputs: Module whose ``gate_feeds`` makes the gate's inputs out of the graphs before
             this one, where they are no images; empty where they are.
         is_geometry: Whether it stays in float32, whatever precision the recipe is opened in.
-        low_products: Whether matrix products with weights, too, run in the lower precision where
-            the runtime leaves the choice.
+        also_low: What else, out of ``ALSO_LOW``, runs in the lower precision where the runtime
+            leaves the choice.
     """
 
     name: str
@@ -128,7 +129,7 @@ class Graph:
     gate: Measure | None = None
     gate_inputs: str = ''
     is_geometry: bool = False
-    low_products: bool = False
+    also_low: tuple[str, ...] = ()
 
     def precision(self, asked: str) -> str:
         """Precision that this graph runs in when the recipe is opened in ``asked``."""
@@ -471,6 +472,9 @@ def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
     }
     if FULL_PRECISION not in tolerances:
         section.fail('tolerances', f'at least {FULL_PRECISION!r}', sorted(tolerances))
+    also_low = section.optional_texts('also_low')
+    if not set(also_low) <= set(ALSO_LOW):
+        section.fail('also_low', f'names out of {sorted(ALSO_LOW)}', list(also_low))
     graph = Graph(
         name=name,
         options=names,
@@ -479,7 +483,7 @@ def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
         gate=read_measure(section.optional_section('gate')),
         gate_inputs=section.optional_text('gate_inputs') or '',
         is_geometry=section.flag('is_geometry'),
-        low_products=section.flag('low_products'),
+        also_low=also_low,
     )
     section.finish()
     return graph

@@ -16,6 +16,9 @@ from depth_ros.engines.gpu_options import GpuOptions
 from depth_ros.engines.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
 from depth_ros.errors import EngineError
 
+ALSO_LOW = ('products', 'similarities')
+"""What a graph may have in the lower precision besides convolutions, by names in its recipe."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildSettings:
@@ -25,8 +28,8 @@ class BuildSettings:
         precision: ``'f32'``, ``'bf16'`` or ``'f16'``.
         num_threads: CPU threads, 0 lets the runtime choose.
         gpu: Options of GPU engines; None takes those of the environment.
-        low_products: Whether products with weights run in the lower precision, too, where the
-            runtime leaves the choice.
+        also_low: What else, out of ``ALSO_LOW``, runs in the lower precision where the runtime
+            leaves the choice.
         cache_root: Where to keep what helps later builds, beside the engines; None keeps nothing.
         progress: Told a phase and a fraction during a build.
         network: Makes the network itself (an ``Exportable``) where there is a checkpoint.
@@ -35,7 +38,7 @@ class BuildSettings:
     precision: str = 'f32'
     num_threads: int = 0
     gpu: GpuOptions | None = None
-    low_products: bool = False
+    also_low: tuple[str, ...] = ()
     cache_root: Path | None = None
     progress: Callable[[str, float | None], None] | None = None
     network: Callable[[], object] | None = None

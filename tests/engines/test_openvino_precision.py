@@ -41,8 +41,8 @@ def compiled(model: ov.Model, hint: str = 'f32') -> ov.CompiledModel:
     return ov.Core().compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})
 
 
-def lowered(model: ov.Model, *, low_products: bool = False) -> ov.Model:
-    lower(model, low_products=low_products)
+def lowered(model: ov.Model, *also_low: str) -> ov.Model:
+    lower(model, also_low=also_low)
     return model
 
 
@@ -125,15 +125,19 @@ def test_no_geometry_of_a_real_network_runs_low() -> None:
     """Rewritten by the compiler, products, softmax and sums lost the marks they once had."""
     onnx = Path(__file__).resolve().parents[2] / 'weights'
     (path,) = onnx.glob('crestereo_tiny-crestereo-240x320-*.onnx')
-    graph = compiled(lowered(ov.Core().read_model(path)))
-    found = executed(graph)
-    low = {kind for kind, precision in found if precision == 'bf16'}
+    graphs = [
+        executed(compiled(lowered(ov.Core().read_model(path), *also_low)))
+        for also_low in ((), ('similarities',))
+    ]
     # A fused subgraph counts as bf16 if a cast to it is its last step.
-    assert low <= {'Convolution', 'Subgraph', 'Reshape', 'Const', 'Reorder', 'Eltwise'}
-    assert found['Convolution', 'bf16'] == 87
-    assert found['Eltwise', 'bf16'] == 3, 'sums of two convolutions, one at each level'
-    for kind in ('MatMul', 'Reduce', 'GatherElements'):
-        assert found[kind, 'f32'] > 0 and (kind, 'bf16') not in found
+    calculating = {'Convolution', 'Subgraph', 'Eltwise', 'Pooling'}
+    moving = {'Concatenation', 'Const', 'Interpolate', 'Pad', 'Reorder', 'Reshape', 'Split',
+              'StridedSlice', 'Transpose'}  # fmt: skip
+    for found, convolutions in zip(graphs, (87, 164), strict=True):
+        assert {kind for kind, precision in found if precision == 'bf16'} <= calculating | moving
+        assert found['Convolution', 'bf16'] == convolutions
+        for kind in ('MatMul', 'Reduce', 'GatherElements', 'Softmax'):
+            assert found[kind, 'f32'] > 0 and (kind, 'bf16') not in found
 
 
 @pytest.mark.skipif(not HAS_BF16, reason='OpenVINO has no bf16 on this CPU')
@@ -158,7 +162,7 @@ def test_the_engine_is_built_so_and_stays_so_when_it_is_loaded(tmp_path: Path) -
 def test_an_engine_that_does_not_run_low_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_engine, 'lower', lambda model, *, low_products: 0)
+    monkeypatch.setattr(openvino_engine, 'lower', lambda model, *, also_low: 0)
     artifact = load_artifact(write_toy_artifact(tmp_path))
     settings = BuildSettings(precision='bf16', num_threads=1)
     with pytest.raises(EngineError, match="in 'f32' instead of 'bf16'"):
@@ -175,18 +179,20 @@ def product_model() -> ov.Model:
     return ov.Model([op.softmax(seen, 2)], [tokens], 'products')
 
 
-@pytest.mark.parametrize(('is_asked', 'expected'), [(False, 0), (True, 2)])
-def test_products_with_weights_are_low_where_asked_for(is_asked: bool, expected: int) -> None:
+@pytest.mark.parametrize(('also_low', 'expected'), [((), 0), (('products',), 2)])
+def test_products_with_weights_are_low_where_asked_for(
+    also_low: tuple[str, ...], expected: int
+) -> None:
     model = product_model()
-    assert lower(model, low_products=is_asked) == expected
+    assert lower(model, also_low=also_low) == expected
     low = kinds_in(model, ov.Type.bf16)
-    assert low == ({'MatMul', 'Relu'} if is_asked else set())
+    assert low == ({'MatMul', 'Relu'} if also_low else set())
     assert {'MatMul', 'Softmax'} <= kinds_in(model, ov.Type.f32)
 
 
 @pytest.mark.skipif(not HAS_BF16, reason='OpenVINO has no bf16 on this CPU')
 def test_products_of_two_inputs_stay_float32() -> None:
-    found = precisions(compiled(lowered(product_model(), low_products=True)))
+    found = precisions(compiled(lowered(product_model(), 'products')))
     assert (found['FullyConnected'], found['MatMul'], found['Softmax']) == ('bf16', 'f32', 'f32')
 
 
@@ -207,11 +213,78 @@ def test_convolutions_that_only_add_up_stay_float32() -> None:
     assert [node.get_output_shape(0)[1] for node in precise] == [4]
 
 
+def image_and_kernel() -> tuple[ov.Node, ov.Node]:
+    kernel = np.random.default_rng(0).standard_normal((16, 16, 1, 1)).astype('f4')
+    return op.parameter([1, 16, 8, 8], np.float32, name='image'), op.constant(kernel)
+
+
+WINDOW = ([1, 1], [0, 0], [0, 0], [1, 1])
+
+
+@pytest.mark.parametrize('is_read_elsewhere', [False, True])
+def test_what_only_convolutions_read_is_moved_low(is_read_elsewhere: bool) -> None:
+    image, kernel = image_and_kernel()
+    two = op.constant(np.int64([0, 0, 1, 1]))
+    padded = op.pad(image, two, two, 'constant', op.constant(np.float32(0)))
+    turned = op.transpose(padded, op.constant(np.int64([0, 1, 3, 2])))
+    seen = op.convolution(turned, kernel, *WINDOW)
+    results = [seen, op.sigmoid(turned)] if is_read_elsewhere else [seen]
+    model = ov.Model(results, [image], 'moved')
+    assert lower(model) == (1 if is_read_elsewhere else 3)
+    low = kinds_in(model, ov.Type.bf16)
+    assert low == ({'Convolution'} if is_read_elsewhere else {'Convolution', 'Pad', 'Transpose'})
+
+
+def test_scales_of_an_interpolation_stay_as_they_are() -> None:
+    _, kernel = image_and_kernel()
+    image = op.parameter([1, 16, 10, 10], np.float32, name='image')
+    # The nearest bf16 would make 12 of 10 rows.
+    scales = op.constant(np.float32([1.3005, 1.3005]))
+    axes = op.constant(np.int64([2, 3]))
+    larger = op.interpolate(image, scales, 'nearest', 'scales', axes=axes)
+    model = ov.Model([op.convolution(larger, kernel, *WINDOW)], [image], 'scales')
+    assert lower(model) == 2
+    assert 'Interpolate' in kinds_in(model, ov.Type.bf16)
+    assert list(model.output(0).get_shape()) == [1, 16, 13, 13]
+
+
+def test_shapes_that_are_computed_stay_whole_numbers() -> None:
+    _, kernel = image_and_kernel()
+    image = op.parameter(ov.PartialShape([1, -1, 8, 16]), np.float32, name='image')
+    channels = op.gather(op.shape_of(image), op.constant(np.int64([1])), op.constant(0))
+    rest = op.constant(np.int64([16, 8]))
+    shape = op.concat([op.constant(np.int64([1])), channels, rest], 0)
+    turned = op.reshape(image, shape, special_zero=False)
+    model = ov.Model([op.convolution(turned, kernel, *WINDOW)], [image], 'shapes')
+    assert lower(model) == 2, 'the convolution and the reshape, not the shape'
+    assert {'Convolution', 'Reshape'} == kinds_in(model, ov.Type.bf16)
+    if HAS_BF16:
+        assert compiled(model)(np.ones((1, 16, 8, 16), 'f4'))[0].shape == (1, 16, 16, 8)
+
+
+def test_similarities_are_low_where_asked_for_and_close() -> None:
+    left = op.parameter([1, 16, 8, 8], np.float32, name='left')
+    right = op.parameter([1, 16, 8, 8], np.float32, name='right')
+    ones = np.repeat(np.eye(4, dtype='f4'), 4, 1)[:, :, None, None] / 4
+    sums = op.convolution(op.multiply(left, right), op.constant(ones), *WINDOW)
+    model = ov.Model([sums], [left, right], 'similarity')
+    exact = compiled(model.clone())
+    untouched = model.clone()
+    assert lower(untouched) == 0
+    assert lower(model, also_low=['similarities']) == 2
+    assert kinds_in(model, ov.Type.bf16) == {'Multiply', 'Convolution'}
+    if HAS_BF16:
+        random = np.random.default_rng(1)
+        feeds = [random.standard_normal((1, 16, 8, 8)).astype('f4') for _ in range(2)]
+        error = np.abs(compiled(model)(feeds)[0] - exact(feeds)[0])
+        assert 0 < error.max() < 0.03
+
+
 def test_float32_is_left_alone_and_has_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = openvino_engine.OpenVinoRuntime()
     assert 'cast' not in runtime.options(BuildSettings())
     low = runtime.options(BuildSettings(precision='bf16'))['cast']
     assert 'Convolution' in low
-    assert 'MatMul' not in low
-    more = runtime.options(BuildSettings(precision='bf16', low_products=True))['cast']
-    assert 'MatMul' in more
+    assert 'products' not in low
+    more = runtime.options(BuildSettings(precision='bf16', also_low=('products',)))['cast']
+    assert 'products' in more

@@ -89,10 +89,34 @@ def matching_loss(log_match: Tensor, disparity: Tensor, is_occluded: Tensor, cel
     return (value * counts).sum() / counts.sum().clamp(min=1.0)
 
 
-def total_loss(predictions: TinyPredictions, disparity: Tensor, is_occluded: Tensor) -> Tensor:
-    """Give the sequence loss plus the weighted matching losses of all levels."""
+def small_error_loss(found: Tensor, truth: Tensor) -> Tensor:
+    """Give the mean of log(1 + error in px): what is nearly right pulls, what is lost hardly does.
+
+    The L1 error pulls as hard at a pixel that no evidence can settle as at one that is 2 px off.
+    """
+    return torch.log1p((found - truth).abs()).mean()
+
+
+def total_loss(
+    predictions: TinyPredictions,
+    disparity: Tensor,
+    is_occluded: Tensor,
+    *,
+    small_errors: float = 0.0,
+) -> Tensor:
+    """Give the sequence loss plus the weighted matching losses of all levels.
+
+    Args:
+        predictions: In px of the full resolution.
+        disparity: Truth (B, 1, H, W), px.
+        is_occluded: (B, 1, H, W) bool.
+        small_errors: Weight of ``small_error_loss`` of the final disparity; 0 leaves it out.
+    """
     rows = [
         matching_loss(log_match, disparity, is_occluded, cell)
         for cell, log_match in predictions.log_matches
     ]
-    return sequence_loss(predictions, disparity) + MATCHING_WEIGHT * torch.stack(rows).sum()
+    total = sequence_loss(predictions, disparity) + MATCHING_WEIGHT * torch.stack(rows).sum()
+    if small_errors:
+        total = total + small_errors * small_error_loss(predictions.full, disparity)
+    return total

@@ -56,6 +56,11 @@ RECIPES: dict[str, TrainRecipe] = {
     'crestereo_tiny_fine': TrainRecipe(
         name='crestereo_tiny_fine', task=TinyStereoTask(samples=_LONG_ROWS)
     ),
+    'crestereo_tiny_close': TrainRecipe(
+        name='crestereo_tiny_close',
+        task=TinyStereoTask(samples=replace(_LONG_ROWS, seed=7), small_errors=3.0),
+        learning_rate=5e-4,
+    ),
     'crestereo_tiny_blind': TrainRecipe(
         name='crestereo_tiny_blind', task=TinyStereoTask(network=_BLIND)
     ),
@@ -107,6 +112,7 @@ overexposed ones, and reflections.
 long narrow ones, which the third lost against their background.
 ``_fine`` is the fifth, from which on the network has its half-resolution level and one update less
 at 1/4: the same scenes in longer rows.
+``_close`` is the sixth: such scenes drawn anew, a lower rate, and more weight on small errors.
 ``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
 with their sizes, steps and rate; both want a GPU.
 ``_blind`` is the ablation without sight of the whole row, ``_blinded`` the same on the scenes of

@@ -41,6 +41,7 @@ class TinyStereoTask:
     Attributes:
         network: Its sizes.
         samples: What it sees.
+        small_errors: Weight of the loss on small errors of the final disparity.
     """
 
     train_metrics: ClassVar[tuple[str, ...]] = ('train_epe', 'train_epe_visible')
@@ -50,6 +51,7 @@ class TinyStereoTask:
 
     network: TinyConfig = field(default_factory=TinyConfig)
     samples: SampleSettings = field(default_factory=SampleSettings)
+    small_errors: float = 0.0
 
     def build(self) -> CreStereoTiny:
         """Make the network with random weights."""
@@ -95,7 +97,8 @@ class TinyStereoTask:
             'train_epe': float(error.mean()),
             'train_epe_visible': float(error[~hidden].mean()),
         }
-        return StepLoss(loss=total_loss(predictions, disparity, hidden), metrics=metrics)
+        loss = total_loss(predictions, disparity, hidden, small_errors=self.small_errors)
+        return StepLoss(loss=loss, metrics=metrics)
 
     def validate(
         self, network: nn.Module, folders: DataFolders, *, samples: int, device: str, mixed: Mixed
