@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the sub-command to the command line."""
     parser = subparsers.add_parser('demo', help='run the node graph on sample images (needs ROS)')
     parser.add_argument('--duration', type=float, default=20.0, help='seconds to run, default 20')
-    parser.add_argument('--rate', type=float, default=10.0, help='camera rate in Hz, default 10')
+    parser.add_argument('--rate', type=float, default=15.0, help='camera rate in Hz, default 15')
     parser.add_argument(
         '--model', default='', help="a stereo or mono model; default is stereo_node's"
     )

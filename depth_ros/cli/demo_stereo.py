@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from depth_ros.ros.observer import Seen
 
 MAX_DEPTH_M = 8.0
-SPECKLE_SIZE_PX = 200
+FILTERS = {'sgbm': {'speckle_size_px': 200, 'speckle_difference_px': 2.0}}
+"""Model -> what the demo switches on; networks leave no islands that are worth the time."""
 COUNTED = (
     'received_right',
     'paired',
@@ -45,9 +46,8 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
         node='stereo_node',
         parameters={
             'max_depth_m': MAX_DEPTH_M,
-            'speckle_size_px': SPECKLE_SIZE_PX,
-            'speckle_difference_px': 2.0,
             'precision': 'auto',
+            **FILTERS.get(settings.model, {}),
             **{name: value for name, value in given.items() if value},
         },
         watched=STEREO_WATCHED,

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
@@ -80,18 +82,25 @@ class Seen:
 
 
 class Observer(Node):
-    """Keep the newest of every output topic; decode lazily, only when ``seen`` is read."""
+    """Keep the newest of every output topic; decode lazily, only when ``seen`` is read.
+
+    Messages are kept as they came over the wire: to make Python objects of every cloud would take
+    the computer from the node that is looked at.
+    """
 
     def __init__(self, watched: Sequence[Watched] | None = None) -> None:
         """Subscribe to topics in this node's namespace; None takes the stereo node's."""
         super().__init__('depth_ros_observer')
         self._seen = Seen()
-        self._raw: dict[str, object] = {}
+        self._raw: dict[str, bytes] = {}
         self._watched = STEREO_WATCHED if watched is None else tuple(watched)
         for entry in self._watched:
             qos = RELIABLE if entry.is_output else qos_profile_sensor_data
-            self.create_subscription(entry.kind, entry.topic, self._keep(entry.topic), qos)
+            keep = self._keep(entry.topic)
+            self.create_subscription(entry.kind, entry.topic, keep, qos, raw=True)
         self.create_subscription(DiagnosticArray, 'diagnostics', self._on_diagnostics, 10)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
 
     def rate_hz(self, topic: str) -> float:
         """Messages a second on a topic over the last few seconds."""
@@ -112,19 +121,20 @@ class Observer(Node):
         """Handle messages for a while."""
         end = time.monotonic() + duration_s
         while (left := end - time.monotonic()) > 0:
-            rclpy.spin_once(self, timeout_sec=left)
+            self._executor.spin_once(timeout_sec=left)
 
     def seen(self) -> Seen:
         """Decode the newest messages and give them."""
         for entry in self._watched:
             if entry.topic in self._raw:
-                setattr(self._seen, entry.field, entry.decode(self._raw[entry.topic]))
+                message = deserialize_message(self._raw[entry.topic], entry.kind)
+                setattr(self._seen, entry.field, entry.decode(message))
         return self._seen
 
     def _keep(self, topic: str):  # type: ignore[no-untyped-def]
         arrivals = self._seen.arrivals.setdefault(topic, deque(maxlen=500))
 
-        def on_message(message: object) -> None:
+        def on_message(message: bytes) -> None:
             self._raw[topic] = message
             arrivals.append(time.monotonic())
             self._seen.counts[topic] = self._seen.counts.get(topic, 0) + 1

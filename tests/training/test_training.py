@@ -38,6 +38,7 @@ from depth_ros.training.crestereo.losses import (  # noqa: E402
     at_cells,
     matching_loss,
     sequence_loss,
+    small_error_loss,
     total_loss,
 )
 from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors  # noqa: E402
@@ -97,9 +98,34 @@ def test_losses_have_the_right_gradient() -> None:
 
     def value(full, coarse, log_match):
         found = TinyPredictions(coarse=[(4, coarse)], full=full, log_matches=[(4, log_match)])
-        return total_loss(found, truth, hidden)
+        return total_loss(found, truth, hidden, small_errors=3.0)
 
     assert torch.autograd.gradcheck(value, (full, coarse, log_match))
+
+
+def test_small_errors_pull_harder_than_lost_pixels() -> None:
+    truth = torch.zeros(1, 1, 16, 16)
+    found = torch.full((1, 1, 16, 16), 0.5)
+    found[..., 8:] = 19.0
+    found.requires_grad_()
+    loss = small_error_loss(found, truth)
+    assert float(loss.detach()) == pytest.approx((np.log(1.5) + np.log(20.0)) / 2)
+    (gradient,) = torch.autograd.grad(loss, found)
+    assert float(gradient[0, 0, 0, 0] / gradient[0, 0, 0, 15]) == pytest.approx(20.0 / 1.5)
+
+
+def test_the_weight_of_small_errors_is_what_is_added() -> None:
+    torch.manual_seed(2)
+    truth, hidden = torch.rand(1, 1, 16, 32) * 9, torch.zeros(1, 1, 16, 32, dtype=torch.bool)
+    found = TinyPredictions(
+        coarse=[], full=torch.rand(1, 1, 16, 32) * 9, log_matches=[(4, torch.randn(1, 4, 8, 8))]
+    )
+    base, more = (total_loss(found, truth, hidden, small_errors=weight) for weight in (0.0, 3.0))
+    assert float(more - base) == pytest.approx(
+        3.0 * float(small_error_loss(found.full, truth)), rel=1e-5
+    )
+    assert find_recipe('crestereo_tiny_close').task.small_errors > 0
+    assert find_recipe('crestereo_tiny_fine').task.small_errors == 0
 
 
 def test_training_begins_with_weights_from_before_the_comparison(tmp_path: Path) -> None:
