@@ -4,27 +4,30 @@ Three convolutions in a row; each way tries to treat the middle one differently.
 every convolution is read back from the compiled graph (``get_runtime_model``), and the output is
 compared with float32, so that neither can pretend. With ``--onnx`` a whole graph is compiled in
 float32, in bf16, in bf16 with everything but convolutions marked, and with casts as the engine
-writes them, and compared on its gate images.
+writes them without and with similarities, compared on its gate images and timed in turns.
 
-    python benchmarks/openvino_precision.py [--onnx FILE.onnx]
-
-No times are taken: on CPUs without AMX bf16 is slower than float32.
+    python benchmarks/openvino_precision.py [--onnx FILE.onnx] [--rounds 30]
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import openvino as ov
 from openvino import opset13 as op
-from timing import machine, markdown_table, write_report
+from timing import machine, markdown_table, show_progress, write_report
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from depth_ros.cli.timing import interleave, percentiles
 from depth_ros.engines.cpu import cpu_flags
-from depth_ros.engines.openvino_precision import EXECUTED, LOW, executed, lower
+from depth_ros.engines.openvino_precision import EXECUTED, LOW, MOVING, executed, lower
 
 NAMES = ('first', 'second', 'third')
 CHANNELS = 32
@@ -35,6 +38,7 @@ def main() -> None:
     """Try every way and print what the compiled graph says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--onnx', type=Path, help='exported graph to compare as a whole')
+    parser.add_argument('--rounds', type=int, default=30, help='of timing, in turns')
     arguments = parser.parse_args()
     flags = [name for name in ('avx512_bf16', 'amx_bf16') if name in cpu_flags()]
     core = ov.Core()
@@ -49,7 +53,7 @@ def main() -> None:
     print('\n' + markdown_table(header, rows))
     record: dict[str, object] = {**about, 'convolutions': [dict(zip(header, r)) for r in rows]}  # noqa: B905
     if arguments.onnx:
-        record['graph'] = compare_graph(core, arguments.onnx)
+        record['graph'] = compare_graph(core, arguments.onnx, rounds=arguments.rounds)
     write_report('openvino_precision', record)
 
 
@@ -154,15 +158,15 @@ def marked_graph(core: ov.Core, onnx: Path) -> ov.Model:
         return core.read_model(xml)
 
 
-def cast_graph(core: ov.Core, onnx: Path) -> ov.Model:
+def cast_graph(core: ov.Core, onnx: Path, *also_low: str) -> ov.Model:
     """Write casts, as the engine does."""
     model = core.read_model(onnx)
-    lower(model)
+    lower(model, also_low=also_low)
     return model
 
 
-def compare_graph(core: ov.Core, onnx: Path) -> dict[str, object]:
-    """Compile a graph in four ways and compare them on its gate images."""
+def compare_graph(core: ov.Core, onnx: Path, *, rounds: int) -> dict[str, object]:
+    """Compile a graph in every way and compare them on its gate images."""
     from depth_ros.engines.artifact import load_artifact
     from depth_ros.engines.gate_images import gate_feeds
 
@@ -171,28 +175,38 @@ def compare_graph(core: ov.Core, onnx: Path) -> dict[str, object]:
         'f32': (core.read_model(onnx), 'f32'),
         'hint bf16': (core.read_model(onnx), 'bf16'),
         'hint bf16, all but convolutions marked': (marked_graph(core, onnx), 'bf16'),
-        'casts (the engine)': (cast_graph(core, onnx), 'f32'),
+        'casts': (cast_graph(core, onnx), 'f32'),
+        'casts, similarities too': (cast_graph(core, onnx, 'similarities'), 'f32'),
     }
     record: dict[str, object] = {'onnx': onnx.name}
     rows: list[list[object]] = []
     wanted: list[np.ndarray] = []
+    runs = {}
     for way, (model, hint) in ways.items():
-        compiled = core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})
+        settings = {'INFERENCE_PRECISION_HINT': hint, 'PERFORMANCE_HINT': 'LATENCY'}
+        compiled = core.compile_model(model, 'CPU', settings)
+        runs[way] = partial(compiled.create_infer_request().infer, next(iter(feeds.values())))
         outputs = [compiled(feed)[0].copy() for feed in feeds.values()]
         wanted = wanted or outputs
         errors = [float(np.abs(a - b).mean()) for a, b in zip(wanted, outputs, strict=True)]
         low, astray = low_operations(compiled)
         rows.append([way, low, astray, f'{max(errors):.3g}'])
         record[way] = {'low': low, 'astray': astray, 'errors': errors}
-    print(f'\n{onnx.name}')
-    print(markdown_table(['way', 'products in bf16', 'others in bf16', 'worst mean error'], rows))
+    times = interleave(runs, num_rounds=rounds, report=show_progress)
+    base = np.array(times['f32'])
+    for row, (way, taken) in zip(rows, times.items(), strict=True):
+        share = float(np.median(np.array(taken) / base))
+        row += [percentiles(taken)['p50'], f'{share:.2f}']
+        record[way] = {**dict(record[way]), 'p50_ms': row[-2], 'share': share}  # type: ignore[call-overload]
+    header = ['way', 'products in bf16', 'others in bf16', 'worst mean error', 'p50 ms', 'share']
+    print(f'\n{onnx.name}\n{markdown_table(header, rows)}')
     return record
 
 
 def low_operations(compiled: ov.CompiledModel) -> tuple[int, str]:
     """Count convolutions and products in bf16, and name all other arithmetic in it."""
     found = {kind: n for (kind, precision), n in executed(compiled).items() if precision == 'bf16'}
-    moves = {'Const', 'Reorder', 'Reshape', 'Input', 'Output', 'Convert'}
+    moves = {*MOVING, 'Const', 'Reorder', 'Input', 'Output', 'Convert', 'Concatenation'}
     others = {kind: n for kind, n in found.items() if kind not in {*EXECUTED, *moves}}
     low = sum(n for kind, n in found.items() if kind in EXECUTED)
     return low, ', '.join(f'{kind} {n}' for kind, n in sorted(others.items()))
