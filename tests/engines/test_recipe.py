@@ -45,6 +45,7 @@ TOY: dict = {
         'features': {'options': [], 'tolerances': {'f32': {'*': {'mean': 0.1}}}},
         'update': {
             'options': ['steps', 'side'],
+            'also_low': ['products'],
             'tolerances': {
                 'f32': {'flow': {'mean': 0.1, 'max': 1}},
                 'bf16': {'flow': {'mean': 1, 'outlier_above': 2, 'outlier_fraction': 0.1}},
@@ -115,6 +116,8 @@ def test_toy_recipe_reads_every_field(tmp_path: Path) -> None:
     assert recipe.graph('update').tolerances['bf16']['flow'] == Tolerance(
         mean=1, outlier_above=2, outlier_fraction=0.1
     )
+    assert recipe.graph('update').also_low == ('products',)
+    assert recipe.graph('features').also_low == ()
     fast = recipe.variant(preset='fast', options={'side': 'right'})
     assert fast.size == (8, 12)
     assert fast.options == {'steps': 1, 'side': 'right', 'gain': 1.5}
@@ -181,6 +184,8 @@ REMOVE = object()
         (['training_rig'], {**RIG, 'baseline': 1}, ['training_rig.baseline', 'only the keys']),
         (['training_rig'], {**RIG, 'needs_stereo_weights': 1}, ['true or false', 'got 1']),
         (['weights', 'siblings'], 'other', ['weights.siblings', 'a list']),
+        (['graphs', 'update', 'also_low'], ['sums'], ['update.also_low', 'similarities', 'sums']),
+        (['graphs', 'update', 'also_low'], 'products', ['update.also_low', 'a list']),
         (['graphs', 'update', 'parts'], [1], ['graphs.update.parts', 'a list of texts']),
         (['tensorrt'], {'workspace': 1}, ['tensorrt', "'workspace', which is no option"]),
         (['tensorrt'], {'workspace_mib': '512'}, ['tensorrt', "a whole number, got '512'"]),
