@@ -178,7 +178,7 @@ def compare_graph(core: ov.Core, onnx: Path, *, rounds: int) -> dict[str, object
         'casts': (cast_graph(core, onnx), 'f32'),
         'casts, similarities too': (cast_graph(core, onnx, 'similarities'), 'f32'),
     }
-    record: dict[str, object] = {'onnx': onnx.name}
+    figures: dict[str, dict[str, object]] = {}
     rows: list[list[object]] = []
     wanted: list[np.ndarray] = []
     runs = {}
@@ -191,16 +191,16 @@ def compare_graph(core: ov.Core, onnx: Path, *, rounds: int) -> dict[str, object
         errors = [float(np.abs(a - b).mean()) for a, b in zip(wanted, outputs, strict=True)]
         low, astray = low_operations(compiled)
         rows.append([way, low, astray, f'{max(errors):.3g}'])
-        record[way] = {'low': low, 'astray': astray, 'errors': errors}
+        figures[way] = {'low': low, 'astray': astray, 'errors': errors}
     times = interleave(runs, num_rounds=rounds, report=show_progress)
     base = np.array(times['f32'])
     for row, (way, taken) in zip(rows, times.items(), strict=True):
         share = float(np.median(np.array(taken) / base))
         row += [percentiles(taken)['p50'], f'{share:.2f}']
-        record[way] = {**dict(record[way]), 'p50_ms': row[-2], 'share': share}  # type: ignore[call-overload]
+        figures[way] |= {'p50_ms': row[-2], 'share': share}
     header = ['way', 'products in bf16', 'others in bf16', 'worst mean error', 'p50 ms', 'share']
     print(f'\n{onnx.name}\n{markdown_table(header, rows)}')
-    return record
+    return {'onnx': onnx.name, **figures}
 
 
 def low_operations(compiled: ov.CompiledModel) -> tuple[int, str]:

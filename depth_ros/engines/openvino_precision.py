@@ -41,6 +41,9 @@ stand before them, and half as much is moved.
 SIMILARITY = 'Multiply'
 """Before a convolution that adds channels up: low with it where a graph asks for that."""
 
+NAMED = {'products': PRODUCT, 'similarities': SIMILARITY}
+"""What a graph may ask for besides, by the names of ``runtime.ALSO_LOW``."""
+
 BIASED = 'Add'
 """Low if it adds a bias per channel to what is low, or two low ones."""
 
@@ -52,7 +55,7 @@ _BF16, _F32 = 'bf16', 'f32'
 
 def lowered_kinds(also_low: Sequence[str]) -> str:
     """Say in one line what ``lower`` may lower; other words mean another engine."""
-    return ' '.join([*sorted(LOW | FOLLOWING | MOVING), *sorted(also_low)])
+    return ' '.join(sorted(LOW | FOLLOWING | MOVING | {NAMED[name] for name in also_low}))
 
 
 def lower(model: ov.Model, *, also_low: Sequence[str] = ()) -> int:
@@ -68,7 +71,7 @@ def lower(model: ov.Model, *, also_low: Sequence[str] = ()) -> int:
     """
     _fold(model)
     nodes = model.get_ordered_ops()
-    casts = _Casts(also_low, nodes)
+    casts = _Casts(_surely_low(nodes, also_low))
     for node in nodes:
         if casts.may_lower(node):
             casts.lower(node)
@@ -83,46 +86,43 @@ def _fold(model: ov.Model) -> None:
     manager.run_passes(model)
 
 
+def _surely_low(nodes: Sequence[ov.Node], also_low: Sequence[str]) -> set[str]:
+    """Name what runs low whatever stands before it: what calculates, and what only that reads."""
+    sums = {node.get_name() for node in nodes if _adds_up(node)}
+    found: set[str] = set()
+    for node in reversed(nodes):
+        kind, name = node.get_type_name(), node.get_name()
+        is_low = False
+        if kind in LOW:
+            is_low = 'similarities' in also_low or name not in sums
+        elif kind == PRODUCT:
+            is_low = 'products' in also_low and any(map(_is_fixed, _sources(node)))
+        elif node.get_output_element_type(0) == ov.Type.f32:
+            readers = _readers(node)
+            is_product = kind == SIMILARITY and 'similarities' in also_low
+            is_low = (_is_moving(node) and readers <= found) or (is_product and readers <= sums)
+        if is_low:
+            found.add(name)
+    return found
+
+
 class _Casts:
     """What has been lowered so far."""
 
-    def __init__(self, also_low: Sequence[str], nodes: Sequence[ov.Node]) -> None:
+    def __init__(self, surely_low: set[str]) -> None:
         self.count = 0
-        self._low_products = 'products' in also_low
-        self._low_similarities = 'similarities' in also_low
+        self._surely_low = surely_low
         self._low_behind: dict[str, ov.Output] = {}
         self._casts: dict[tuple[str, int], ov.Output] = {}
-        self._read_low: set[str] = set()
-        for node in reversed(nodes):
-            if self._is_read_low(node):
-                self._read_low.add(node.get_name())
 
     def may_lower(self, node: ov.Node) -> bool:
         """Tell whether a node may run in bf16; those before it have been asked."""
         kind = node.get_type_name()
-        if self._is_heavy(node) or node.get_name() in self._read_low:
+        if node.get_name() in self._surely_low:
             return True
         if kind == BIASED:
             return self._may_add(_sources(node))
         return (kind in FOLLOWING or _is_copying(node)) and all(map(self._is_low, _data(node)))
-
-    def _is_heavy(self, node: ov.Node) -> bool:
-        """Tell of what calculates whether it may run low, whatever stands around it."""
-        kind, sources = node.get_type_name(), _sources(node)
-        if kind in LOW:
-            return self._low_similarities or not _is_sum(sources[1])
-        return kind == PRODUCT and self._low_products and any(map(_is_fixed, sources))
-
-    def _is_read_low(self, node: ov.Node) -> bool:
-        """Tell whether all that read a node are low, those behind it having been asked."""
-        if node.get_output_element_type(0) != ov.Type.f32:
-            return False
-        readers = _readers(node)
-        if _is_moving(node):
-            return all(self._is_heavy(one) or one.get_name() in self._read_low for one in readers)
-        if node.get_type_name() != SIMILARITY or not self._low_similarities:
-            return False
-        return all(one.get_type_name() in LOW and _is_sum(_sources(one)[1]) for one in readers)
 
     def lower(self, node: ov.Node) -> None:
         """Put casts before and behind a node."""
@@ -176,8 +176,10 @@ def _sources(node: ov.Node) -> list[ov.Output]:
     return [port.get_source_output() for port in node.inputs()]
 
 
-def _readers(node: ov.Node) -> list[ov.Node]:
-    return [port.get_node() for output in node.outputs() for port in output.get_target_inputs()]
+def _readers(node: ov.Node) -> set[str]:
+    """Name all that take something from a node."""
+    ports = [port for output in node.outputs() for port in output.get_target_inputs()]
+    return {port.get_node().get_name() for port in ports}
 
 
 def _cast_ports(node: ov.Node) -> list[ov.Input]:
@@ -205,7 +207,11 @@ def _is_fixed(source: ov.Output) -> bool:
     return source.get_node().get_type_name() == 'Constant'
 
 
-def _is_sum(kernel: ov.Output) -> bool:
+def _adds_up(node: ov.Node) -> bool:
+    """Whether a node is a convolution that only adds channels up."""
+    if node.get_type_name() not in LOW:
+        return False
+    kernel = _sources(node)[1]
     return _is_fixed(kernel) and is_sum(kernel.get_node().get_data())
 
 

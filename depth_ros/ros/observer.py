@@ -123,6 +123,11 @@ class Observer(Node):
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
+    def destroy_node(self) -> None:
+        """Leave the executor too."""
+        self._executor.shutdown()
+        super().destroy_node()
+
     def seen(self) -> Seen:
         """Decode the newest messages and give them."""
         for entry in self._watched:

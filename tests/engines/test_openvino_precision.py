@@ -12,7 +12,7 @@ ov = pytest.importorskip('openvino', reason='the runtime openvino is absent')
 
 from openvino import opset13 as op  # noqa: E402
 
-from depth_ros.engines import openvino_engine  # noqa: E402
+from depth_ros.engines import openvino_engine, openvino_precision  # noqa: E402
 from depth_ros.engines.artifact import load_artifact  # noqa: E402
 from depth_ros.engines.openvino_precision import (  # noqa: E402
     executed,
@@ -20,7 +20,7 @@ from depth_ros.engines.openvino_precision import (  # noqa: E402
     lower,
     to_bf16,
 )
-from depth_ros.engines.runtime import BuildSettings  # noqa: E402
+from depth_ros.engines.runtime import ALSO_LOW, BuildSettings  # noqa: E402
 from depth_ros.errors import EngineError  # noqa: E402
 
 HAS_BF16 = 'BF16' in ov.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
@@ -136,6 +136,7 @@ def test_no_geometry_of_a_real_network_runs_low() -> None:
     for found, convolutions in zip(graphs, (87, 164), strict=True):
         assert {kind for kind, precision in found if precision == 'bf16'} <= calculating | moving
         assert found['Convolution', 'bf16'] == convolutions
+        assert found['Eltwise', 'bf16'] == 3, 'sums of two convolutions, one at each level'
         for kind in ('MatMul', 'Reduce', 'GatherElements', 'Softmax'):
             assert found[kind, 'f32'] > 0 and (kind, 'bf16') not in found
 
@@ -285,6 +286,7 @@ def test_float32_is_left_alone_and_has_its_own_key(monkeypatch: pytest.MonkeyPat
     assert 'cast' not in runtime.options(BuildSettings())
     low = runtime.options(BuildSettings(precision='bf16'))['cast']
     assert 'Convolution' in low
-    assert 'products' not in low
+    assert 'MatMul' not in low
     more = runtime.options(BuildSettings(precision='bf16', also_low=('products',)))['cast']
-    assert 'products' in more
+    assert 'MatMul' in more
+    assert set(openvino_precision.NAMED) == set(ALSO_LOW)
