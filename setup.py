@@ -60,13 +60,13 @@ setup(
     entry_points={
         'console_scripts': [
             'depth-ros = depth_ros.cli.main:main',
-            'stereo_node = depth_ros.ros.stereo_node:main',
-            'multiview_node = depth_ros.ros.multiview_node:main',
-            'mono_node = depth_ros.ros.mono_node:main',
-            'sample_camera = depth_ros.ros.sample_camera:main',
-            'matcher_node = depth_ros.ros.matcher_node:main',
-            'odometry_node = depth_ros.ros.odometry_node:main',
-            'viewer_node = depth_ros.ros.viewer_node:main',
+            'stereo_node = depth_ros.ros.stereo.node:main',
+            'multiview_node = depth_ros.ros.multiview.node:main',
+            'mono_node = depth_ros.ros.mono.node:main',
+            'sample_camera = depth_ros.ros.demo.sample_camera:main',
+            'matcher_node = depth_ros.ros.matcher.node:main',
+            'odometry_node = depth_ros.ros.odometry.node:main',
+            'viewer_node = depth_ros.ros.viewer.node:main',
         ],
     },
 )

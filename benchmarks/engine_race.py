@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 from timing import markdown_table, show_progress
 
-from depth_ros.cli.timing import interleave, percentiles
-from depth_ros.engines.base import Engine
+from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.build import open_graphs
 from depth_ros.errors import EngineError
-from depth_ros.scenes import SCENES, ideal_stereo_camera, render_stereo
+from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
+from depth_ros.tensors import Engine
 
 CONTENDERS = (
     ('torch eager f32', 'torch', 'f32'),

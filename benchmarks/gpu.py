@@ -31,13 +31,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 sys.path.insert(0, str(REPOSITORY / 'benchmarks'))
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from gpu_cases import CASES, Case, feeds_of, open_case  # noqa: E402
-from gpu_machine import Peaks, describe_device, measure_peaks, synchronize, time_calls  # noqa: E402
+import numpy as np
+import torch
+from gpu_cases import CASES, Case, feeds_of, open_case
+from gpu_machine import Peaks, describe_device, measure_peaks, synchronize, time_calls
 
-from depth_ros.engines.torch_engine import CudaGraphCapture, DeviceConstants  # noqa: E402
-from depth_ros.models.exportable import Exportable  # noqa: E402
+from depth_ros.engines.torch_engine import CudaGraphCapture, DeviceConstants
+from depth_ros.tensors import Exportable
 
 RESULTS = REPOSITORY / 'benchmarks' / 'results'
 NUM_INPUTS = 4

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from depth_ros.engines.golden import golden_inputs
+from depth_ros.engines.checks.golden import golden_inputs
 from depth_ros.engines.torch_engine import made_on
-from depth_ros.models.exportable import Exportable
+from depth_ros.tensors import Exportable
 
 WEIGHTS = Path(__file__).resolve().parents[1] / 'weights'
 SEED = 0
@@ -143,7 +143,7 @@ def feeds_of(exportable: Exportable, seed: int) -> tuple[torch.Tensor, ...]:
 def _state_of(case: Case, module: object) -> tuple[Mapping[str, torch.Tensor], str]:
     path = WEIGHTS / _SHIPPED.get(case.model, '')
     if path.is_file():
-        from depth_ros.checkpoints import load_checkpoint
+        from depth_ros.checkpoints.read import load_checkpoint
 
         return load_checkpoint(path), path.name
     state: Mapping[str, torch.Tensor] = module.synthetic_state(SEED)  # type: ignore[attr-defined]

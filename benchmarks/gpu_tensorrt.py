@@ -38,7 +38,7 @@ def _run(
     feeds: Sequence[tuple[torch.Tensor, ...]],
     arguments: argparse.Namespace,
 ) -> dict[str, object]:
-    from depth_ros.cli.timing import interleave
+    from depth_ros.cli.kit.timing import interleave
     from depth_ros.engines.build import open_graphs
     from depth_ros.engines.cache import EngineCache
     from depth_ros.errors import DepthRosError

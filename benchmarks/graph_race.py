@@ -18,8 +18,8 @@ from timing import machine, markdown_table, show_progress
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from depth_ros.cli.timing import interleave, percentiles
-from depth_ros.engines.openvino_precision import lower
+from depth_ros.cli.kit.timing import interleave, percentiles
+from depth_ros.engines.openvino.precision import lower
 from depth_ros.engines.runtime import ALSO_LOW
 
 

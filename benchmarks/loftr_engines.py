@@ -17,8 +17,8 @@ import numpy as np
 from engine_race import REFERENCE, open_contenders, rendered_pair
 from timing import machine, markdown_table, show_progress, write_report
 
-from depth_ros.cli.timing import interleave, percentiles
-from depth_ros.engines.golden import Tolerance
+from depth_ros.cli.kit.timing import interleave, percentiles
+from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.frames import ImagePair
 from depth_ros.models.loftr.model import LoftrModel
 from depth_ros.tensors import Tensors

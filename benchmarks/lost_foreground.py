@@ -21,13 +21,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network_tiny import tiny_config
+from depth_ros.scenes.layered.samples import Batch
 from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors
 from depth_ros.training.crestereo.validation import validation_set
 from depth_ros.training.photos import photo_folders
 from depth_ros.training.recipe import find_recipe
-from depth_ros.training.samples import Batch
 
 CELL = 16
 STANDS_OUT_PX = 4.0

@@ -26,12 +26,12 @@ from rich.console import Console
 from rich.table import Table
 from timing import show_progress, write_report
 
-from depth_ros.match_messages import MatchStatus
-from depth_ros.match_service import MatchAnswer, MatchProcessor
-from depth_ros.matching import MatchSettings, open_matcher
+from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
 from depth_ros.results import MatchResult
 from depth_ros.ros.fastdds import OLD_VARIABLE, VARIABLE, choose_profile
-from depth_ros.two_view import TwoViewGeometry, TwoViewStatus
+from depth_ros.ros.matcher.messages import MatchStatus
+from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.service import MatchAnswer, MatchProcessor
 
 HEIGHT, WIDTH, NUM_MATCHES = 480, 640, 1024
 NUM_WARM_UP = 10
@@ -68,8 +68,8 @@ class ConstantProcessor(MatchProcessor):
 
 def run_matcher() -> None:
     """Be the node under test."""
-    from depth_ros.ros.matcher_node import MatcherNode
-    from depth_ros.ros.runner import run_node
+    from depth_ros.ros.matcher.node import MatcherNode
+    from depth_ros.ros.node.runner import run_node
 
     def open_constant(settings, *, progress=None):
         return ConstantProcessor(settings)
@@ -79,7 +79,7 @@ def run_matcher() -> None:
 
 def run_client(num_requests: int, out: Path) -> None:
     """Be the caller: time requests one after another, and write milliseconds."""
-    from depth_ros.ros.match_client import MatchClient, SideToMatch
+    from depth_ros.ros.matcher.client import MatchClient, SideToMatch
 
     rclpy.init()
     node = rclpy.create_node('caller')

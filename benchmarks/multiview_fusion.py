@@ -24,25 +24,29 @@ from node_processes import use_private_domain
 from timing import machine, markdown_table, show_progress, write_report
 
 from depth_ros.cli.main import main as depth_ros
-from depth_ros.cloud_accuracy import CloudErrors, cloud_errors, nearest_distances, thin_cloud
-from depth_ros.consistency import ConsistencySettings, DepthView
 from depth_ros.engines.recipe import parse_size
+from depth_ros.evaluation.cloud_accuracy import (
+    CloudErrors,
+    cloud_errors,
+    nearest_distances,
+    thin_cloud,
+)
+from depth_ros.files.cloud import points_of_cloud, read_ply
 from depth_ros.frames import MonoFrame
-from depth_ros.fusion import DepthFusion, FusionSettings
-from depth_ros.geometry import organised_cloud
-from depth_ros.keyframes import KeyframeWindow, ViewSet
-from depth_ros.multiview import MultiViewSettings, open_multiview
-from depth_ros.pointcloud_file import points_of_cloud, read_ply
-from depth_ros.posed_view import PosedView
-from depth_ros.reconstruction import depth_view
-from depth_ros.scene_paths import ScenePath, room_path
-from depth_ros.scenes import View
+from depth_ros.geometry.consistency import ConsistencySettings, DepthView
+from depth_ros.geometry.depth import organised_cloud
+from depth_ros.geometry.posed_view import PosedView
+from depth_ros.scenes.paths import ScenePath, room_path
+from depth_ros.scenes.solids import View
+from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
+from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
+from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+from depth_ros.tasks.multiview.reconstruction import depth_view
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests/ros'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cloud_truth import CloudFigures, cloud_figures, truth_views
-from shared_data import shared_root
+from tests.kit.cloud_truth import CloudFigures, cloud_figures, truth_views
+from tests.kit.shared_data import shared_root
 
 ROOM_RANGE, HOLOLENS_RANGE = (0.5, 8.0), (1.0, 4.8)
 ROOM_FRAMES, QUICK_FRAMES = 60, 14
@@ -233,7 +237,7 @@ def offline_cloud(folder: Path, output: Path, arguments: argparse.Namespace) -> 
 def node_cloud(folder: Path, place: Path, arguments: argparse.Namespace) -> np.ndarray:
     """Replay the folder through the node and give its cloud, (N, 3) metres."""
     use_private_domain()
-    from multiview_replay import replay
+    from tests.kit.multiview_replay import replay
 
     options = {
         'weights': arguments.weights,
@@ -246,7 +250,12 @@ def node_cloud(folder: Path, place: Path, arguments: argparse.Namespace) -> np.n
     words = [word for name, value in options.items() for word in ('-p', f'{name}:={value}')]
     os.environ.setdefault('RCUTILS_COLORIZED_OUTPUT', '0')
     found = replay(folder, place, *words)
-    print({name: found.books[name] for name in ('keyframes', 'outputs', 'dropped', 'fused_maps')})
+    print(
+        {
+            name: found.statistics[name]
+            for name in ('keyframes', 'outputs', 'dropped', 'fused_maps')
+        }
+    )
     return found.points.astype(np.float64)
 
 

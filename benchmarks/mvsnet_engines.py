@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 from timing import machine, markdown_table, show_progress, write_report
 
-from depth_ros.cli.timing import percentiles
+from depth_ros.cli.kit.timing import percentiles
 from depth_ros.evaluation.posed_views import rendered
 from depth_ros.frames import MultiViewFrame
 
@@ -150,7 +150,7 @@ def open_pipeline(
     case: Case, runtime: str, arguments: argparse.Namespace, stack: ExitStack
 ) -> Run:
     """Open the package's own pipeline; gives every fourth pixel, the network's own."""
-    from depth_ros.multiview import MultiViewSettings, open_multiview
+    from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
 
     processor = open_multiview(
         MultiViewSettings(
@@ -170,8 +170,8 @@ def open_eager(case: Case, arguments: argparse.Namespace) -> Run:
     """Open the network in torch, as published: all planes at once, no copies to spare."""
     import torch
 
+    from depth_ros.engines.export import load_state
     from depth_ros.engines.recipe import load_recipe
-    from depth_ros.export import load_state
     from depth_ros.models.mvsnet.network import load_network
     from depth_ros.models.mvsnet.network_regularisation import regress
     from depth_ros.models.mvsnet.network_volume import warp_features

@@ -18,13 +18,13 @@ from timing import machine, markdown_table, write_report
 
 def run(arguments: argparse.Namespace) -> tuple[dict, dict]:
     """Run the graph and give the camera's and the node's report."""
-    from depth_ros.ros.observer import observing
+    from depth_ros.ros.demo.observer import observing
 
     with tempfile.TemporaryDirectory() as name, observing('/') as observer:
         folder = Path(name)
-        words = ['-m', 'depth_ros.ros.stereo_node', '--ros-args', '-p', 'model:=sgbm']
+        words = ['-m', 'depth_ros.ros', 'stereo_node', '--ros-args', '-p', 'model:=sgbm']
         node = NodeProcess(words, folder / 'node.json')
-        command = ['-m', 'depth_ros.ros.sample_camera', '--ros-args']
+        command = ['-m', 'depth_ros.ros', 'sample_camera', '--ros-args']
         command += ['-p', f'rate_hz:={arguments.rate}', '-p', 'source:=scene']
         command += ['-p', 'wait_for_subscribers:=true']
         camera = NodeProcess(command, folder / 'camera.json')

@@ -22,11 +22,11 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from timing import machine, markdown_table, write_report
 
-from depth_ros.messages import fill_image
+from depth_ros.messages.sensors import fill_image
 from depth_ros.models.base import Prepared
-from depth_ros.pipeline import Pipeline
 from depth_ros.results import DisparityResult
-from depth_ros.stereo import StereoProcessor, StereoSettings
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.stereo import StereoProcessor, StereoSettings
 
 SIZES = ((480, 640), (720, 1280))
 DISPARITY_PX, BASELINE_M = 16.0, 0.1
@@ -65,8 +65,8 @@ class ConstantMatcher:
 
 def run_node() -> None:
     """Be the node under test."""
-    from depth_ros.ros.runner import run_node as run
-    from depth_ros.ros.stereo_node import StereoNode
+    from depth_ros.ros.node.runner import run_node as run
+    from depth_ros.ros.stereo.node import StereoNode
 
     def open_constant(settings: StereoSettings, *, progress=None) -> StereoProcessor:
         return StereoProcessor(Pipeline(ConstantMatcher()), settings)
@@ -76,7 +76,7 @@ def run_node() -> None:
 
 def measure(size: tuple[int, int], arguments: argparse.Namespace) -> dict:
     """Run one size and give the node's report."""
-    from depth_ros.ros.observer import observing
+    from depth_ros.ros.demo.observer import observing
 
     with tempfile.TemporaryDirectory() as folder, observing('/') as observer:
         report = Path(folder) / 'node.json'

@@ -18,25 +18,25 @@ import numpy as np
 from timing import markdown_table, show_progress, write_report
 from trajectory_errors import evo_errors, trajectory_errors
 
-from depth_ros.cli.odometry_inputs import OdometryInputSettings, open_sequence
+from depth_ros.cli.run.odometry_inputs import OdometryInputSettings, open_sequence
 from depth_ros.errors import DepthRosError
 from depth_ros.frames import MonoFrame, StereoFrame
-from depth_ros.matching import COARSE_STUDENT, MatchSettings
-from depth_ros.odometry.processor import (
+from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.scenes.paths import PATHS, ScenePath, scene_path
+from depth_ros.tasks.matching.matcher import COARSE_STUDENT, MatchSettings
+from depth_ros.tasks.odometry.processor import (
     CameraFrame,
     OdometrySettings,
     RgbdFrame,
     open_odometry,
 )
-from depth_ros.odometry.settings import Frontend, Source, TrackingSettings
-from depth_ros.odometry.trajectory import Trajectory, trajectory
-from depth_ros.odometry.values import OdometryOutput, OdometryState
-from depth_ros.rigid import rigid, rotation_from_quaternion
-from depth_ros.scene_paths import PATHS, ScenePath, scene_path
+from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.odometry.trajectory import Trajectory, trajectory
+from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared_data import shared_root
+from tests.kit.shared_data import shared_root
 
 REAL = ('hololens_mvs', 'iclnuim_rgbd')
 STUDENT = 'loftr/coarse_student'

@@ -25,9 +25,9 @@ from timing import machine, markdown_table, show_progress, write_report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from depth_ros.cli.timing import interleave, percentiles
+from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.cpu import cpu_flags
-from depth_ros.engines.openvino_precision import EXECUTED, LOW, MOVING, executed, lower
+from depth_ros.engines.openvino.precision import EXECUTED, LOW, MOVING, executed, lower
 
 NAMES = ('first', 'second', 'third')
 CHANNELS = 32
@@ -168,7 +168,7 @@ def cast_graph(core: ov.Core, onnx: Path, *also_low: str) -> ov.Model:
 def compare_graph(core: ov.Core, onnx: Path, *, rounds: int) -> dict[str, object]:
     """Compile a graph in every way and compare them on its gate images."""
     from depth_ros.engines.artifact import load_artifact
-    from depth_ros.engines.gate_images import gate_feeds
+    from depth_ros.engines.checks.gate_images import gate_feeds
 
     feeds = gate_feeds(load_artifact(onnx).manifest.inputs)
     ways = {

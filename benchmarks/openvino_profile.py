@@ -25,13 +25,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from depth_ros.cli.build import parse_options
+from depth_ros.cli.kit.arguments import parse_options
 from depth_ros.engines.artifact import load_artifact
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.export import load_state, make_exportable
 from depth_ros.engines.exports import obtain_exports, plan_exports
-from depth_ros.engines.openvino_precision import lower
+from depth_ros.engines.openvino.precision import lower
 from depth_ros.engines.recipe import load_recipe
-from depth_ros.export import load_state, make_exportable
 
 PRODUCT = 2048
 PRODUCTS = ('Convolution', 'ConvolutionBackpropData', 'FullyConnected', 'MatMul')

@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 from timing import markdown_table, write_report
 
-from depth_ros.accuracy import StereoErrors, disparity_errors
+from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
+from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
+from depth_ros.geometry.preprocess import mirrored, mirrored_map
 from depth_ros.models.sgbm.model import SgbmModel, SgbmSettings
-from depth_ros.pipeline import Pipeline
-from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
-from depth_ros.preprocess import mirrored, mirrored_map
+from depth_ros.tasks.pipeline import Pipeline
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from shared_data import shared_root
-from stereo_sets import STEREO_SETS, StereoSet, plain_sgbm
+from tests.kit.shared_data import shared_root
+from tests.kit.stereo_sets import STEREO_SETS, StereoSet, plain_sgbm
 
 HEADER = (
     'set',

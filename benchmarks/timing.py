@@ -1,4 +1,4 @@
-"""Reports that every benchmark here shares; ``depth_ros.cli.timing`` does the timing."""
+"""Reports that every benchmark here shares; ``depth_ros.cli.kit.timing`` does the timing."""
 
 from __future__ import annotations
 

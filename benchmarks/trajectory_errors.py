@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.odometry.trajectory import Trajectory, write_tum
-from depth_ros.rigid import inverse, rigid, rotation_angle
+from depth_ros.geometry.rigid import inverse, rigid, rotation_angle
+from depth_ros.tasks.odometry.trajectory import Trajectory, write_tum
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -85,7 +85,7 @@ class PinholeCamera:
         return float(self.p[1, 2])
 
     def fingerprint(self) -> bytes:
-        """Give bytes that are equal for equal calibrations, to see when maps must be rebuilt."""
+        """Return bytes that are equal for equal calibrations, to see when maps must be rebuilt."""
         numbers = np.concatenate([self.k.ravel(), self.d, self.r.ravel(), self.p.ravel()])
         text = f'{self.distortion_model.value}|{self.height}|{self.width}|{self.frame_id}'
         return numbers.tobytes() + text.encode()
@@ -220,7 +220,7 @@ def stereo_camera(
 
 
 def scaled_camera(camera: PinholeCamera, *, height: int, width: int) -> PinholeCamera:
-    """Give the camera of the image resized to ``height`` x ``width``.
+    """Return the camera of the image resized to ``height`` x ``width``.
 
     Pixel centres are at integers: ``x' = (x + 0.5) * s - 0.5``.
     """
@@ -245,7 +245,7 @@ def ideal_camera(
     tx: float = 0.0,
     frame_id: str = '',
 ) -> PinholeCamera:
-    """Give a distortion-free, already rectified camera; ``tx`` is ``P[0, 3]`` in px * m."""
+    """Return a distortion-free, already rectified camera; ``tx`` is ``P[0, 3]`` in px * m."""
     k = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
     p = np.hstack([k, [[tx], [0.0], [0.0]]])
     return PinholeCamera(
@@ -261,7 +261,7 @@ def ideal_camera(
 
 
 def rectified_camera(camera: PinholeCamera) -> PinholeCamera:
-    """Give the calibration of the rectified image: no distortion, R = I, K from P.
+    """Return the calibration of the rectified image: no distortion, R = I, K from P.
 
     The distortion model becomes plumb_bob, because equidistant with zeros is still a fisheye.
     """

@@ -121,7 +121,7 @@ class ImagePair:
 
 
 def _checked_mask(mask: np.ndarray, image: np.ndarray, *, what: str) -> np.ndarray:
-    """Give a mask as bool.
+    """Return a mask as bool.
 
     Raises:
         ImageError: With reason ``'mask'``, if it is not of the image's size.

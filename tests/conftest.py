@@ -1,12 +1,9 @@
-"""Test configuration: make helper modules beside the tests importable."""
+"""Test configuration: threads that wait quietly, and Ctrl-C that is heard."""
 
 import os
 import signal
-import sys
-from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

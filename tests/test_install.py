@@ -10,7 +10,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from shared_data import REPOSITORY
+
+from tests.kit.shared_data import REPOSITORY
 
 COPIED = ('depth_ros', 'launch', 'config', 'engines', 'resource', 'weights', 'tests')
 FILES = ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', 'LICENSE', 'README.md')
@@ -67,7 +68,8 @@ def test_ament_finds_the_package(prefix: Path) -> None:
 def test_installed_copy_finds_its_own_files(prefix: Path, tmp_path: Path) -> None:
     share = next(prefix.rglob('share/depth_ros'))
     program = (
-        'from depth_ros.share import share_path; from depth_ros.engines.recipe import load_recipe;'
+        'from depth_ros.files.share import share_path;'
+        'from depth_ros.engines.recipe import load_recipe;'
         'print(share_path("config/stereo.yaml")); print(load_recipe("crestereo").name)'
     )
     environment = {

@@ -12,7 +12,8 @@ from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
-from shared_data import REPOSITORY
+
+from tests.kit.shared_data import REPOSITORY
 
 PACKAGE = REPOSITORY / 'depth_ros_interfaces'
 COLCON = Path(sys.executable).with_name('colcon')

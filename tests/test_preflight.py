@@ -9,7 +9,8 @@ import sys
 from types import ModuleType
 
 import pytest
-from shared_data import REPOSITORY
+
+from tests.kit.shared_data import REPOSITORY
 
 SCRIPT = REPOSITORY / 'scripts' / 'preflight.py'
 

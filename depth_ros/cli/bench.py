@@ -11,16 +11,20 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from depth_ros.cli.arguments import add_engine_arguments, check_engine, tensorrt_words
-from depth_ros.cli.build import parse_options
-from depth_ros.cli.progress import Progress, open_progress
-from depth_ros.cli.tables import text_table
-from depth_ros.cli.timing import interleave, percentiles
-from depth_ros.engines.base import Engine
+from depth_ros.cli.kit.arguments import (
+    add_engine_arguments,
+    check_engine,
+    parse_options,
+    tensorrt_words,
+)
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.tables import text_table
+from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.build import available_runtimes, open_graphs
-from depth_ros.engines.golden import golden_inputs
+from depth_ros.engines.checks.golden import golden_inputs
 from depth_ros.engines.recipe import Recipe, Variant, load_recipe, parse_size
 from depth_ros.errors import DepthRosError, EngineError, ParameterError, WeightsError
+from depth_ros.tensors import Engine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,7 +198,7 @@ def _run_graphs(
 
 
 def _difference(outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]) -> float:
-    """Give the mean absolute difference of floating-point outputs, the worst of them."""
+    """Return the mean absolute difference of floating-point outputs, the worst of them."""
     means = [
         float(np.abs(array.astype(np.float64) - reference[name]).mean())
         for name, array in outputs.items()

@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from depth_ros.cli.arguments import (
-    OptionValue,
+from depth_ros.cli.kit.arguments import (
     add_engine_arguments,
     check_engine,
-    scalar,
-    split_assignment,
+    parse_options,
     tensorrt_words,
 )
-from depth_ros.cli.build_progress import interruptible, watched
-from depth_ros.cli.progress import Progress
+from depth_ros.cli.kit.build_progress import interruptible, watched
+from depth_ros.cli.kit.progress import Progress
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
@@ -142,11 +140,6 @@ def say_phase(phase: str) -> None:
     """Tell a phase when it begins; outside a terminal the lines that follow repeat it."""
     if not sys.stderr.isatty():
         print(f'depth-ros: {phase}', file=sys.stderr, flush=True)
-
-
-def parse_options(words: Sequence[str]) -> dict[str, OptionValue]:
-    """Read ``name=value`` words; the recipe checks names and values."""
-    return {name: scalar(text) for name, text in map(split_assignment, words)}
 
 
 def copy_exports(exports: Mapping[str, Path], folder: Path) -> int:

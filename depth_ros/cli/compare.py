@@ -11,21 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.accuracy import StereoErrors, disparity_errors
-from depth_ros.cli.arguments import (
+from depth_ros.cli.kit.arguments import (
     add_pair_arguments,
     add_stereo_arguments,
     expect_sgbm_settings_used,
     stereo_settings,
 )
-from depth_ros.cli.disparities import READERS, read_disparity
-from depth_ros.cli.images import PairFiles
-from depth_ros.cli.progress import Progress, open_progress
-from depth_ros.cli.rig import Rig, rig_settings
-from depth_ros.cli.tables import text_table
+from depth_ros.cli.kit.disparities import READERS, read_disparity
+from depth_ros.cli.kit.images import PairFiles
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.rig import Rig, rig_settings
+from depth_ros.cli.kit.tables import text_table
 from depth_ros.errors import ParameterError
+from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
 from depth_ros.frames import StereoFrame
-from depth_ros.stereo import StereoSettings, Wanted, open_stereo
+from depth_ros.tasks.stereo import StereoSettings, Wanted, open_stereo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,7 @@ class Contender:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class ComparisonRow:
     """One line of the result: a contender and its errors."""
 
     name: str
@@ -155,17 +155,17 @@ def _disparity(
 
 def _rows(
     contenders: Sequence[Contender], maps: Sequence[np.ndarray], truth: np.ndarray | None
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """Compare with truth, or all but the first with the first."""
     reference = maps[0] if truth is None else truth
     first = 1 if truth is None else 0
     return [
-        Row(name=contender.name, errors=disparity_errors(disparity, reference))
+        ComparisonRow(name=contender.name, errors=disparity_errors(disparity, reference))
         for contender, disparity in list(zip(contenders, maps, strict=True))[first:]
     ]
 
 
-def _as_table(rows: Sequence[Row], truth: Path | None) -> str:
+def _as_table(rows: Sequence[ComparisonRow], truth: Path | None) -> str:
     header = ('contender', 'EPE px', 'bad-1 %', 'bad-2 %', 'bad-3 %', 'density %', 'pixels')
     cells = [
         [
@@ -184,8 +184,8 @@ def _as_table(rows: Sequence[Row], truth: Path | None) -> str:
     return f'{text_table(header, cells)}\n{against}'
 
 
-def _as_json(rows: Sequence[Row]) -> str:
-    """Give a list of objects; what is not known is null."""
+def _as_json(rows: Sequence[ComparisonRow]) -> str:
+    """Return a list of objects; what is not known is null."""
     records = [{'contender': row.name, **asdict(row.errors)} for row in rows]
     for record in records:
         for key, value in record.items():

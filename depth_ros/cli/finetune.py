@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from depth_ros.bags import is_bag
-from depth_ros.cli.arguments import add_pair_arguments
-from depth_ros.cli.batch import Tally
-from depth_ros.cli.mono_inputs import MonoInputSettings, open_source
-from depth_ros.cli.progress import Progress, open_progress
-from depth_ros.cli.sources import FrameItem
-from depth_ros.cli.stereo_inputs import add_bag_arguments, open_pairs
+from depth_ros.cli.kit.arguments import add_pair_arguments
+from depth_ros.cli.kit.batch import Tally
+from depth_ros.cli.kit.mono_inputs import MonoInputSettings, open_source
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.sources import FrameItem
+from depth_ros.cli.kit.stereo_inputs import add_bag_arguments, open_pairs
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
-from depth_ros.share import find_share
+from depth_ros.files.bags import is_bag
+from depth_ros.files.share import find_share
 
 if TYPE_CHECKING:
     from depth_ros.training.finetune.loop import TuneProgress
@@ -152,12 +152,12 @@ def _tune(
 
 
 def _default_size(model: str) -> tuple[int, int]:
-    """Give the size the model's engines have unless another one is asked for."""
+    """Return the size the model's engines have unless another one is asked for."""
     return load_recipe(model).size
 
 
 def _pair_arguments(arguments: Namespace, place: Path) -> Namespace:
-    """Give what ``open_pairs`` reads."""
+    """Return what ``open_pairs`` reads."""
     left, right = place, None
     if arguments.folder is not None:
         sides = [place / 'left', place / 'right']
@@ -184,7 +184,7 @@ def _mono_settings(arguments: Namespace, place: Path) -> MonoInputSettings:
 def _chosen(
     items: Iterable[FrameItem[FrameT]], count: int, wanted: int
 ) -> Iterator[FrameItem[FrameT]]:
-    """Give ``wanted`` items or fewer, evenly spread over all."""
+    """Return ``wanted`` items or fewer, evenly spread over all."""
     for index, item in enumerate(items):
         if count <= wanted or index * wanted // count != (index - 1) * wanted // count:
             yield item

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from depth_ros.cli.tables import text_table
-from depth_ros.cli.versions import installed_versions
+from depth_ros.cli.kit.tables import text_table
+from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.engines.artifact import manifest_path, read_manifest
 from depth_ros.engines.build import available_runtimes
 from depth_ros.engines.cache import EngineCache
@@ -19,8 +19,8 @@ from depth_ros.engines.exports import list_exports
 from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
 from depth_ros.engines.runtime import RuntimeStatus
 from depth_ros.errors import ArtifactError
+from depth_ros.files.share import share_roots
 from depth_ros.models.base import MODELS
-from depth_ros.share import share_roots
 
 FAST_FLAGS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd')
 """CPU flags that decide which engines and precisions are fast."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from depth_ros import __version__
-from depth_ros.cli.command_parser import EXIT_FAILED, CommandParser
+from depth_ros.cli.kit.command_parser import EXIT_FAILED, CommandParser
 from depth_ros.errors import DepthRosError
 
 EXIT_INTERRUPTED = 130
@@ -34,11 +34,12 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     'demo': Command(
-        module='depth_ros.cli.demo',
+        module='depth_ros.cli.demo.command',
         summary='run the real node graph on sample images and show what comes out',
     ),
     'run': Command(
-        module='depth_ros.cli.run', summary='turn images into depth maps, pictures and clouds'
+        module='depth_ros.cli.run.command',
+        summary='turn images into depth maps, pictures and clouds',
     ),
     'info': Command(
         module='depth_ros.cli.info', summary='list models, recipes, built engines and runtimes'
@@ -63,7 +64,7 @@ COMMANDS: dict[str, Command] = {
         summary='teach a network your own rig from a recording, or take that back',
     ),
     'evaluate': Command(
-        module='depth_ros.cli.evaluate',
+        module='depth_ros.cli.evaluate.command',
         summary='measure weights of any task or recipe on data with truth',
     ),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from depth_ros.errors import ParameterError
 
 if TYPE_CHECKING:
-    from depth_ros.training.trainer import Progress
+    from depth_ros.training.trainer import TrainingProgress
 
 
 RECIPE_FIELDS = {
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _changes(args: argparse.Namespace) -> dict[str, Any]:
-    """Give what the command line changes of a recipe.
+    """Return what the command line changes of a recipe.
 
     Raises:
         ParameterError: If a value is not above 0.
@@ -111,11 +111,11 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     return {RECIPE_FIELDS[name]: value for name, value in given.items()}
 
 
-def _reporter() -> Callable[[Progress], None]:
-    """Give a progress bar where rich is installed, a line every ten seconds otherwise."""
+def _reporter() -> Callable[[TrainingProgress], None]:
+    """Return a progress bar where rich is installed, a line every ten seconds otherwise."""
     try:
         from rich.console import Console
-        from rich.progress import Progress as Bar
+        from rich.progress import TrainingProgress as Bar
     except ImportError:
         return _plain_reporter()
     if not Console().is_terminal:
@@ -124,7 +124,7 @@ def _reporter() -> Callable[[Progress], None]:
     task = bar.add_task('training', total=1.0)
     bar.start()
 
-    def show(progress: Progress) -> None:
+    def show(progress: TrainingProgress) -> None:
         bar.update(task, completed=progress.share, description=_line(progress))
         if progress.share >= 1.0:
             bar.stop()
@@ -132,10 +132,10 @@ def _reporter() -> Callable[[Progress], None]:
     return show
 
 
-def _plain_reporter() -> Callable[[Progress], None]:
+def _plain_reporter() -> Callable[[TrainingProgress], None]:
     last = [0.0]
 
-    def show(progress: Progress) -> None:
+    def show(progress: TrainingProgress) -> None:
         if time.monotonic() - last[0] > 10.0 or progress.share >= 1.0:
             last[0] = time.monotonic()
             print(f'{100.0 * progress.share:5.1f} % {_line(progress)}', flush=True)
@@ -143,7 +143,7 @@ def _plain_reporter() -> Callable[[Progress], None]:
     return show
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: TrainingProgress) -> str:
     name, value = progress.metric
     return (
         f'step {progress.step} loss {progress.loss:.2f} {name} {value:.3g} '

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from depth_ros.cli.progress import open_progress
-from depth_ros.cli.tables import text_table
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.cli.kit.tables import text_table
 from depth_ros.errors import WeightsError
 from depth_ros.weights.download import Download, fetch
 from depth_ros.weights.folder import downloads_folder, imported_weights, weights_folder
@@ -129,7 +129,7 @@ def _told(imported: Imported) -> list[str]:
 
 
 def _fetchable_address(official: OfficialWeights, *, use_mirror: bool) -> str:
-    """Give what a program can fetch.
+    """Return what a program can fetch.
 
     Raises:
         WeightsError: If there is nothing such, with what to do by hand.

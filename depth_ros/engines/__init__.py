@@ -1,1 +1,1 @@
-"""Runtimes: each takes named arrays and gives named arrays, all behind ``engines.base``."""
+"""Runtimes: each takes named arrays and gives named arrays, all behind ``tensors.Engine``."""

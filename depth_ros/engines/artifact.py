@@ -17,15 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.engines.golden import Tolerance, digest_tensors, golden_inputs
+from depth_ros.engines.checks.golden import Tolerance, digest_tensors, golden_inputs
 from depth_ros.errors import ArtifactError, EngineError
-from depth_ros.tensors import TensorSpec
+from depth_ros.tensors import Options, TensorSpec
 
 SCHEMA = 1
 _GENERIC_COMMAND = 'depth-ros build RECIPE --weights FILE'
 _COMMAND = re.compile(r'depth-ros build [\w./=:+-]+( [\w./=:+-]+)*')
-OptionValue = int | float | str | bool
-Options = Mapping[str, OptionValue]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,7 +182,7 @@ def golden_path(onnx: Path) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open('rb') as file:
         while block := file.read(1 << 20):
@@ -235,7 +233,7 @@ def _body_digest(body: Mapping[str, object]) -> str:
 
 
 def _trusted_command(command: object) -> str:
-    """Give the command of a manifest not verified yet, unless it could do something else."""
+    """Return the command of a manifest not verified yet, unless it could do something else."""
     if isinstance(command, str) and _COMMAND.fullmatch(command):
         return command
     return _GENERIC_COMMAND

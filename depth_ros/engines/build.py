@@ -15,18 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from depth_ros.engines.artifact import Artifact, Options, load_artifact
-from depth_ros.engines.auto_precision import AUTO_PRECISION, FASTER, RefusalMemory
-from depth_ros.engines.base import Engine
+from depth_ros.engines.artifact import Artifact, load_artifact
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
-from depth_ros.engines.exports import (
-    ExportPlan,
-    make_network,
-    obtain_exports,
-    plan_exports,
-)
-from depth_ros.engines.gate import (
+from depth_ros.engines.checks.auto_precision import AUTO_PRECISION, FASTER, RefusalMemory
+from depth_ros.engines.checks.gate import (
     Feeds,
     GateReference,
     Subject,
@@ -36,9 +29,14 @@ from depth_ros.engines.gate import (
     reference_outputs,
     run_gate,
 )
-from depth_ros.engines.gate_measures import Measure
-from depth_ros.engines.golden import Tolerance, Tolerances, check_outputs
-from depth_ros.engines.gpu_options import GpuOptions, gpu_options
+from depth_ros.engines.checks.gate_measures import Measure
+from depth_ros.engines.checks.golden import Tolerance, Tolerances, check_outputs
+from depth_ros.engines.exports import (
+    ExportPlan,
+    make_network,
+    obtain_exports,
+    plan_exports,
+)
 from depth_ros.engines.recipe import (
     FULL_PRECISION,
     Recipe,
@@ -54,8 +52,10 @@ from depth_ros.engines.runtime import (
     RuntimeStatus,
     available_runtimes,
 )
+from depth_ros.engines.tensorrt.options import GpuOptions, gpu_options
 from depth_ros.engines.torch_build import DEVICES, open_torch
 from depth_ros.errors import ArtifactError, EngineError, RecipeError
+from depth_ros.tensors import Engine, Options
 
 __all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 
@@ -93,7 +93,7 @@ class _Order:
         return f'{self.artifact.name} in {self.settings.precision}'
 
     def in_float32(self) -> _Order:
-        """Give the same in float32, as the gate's reference."""
+        """Return the same in float32, as the gate's reference."""
         return replace(
             self,
             settings=replace(self.settings, precision=FULL_PRECISION),
@@ -105,7 +105,7 @@ class _Order:
         )
 
     def lowered(self, precision: str) -> _Order:
-        """Give the same in a lower precision, gated, as a trial.
+        """Return the same in a lower precision, gated, as a trial.
 
         Raises:
             RecipeError: If the recipe has no tolerances for it.
@@ -120,7 +120,7 @@ class _Order:
         ).gated()
 
     def gated(self) -> _Order:
-        """Give the same behind the gate, that of the recipe where none is given.
+        """Return the same behind the gate, that of the recipe where none is given.
 
         Raises:
             ArtifactError: If the gate could decide nothing.
@@ -431,7 +431,7 @@ def _gate_reference(name: str, order: _Order) -> GateReference:
 
 
 def _recipe_gate(artifact: Artifact) -> Measure | None:
-    """Give the gate of the installed recipe; None where there is no such recipe or gate."""
+    """Return the gate of the installed recipe; None where there is no such recipe or gate."""
     name, graph = artifact.manifest.recipe, artifact.manifest.graph
     if name not in recipe_names():
         return None

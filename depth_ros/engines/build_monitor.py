@@ -63,7 +63,7 @@ class BuildTimes:
         self._known = self._read()
 
     def expected_s(self, phase: str) -> float | None:
-        """Give the seconds of the last time, None if there was none."""
+        """Return the seconds of the last time, None if there was none."""
         return self._known.get(phase)
 
     def record(self, seconds: Mapping[str, float]) -> None:
@@ -173,5 +173,5 @@ class BuildMonitor:
 
 
 def process_peak_mb() -> float:
-    """Give the most memory this process has held, in MB (10^6 bytes)."""
+    """Return the most memory this process has held, in MB (10^6 bytes)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

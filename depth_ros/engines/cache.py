@@ -21,6 +21,7 @@ from pathlib import Path
 
 from depth_ros.engines.artifact import file_sha256
 from depth_ros.errors import ArtifactError, EngineError
+from depth_ros.files.share import cache_root
 
 LOCK_TIMEOUT_S = 1800.0
 _ENTRY = 'entry.json'
@@ -60,15 +61,6 @@ class CacheKey:
         return f'{self.name}-{self.runtime}-{self.precision}-{self.digest[:16]}'
 
 
-def cache_root() -> Path:
-    """``DEPTH_ROS_CACHE``, else ``depth_ros`` in the user's cache folder (XDG)."""
-    chosen = os.environ.get('DEPTH_ROS_CACHE')
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get('XDG_CACHE_HOME')
-    return (Path(base) if base else Path.home() / '.cache') / 'depth_ros'
-
-
 class EngineCache:
     """Folders of built engines below ``root``; safe to use from several processes."""
 
@@ -80,7 +72,7 @@ class EngineCache:
         self.lock_timeout_s = lock_timeout_s
 
     def obtain(self, key: CacheKey, build: Callable[[Path], Mapping[str, object]]) -> Path:
-        """Give the verified folder of a key, building it if nobody has.
+        """Return the verified folder of a key, building it if nobody has.
 
         Args:
             key: What the engine depends on.
@@ -129,7 +121,7 @@ class EngineCache:
 
 
 def read_check(folder: Path) -> Mapping[str, object]:
-    """Give what the check of a verified folder measured."""
+    """Return what the check of a verified folder measured."""
     record = json.loads((folder / _ENTRY).read_text(encoding='utf-8'))
     check: Mapping[str, object] = record['check']
     return check

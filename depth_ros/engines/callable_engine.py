@@ -8,10 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
-from depth_ros.tensors import Tensors, TensorSpec
+from depth_ros.tensors import EngineInfo, Tensors, TensorSpec
 
 Function = Callable[[Tensors], Tensors]
 

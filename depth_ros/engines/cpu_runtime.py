@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.cpu import cpu_identity, default_threads
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import Session, SessionEngine
+from depth_ros.tensors import EngineInfo
 
 
 class CpuRuntime:

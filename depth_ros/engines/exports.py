@@ -13,20 +13,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from depth_ros.checkpoint_parts import find_parts, holds_parts
-from depth_ros.engines.artifact import (
-    Options,
-    OptionValue,
-    WeightsRecord,
-    file_sha256,
-    manifest_path,
-)
+from depth_ros.checkpoints.parts import find_parts, holds_parts
+from depth_ros.engines.artifact import WeightsRecord, file_sha256, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
-from depth_ros.share import find_share, share_roots
+from depth_ros.files.share import find_share, share_roots
+from depth_ros.tensors import Options, OptionValue
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, 'float | None'], None]
@@ -67,7 +62,7 @@ class ExportPlan:
         return self.weights.startswith(SYNTHETIC)
 
     def files(self, folder: Path) -> dict[str, Path]:
-        """Give the ONNX file of every graph in a folder, existing or not."""
+        """Return the ONNX file of every graph in a folder, existing or not."""
         return {graph: folder / f'{stem}.onnx' for graph, stem in self.stems.items()}
 
 
@@ -99,7 +94,7 @@ def plan_exports(
 def obtain_exports(
     plan: ExportPlan, cache: EngineCache, *, progress: Progress | None = None
 ) -> dict[str, Path]:
-    """Give the ONNX file of every graph, exporting what is missing if that is possible.
+    """Return the ONNX file of every graph, exporting what is missing if that is possible.
 
     Raises:
         WeightsError: If there are no weights; says what to type and where they are.
@@ -185,7 +180,7 @@ def _export_missing(plan: ExportPlan, files: dict[str, Path], progress: Progress
     command = plan.recipe.build_command(plan.variant, weights=plan.weights)
     expect_building(f'the export {next(iter(files.values())).stem}', command)
     _expect_exporter(plan)
-    from depth_ros import export
+    from depth_ros.engines import export
 
     state = None
     record = weights_record(plan)
@@ -219,7 +214,7 @@ def make_network(plan: ExportPlan, graph: str) -> object:
             'name its file as weights'
         )
     _expect_exporter(plan)
-    export = import_module('depth_ros.export')
+    export = import_module('depth_ros.engines.export')
     state = export.load_state(plan.recipe, plan.weights)
     network: object = export.make_exportable(plan.recipe, graph, plan.variant, state)
     return network
@@ -270,7 +265,9 @@ def _extras(weights: str) -> Mapping[str, OptionValue]:
     may_say = is_named and (_parts_of(path) or (path.is_file() and path.suffix == '.safetensors'))
     if not may_say or not is_importable('torch'):
         return {}
-    extras: Mapping[str, OptionValue] = import_module('depth_ros.checkpoints').read_extras(path)
+    extras: Mapping[str, OptionValue] = import_module('depth_ros.checkpoints.read').read_extras(
+        path
+    )
     return extras
 
 
@@ -290,7 +287,7 @@ def _trained_size(weights: str) -> tuple[int, int] | None:
 
 
 def _served_graphs(recipe: Recipe, weights: str) -> tuple[str, ...] | None:
-    """Give the graphs that a checkpoint in parts can serve; None for all."""
+    """Return the graphs that a checkpoint in parts can serve; None for all."""
     path = Path(weights).expanduser()
     there = _parts_of(path) if weights else frozenset()
     if not there:

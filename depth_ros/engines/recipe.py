@@ -12,16 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from depth_ros.engines.artifact import Options, OptionValue
-from depth_ros.engines.base import EngineInfo
-from depth_ros.engines.gate_measures import Measure, read_measure
-from depth_ros.engines.golden import Tolerance
-from depth_ros.engines.gpu_options import GpuOptions, from_mapping
-from depth_ros.engines.recipe_reader import Section
+from depth_ros.engines.checks.gate_measures import Measure, read_measure
+from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.engines.runtime import ALSO_LOW
+from depth_ros.engines.tensorrt.options import GpuOptions, from_mapping
 from depth_ros.errors import EngineError, RecipeError
-from depth_ros.models.base import Task
-from depth_ros.share import share_path, share_roots
+from depth_ros.files.checked_yaml import Section
+from depth_ros.files.share import share_path, share_roots
+from depth_ros.tensors import EngineInfo, Options, OptionValue, Task
 
 FOLDER = 'engines'
 FULL_PRECISION = 'f32'
@@ -240,11 +238,11 @@ class Recipe:
         return self.graphs[name]
 
     def graph_options(self, graph: str, variant: Variant) -> dict[str, OptionValue]:
-        """Give the options of a variant that change one graph."""
+        """Return the options of a variant that change one graph."""
         return {name: variant.options[name] for name in self.graph(graph).options}
 
     def rig_of(self, info: EngineInfo) -> TrainingRig | None:
-        """Give the training rig if it is that of an opened engine's weights."""
+        """Return the training rig if it is that of an opened engine's weights."""
         rig = self.training_rig
         if rig is None or (rig.needs_stereo_weights and not info.is_stereo_trained):
             return None
@@ -285,7 +283,7 @@ class Recipe:
             )
 
     def _next_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Give the smallest allowed size that is not smaller."""
+        """Return the smallest allowed size that is not smaller."""
         limits = zip(size, self.min_size, self.size_multiple, strict=True)
         height, width = (-(-max(got, least) // step) * step for got, least, step in limits)
         return height, width

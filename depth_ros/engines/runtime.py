@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.base import Engine
-from depth_ros.engines.gpu_options import GpuOptions
-from depth_ros.engines.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
+from depth_ros.engines.tensorrt.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
+from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.errors import EngineError
+from depth_ros.tensors import Engine
 
 ALSO_LOW = ('products', 'similarities')
 """What a graph may have in the lower precision besides convolutions, by names in its recipe."""
@@ -139,7 +139,7 @@ class RuntimeEntry:
 
 RUNTIMES: dict[str, RuntimeEntry] = {
     'tensorrt': RuntimeEntry(
-        module='depth_ros.engines.tensorrt_engine',
+        module='depth_ros.engines.tensorrt.engine',
         factory='TensorRtRuntime',
         library='tensorrt',
         packages=('tensorrt', 'tensorrt-cu13', 'tensorrt-cu12'),
@@ -148,7 +148,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         needs={'cuda': CUDA_PYTHON_MISSING},
     ),
     'openvino': RuntimeEntry(
-        module='depth_ros.engines.openvino_engine',
+        module='depth_ros.engines.openvino.engine',
         factory='OpenVinoRuntime',
         library='openvino',
         packages=('openvino',),

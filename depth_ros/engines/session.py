@@ -8,14 +8,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, TypeVar
 
 import numpy as np
 
-from depth_ros.engines.base import EngineInfo
 from depth_ros.errors import DeviceLostError, EngineError
-from depth_ros.tensors import Tensors, TensorSpec, check_tensors
+from depth_ros.tensors import EngineInfo, Tensors, TensorSpec, check_tensors
 
 NUM_SLOTS = 2
 SessionEngineT = TypeVar('SessionEngineT', bound='SessionEngine')
@@ -32,6 +32,17 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free the runtime's memory; called once, no frame is under way."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FinishedTicket:
+    """Ticket of an engine that computes at once."""
+
+    outputs: Tensors
+
+    def result(self) -> Tensors:
+        """Return the outputs."""
+        return self.outputs
 
 
 class SessionTicket:
@@ -55,7 +66,7 @@ class SessionTicket:
 
 
 class SessionEngine:
-    """An ``engines.base.Engine`` over a ``Session``; one thread at a time."""
+    """An ``tensors.Engine`` over a ``Session``; one thread at a time."""
 
     def __init__(
         self,
@@ -101,7 +112,7 @@ class SessionEngine:
         return ticket
 
     def ticket(self, slot: int) -> SessionTicket | None:
-        """Give the ticket that owns a slot, if anybody still holds it."""
+        """Return the ticket that owns a slot, if anybody still holds it."""
         reference = self._tickets[slot]
         return reference() if reference is not None else None
 
@@ -133,7 +144,7 @@ class SessionEngine:
             session.close()
 
     def __enter__(self: SessionEngineT) -> SessionEngineT:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -154,7 +165,7 @@ class SessionEngine:
         return self._session
 
     def _free_slot(self, session: Session) -> int:
-        """Give a slot that is free, or whose frame nobody can ask for any more."""
+        """Return a slot that is free, or whose frame nobody can ask for any more."""
         order = (self._next_slot, 1 - self._next_slot)
         for slot in order:
             if not self._is_busy[slot]:

@@ -8,9 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
-from depth_ros.engines.base import Engine
-from depth_ros.engines.exports import ExportPlan, is_stereo_trained
-from depth_ros.engines.gate import (
+from depth_ros.engines.checks.gate import (
     Feeds,
     Subject,
     expect_decidable,
@@ -18,10 +16,12 @@ from depth_ros.engines.gate import (
     reference_outputs,
     run_gate,
 )
-from depth_ros.engines.gate_measures import Measure
+from depth_ros.engines.checks.gate_measures import Measure
+from depth_ros.engines.exports import ExportPlan, is_stereo_trained
 from depth_ros.engines.recipe import FULL_PRECISION
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, WeightsError
+from depth_ros.tensors import Engine
 
 DEVICES = {'torch': 'cpu', 'torch_cuda': 'cuda'}
 """Device of each torch engine, by its name."""
@@ -49,7 +49,7 @@ def open_torch(
     """
     _expect_usable(plan, engine)
     device = DEVICES[engine]
-    export = import_module('depth_ros.export')
+    export = import_module('depth_ros.engines.export')
     torch_engine = import_module(RUNTIMES[engine].module)
     torch_engine.expect_device(device, precision)
     state = export.load_state(plan.recipe, plan.weights)

@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from depth_ros.engines.base import EngineInfo
 from depth_ros.engines.cpu import default_threads
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
-from depth_ros.tensors import Tensors, TensorSpec
+from depth_ros.tensors import EngineInfo, Tensors, TensorSpec
 
 NUM_WARMUPS = 3
 """Runs before a capture: libraries choose their kernels and allocate in them."""
@@ -169,7 +168,7 @@ class DeviceConstants(TorchFunctionMode):
         return self._known[key]
 
     def entered(self) -> ExitStack:
-        """Give a context with the device as default and this mode on."""
+        """Return a context with the device as default and this mode on."""
         stack = ExitStack()
         stack.enter_context(self._device)
         stack.enter_context(self)
@@ -192,7 +191,7 @@ class GraphCapture(Protocol):
     """Records the launches of a function on static tensors; tests put a stand-in here."""
 
     def record(self, run: Callable[[], Outputs]) -> tuple[Outputs, Callable[[], None]]:
-        """Give the static outputs, and what fills them anew from the static inputs.
+        """Return the static outputs, and what fills them anew from the static inputs.
 
         Raises:
             RuntimeError: If something in the function cannot be captured.
@@ -265,7 +264,7 @@ class DeviceSession:
         self._outputs[slot] = values
 
     def wait(self, slot: int) -> Tensors:
-        """Give what ``start`` computed."""
+        """Return what ``start`` computed."""
         return self._outputs[slot]
 
     def close(self) -> None:
@@ -316,7 +315,7 @@ def run_module(
 
 
 def as_outputs(values: object, outputs: Sequence[TensorSpec]) -> Outputs:
-    """Give a module's result as a tuple, one tensor per spec.
+    """Return a module's result as a tuple, one tensor per spec.
 
     Raises:
         EngineError: If it gives another number of outputs than there are specs.
@@ -342,7 +341,7 @@ def _host_copy(value: torch.Tensor, spec: TensorSpec) -> np.ndarray:
 
 
 def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
-    """Give half precision without its weight cache, which must not live in a capture."""
+    """Return half precision without its weight cache, which must not live in a capture."""
     if precision == 'f32':
         return nullcontext()
     kind = torch.device(device).type

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
-from depth_ros.evaluation.depth_file import read_depth
-from depth_ros.image_file import read_rgb
-from depth_ros.posed_files.poses import read_pose_folder
+from depth_ros.files.depth import read_depth
+from depth_ros.files.image import read_rgb
+from depth_ros.files.posed.poses import read_pose_folder
 
 FOLDER = 'hololens_mvs'
 
@@ -39,7 +39,7 @@ class PosedFrame:
     world_from_camera: np.ndarray
 
     def camera(self, size: tuple[int, int], *, top: int = 0, left: int = 0) -> PinholeCamera:
-        """Give the camera of a window: its (height, width), and where it begins, px."""
+        """Return the camera of a window: its (height, width), and where it begins, px."""
         return ideal_camera(
             fx=self.k[0, 0],
             fy=self.k[1, 1],

@@ -9,8 +9,8 @@ import numpy as np
 
 from depth_ros.evaluation.match_pairs import JudgedPair, symmetric_epipolar
 from depth_ros.evaluation.tables import markdown_table, number, percent
-from depth_ros.matching import Matcher
 from depth_ros.results import MatchResult
+from depth_ros.tasks.matching.matcher import Matcher
 
 SIFT, ORB = 'SIFT', 'ORB'
 YARDSTICKS = {SIFT: 'sift', ORB: 'orb'}
@@ -64,7 +64,7 @@ class MatchRow:
     epipolar: float
 
     def record(self) -> dict[str, object]:
-        """Give it as plain values, for JSON."""
+        """Return it as plain values, for JSON."""
         return asdict(self)
 
 

@@ -13,13 +13,13 @@ import numpy as np
 from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
 from depth_ros.evaluation.hololens import FOLDER, read_frames
+from depth_ros.files.image import read_rgb
 from depth_ros.frames import ImagePair
-from depth_ros.image_file import read_rgb
+from depth_ros.geometry.rigid import skew
 from depth_ros.results import MatchResult
-from depth_ros.rigid import skew
 
 Judge = Callable[[MatchResult], np.ndarray]
-"""Gives each match's distance (N,) from the truth, px of the second image; NaN where unknown."""
+"""Returns each match's distance (N,) from the truth, px of the second image; NaN where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -163,7 +163,7 @@ def epipolar(first_k: np.ndarray, second_k: np.ndarray, motion: np.ndarray) -> J
 
 
 def symmetric_epipolar(judged: JudgedPair, result: MatchResult) -> np.ndarray:
-    """Give squared symmetric epipolar distances (N,) in normalised coordinates.
+    """Return squared symmetric epipolar distances (N,) in normalised coordinates.
 
     ``(x'^T E x)^2 (1 / |(E x)_12|^2 + 1 / |(E^T x')_12|^2)``, as Sarlin et al. 2020 judge
     matches; NaN without a pose.

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from depth_ros.accuracy import DepthErrors, depth_errors, median_scale
 from depth_ros.errors import InputError
+from depth_ros.evaluation.accuracy import DepthErrors, depth_errors, median_scale
 from depth_ros.evaluation.mono_images import MeasuredImage
 from depth_ros.evaluation.tables import markdown_table, number, percent
 from depth_ros.frames import MonoFrame
-from depth_ros.mono import MonoProcessor, MonoWanted
+from depth_ros.tasks.mono.processor import MonoProcessor, MonoWanted
 
 HEADER = (
     'set', 'model', 'images', 'AbsRel', 'RMSE m', '< 1.25 %', 'known %',
@@ -27,7 +27,7 @@ FLAT = 'one depth everywhere'
 """The yardstick in every table; it takes no network to be as good."""
 
 Estimator = Callable[[MonoFrame], np.ndarray]
-"""Gives relative depth (H, W), not finite where unknown."""
+"""Returns relative depth (H, W), not finite where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ class MonoRow:
     scale_spread: float
 
     def record(self) -> dict[str, object]:
-        """Give it as plain values, for JSON."""
+        """Return it as plain values, for JSON."""
         return asdict(self)
 
 
@@ -68,12 +68,12 @@ def processor_estimator(processor: MonoProcessor) -> Estimator:
 
 
 def flat_estimator(frame: MonoFrame) -> np.ndarray:
-    """Give one depth everywhere: after scaling, what knowing the median alone is worth."""
+    """Return one depth everywhere: after scaling, what knowing the median alone is worth."""
     return np.ones(frame.image.shape[:2])
 
 
 def scaled_errors(depth: np.ndarray, truth: np.ndarray) -> tuple[DepthErrors, float]:
-    """Give the errors of relative depth (H, W) scaled to the truth, and that scale."""
+    """Return the errors of relative depth (H, W) scaled to the truth, and that scale."""
     scale = median_scale(depth, truth)
     return depth_errors(scale * depth, truth), scale
 

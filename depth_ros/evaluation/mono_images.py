@@ -11,10 +11,10 @@ import numpy as np
 from depth_ros.camera import PinholeCamera, ideal_camera
 from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
-from depth_ros.evaluation.depth_file import read_depth
 from depth_ros.evaluation.hololens import FOLDER, read_frames
+from depth_ros.files.depth import read_depth
+from depth_ros.files.image import read_rgb
 from depth_ros.frames import MonoFrame
-from depth_ros.image_file import read_rgb
 
 ICLNUIM_UNIT_M = 1.0 / 5000.0
 ICLNUIM_K = (481.2, 480.0, 319.5, 239.5)

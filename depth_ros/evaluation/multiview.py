@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from depth_ros.accuracy import DepthErrors, depth_errors
+from depth_ros.evaluation.accuracy import DepthErrors, depth_errors
 from depth_ros.evaluation.posed_views import MultiViewSet
 from depth_ros.evaluation.rectified_neighbour import sgbm_depth
 from depth_ros.evaluation.tables import markdown_table, number, percent
 from depth_ros.frames import MultiViewFrame
-from depth_ros.multiview import MultiViewProcessor
+from depth_ros.tasks.multiview.processor import MultiViewProcessor
 
 CONFIDENT = 0.8
 STRIDE = 4
@@ -48,7 +48,7 @@ class MultiViewRow:
     sure: float
 
     def record(self) -> dict[str, object]:
-        """Give it as plain values, for JSON."""
+        """Return it as plain values, for JSON."""
         return asdict(self)
 
 

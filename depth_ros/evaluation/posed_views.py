@@ -14,7 +14,7 @@ from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
 from depth_ros.evaluation.hololens import FOLDER, PosedFrame, read_frames
 from depth_ros.frames import MonoFrame, MultiViewFrame
-from depth_ros.scenes import SCENES, render
+from depth_ros.scenes.solids import SCENES, render
 
 CROP = (352, 512)
 """(height, width) of the HoloLens crops; the images are 540x360."""
@@ -44,7 +44,7 @@ class MultiViewSet:
 
 
 def hololens_splits(folder: Path) -> Iterator[MultiViewSet]:
-    """Give the splits that figures are told of; the first two are crops of the standard one.
+    """Return the splits that figures are told of; the first two are crops of the standard one.
 
     Raises:
         InputError: If a file is missing or damaged.
@@ -122,7 +122,7 @@ def rendered(
     step_m: float = 0.3,
     depth_range_m: tuple[float, float] = (1.0, 6.0),
 ) -> MultiViewSet:
-    """Render a scene of ``depth_ros.scenes``: sources left, right, above and below.
+    """Render a scene of ``depth_ros.scenes.solids``: sources left, right, above and below.
 
     Args:
         scene: Name in ``SCENES``.
@@ -158,7 +158,7 @@ def rendered(
 def relative_poses(
     world_from_reference: np.ndarray, world_from_sources: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Give ``(N, 4, 4)`` reference from source."""
+    """Return ``(N, 4, 4)`` reference from source."""
     from_world = np.linalg.inv(world_from_reference)
     return np.stack([from_world @ pose for pose in world_from_sources])
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from depth_ros.frames import MonoFrame, MultiViewFrame
-from depth_ros.multiview_checks import baselines_m
+from depth_ros.tasks.multiview.checks import baselines_m
 
 NUM_DISPARITIES = 128
 MIN_SIDEWAYS = 0.7
@@ -71,7 +71,7 @@ def _rectified_grey(
 
 
 def _match(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Give (H, W) float32 disparity, NaN unknown."""
+    """Return (H, W) float32 disparity, NaN unknown."""
     matcher = cv2.StereoSGBM_create(  # type: ignore[attr-defined]
         minDisparity=0,
         numDisparities=NUM_DISPARITIES,

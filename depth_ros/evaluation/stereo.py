@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from depth_ros.accuracy import StereoErrors, disparity_errors
 from depth_ros.camera import ideal_camera, stereo_camera
+from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
 from depth_ros.evaluation.stereo_pairs import EvaluationPair, visible_mask
 from depth_ros.evaluation.tables import markdown_table
 from depth_ros.frames import RectifiedStereo
+from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
+from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.models.sgbm.model import SgbmModel, SgbmSettings
-from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
-from depth_ros.preprocess import mirrored_map
-from depth_ros.stereo import StereoProcessor, Wanted
+from depth_ros.tasks.stereo import StereoProcessor, Wanted
 
 SPECKLE_PX, SPECKLE_STEP_PX = 100, 1.0
 CONSISTENT_PX = 1.0
@@ -46,7 +46,7 @@ class EvaluationRow:
     consistent: float
 
     def record(self) -> dict[str, object]:
-        """Give it as plain values, for JSON."""
+        """Return it as plain values, for JSON."""
         return asdict(self)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
-from depth_ros.image_file import read_rgb
+from depth_ros.files.image import read_rgb
 
 OCCLUSION_STEP_PX = 1.0
 

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from importlib import import_module
 from typing import Generic, Protocol, TypeVar
 
-from depth_ros.engines.base import Engine
 from depth_ros.errors import ParameterError
 from depth_ros.frames import RectifiedStereo
 from depth_ros.results import DisparityResult
-from depth_ros.tensors import Tensors
+from depth_ros.tensors import Engine, Task, Tensors
 
 FrameT_contra = TypeVar('FrameT_contra', contravariant=True)
 ResultT_co = TypeVar('ResultT_co', covariant=True)
 PreparedT = TypeVar('PreparedT')
 Engines = Mapping[str, Engine]
-
-
-class Task(Enum):
-    """What a node asks of a model; one model may serve several."""
-
-    STEREO = 'stereo'
-    MONO = 'mono'
-    MULTIVIEW = 'multiview'
-    MATCHING = 'matching'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

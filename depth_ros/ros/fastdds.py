@@ -36,7 +36,7 @@ def choose_profile(
 ) -> ProfileChoice:
     """Use the profile unless the user has one or shared memory is too small for it.
 
-    Docker gives 64 MB by default, where Fast DDS would complain and fall back to UDP.
+    Docker gives 64 MB by default, where Fast DDS would warn and fall back to UDP.
 
     Args:
         profile: Path of ``config/fastdds.xml``.

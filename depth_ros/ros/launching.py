@@ -11,8 +11,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from depth_ros.files.share import share_path
 from depth_ros.ros.fastdds import choose_profile
-from depth_ros.share import share_path
 from launch import LaunchDescription
 
 Values = Mapping[str, str]
@@ -30,7 +30,7 @@ NO_RVIZ = 'rviz:=true, but rviz2 is not installed; type: apt install ros-$ROS_DI
 
 
 def shared_arguments(stem: str, *, fixed_frame: str) -> dict[str, tuple[str, str]]:
-    """Give (default, description) of the arguments that every launch file has.
+    """Return (default, description) of the arguments that every launch file has.
 
     Args:
         stem: Of node, launch, parameter and RViz file, e.g. ``'stereo'``.
@@ -89,7 +89,7 @@ def launch_description(
 def task_node(
     stem: str, values: Values, *, overrides: Sequence[str], remappings: Remappings
 ) -> Node:
-    """Give ``STEM_node``.
+    """Return ``STEM_node``.
 
     Args:
         stem: E.g. ``'stereo'``.
@@ -125,7 +125,7 @@ def camera_remappings(name: str, camera: str) -> Remappings:
 
 
 def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[object]:
-    """Give RViz with ``config/STEM.rviz``, what is missing for it, or nothing if not asked for.
+    """Return RViz with ``config/STEM.rviz``, what is missing for it, or nothing if not asked for.
 
     RViz's file has absolute names; ``remappings`` move them into the namespace. A missing package
     would end the launch and leave the other nodes behind.
@@ -151,7 +151,7 @@ def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[obj
 
 
 def sim_time() -> ParameterValue:
-    """Give the argument ``use_sim_time`` as a bool."""
+    """Return the argument ``use_sim_time`` as a bool."""
     return _as_bool('use_sim_time')
 
 

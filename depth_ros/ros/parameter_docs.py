@@ -10,18 +10,18 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
-from depth_ros.ros.node_parameters import NodeParameters
-from depth_ros.ros.parameter_specs import KIND_NAMES, ParameterSpec, ParameterValue
+from depth_ros.ros.node.parameter_specs import KIND_NAMES, ParameterSpec, ParameterValue
+from depth_ros.ros.node.parameters import NodeParameters
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = 'python -m depth_ros.ros.parameter_docs'
 
 NODES: dict[str, str] = {
-    'stereo': 'depth_ros.ros.stereo_parameters:StereoParameters',
-    'mono': 'depth_ros.ros.mono_parameters:MonoParameters',
-    'matcher': 'depth_ros.ros.matcher_parameters:MatcherParameters',
-    'odometry': 'depth_ros.ros.odometry_parameters:OdometryParameters',
-    'multiview': 'depth_ros.ros.multiview_parameters:MultiviewParameters',
+    'stereo': 'depth_ros.ros.stereo.parameters:StereoParameters',
+    'mono': 'depth_ros.ros.mono.parameters:MonoParameters',
+    'matcher': 'depth_ros.ros.matcher.parameters:MatcherParameters',
+    'odometry': 'depth_ros.ros.odometry.parameters:OdometryParameters',
+    'multiview': 'depth_ros.ros.multiview.parameters:MultiviewParameters',
 }
 """Dataclass of parameters by the stem of node, launch file and parameter file."""
 
@@ -63,7 +63,7 @@ def parameters_of(stem: str) -> type[NodeParameters]:
 
 
 def parameters_markdown() -> str:
-    """Give the text of ``docs/parameters.md``."""
+    """Return the text of ``docs/parameters.md``."""
     return DOCS_HEAD + ''.join(
         TABLE_HEAD.format(stem=stem) + ''.join(map(_row, parameters_of(stem).specs()))
         for stem in NODES
@@ -71,13 +71,13 @@ def parameters_markdown() -> str:
 
 
 def parameters_yaml(stem: str) -> str:
-    """Give the text of a node's parameter file."""
+    """Return the text of a node's parameter file."""
     entries = '\n'.join(_entry(spec) for spec in parameters_of(stem).specs())
     return YAML_HEAD.format(stem=stem) + entries
 
 
 def outputs() -> dict[Path, str]:
-    """Give every generated file, relative to the checkout, with its text."""
+    """Return every generated file, relative to the checkout, with its text."""
     files = {Path(f'config/{stem}.yaml'): parameters_yaml(stem) for stem in NODES}
     return {Path('docs/parameters.md'): parameters_markdown(), **files}
 

@@ -37,7 +37,7 @@ class Chunks(Generic[Pool, Item]):
     draw_items: Callable[[Rng, Pool], Sequence[Item]]
 
     def from_sample(self, first: int, *, stream: int = 0) -> Iterator[tuple[Rng, Item]]:
-        """Give an item, and a generator to make a sample of it, for each sample from ``first``."""
+        """Return an item and a generator to make a sample of it, from sample ``first`` on."""
         chunk, inside = divmod(first, self.samples)
         pool_number = chunk // self.chunks_per_pool
         pool = self.draw_pool(self._rng(stream, pool_number, 1))

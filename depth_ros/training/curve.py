@@ -37,7 +37,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
 
 
 def _points(rows: list[dict[str, str]], column: str) -> np.ndarray:
-    """Give (N, 2) log10 of samples and value, of the rows that have the column."""
+    """Return (N, 2) log10 of samples and value, of the rows that have the column."""
     pairs = [(float(row['samples']), float(row[column])) for row in rows if row.get(column)]
     pairs = [pair for pair in pairs if min(pair) > 0.0]
     return np.log10(np.array(pairs, float).reshape(-1, 2))
@@ -66,7 +66,7 @@ def _draw_axes(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Give 1, 2 and 5 of every decade within the limits."""
+    """Return 1, 2 and 5 of every decade within the limits."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     values = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
     return [value for value in values if low <= value <= high]

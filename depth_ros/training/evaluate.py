@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from depth_ros.checkpoints import load_checkpoint
+from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.evaluation.stereo import Matcher
+from depth_ros.geometry.preprocess import Fit, fit_size, place_image, unplace_disparity
 from depth_ros.models.crestereo.network_tiny import (
     SIZE_MULTIPLE,
     CreStereoTiny,
     tiny_network,
 )
-from depth_ros.preprocess import Fit, fit_size, place_image, unplace_disparity
 
 
 def network_matcher(network: CreStereoTiny, size: tuple[int, int] | None) -> Matcher:
@@ -60,7 +60,7 @@ def load_networks(
 def network_matchers(
     networks: Mapping[str, CreStereoTiny], sizes: Sequence[tuple[int, int] | None]
 ) -> dict[str, Matcher]:
-    """Give every network at every size, by the names in tables; sizes as ``network_matcher``."""
+    """Return every network at every size, by the names in tables; sizes as ``network_matcher``."""
     return {
         f'{name} {_label(size)}': network_matcher(network, size)
         for name, network in networks.items()

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from depth_ros.errors import CalibrationError, InputError
-from depth_ros.image_file import read_rgb
+from depth_ros.files.image import read_rgb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ def _rectified(folder: Path) -> Iterator[GalleryPair]:
 
 
 def _euroc(folder: Path) -> Iterator[GalleryPair]:
-    """Give the first pair of an EuRoC recording (ASL format), rectified by its calibration."""
+    """Return the first pair of an EuRoC recording (ASL format), rectified by its calibration."""
     lefts = sorted((folder / 'cam0' / 'data').glob('*.png'))
     if not lefts:
         return

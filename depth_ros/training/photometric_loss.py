@@ -16,7 +16,7 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Give the structural similarity in 3x3 windows, mean over the channels.
+    """Return the structural similarity in 3x3 windows, mean over the channels.
 
     Wang et al. 2004, eq. 13, with a box window as in Godard et al. 2017; images are mirrored at
     their borders.
@@ -43,7 +43,7 @@ def _window_mean(image: Tensor) -> Tensor:
 
 
 def photometric_error(a: Tensor, b: Tensor, *, ssim_share: float = SSIM_SHARE) -> Tensor:
-    """Give share * (1 - SSIM) / 2 + (1 - share) * L1 (Godard et al. 2019, section 3.1).
+    """Return share * (1 - SSIM) / 2 + (1 - share) * L1 (Godard et al. 2019, section 3.1).
 
     Args:
         a: Images (B, C, H, W), 0..1.

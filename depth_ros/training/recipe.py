@@ -50,7 +50,7 @@ class TrainRecipe:
 
 @lru_cache(maxsize=1)
 def recipes() -> dict[str, TrainRecipe]:
-    """Give all recipes by name."""
+    """Return all recipes by name."""
     modules = [import_module(f'depth_ros.training.{name}.recipes') for name in RECIPE_MODULES]
     return {name: recipe for module in modules for name, recipe in module.RECIPES.items()}
 

@@ -6,7 +6,7 @@ import math
 
 
 def one_cycle(progress: float, *, peak: float, warm_up: float) -> float:
-    """Give the learning rate at ``progress`` 0..1 of the run.
+    """Return the learning rate at ``progress`` 0..1 of the run.
 
     Linear from peak / 25 to the peak within ``warm_up``, then cosine to 0.
     """

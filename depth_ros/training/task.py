@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 Mixed = Callable[[], AbstractContextManager]
-"""Gives the context in which convolutions may run in low precision."""
+"""Returns the context in which convolutions may run in low precision."""
 Note = int | float | str | bool
 
 
@@ -50,7 +50,7 @@ class BatchSource(Protocol):
     """An endless, reproducible stream of batches that pickles, since a worker draws it."""
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[Any]:
-        """Give batch after batch of a stream, beginning with number ``first``.
+        """Return batch after batch of a stream, beginning with number ``first``.
 
         Batch n of a stream depends on the source and n only, so that a resumed run sees what it
         would have seen. A batch is a frozen value of NumPy arrays with a leading batch axis.
@@ -82,11 +82,11 @@ class TrainTask(Protocol):
         ...
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give what inference loads and what is shipped."""
+        """Return what inference loads and what is shipped."""
         ...
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give the stream of training batches.
+        """Return the stream of training batches.
 
         Raises:
             RecipeError: If a folder that is needed is absent or holds nothing usable.
@@ -104,7 +104,7 @@ class TrainTask(Protocol):
         ...
 
     def tiles(self, batch: Any) -> list[list[np.ndarray]]:
-        """Give pictures of a batch for people: per sample a row of (H, W, 3) uint8 RGB tiles."""
+        """Return pictures of a batch for people: per sample a row of (H, W, 3) uint8 RGB tiles."""
         ...
 
 
@@ -113,5 +113,5 @@ class Noted(Protocol):
     """A task whose weights need words beside their tensors, e.g. the size they are for."""
 
     def notes(self) -> Mapping[str, Note]:
-        """Give plain values by name, kept in the weights' file."""
+        """Return plain values by name, kept in the weights' file."""
         ...

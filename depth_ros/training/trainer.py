@@ -65,7 +65,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class TrainingProgress:
     """What a progress bar shows; ``metric`` is the first of the task's, by its name."""
 
     share: float
@@ -169,7 +169,7 @@ class Trainer:
             budget_s=self.settings.until_s,
         )
 
-    def run(self, report: Callable[[Progress], None]) -> None:
+    def run(self, report: Callable[[TrainingProgress], None]) -> None:
         """Train to the end of the schedule, reporting after every step."""
         task = self.recipe.task
         columns = (*COLUMNS, *task.train_metrics, *task.validation_metrics)
@@ -186,7 +186,7 @@ class Trainer:
             workers.close()
 
     def _loop(
-        self, workers: BatchWorkers, log: MetricsLog, report: Callable[[Progress], None]
+        self, workers: BatchWorkers, log: MetricsLog, report: Callable[[TrainingProgress], None]
     ) -> None:
         settings, window = self.settings, []
         shown = self.recipe.task.train_metrics[0]
@@ -200,7 +200,7 @@ class Trainer:
             rate = self.recipe.batch_size / max(passed, 1e-9)
             last = window[-1]
             report(
-                Progress(
+                TrainingProgress(
                     share=self.progress,
                     step=self.step,
                     loss=last['loss'],

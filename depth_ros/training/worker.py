@@ -69,7 +69,7 @@ class BatchWorkers:
             self._processes.append(process)
 
     def __iter__(self) -> Iterator[Any]:
-        """Give the batches in their order, for ever."""
+        """Return the batches in their order, for ever."""
         while True:
             yield self.next()
 

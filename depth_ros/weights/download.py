@@ -72,7 +72,7 @@ class _Response(Protocol):
     headers: http.client.HTTPMessage
 
     def read(self, size: int) -> bytes:
-        """Give at most so many bytes; none at the end."""
+        """Return at most so many bytes; none at the end."""
 
 
 def fetch(download: Download, *, progress: Progress | None = None) -> Path:
@@ -188,7 +188,7 @@ def _check_content(download: Download, response: _Response) -> None:
 
 
 def _position(response: _Response) -> tuple[int, int | None]:
-    """Give where the answer's first byte belongs, and the whole file's size where stated."""
+    """Return where the answer's first byte belongs, and the whole file's size where stated."""
     if response.status == _HTTP_PARTIAL:
         match = _RANGE.fullmatch(response.headers.get('Content-Range', ''))
         if match:
@@ -273,7 +273,7 @@ def _check_hashes(download: Download, path: Path) -> None:
 
 
 def file_digest(path: Path, kind: str) -> str:
-    """Give the ``'md5'`` or ``'sha256'`` of a file in hexadecimal digits."""
+    """Return the ``'md5'`` or ``'sha256'`` of a file in hexadecimal digits."""
     digest = hashlib.new(kind, usedforsecurity=False)
     with path.open('rb') as file:
         while block := file.read(BLOCK_BYTES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from depth_ros.engines.cache import cache_root
+from depth_ros.files.share import cache_root
 
 SUFFIX = '.safetensors'
 

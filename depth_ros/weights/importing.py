@@ -1,7 +1,7 @@
 """Take an official checkpoint in: recognise it, check it strictly, keep it as safetensors.
 
 Strictly means that the network itself takes it: every graph of the model's recipe that the file
-can serve is made from it. Nothing in the file is executed (see ``depth_ros.checkpoints``).
+can serve is made from it. Nothing in the file is executed (see ``depth_ros.checkpoints.read``).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depth_ros.engines.artifact import OptionValue
+from depth_ros.checkpoints.recognise import SIGNATURES, recognise
 from depth_ros.engines.exports import ExportPlan, plan_exports
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
+from depth_ros.tensors import OptionValue
 from depth_ros.weights.download import Progress, file_digest
 from depth_ros.weights.folder import SUFFIX, weights_folder
-from depth_ros.weights.recognise import SIGNATURES, recognise
 from depth_ros.weights.registry import OfficialWeights, load_registry, variants_of
 
 if TYPE_CHECKING:
-    from depth_ros.checkpoints import Checkpoint
+    from depth_ros.checkpoints.read import Checkpoint
 
 VARIANT = 'variant'
 """Option of a recipe that says what the file does not; its values are the registry's variants."""
@@ -68,7 +68,7 @@ def import_weights(
     """
     report = progress or (lambda phase, fraction: None)
     report(f'reading {source.name}', None)
-    checkpoint: Checkpoint = import_module('depth_ros.checkpoints').read_checkpoint(source)
+    checkpoint: Checkpoint = import_module('depth_ros.checkpoints.read').read_checkpoint(source)
     model = recognise(checkpoint.state.keys())
     official, proof = _identify(source, model, variant)
     _require_variant(model, official)
@@ -141,13 +141,13 @@ def _plan(source: Path, model: str, official: OfficialWeights | None) -> ExportP
 
 def _check_strictly(plan: ExportPlan, checkpoint: Checkpoint) -> None:
     """Make every graph that the file can serve from its weights."""
-    make_exportable = import_module('depth_ros.export').make_exportable
+    make_exportable = import_module('depth_ros.engines.export').make_exportable
     for graph in plan.stems:
         make_exportable(plan.recipe, graph, plan.variant, checkpoint.state)
 
 
 def _notes(official: OfficialWeights | None) -> dict[str, OptionValue]:
-    """Give what the file is to say of itself."""
+    """Return what the file is to say of itself."""
     if official is None:
         return {}
     return {'official': official.name, 'licence': official.licence}
@@ -165,7 +165,7 @@ def _write(checkpoint: Checkpoint, notes: dict[str, OptionValue], path: Path) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f'.{os.getpid()}.{path.name}')
     try:
-        import_module('depth_ros.checkpoints').write_safetensors(noted, draft)
+        import_module('depth_ros.checkpoints.read').write_safetensors(noted, draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

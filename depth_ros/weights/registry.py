@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from depth_ros.engines.recipe_reader import Section
 from depth_ros.errors import WeightsError
-from depth_ros.share import share_path
+from depth_ros.files.checked_yaml import Section
+from depth_ros.files.share import share_path
 
 FILE = 'weights/registry.yaml'
 UNVERIFIED = '(unverified)'
@@ -137,7 +137,7 @@ def find_official(registry: tuple[OfficialWeights, ...], name: str) -> OfficialW
 
 
 def variants_of(registry: tuple[OfficialWeights, ...], model: str) -> tuple[OfficialWeights, ...]:
-    """Give the checkpoints of a model."""
+    """Return the checkpoints of a model."""
     return tuple(official for official in registry if official.model == model)
 
 

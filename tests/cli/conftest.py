@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depth_ros.pictures import write_picture
-from depth_ros.scenes import StereoView, ideal_stereo_camera, render_stereo, room
+from depth_ros.pictures.panels import write_picture
+from depth_ros.scenes.solids import StereoView, ideal_stereo_camera, render_stereo, room
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toy_graph import COMMAND, INPUTS, OUTPUTS, TOLERANCES, toy_function, write_toy_artifact
 
 from depth_ros.engines.artifact import (
     Golden,
@@ -20,8 +19,16 @@ from depth_ros.engines.artifact import (
     manifest_path,
     read_manifest,
 )
-from depth_ros.engines.golden import golden_inputs
+from depth_ros.engines.checks.golden import golden_inputs
 from depth_ros.errors import ArtifactError
+from tests.kit.toy_graph import (
+    COMMAND,
+    INPUTS,
+    OUTPUTS,
+    TOLERANCES,
+    toy_function,
+    write_toy_artifact,
+)
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_runtime
-from toy_graph import COMMAND, toy_frames, toy_function, write_toy_artifact
 
 from depth_ros.engines.build import available_runtimes, open_engine
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.golden import Tolerance
+from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.engines.runtime import AUTO_ORDER, RUNTIMES, BuildSettings
 from depth_ros.errors import ArtifactError, EngineError, RecipeError
+from tests.kit import toy_runtime
+from tests.kit.toy_graph import COMMAND, toy_frames, toy_function, write_toy_artifact
 
 ABSENT = 'no_such_library_anywhere'
 
@@ -233,7 +233,7 @@ def test_runtimes_are_listed_without_importing_them(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize('flag', ['amx_bf16', 'avx512_bf16'])
 def test_bf16_needs_a_cpu_that_has_it(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('openvino', reason='the runtime openvino is absent')
-    from depth_ros.engines import openvino_engine
+    from depth_ros.engines.openvino import engine as openvino_engine
 
     flags = frozenset({'avx2', 'avx512f'})
     monkeypatch.setattr(openvino_engine, 'cpu_flags', lambda: flags)

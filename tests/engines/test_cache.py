@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from shared_data import REPOSITORY
 
 from depth_ros.engines import cache as cache_module
-from depth_ros.engines.cache import CacheKey, EngineCache, cache_root, read_check
+from depth_ros.engines.cache import CacheKey, EngineCache, read_check
 from depth_ros.errors import ArtifactError, EngineError
+from depth_ros.files.share import cache_root
+from tests.kit.shared_data import REPOSITORY
 
 KEY = CacheKey(
     name='toy-12x20',

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_graph import (
+
+from depth_ros.engines.artifact import load_artifact
+from depth_ros.engines.callable_engine import CallableEngine
+from depth_ros.engines.runtime import RUNTIMES, BuildSettings
+from depth_ros.errors import EngineError, ShapeError
+from depth_ros.tensors import Engine, Tensors
+from tests.kit.toy_graph import (
     INPUTS,
     OUTPUTS,
     TOY_ONNX,
@@ -19,13 +25,6 @@ from toy_graph import (
     write_toy_artifact,
     write_toy_onnx,
 )
-
-from depth_ros.engines.artifact import load_artifact
-from depth_ros.engines.base import Engine
-from depth_ros.engines.callable_engine import CallableEngine
-from depth_ros.engines.runtime import RUNTIMES, BuildSettings
-from depth_ros.errors import EngineError, ShapeError
-from depth_ros.tensors import Tensors
 
 FRAMES = toy_frames(4)
 EXPECTED = [toy_function(frame)['disparity'] for frame in FRAMES]
@@ -50,9 +49,8 @@ def open_torch(folder: Path) -> Engine:
 def open_torch_with_graph(folder: Path) -> Engine:
     """Run the GPU's way on the CPU: static tensors, and a stand-in for the captured graph."""
     pytest.importorskip('torch', reason='torch is absent')
-    from torch_graph import ReplayedCapture
-
     from depth_ros.engines.torch_engine import TorchEngine
+    from tests.kit.torch_graph import ReplayedCapture
 
     return TorchEngine(
         toy_module(),

@@ -18,7 +18,7 @@ from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ArtifactError, EngineError, RecipeError, WeightsError
 
 torch = pytest.importorskip('torch', reason='torch is absent')
-toy_network = pytest.importorskip('toy_network', reason='torch is absent')
+toy_network = pytest.importorskip('tests.kit.toy_network', reason='torch is absent')
 pytest.importorskip('onnxscript', reason='the package onnxscript is absent')
 pytest.importorskip('onnxruntime', reason='the runtime onnxruntime is absent')
 COMMAND = 'depth-ros build toy --weights FILE --size 12x20'

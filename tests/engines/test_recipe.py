@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from depth_ros.engines.golden import Tolerance
+from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.engines.recipe import (
     TrainingRig,
     format_size,
@@ -19,7 +19,8 @@ from depth_ros.engines.recipe import (
     recipe_names,
 )
 from depth_ros.errors import RecipeError
-from depth_ros.models.base import MODELS, Task
+from depth_ros.models.base import MODELS
+from depth_ros.tensors import Task
 
 TOY: dict = {
     'name': 'toy',
@@ -90,7 +91,7 @@ def test_every_model_with_weights_has_a_recipe() -> None:
 def test_network_accepts_every_preset(name: str) -> None:
     """The recipe's sizes and options are the network's; nothing is exported here."""
     pytest.importorskip('torch', reason='torch is absent')
-    from depth_ros.export import load_state, make_exportable
+    from depth_ros.engines.export import load_state, make_exportable
 
     recipe = load_recipe(name)
     state = load_state(recipe, 'synthetic:0')

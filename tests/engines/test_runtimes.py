@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shared_data import REPOSITORY
-from toy_graph import toy_frames, toy_function, write_toy_artifact
 
 from depth_ros.engines.artifact import file_sha256, load_artifact, manifest_path
 from depth_ros.engines.build import open_engine
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.errors import EngineError
+from tests.kit.shared_data import REPOSITORY
+from tests.kit.toy_graph import toy_frames, toy_function, write_toy_artifact
 
 ONNX_RUNTIMES = ('openvino', 'onnxruntime')
 

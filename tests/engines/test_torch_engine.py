@@ -7,21 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_graph import INPUTS, OUTPUTS, toy_frames, toy_function, toy_module
+
+from tests.kit.toy_graph import INPUTS, OUTPUTS, toy_frames, toy_function, toy_module
 
 torch = pytest.importorskip('torch', reason='torch is absent')
 
-from torch_graph import RefusingCapture, ReplayedCapture  # noqa: E402
-
-from depth_ros.engines import torch_build  # noqa: E402
-from depth_ros.engines.callable_engine import CallableEngine  # noqa: E402
-from depth_ros.engines.exports import plan_exports  # noqa: E402
-from depth_ros.engines.gate import Subject  # noqa: E402
-from depth_ros.engines.gate_measures import StereoMeasure  # noqa: E402
-from depth_ros.engines.recipe import load_recipe  # noqa: E402
-from depth_ros.engines.runtime import RUNTIMES  # noqa: E402
-from depth_ros.engines.torch_engine import TorchEngine  # noqa: E402
-from depth_ros.errors import ArtifactError, EngineError, WeightsError  # noqa: E402
+from depth_ros.engines import torch_build
+from depth_ros.engines.callable_engine import CallableEngine
+from depth_ros.engines.checks.gate import Subject
+from depth_ros.engines.checks.gate_measures import StereoMeasure
+from depth_ros.engines.exports import plan_exports
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.engines.runtime import RUNTIMES
+from depth_ros.engines.torch_engine import TorchEngine
+from depth_ros.errors import ArtifactError, EngineError, WeightsError
+from tests.kit.torch_graph import RefusingCapture, ReplayedCapture
 
 FRAMES = toy_frames(3)
 HAS_CUDA = torch.cuda.is_available()

@@ -10,8 +10,8 @@ import pytest
 
 from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet, find_sets
-from depth_ros.evaluation.depth_file import read_depth
 from depth_ros.evaluation.tables import markdown_table, number, percent
+from depth_ros.files.depth import read_depth
 
 SETS = {name: DataSet(folder=f'folder_{name}', load=lambda folder: [folder.name]) for name in 'ab'}
 

@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
-from models.crestereo_plain import PlainCreStereo
-from shared_data import shared_path
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.errors import RecipeError, ShapeError, WeightsError
 from depth_ros.models.crestereo.network import CreStereo, exportable, synthetic_state
 from depth_ros.tensors import TensorSpec, check_tensors
+from tests.kit.crestereo_plain import PlainCreStereo
+from tests.kit.shared_data import shared_path
 
 NUM_PARAMETERS = 5_432_948
 

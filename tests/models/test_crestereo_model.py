@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models.stub_engine import StubEngine
 
 from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import RectifiedStereo
 from depth_ros.models.crestereo.model import CreStereoModel
-from depth_ros.pipeline import Pipeline
+from depth_ros.tasks.pipeline import Pipeline
+from tests.kit.stub_engine import StubEngine
 
 
 def frame_of(height, width, *, cx_right=None):

@@ -9,17 +9,17 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the network needs torch')
 
-from depth_ros.engines.artifact import WeightsRecord  # noqa: E402
-from depth_ros.engines.recipe import load_recipe  # noqa: E402
-from depth_ros.errors import ParameterError, WeightsError  # noqa: E402
-from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
+from depth_ros.engines.artifact import WeightsRecord
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.errors import ParameterError, WeightsError
+from depth_ros.models.crestereo.network_tiny import (
     CreStereoTiny,
     TinyConfig,
     exportable,
     synthetic_state,
     tiny_network,
 )
-from depth_ros.models.crestereo.network_tiny_fine import RADIUS, FineLevel  # noqa: E402
+from depth_ros.models.crestereo.network_tiny_fine import RADIUS, FineLevel
 
 STATE = synthetic_state(3)
 
@@ -163,7 +163,7 @@ def test_export_uses_native_operators_and_computes_the_same(tmp_path: Path) -> N
     onnx = pytest.importorskip('onnx', reason='export needs onnx')
     pytest.importorskip('onnxscript', reason='export needs onnxscript')
     pytest.importorskip('onnxruntime', reason='the export is checked with ONNX Runtime')
-    from depth_ros.export import ExportRequest, export_graph, make_exportable
+    from depth_ros.engines.export import ExportRequest, export_graph, make_exportable
 
     recipe = load_recipe('crestereo_tiny')
     variant = recipe.variant(size=(64, 80), options={'iterations': 1})

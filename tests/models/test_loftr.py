@@ -10,15 +10,15 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
-from match_scenes import shifted_views
-from shared_data import shared_path
 
-from depth_ros.checkpoints import load_checkpoint
+from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.errors import RecipeError, ShapeError, WeightsError
+from depth_ros.models.layers.network_attention import position_table
 from depth_ros.models.loftr import network_student
 from depth_ros.models.loftr.network import VARIANTS, exportable, load_loftr, synthetic_state
 from depth_ros.models.loftr.network_matching import log_transport
-from depth_ros.models.loftr.network_transformer import position_table
+from tests.kit.match_scenes import shifted_views
+from tests.kit.shared_data import shared_path
 
 HEIGHT, WIDTH = 64, 96
 SHIFT = (24, 16)

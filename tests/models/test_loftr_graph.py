@@ -11,23 +11,23 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
-from match_scenes import shifted_views
-from models.parity_kit import goldens_folder, kit_module
-from models.parity_loftr import golden_network, make_inputs
-from shared_data import shared_path
 
-from depth_ros.checkpoints import load_checkpoint
+from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.engines.artifact import WeightsRecord
 from depth_ros.engines.build import open_engine, open_graphs
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.export import ExportRequest, export_graph
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.engines.runtime import RUNTIMES
-from depth_ros.export import ExportRequest, export_graph
 from depth_ros.models.loftr.network import VARIANTS, load_loftr, synthetic_state
 from depth_ros.models.loftr.network_graph import MatchGraph, match_exportable
 from depth_ros.models.loftr.network_matching import mutual_matches, similarity
 from depth_ros.models.loftr.network_student import CoarseLoftr, exportable
 from depth_ros.models.loftr.network_views import insides, valid_pairs
+from tests.kit.match_scenes import shifted_views
+from tests.kit.parity.kit import goldens_folder, kit_module
+from tests.kit.parity.loftr import golden_network, make_inputs
+from tests.kit.shared_data import shared_path
 
 RUNTIME_NAMES = ('onnxruntime', 'openvino')
 SIZE = (64, 96)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from match_scenes import rgb, shifted_pair, texture
 
 from depth_ros.errors import ImageError, ParameterError, ShapeError
 from depth_ros.frames import ImagePair
-from depth_ros.models.base import MODELS, Task
+from depth_ros.models.base import MODELS
 from depth_ros.models.loftr.model import LoftrModel, unplaced_points
+from depth_ros.tensors import Task
+from tests.kit.match_scenes import rgb, shifted_pair, texture
 
 MODEL = LoftrModel(engine_height=64, engine_width=96)
 CELLS = (1, 8, 12)

@@ -7,26 +7,25 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the network needs torch')
 
-from match_scenes import shifted_views  # noqa: E402
-
-from depth_ros.checkpoints import load_checkpoint  # noqa: E402
-from depth_ros.engines.build import open_graphs  # noqa: E402
-from depth_ros.engines.cache import EngineCache  # noqa: E402
-from depth_ros.engines.recipe import load_recipe  # noqa: E402
-from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
-from depth_ros.matching import VARIANT_RECIPES, MatchSettings  # noqa: E402
-from depth_ros.models.loftr import network  # noqa: E402
-from depth_ros.models.loftr.network_graph import made_up_state  # noqa: E402
-from depth_ros.models.loftr.network_tiny import (  # noqa: E402
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.engines.build import open_graphs
+from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.errors import RecipeError, WeightsError
+from depth_ros.models.loftr import network
+from depth_ros.models.loftr.network_graph import made_up_state
+from depth_ros.models.loftr.network_tiny import (
     TinyBackbone,
-    TinyConfig,
+    TinyLoftrConfig,
     exportable,
     synthetic_state,
     tiny_config,
     tiny_loftr,
 )
-from depth_ros.models.loftr.network_views import normalised, placed_tokens  # noqa: E402
-from depth_ros.training.trainer import save_weights  # noqa: E402
+from depth_ros.models.loftr.network_views import normalised, placed_tokens
+from depth_ros.tasks.matching.matcher import VARIANT_RECIPES, MatchSettings
+from depth_ros.training.trainer import save_weights
+from tests.kit.match_scenes import shifted_views
 
 STATE = synthetic_state(3)
 SHIFT = (24, 16)
@@ -69,10 +68,10 @@ def test_made_up_weights_match_textures() -> None:
 
 
 def test_sizes_are_read_off_the_weights() -> None:
-    config = TinyConfig(widths=(8, 24, 32), fine=8, num_pairs=3)
+    config = TinyLoftrConfig(widths=(8, 24, 32), fine=8, num_pairs=3)
     assert tiny_config(tiny_loftr(config).state_dict()) == config
-    assert tiny_config(STATE) == TinyConfig()
-    assert sum(value.numel() for value in tiny_loftr(TinyConfig()).parameters()) == 405_792
+    assert tiny_config(STATE) == TinyLoftrConfig()
+    assert sum(value.numel() for value in tiny_loftr(TinyLoftrConfig()).parameters()) == 405_792
 
 
 def test_shipped_weights_are_loaded_back(tmp_path) -> None:
@@ -125,7 +124,7 @@ def test_normalisation_looks_at_what_is_no_padding() -> None:
 def test_cells_lie_where_their_points_are() -> None:
     """A shift of the image by whole cells shifts all maps by as many."""
     torch.manual_seed(0)
-    backbone = TinyBackbone(TinyConfig()).eval()
+    backbone = TinyBackbone(TinyLoftrConfig()).eval()
     image = torch.rand(1, 1, 320, 320)
     with torch.inference_mode():
         maps = backbone(image[..., :304, :304])
@@ -149,7 +148,7 @@ def test_positions_can_begin_anywhere_in_the_table() -> None:
 def weights(tmp_path_factory):
     """A file of weights as training writes it, with fewer layers: exporting is slow."""
     path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_weights(made_up_state(tiny_loftr(TinyConfig(num_pairs=1)), 3), path)
+    save_weights(made_up_state(tiny_loftr(TinyLoftrConfig(num_pairs=1)), 3), path)
     return path
 
 

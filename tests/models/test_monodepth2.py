@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
-from shared_data import shared_path
 
 from depth_ros.engines.build import open_graphs
 from depth_ros.engines.cache import EngineCache
@@ -26,6 +25,7 @@ from depth_ros.models.monodepth2.network_depth import DepthNetwork
 from depth_ros.models.monodepth2.network_pose import PoseNetwork
 from depth_ros.models.monodepth2.network_resnet import LAYOUTS
 from depth_ros.tensors import TensorSpec, check_tensors
+from tests.kit.shared_data import shared_path
 
 PARTS = [
     pytest.param(18, 'encoder', DepthNetwork, id='resnet18-encoder'),

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from message_doubles import image_of
 
 from depth_ros.camera import ideal_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import ImagePair, MonoFrame
-from depth_ros.messages import decode_image
+from depth_ros.messages.sensors import decode_image
 from depth_ros.models.monodepth2.model import (
     Monodepth2Model,
     Monodepth2Pose,
     depth_from_disparity,
     motion_matrix,
 )
-from depth_ros.pipeline import Pipeline
 from depth_ros.results import DepthScale
+from depth_ros.tasks.pipeline import Pipeline
+from tests.kit.message_doubles import image_of
 
 
 class StubEngine:

@@ -9,9 +9,8 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
-from shared_data import shared_path
 
-from depth_ros.checkpoints import load_checkpoint
+from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.errors import RecipeError, ShapeError, WeightsError
 from depth_ros.models.mvsnet.network import (
     MvsNet,
@@ -23,6 +22,7 @@ from depth_ros.models.mvsnet.network_packed import PackedConvolution
 from depth_ros.models.mvsnet.network_refine import DepthRefinement
 from depth_ros.models.mvsnet.network_regularisation import regress
 from depth_ros.models.mvsnet.network_volume import variance_volume, warp_features
+from tests.kit.shared_data import shared_path
 
 OPTIONS = {'depths': 16, 'sources': 2, 'slab': 8}
 

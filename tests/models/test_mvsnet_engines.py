@@ -9,16 +9,15 @@ import pytest
 
 pytest.importorskip('torch', reason='torch is not installed')
 
-from shared_data import shared_path
-
 from depth_ros.engines.build import available_runtimes, open_graphs
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.evaluation.multiview import grid_errors
 from depth_ros.evaluation.posed_views import hololens, rendered
 from depth_ros.frames import MultiViewFrame
 from depth_ros.models.mvsnet.model import MvsnetModel
-from depth_ros.multiview import MultiViewSettings, open_multiview
-from depth_ros.pipeline import Pipeline
+from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+from depth_ros.tasks.pipeline import Pipeline
+from tests.kit.shared_data import shared_path
 
 OPTIONS = {'depths': 16, 'sources': 3, 'slab': 8}
 SYNTHETIC = 'synthetic:1'

@@ -11,16 +11,15 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 ov = pytest.importorskip('openvino', reason='the runtime openvino is absent')
 
-from shared_data import shared_path  # noqa: E402
-
-from depth_ros.engines.build import open_graphs  # noqa: E402
-from depth_ros.engines.cache import EngineCache  # noqa: E402
-from depth_ros.engines.gate import feeds_maker  # noqa: E402
-from depth_ros.engines.gate_images import GATE_SCENES  # noqa: E402
-from depth_ros.engines.recipe import load_recipe  # noqa: E402
-from depth_ros.errors import ArtifactError  # noqa: E402
-from depth_ros.models.mvsnet.gate_inputs import gate_feeds, rendered_views  # noqa: E402
-from depth_ros.tensors import check_tensors  # noqa: E402
+from depth_ros.engines.build import open_graphs
+from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.checks.gate import feeds_maker
+from depth_ros.engines.checks.gate_images import GATE_SCENES
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.errors import ArtifactError
+from depth_ros.models.mvsnet.gate_inputs import gate_feeds, rendered_views
+from depth_ros.tensors import check_tensors
+from tests.kit.shared_data import shared_path
 
 HAS_BF16 = 'BF16' in ov.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 SMALL = {'size': (64, 96), 'options': {'depths': 16, 'sources': 3, 'slab': 8}, 'num_threads': 1}

@@ -8,13 +8,13 @@ import pytest
 from depth_ros.camera import ideal_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import MonoFrame, MultiViewFrame
+from depth_ros.geometry.preprocess import Fit, fit_size
 from depth_ros.models.mvsnet.model import MvsnetModel, seen_by_any
 from depth_ros.models.mvsnet.projection import relative_projections, relative_transforms
 from depth_ros.models.mvsnet.slabs import Sampling, cut_slabs, depth_hypotheses
 from depth_ros.models.mvsnet.upsample import Upsampler, Upsampling
-from depth_ros.pipeline import Pipeline
-from depth_ros.preprocess import Fit, fit_size
 from depth_ros.results import DepthScale
+from depth_ros.tasks.pipeline import Pipeline
 
 SIZE = {'engine_height': 64, 'engine_width': 96}
 

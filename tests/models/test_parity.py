@@ -1,9 +1,9 @@
 """Do our networks give the reference's numbers? One test per golden of the parity kit.
 
-A new model adds a module ``parity_<model>.py`` with ``INPUTS``, ``TOLERANCE``, ``make_inputs``
-and ``compute``, ``check_outputs`` where it has a rule of its own, and one entry in ``MODELS``.
-What a golden asks for (sizes, batch, iterations, salt...) comes from its file name, its inputs
-and its meta.
+A new model adds a module ``tests/kit/parity/<model>.py`` with ``INPUTS``, ``TOLERANCE``,
+``make_inputs`` and ``compute``, ``check_outputs`` where it has a rule of its own, and one entry
+in ``MODELS``. What a golden asks for (sizes, batch, iterations, salt...) comes from its file
+name, its inputs and its meta.
 """
 
 from __future__ import annotations
@@ -12,14 +12,8 @@ import pytest
 
 pytest.importorskip('torch', reason='torch is not installed')
 
-from models import (
-    parity_crestereo,
-    parity_loftr,
-    parity_monodepth2,
-    parity_mvsnet,
-    parity_tio_depth,
-)
-from models.parity_kit import (
+from tests.kit.parity import crestereo, loftr, monodepth2, mvsnet, tio_depth
+from tests.kit.parity.kit import (
     KIT,
     Tolerance,
     check_input_bytes,
@@ -30,11 +24,11 @@ from models.parity_kit import (
 )
 
 MODELS = {
-    'crestereo': parity_crestereo,
-    'loftr': parity_loftr,
-    'monodepth2': parity_monodepth2,
-    'mvsnet': parity_mvsnet,
-    'tio_depth': parity_tio_depth,
+    'crestereo': crestereo,
+    'loftr': loftr,
+    'monodepth2': monodepth2,
+    'mvsnet': mvsnet,
+    'tio_depth': tio_depth,
 }
 """By the beginning of a golden's file name; None is not implemented yet."""
 

@@ -7,18 +7,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from shared_data import shared_path, shared_root
-from stereo_sets import STEREO_SETS, StereoSet, plain_sgbm, some_rig
 
-from depth_ros.accuracy import disparity_errors
 from depth_ros.errors import ParameterError
+from depth_ros.evaluation.accuracy import disparity_errors
 from depth_ros.frames import RectifiedStereo
-from depth_ros.models.base import Task, model_entry
+from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
+from depth_ros.geometry.preprocess import mirrored, mirrored_map
+from depth_ros.models.base import model_entry
 from depth_ros.models.sgbm.model import SgbmMode, SgbmModel, SgbmSettings
-from depth_ros.pipeline import Pipeline
-from depth_ros.postprocess import fill_holes, left_right_confidence, remove_speckles
-from depth_ros.preprocess import mirrored, mirrored_map
 from depth_ros.results import DisparityResult
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tensors import Task
+from tests.kit.shared_data import shared_path, shared_root
+from tests.kit.stereo_sets import STEREO_SETS, StereoSet, plain_sgbm, some_rig
 
 
 def pair_of(left: np.ndarray, right: np.ndarray) -> RectifiedStereo:

@@ -13,9 +13,8 @@ pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
 import torch.nn.functional as F
-from shared_data import shared_path
 
-from depth_ros.checkpoints import load_checkpoint
+from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.errors import RecipeError, ShapeError, WeightsError
 from depth_ros.models.tio_depth import model
 from depth_ros.models.tio_depth import network as network_module
@@ -30,7 +29,7 @@ from depth_ros.models.tio_depth.network_decoder import Path, resample
 from depth_ros.models.tio_depth.network_matching import (
     MAX_DISPARITY_PX,
     MIN_DISPARITY_PX,
-    Side,
+    MatchingSide,
     disparity_levels,
     level_shifts,
     shifted_products,
@@ -44,6 +43,7 @@ from depth_ros.models.tio_depth.network_swin import (
     to_windows,
 )
 from depth_ros.tensors import TensorSpec, check_tensors
+from tests.kit.shared_data import shared_path
 
 NUM_PARAMETERS = 35_734_492
 INDEX = '0.layers.0.blocks.1.attn.relative_position_index'
@@ -148,7 +148,7 @@ def sampled_products(query, key, shift, side):
     return (query * warped).sum(dim=1)
 
 
-@pytest.mark.parametrize('side', Side)
+@pytest.mark.parametrize('side', MatchingSide)
 @pytest.mark.parametrize('width', [3, 20, 47])
 def test_slices_equal_resampling(width, side):
     generator = torch.Generator().manual_seed(width)
@@ -169,8 +169,8 @@ def test_a_shifted_pair_matches_at_its_shift():
     wide = F.normalize(torch.randn(1, 16, 6, 60, generator=generator), dim=1)
     left, right = wide[..., :50], wide[..., 7:57]
     steps = [float(step) for step in range(12)]
-    of_left = shifted_products(left, right, steps, Side.LEFT).argmax(dim=1)
-    of_right = shifted_products(right, left, steps, Side.RIGHT).argmax(dim=1)
+    of_left = shifted_products(left, right, steps, MatchingSide.LEFT).argmax(dim=1)
+    of_right = shifted_products(right, left, steps, MatchingSide.RIGHT).argmax(dim=1)
     assert (of_left[..., 7:] == 7).all() and (of_right[..., :43] == 7).all()
 
 

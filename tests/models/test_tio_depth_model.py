@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models.stub_engine import StubEngine
 
 from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import MonoFrame, RectifiedStereo
-from depth_ros.geometry import disparity_to_depth
-from depth_ros.models.base import Task, model_entry
+from depth_ros.geometry.depth import disparity_to_depth
+from depth_ros.models.base import model_entry
 from depth_ros.models.tio_depth.model import TioMonoModel, TioStereoModel
-from depth_ros.pipeline import Pipeline
 from depth_ros.results import DepthScale
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tensors import Task
+from tests.kit.stub_engine import StubEngine
 
 FX, BASELINE_M = 90.0, 0.2
 

@@ -16,9 +16,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
-from live_node import REPOSITORY
-
 from depth_ros.ros import fastdds
+from tests.kit.live_node import REPOSITORY
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures('_needs_shared_memory')]
 

@@ -12,17 +12,17 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.checkpoints import load_checkpoint  # noqa: E402
-from depth_ros.errors import InputError, RecipeError, WeightsError  # noqa: E402
-from depth_ros.models.crestereo.network import CreStereo, exportable  # noqa: E402
-from depth_ros.training.crestereo.full import CreStereoTask  # noqa: E402
-from depth_ros.training.crestereo.losses import flow_sequence_loss  # noqa: E402
-from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs  # noqa: E402
-from depth_ros.training.datasets.crestereo_set import find_pairs, read_pair  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe, find_recipe  # noqa: E402
-from depth_ros.training.samples import SampleSettings, batches  # noqa: E402
-from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer  # noqa: E402
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.errors import InputError, RecipeError, WeightsError
+from depth_ros.models.crestereo.network import CreStereo, exportable
+from depth_ros.scenes.layered.samples import SampleSettings, batches
+from depth_ros.training.crestereo.full import CreStereoTask
+from depth_ros.training.crestereo.losses import flow_sequence_loss
+from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
+from depth_ros.training.datasets.crestereo_set import find_pairs, read_pair
+from depth_ros.training.recipe import TrainRecipe, find_recipe
+from depth_ros.training.task import DataFolders
+from depth_ros.training.trainer import RunSettings, Trainer
 
 SAMPLES = SampleSettings(
     scene_height=32, scene_width=64, height=32, width=64, max_disparity=12.0, chunk=2, textures=4

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from depth_ros.errors import InputError, RecipeError
-from depth_ros.pfm import write_pfm
+from depth_ros.files.pfm import write_pfm
 from depth_ros.training.datasets.dtu import open_dtu
 
 K_MAP = np.array([[361.5, 0.0, 82.9], [0.0, 360.4, 66.4], [0.0, 0.0, 1.0]])

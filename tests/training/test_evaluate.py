@@ -10,14 +10,13 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the card runs the network in torch')
 
-from shared_data import shared_path  # noqa: E402
-from stereo_pairs import textured_pair  # noqa: E402
-
-from depth_ros.errors import CalibrationError, InputError  # noqa: E402
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny  # noqa: E402
-from depth_ros.training.evaluate import network_matcher, network_matchers  # noqa: E402
-from depth_ros.training.gallery import draw_gallery  # noqa: E402
-from depth_ros.training.gallery_pairs import gallery_pairs  # noqa: E402
+from depth_ros.errors import CalibrationError, InputError
+from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.training.evaluate import network_matcher, network_matchers
+from depth_ros.training.gallery import draw_gallery
+from depth_ros.training.gallery_pairs import gallery_pairs
+from tests.kit.shared_data import shared_path
+from tests.kit.stereo_pairs import textured_pair
 
 
 class DisparityOf(CreStereoTiny):

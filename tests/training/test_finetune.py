@@ -12,38 +12,37 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='fine-tuning needs torch')
 
-import tint_rig  # noqa: E402
-
-from depth_ros.camera import ideal_camera  # noqa: E402
-from depth_ros.checkpoints import load_checkpoint  # noqa: E402
-from depth_ros.errors import DepthRosError, InputError, ParameterError, WeightsError  # noqa: E402
-from depth_ros.frames import MonoFrame, StereoFrame  # noqa: E402
-from depth_ros.models.crestereo import network as crestereo_full  # noqa: E402
-from depth_ros.models.crestereo import network_tiny  # noqa: E402
-from depth_ros.models.crestereo.network_tiny import TinyPredictions  # noqa: E402
-from depth_ros.models.tio_depth import network as tio_network  # noqa: E402
-from depth_ros.preprocess import mirrored_map  # noqa: E402
-from depth_ros.training.finetune.figures import Figures, gain, judge  # noqa: E402
-from depth_ros.training.finetune.labels import label, search_width, teachers  # noqa: E402
-from depth_ros.training.finetune.loop import Schedule, tune  # noqa: E402
-from depth_ros.training.finetune.mono_job import load_video_network, prepare_mono  # noqa: E402
-from depth_ros.training.finetune.radiometry import comparable, normalised  # noqa: E402
-from depth_ros.training.finetune.session import FinetuneSettings  # noqa: E402
-from depth_ros.training.finetune.sharpness import sharpness  # noqa: E402
-from depth_ros.training.finetune.stereo_job import StereoJob, prepare_stereo  # noqa: E402
-from depth_ros.training.finetune.stereo_loss import labelled_loss, tuning_loss  # noqa: E402
-from depth_ros.training.finetune.stereo_pairs import (  # noqa: E402
+from depth_ros.camera import ideal_camera
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.errors import DepthRosError, InputError, ParameterError, WeightsError
+from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.geometry.preprocess import mirrored_map
+from depth_ros.models.crestereo import network as crestereo_full
+from depth_ros.models.crestereo import network_tiny
+from depth_ros.models.crestereo.network_tiny import TinyPredictions
+from depth_ros.models.tio_depth import network as tio_network
+from depth_ros.training.finetune.figures import Figures, gain, judge
+from depth_ros.training.finetune.labels import label, search_width, teachers
+from depth_ros.training.finetune.loop import Schedule, tune
+from depth_ros.training.finetune.mono_job import load_video_network, prepare_mono
+from depth_ros.training.finetune.radiometry import comparable, normalised
+from depth_ros.training.finetune.session import FinetuneSettings
+from depth_ros.training.finetune.sharpness import sharpness
+from depth_ros.training.finetune.stereo_job import StereoFinetuning, prepare_stereo
+from depth_ros.training.finetune.stereo_loss import labelled_loss, tuning_loss
+from depth_ros.training.finetune.stereo_pairs import (
     PairSplit,
     RigPair,
     evenly,
     rectified_pairs,
     split_pairs,
 )
-from depth_ros.training.finetune.store import TunedWeights  # noqa: E402
-from depth_ros.training.finetune.students import STUDENTS, check_size  # noqa: E402
-from depth_ros.training.monodepth2.network import NetworkSize  # noqa: E402
-from depth_ros.training.monodepth2.task import Monodepth2Task  # noqa: E402
-from depth_ros.training.trainer import save_weights  # noqa: E402
+from depth_ros.training.finetune.store import TunedWeights
+from depth_ros.training.finetune.students import STUDENTS, check_size
+from depth_ros.training.monodepth2.network import NetworkSize
+from depth_ros.training.monodepth2.task import Monodepth2Task
+from depth_ros.training.trainer import save_weights
+from tests.kit import tint_rig
 
 
 @pytest.fixture(autouse=True)
@@ -272,7 +271,7 @@ def test_every_student_learns_and_gives_weights_that_load_again(name: str, tmp_p
         covered=np.ones((height, 64), bool),
     )
     labelled = label(pair, [constant(3.0)] * 3)
-    job = StereoJob(student=student, labelled=labelled, held_out=labelled[:1], batch_size=1)
+    job = StereoFinetuning(student=student, labelled=labelled, held_out=labelled[:1], batch_size=1)
     loss = job.loss(network, np.random.default_rng(0))
     loss.backward()
     gradients = [value.grad for value in network.parameters() if value.grad is not None]

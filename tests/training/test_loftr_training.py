@@ -12,22 +12,22 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.checkpoints import load_checkpoint  # noqa: E402
-from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
-from depth_ros.models.loftr.network import VARIANTS, Loftr  # noqa: E402
-from depth_ros.models.loftr.network_tiny import TinyConfig, exportable  # noqa: E402
-from depth_ros.training.contact_sheet import draw_contact_sheet  # noqa: E402
-from depth_ros.training.loftr.homographies import HomographySettings  # noqa: E402
-from depth_ros.training.loftr.losses import LossSettings  # noqa: E402
-from depth_ros.training.loftr.pairs import PairBatch  # noqa: E402
-from depth_ros.training.loftr.room_pairs import RoomPairSettings  # noqa: E402
-from depth_ros.training.loftr.samples import PairSettings, SyntheticPairs  # noqa: E402
-from depth_ros.training.loftr.task import LoftrTask  # noqa: E402
-from depth_ros.training.metrics import read_metrics  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe, find_recipe  # noqa: E402
-from depth_ros.training.rooms.draw import RoomSettings  # noqa: E402
-from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer  # noqa: E402
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.errors import RecipeError, WeightsError
+from depth_ros.models.loftr.network import VARIANTS, Loftr
+from depth_ros.models.loftr.network_tiny import TinyLoftrConfig, exportable
+from depth_ros.scenes.rooms.draw import RoomSettings
+from depth_ros.training.contact_sheet import draw_contact_sheet
+from depth_ros.training.loftr.homographies import HomographySettings
+from depth_ros.training.loftr.losses import LossSettings
+from depth_ros.training.loftr.pairs import PairBatch
+from depth_ros.training.loftr.room_pairs import RoomPairSettings
+from depth_ros.training.loftr.samples import PairSettings, SyntheticPairs
+from depth_ros.training.loftr.task import LoftrTask
+from depth_ros.training.metrics import read_metrics
+from depth_ros.training.recipe import TrainRecipe, find_recipe
+from depth_ros.training.task import DataFolders
+from depth_ros.training.trainer import RunSettings, Trainer
 
 PAIRS = PairSettings(
     height=64,
@@ -42,7 +42,7 @@ PAIRS = PairSettings(
 SMALL = TrainRecipe(
     name='small',
     task=LoftrTask(
-        network=TinyConfig(widths=(8, 8, 16), fine=8, num_pairs=1),
+        network=TinyLoftrConfig(widths=(8, 8, 16), fine=8, num_pairs=1),
         pairs=PAIRS,
         losses=LossSettings(fine_matches=30, min_true=10),
         known_grid=(12, 16),

@@ -8,20 +8,22 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.models.loftr.network_matching import CellMatches, DualSoftmax  # noqa: E402
-from depth_ros.training.datasets.posed_view import PosedView  # noqa: E402
-from depth_ros.training.loftr.correspondences import (  # noqa: E402
+from depth_ros.models.loftr.network_matching import CellMatches, DualSoftmax
+from depth_ros.scenes.rooms.draw import RoomSettings
+from depth_ros.scenes.rooms.render import room_textures
+from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.loftr.correspondences import (
     by_depth,
     by_homography,
     cell_grid,
     resized_points,
 )
-from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair  # noqa: E402
-from depth_ros.training.loftr.losses import coarse_loss, fine_loss, wrong_loss  # noqa: E402
-from depth_ros.training.loftr.pairs import padded_pair  # noqa: E402
-from depth_ros.training.loftr.room_pairs import RoomPairSettings, draw_room_views  # noqa: E402
-from depth_ros.training.loftr.samples import photographed  # noqa: E402
-from depth_ros.training.loftr.supervision import (  # noqa: E402
+from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair
+from depth_ros.training.loftr.losses import coarse_loss, fine_loss, wrong_loss
+from depth_ros.training.loftr.pairs import padded_pair
+from depth_ros.training.loftr.room_pairs import RoomPairSettings, draw_room_views
+from depth_ros.training.loftr.samples import photographed
+from depth_ros.training.loftr.supervision import (
     CellPairs,
     fine_pairs,
     fine_targets,
@@ -30,9 +32,7 @@ from depth_ros.training.loftr.supervision import (  # noqa: E402
     true_cells,
     wrong_pairs,
 )
-from depth_ros.training.loftr.validation import Tally  # noqa: E402
-from depth_ros.training.rooms.draw import RoomSettings  # noqa: E402
-from depth_ros.training.rooms.render import room_textures  # noqa: E402
+from depth_ros.training.loftr.validation import MatchTally
 
 SIZE = (64, 96)
 GRID = (8, 12)
@@ -298,9 +298,9 @@ def test_validation_counts_what_is_known() -> None:
     cells = found_cells([1, 2, 3, 11], [2, 4, 4, 0])
     nothing = torch.zeros(4, 2)
     second = torch.tensor([[18.5, 0.0], [26.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
-    tally = Tally()
+    tally = MatchTally()
     tally.add(Matches(cells, nothing, nothing, nothing, second, torch.zeros(4, 3)), there, back)
     # Cell 3 is unknown, cell 11 leaves the image, cell 2 has the wrong cell but is 2 px off.
     assert (tally.judged, tally.right, tally.within_3px, tally.within_1px) == (3, 1, 2, 1)
     assert tally.recalled == 1 and tally.true == 8 * 10 - 1
-    assert Tally().shares()['val_precision'] == 0.0
+    assert MatchTally().shares()['val_precision'] == 0.0

@@ -7,17 +7,17 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.models.monodepth2.model import depth_from_disparity  # noqa: E402
-from depth_ros.rigid import rotation_from_vector  # noqa: E402
-from depth_ros.training.monodepth2.losses import (  # noqa: E402
-    Views,
+from depth_ros.geometry.rigid import rotation_from_vector
+from depth_ros.models.monodepth2.model import depth_from_disparity
+from depth_ros.training.monodepth2.losses import (
+    WarpedViews,
     is_explained_by_motion,
     reprojection_error,
     total_loss,
     unmoved_error,
 )
-from depth_ros.training.monodepth2.reprojection import (  # noqa: E402
-    Motion,
+from depth_ros.training.monodepth2.reprojection import (
+    CameraMotion,
     depth_of,
     motion_of,
     rotation_of,
@@ -28,7 +28,7 @@ from depth_ros.training.monodepth2.reprojection import (  # noqa: E402
 K = torch.tensor([[[100.0, 0.0, 7.5], [0.0, 50.0, 3.5], [0.0, 0.0, 1.0]]])
 
 
-def still(count: int = 1) -> Motion:
+def still(count: int = 1) -> CameraMotion:
     return shift_x(torch.zeros(count))
 
 
@@ -80,11 +80,11 @@ def test_without_motion_every_pixel_stays() -> None:
 
 def test_translation_moves_pixels_by_focal_length_over_depth() -> None:
     depth = torch.full((1, 1, 8, 16), 2.0)
-    motion = Motion(torch.eye(3)[None], torch.tensor([[0.1, -0.2, 0.0]]))
+    motion = CameraMotion(torch.eye(3)[None], torch.tensor([[0.1, -0.2, 0.0]]))
     pixels = source_pixels(depth, K, motion)
     assert pixels[0, 4, 3].tolist() == pytest.approx([3.0 + 5.0, 4.0 - 5.0], abs=1e-4)
     # Half a unit forward: x - cx and y - cy grow by 2 / 1.5.
-    nearer = Motion(torch.eye(3)[None], torch.tensor([[0.0, 0.0, -0.5]]))
+    nearer = CameraMotion(torch.eye(3)[None], torch.tensor([[0.0, 0.0, -0.5]]))
     found = source_pixels(depth, K, nearer)[0, 4, 3].tolist()
     assert found == pytest.approx([7.5 - 4.5 * 4 / 3, 3.5 + 0.5 * 4 / 3], abs=1e-4)
 
@@ -101,7 +101,7 @@ def test_rotation_moves_pixels_whatever_their_depth() -> None:
 
 def test_what_lies_behind_a_camera_is_far_outside_and_finite() -> None:
     depth = torch.full((1, 1, 8, 16), 1.0)
-    motion = Motion(torch.eye(3)[None], torch.tensor([[0.0, 0.0, -3.0]]))
+    motion = CameraMotion(torch.eye(3)[None], torch.tensor([[0.0, 0.0, -3.0]]))
     pixels = source_pixels(depth, K, motion)
     assert torch.isfinite(pixels).all()
     assert float(pixels[0, 0, 0, 0]) < -1000.0
@@ -112,7 +112,7 @@ def test_each_pixel_takes_the_source_that_explains_it() -> None:
     target = torch.rand(1, 3, 8, 16)
     left, right = target.clone(), target.clone()
     left[..., 8:], right[..., :8] = 0.0, 1.0
-    views = Views(
+    views = WarpedViews(
         target=target,
         sources=[left, right],
         source_from_target=[still(), still()],
@@ -121,7 +121,7 @@ def test_each_pixel_takes_the_source_that_explains_it() -> None:
     error = reprojection_error(torch.full((1, 1, 8, 16), 0.5), views)
     # Windows of SSIM reach one pixel over the seam.
     assert float(error[..., :7].max()) < 1e-4 and float(error[..., 9:].max()) < 1e-4
-    alone = Views(target=target, sources=[left], source_from_target=[still()], intrinsics=K)
+    alone = WarpedViews(target=target, sources=[left], source_from_target=[still()], intrinsics=K)
     assert float(reprojection_error(torch.full((1, 1, 8, 16), 0.5), alone)[..., 9:].mean()) > 0.2
 
 
@@ -135,8 +135,8 @@ def test_a_standing_camera_teaches_nothing() -> None:
     torch.manual_seed(1)
     target = torch.rand(1, 3, 8, 16)
     disparity = torch.full((1, 1, 8, 16), 0.5, requires_grad=True)
-    move = Motion(torch.eye(3)[None], torch.tensor([[0.02, 0.0, 0.0]]))
-    views = Views(
+    move = CameraMotion(torch.eye(3)[None], torch.tensor([[0.02, 0.0, 0.0]]))
+    views = WarpedViews(
         target=target, sources=[target, target], source_from_target=[move, move], intrinsics=K
     )
     parts = total_loss([disparity], views, smoothness=0.0)
@@ -149,7 +149,7 @@ def test_a_standing_camera_teaches_nothing() -> None:
 def test_the_whole_way_from_disparity_to_error_by_hand() -> None:
     # The source is brighter by 2 columns; the map moves it back by one of them.
     back = shift_x(torch.tensor([-0.02], dtype=torch.float64))
-    views = Views(
+    views = WarpedViews(
         target=ramp(0.0).double(),
         sources=[ramp(2.0).double()],
         source_from_target=[back],
@@ -171,7 +171,7 @@ def test_the_whole_way_from_disparity_to_error_by_hand() -> None:
 
 def test_smoothness_halves_from_scale_to_scale() -> None:
     flat = torch.full((1, 3, 8, 8), 0.5)
-    views = Views(target=flat, sources=[flat], source_from_target=[still()], intrinsics=K)
+    views = WarpedViews(target=flat, sources=[flat], source_from_target=[still()], intrinsics=K)
     # Columns of 0.1 and 0.3 in turn, mean 0.2: steps of 1 in x at both scales.
     scales = [
         torch.tensor([0.1, 0.3]).repeat(size // 2).expand(1, 1, size, size) for size in (8, 4)
@@ -193,7 +193,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
     def value(full, half, turns, steps):
         motions = [motion_of(turns[n, None], steps[n, None]) for n in range(2)]
-        views = Views(
+        views = WarpedViews(
             target=images[0],
             sources=[images[1], images[2]],
             source_from_target=motions,

@@ -12,35 +12,35 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.checkpoints import read_checkpoint  # noqa: E402
-from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
-from depth_ros.models.monodepth2.network import exportable, synthetic_state  # noqa: E402
-from depth_ros.models.monodepth2.network_resnet import LAYOUTS, ResnetEncoder  # noqa: E402
-from depth_ros.training.datasets.triples import Triple, plain, stack  # noqa: E402
-from depth_ros.training.metrics import read_metrics  # noqa: E402
-from depth_ros.training.monodepth2.batch import to_views  # noqa: E402
-from depth_ros.training.monodepth2.losses import (  # noqa: E402
-    Views,
-    reprojection_error,
-    unmoved_error,
-)
-from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork  # noqa: E402
-from depth_ros.training.monodepth2.recipes import RECIPES  # noqa: E402
-from depth_ros.training.monodepth2.reprojection import Motion  # noqa: E402
-from depth_ros.training.monodepth2.room_video import ClipSettings, filmed  # noqa: E402
-from depth_ros.training.monodepth2.task import Monodepth2Task  # noqa: E402
-from depth_ros.training.monodepth2.validation import validate  # noqa: E402
-from depth_ros.training.monodepth2.video import FolderVideo, KittiVideo, RoomVideo  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe  # noqa: E402
-from depth_ros.training.rooms.draw import RoomSettings, draw_room  # noqa: E402
-from depth_ros.training.rooms.paths import (  # noqa: E402
+from depth_ros.checkpoints.read import read_checkpoint
+from depth_ros.errors import RecipeError, WeightsError
+from depth_ros.models.monodepth2.network import exportable, synthetic_state
+from depth_ros.models.monodepth2.network_resnet import LAYOUTS, ResnetEncoder
+from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
+from depth_ros.scenes.rooms.paths import (
     draw_intrinsics,
     draw_viewpoint,
     video_path,
 )
-from depth_ros.training.rooms.render import render_view, room_textures  # noqa: E402
-from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
+from depth_ros.scenes.rooms.render import render_view, room_textures
+from depth_ros.training.datasets.triples import Triple, plain, stack
+from depth_ros.training.metrics import read_metrics
+from depth_ros.training.monodepth2.batch import to_views
+from depth_ros.training.monodepth2.losses import (
+    WarpedViews,
+    reprojection_error,
+    unmoved_error,
+)
+from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork
+from depth_ros.training.monodepth2.recipes import RECIPES
+from depth_ros.training.monodepth2.reprojection import CameraMotion
+from depth_ros.training.monodepth2.room_video import ClipSettings, filmed
+from depth_ros.training.monodepth2.task import Monodepth2Task
+from depth_ros.training.monodepth2.validation import validate
+from depth_ros.training.monodepth2.video import FolderVideo, KittiVideo, RoomVideo
+from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.task import DataFolders
+from depth_ros.training.trainer import RunSettings, Trainer, save_weights
 
 SIZE = 64
 SMALL = NetworkSize(widths=(8, 16, 32, 64))
@@ -276,10 +276,12 @@ def test_true_depth_and_motion_of_a_room_explain_its_frames() -> None:
     shots = [render_view(room, k, pose, pool=pool, **size) for pose in path]
     images = [torch.from_numpy(shot.image / 255.0).permute(2, 0, 1)[None] for shot in shots]
     motions = [torch.from_numpy(path[n] @ np.linalg.inv(path[1])).float()[None] for n in (0, 2)]
-    views = Views(
+    views = WarpedViews(
         target=images[1],
         sources=[images[0], images[2]],
-        source_from_target=[Motion(motion[:, :3, :3], motion[:, :3, 3]) for motion in motions],
+        source_from_target=[
+            CameraMotion(motion[:, :3, :3], motion[:, :3, 3]) for motion in motions
+        ],
         intrinsics=torch.from_numpy(k).float()[None],
     )
     disparity = (1.0 / torch.from_numpy(shots[1].depth)[None, None] - 0.01) / 9.99

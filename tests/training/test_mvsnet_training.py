@@ -11,18 +11,19 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.camera import ideal_camera  # noqa: E402
-from depth_ros.checkpoints import load_checkpoint  # noqa: E402
-from depth_ros.errors import WeightsError  # noqa: E402
-from depth_ros.frames import MonoFrame, MultiViewFrame  # noqa: E402
-from depth_ros.models.base import Prepared  # noqa: E402
-from depth_ros.models.mvsnet.model import MvsnetModel  # noqa: E402
-from depth_ros.models.mvsnet.network import MvsNet, exportable, synthetic_state  # noqa: E402
-from depth_ros.models.mvsnet.projection import STRIDE, relative_transforms  # noqa: E402
-from depth_ros.models.mvsnet.slabs import Sampling, depth_hypotheses  # noqa: E402
-from depth_ros.rigid import inverse, rigid, rotation_from_vector  # noqa: E402
-from depth_ros.training.mvsnet import rooms, validation  # noqa: E402
-from depth_ros.training.mvsnet.batch import (  # noqa: E402
+from depth_ros.camera import ideal_camera
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.errors import WeightsError
+from depth_ros.frames import MonoFrame, MultiViewFrame
+from depth_ros.geometry.rigid import inverse, rigid, rotation_from_vector
+from depth_ros.models.base import Prepared
+from depth_ros.models.mvsnet.model import MvsnetModel
+from depth_ros.models.mvsnet.network import MvsNet, exportable, synthetic_state
+from depth_ros.models.mvsnet.projection import STRIDE, relative_transforms
+from depth_ros.models.mvsnet.slabs import Sampling, depth_hypotheses
+from depth_ros.scenes.rooms.draw import RoomSettings
+from depth_ros.training.mvsnet import rooms, validation
+from depth_ros.training.mvsnet.batch import (
     MvsBatch,
     PosedImage,
     RangeSettings,
@@ -30,19 +31,18 @@ from depth_ros.training.mvsnet.batch import (  # noqa: E402
     make_sample,
     stack,
 )
-from depth_ros.training.mvsnet.forward import Found, predict  # noqa: E402
-from depth_ros.training.mvsnet.losses import (  # noqa: E402
+from depth_ros.training.mvsnet.forward import MvsnetForward, predict
+from depth_ros.training.mvsnet.losses import (
     depth_loss,
     hypothesis_position,
     masked_l1,
     valid_pixels,
 )
-from depth_ros.training.mvsnet.rooms import RoomViews, take_sample  # noqa: E402
-from depth_ros.training.mvsnet.task import MvsNetTask  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe, find_recipe  # noqa: E402
-from depth_ros.training.rooms.draw import RoomSettings  # noqa: E402
-from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer  # noqa: E402
+from depth_ros.training.mvsnet.rooms import RoomViews, take_sample
+from depth_ros.training.mvsnet.task import MvsNetTask
+from depth_ros.training.recipe import TrainRecipe, find_recipe
+from depth_ros.training.task import DataFolders
+from depth_ros.training.trainer import RunSettings, Trainer
 
 SMALL_VIEWS = RoomViews(
     room=RoomSettings(textures=4, density=0.1, floating=1.0),
@@ -383,7 +383,7 @@ def test_weights_with_and_without_refinement_can_be_begun_with(tmp_path: Path) -
 
 def test_metrics_have_known_values(monkeypatch) -> None:
     truth = torch.tensor([[[2.0, 4.0, 1.0, float('nan')]]])
-    found = Found(
+    found = MvsnetForward(
         depth=torch.tensor([[[2.0, 5.0, 1.5, 3.0]]]),
         initial=torch.tensor([[[1.0, 4.5, 5.0, 3.0]]]),
         refined=None,

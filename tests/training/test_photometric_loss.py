@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.training.photometric_loss import (  # noqa: E402
+from depth_ros.training.photometric_loss import (
     edge_aware_smoothness,
     photometric_error,
     sample_pixels,

@@ -15,11 +15,11 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.errors import InputError, RecipeError  # noqa: E402
-from depth_ros.training.datasets.archives import read_archive  # noqa: E402
-from depth_ros.training.datasets.megadepth import open_megadepth  # noqa: E402
-from depth_ros.training.datasets.scannet import open_scannet  # noqa: E402
-from depth_ros.training.loftr.posed_source import PosedSettings, posed_pairs  # noqa: E402
+from depth_ros.errors import InputError, RecipeError
+from depth_ros.training.datasets.archives import read_archive
+from depth_ros.training.datasets.megadepth import open_megadepth
+from depth_ros.training.datasets.scannet import open_scannet
+from depth_ros.training.loftr.posed_source import PosedSettings, posed_pairs
 
 K = np.array([[50.0, 0, 31.5], [0, 50.0, 23.5], [0, 0, 1.0]])
 SIZE = (48, 64)

@@ -8,32 +8,32 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-import torch.nn.functional as F  # noqa: E402
+import torch.nn.functional as F
 
-from depth_ros.models.tio_depth.network_matching import disparity_levels  # noqa: E402
-from depth_ros.training.photometric_loss import photometric_error  # noqa: E402
-from depth_ros.training.tio_depth.distillation import (  # noqa: E402
+from depth_ros.models.tio_depth.network_matching import disparity_levels
+from depth_ros.training.photometric_loss import photometric_error
+from depth_ros.training.tio_depth.distillation import (
     distillation_loss,
     half_object_edge_map,
     hybrid_probabilities,
 )
-from depth_ros.training.tio_depth.guidance import (  # noqa: E402
+from depth_ros.training.tio_depth.guidance import (
     gradient_guidance,
     matching_guidance,
     outside_guidance,
     peak_mass,
 )
-from depth_ros.training.tio_depth.plane_synthesis import (  # noqa: E402
+from depth_ros.training.tio_depth.plane_synthesis import (
     mono_reconstruction_loss,
     shift_right,
     synthesize_left,
 )
-from depth_ros.training.tio_depth.smoothness import pixel_smoothness  # noqa: E402
-from depth_ros.training.tio_depth.stereo_reconstruction import (  # noqa: E402
+from depth_ros.training.tio_depth.smoothness import pixel_smoothness
+from depth_ros.training.tio_depth.stereo_reconstruction import (
     occlusion_aware_target,
     stereo_reconstruction_loss,
 )
-from depth_ros.training.tio_depth.visibility import (  # noqa: E402
+from depth_ros.training.tio_depth.visibility import (
     hidden_from_left,
     hidden_pixels,
     in_view,

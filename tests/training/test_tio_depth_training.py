@@ -14,35 +14,35 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from depth_ros.checkpoints import load_checkpoint  # noqa: E402
-from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
-from depth_ros.models.tio_depth.network import TioDepth, exportable, load_weights  # noqa: E402
-from depth_ros.models.tio_depth.network_decoder import Path as Branch  # noqa: E402
-from depth_ros.models.tio_depth.network_matching import Side  # noqa: E402
-from depth_ros.models.tio_depth.network_swin import SwinSizes  # noqa: E402
-from depth_ros.training.contact_sheet import draw_contact_sheet  # noqa: E402
-from depth_ros.training.metrics import read_metrics  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe, find_recipe  # noqa: E402
-from depth_ros.training.rooms.draw import RoomSettings  # noqa: E402
-from depth_ros.training.schedule import one_cycle  # noqa: E402
-from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.tio_depth.pairs import (  # noqa: E402
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.errors import RecipeError, WeightsError
+from depth_ros.models.tio_depth.network import TioDepth, exportable, load_weights
+from depth_ros.models.tio_depth.network_decoder import Path as Branch
+from depth_ros.models.tio_depth.network_matching import MatchingSide
+from depth_ros.models.tio_depth.network_swin import SwinSizes
+from depth_ros.scenes.rooms.draw import RoomSettings
+from depth_ros.training.contact_sheet import draw_contact_sheet
+from depth_ros.training.metrics import read_metrics
+from depth_ros.training.recipe import TrainRecipe, find_recipe
+from depth_ros.training.schedule import one_cycle
+from depth_ros.training.task import DataFolders
+from depth_ros.training.tio_depth.pairs import (
     Changes,
     CropSettings,
-    CropSource,
-    PairBatch,
+    StereoPairBatch,
+    TioCropSource,
     find_kitti,
 )
-from depth_ros.training.tio_depth.parts import Part, part_of, with_shares  # noqa: E402
-from depth_ros.training.tio_depth.room_pairs import RoomPairSettings, RoomSource  # noqa: E402
-from depth_ros.training.tio_depth.start import offset_convolutions  # noqa: E402
-from depth_ros.training.tio_depth.steps import SHARES, Step  # noqa: E402
-from depth_ros.training.tio_depth.task import TioTask  # noqa: E402
-from depth_ros.training.tio_depth.validation import measure  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
+from depth_ros.training.tio_depth.parts import Part, part_of, with_shares
+from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
+from depth_ros.training.tio_depth.start import offset_convolutions
+from depth_ros.training.tio_depth.steps import SHARES, Step
+from depth_ros.training.tio_depth.task import TioTask
+from depth_ros.training.tio_depth.validation import measure
+from depth_ros.training.trainer import RunSettings, Trainer, save_weights
 
 SIZES = SwinSizes(channels=(16, 32, 64, 128), depths=(1, 1, 1, 1), heads=(1, 2, 4, 8))
-ROOMS = RoomPairSettings(
+ROOMS = StereoRoomSettings(
     height=32, width=64, baseline_m=0.3, rooms=RoomSettings(textures=4, density=0.1)
 )
 CROPS = CropSettings(full_height=40, full_width=96, height=32, width=64)
@@ -80,7 +80,7 @@ def blocks(rng: np.random.Generator, low: int, high: int) -> np.ndarray:
     return cv2.resize(coarse, (136, 32), interpolation=cv2.INTER_LINEAR)
 
 
-def object_before_wall() -> PairBatch:
+def object_before_wall() -> StereoPairBatch:
     """A bright square at 12 px before a dark wall at 4 px."""
     rng = np.random.default_rng(1)
     wall, square = blocks(rng, 0, 130), blocks(rng, 120, 255)
@@ -90,12 +90,12 @@ def object_before_wall() -> PairBatch:
     disparity[8:, 30:80] = 12.0
     views = {'left': left, 'right': right, 'left_seen': left, 'right_seen': right}
     stacked = {name: view[np.newaxis] for name, view in views.items()}
-    return PairBatch(**stacked, disparity=disparity[np.newaxis])
+    return StereoPairBatch(**stacked, disparity=disparity[np.newaxis])
 
 
-def random_pair() -> PairBatch:
+def random_pair() -> StereoPairBatch:
     views = np.random.default_rng(4).integers(0, 256, (4, 1, 32, 64, 3), dtype=np.uint8)
-    return PairBatch(
+    return StereoPairBatch(
         left=views[0],
         right=views[1],
         left_seen=views[2],
@@ -154,7 +154,7 @@ def test_random_weights_neither_resample_nor_disturb_the_features() -> None:
     block = network.decoder._convs[18]
     features = torch.rand(1, 16, 8, 12)
     with torch.no_grad():
-        joined, _ = block(features, torch.rand(1, 16, 8, 12), Side.LEFT, 64)
+        joined, _ = block(features, torch.rand(1, 16, 8, 12), MatchingSide.LEFT, 64)
     torch.testing.assert_close(joined, features, atol=0.1, rtol=0)
 
 
@@ -311,11 +311,11 @@ def test_kitti_pairs_are_cut_alike_and_held_out(tmp_path: Path) -> None:
     assert train_on and measured and not set(train_on) & set(measured)
     assert all('image_02' in str(pair.left) for pair in train_on + measured)
     plain = replace(CROPS, scales=(1.0, 1.0), changes=Changes(mirror=0.0, jitter=0.0))
-    batch = next(CropSource(readers=train_on, crops=plain).batches(batch_size=4))
+    batch = next(TioCropSource(readers=train_on, crops=plain).batches(batch_size=4))
     assert batch.left.shape == (4, 32, 64, 3) and np.isnan(batch.disparity).all()
     # The blue of each image is its frame's number.
     assert (batch.right[..., 2] == batch.left[..., 2] + 100).all()
-    source = CropSource(readers=train_on, crops=CROPS)
+    source = TioCropSource(readers=train_on, crops=CROPS)
     again = next(source.batches(batch_size=2, first=1))
     second = list(islice(source.batches(batch_size=2), 2))[1]
     assert np.array_equal(again.left, second.left)

@@ -12,43 +12,43 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from safetensors.torch import save_file  # noqa: E402
-from small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK  # noqa: E402
+from safetensors.torch import save_file
 
-from depth_ros.errors import RecipeError, WeightsError  # noqa: E402
-from depth_ros.models.crestereo.network_tiny import (  # noqa: E402
+from depth_ros.errors import RecipeError, WeightsError
+from depth_ros.models.crestereo.network_tiny import (
     CreStereoTiny,
     TinyConfig,
     TinyPredictions,
 )
-from depth_ros.models.crestereo.network_tiny_correlation import (  # noqa: E402
+from depth_ros.models.crestereo.network_tiny_correlation import (
     RowSight,
     WindowProducts,
     local_correlation,
     row_correlation,
     warp_rows,
 )
-from depth_ros.models.crestereo.network_tiny_upsampling import (  # noqa: E402
+from depth_ros.models.crestereo.network_tiny_upsampling import (
     halve_mask,
     upsample_convex,
 )
-from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text  # noqa: E402
-from depth_ros.training.contact_sheet import draw_contact_sheet  # noqa: E402
-from depth_ros.training.crestereo.losses import (  # noqa: E402
+from depth_ros.scenes.layered.samples import batches
+from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text
+from depth_ros.training.contact_sheet import draw_contact_sheet
+from depth_ros.training.crestereo.losses import (
     at_cells,
     matching_loss,
     sequence_loss,
     small_error_loss,
     total_loss,
 )
-from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors  # noqa: E402
-from depth_ros.training.curve import draw_curve  # noqa: E402
-from depth_ros.training.metrics import MetricsLog, read_metrics  # noqa: E402
-from depth_ros.training.recipe import TrainRecipe, find_recipe, recipes  # noqa: E402
-from depth_ros.training.samples import batches  # noqa: E402
-from depth_ros.training.schedule import one_cycle, run_progress  # noqa: E402
-from depth_ros.training.task import DataFolders  # noqa: E402
-from depth_ros.training.trainer import RunSettings, Trainer, save_weights  # noqa: E402
+from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors
+from depth_ros.training.curve import draw_curve
+from depth_ros.training.metrics import MetricsLog, read_metrics
+from depth_ros.training.recipe import TrainRecipe, find_recipe, recipes
+from depth_ros.training.schedule import one_cycle, run_progress
+from depth_ros.training.task import DataFolders
+from depth_ros.training.trainer import RunSettings, Trainer, save_weights
+from tests.kit.small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK
 
 SMALL = TrainRecipe(
     name='small',

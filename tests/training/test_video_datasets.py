@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_ros.calibration_file import read_mono_calibration
 from depth_ros.errors import CalibrationError, ImageError, RecipeError
-from depth_ros.rectify import MonoRectifier
+from depth_ros.files.calibration import read_mono_calibration
+from depth_ros.geometry.rectify import MonoRectifier
 from depth_ros.training.colour_jitter import Jitter, draw_jitter, shake_colours
 from depth_ros.training.datasets.frame_files import held_out
 from depth_ros.training.datasets.kitti_raw import find_clips, find_listed, read_rig

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from file_server import Served, serve
 
 from depth_ros.errors import WeightsError
 from depth_ros.weights.download import Download, fetch
+from tests.kit.file_server import Served, serve
 
 CONTENT = np.random.default_rng(3).integers(0, 256, 700_000, np.uint8).tobytes()
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

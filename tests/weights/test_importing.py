@@ -11,15 +11,14 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='torch is not installed')
 
-import official_files  # noqa: E402
-from shared_data import shared_path  # noqa: E402
-
-from depth_ros.checkpoints import read_checkpoint  # noqa: E402
-from depth_ros.engines.exports import ExportPlan, weights_record  # noqa: E402
-from depth_ros.engines.recipe import load_recipe  # noqa: E402
-from depth_ros.errors import WeightsError  # noqa: E402
-from depth_ros.weights.folder import imported_weights, weights_folder  # noqa: E402
-from depth_ros.weights.importing import Imported, import_weights  # noqa: E402
+from depth_ros.checkpoints.read import read_checkpoint
+from depth_ros.engines.exports import ExportPlan, weights_record
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.errors import WeightsError
+from depth_ros.weights.folder import imported_weights, weights_folder
+from depth_ros.weights.importing import Imported, import_weights
+from tests.kit import official_files
+from tests.kit.shared_data import shared_path
 
 pytestmark = pytest.mark.torch
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shared_data import REPOSITORY, shared_path
 
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import RecipeError, WeightsError
@@ -16,6 +15,7 @@ from depth_ros.weights.registry import (
     read_registry,
     variants_of,
 )
+from tests.kit.shared_data import REPOSITORY, shared_path
 
 MODELS = ('crestereo', 'monodepth2', 'tio_depth', 'loftr', 'mvsnet')
 ENTRY = """

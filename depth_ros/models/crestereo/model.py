@@ -6,14 +6,14 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.frames import RectifiedStereo
-from depth_ros.models.base import Engines, Prepared
-from depth_ros.preprocess import (
+from depth_ros.geometry.preprocess import (
     Placement,
     fit_from_name,
     fit_size,
     place_image,
     unplace_disparity,
 )
+from depth_ros.models.base import Engines, Prepared
 from depth_ros.results import DisparityResult
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
+from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, ShapeError
 from depth_ros.models.crestereo.network_attention import (
     CrossAttention,
@@ -37,11 +37,10 @@ from depth_ros.models.crestereo.network_tiny_correlation import float32_region
 from depth_ros.models.crestereo.network_update import (
     NUM_HIDDEN,
     GatedPass,
-    UpdateBlock,
+    RecurrentBlock,
 )
-from depth_ros.models.exportable import Exportable
-from depth_ros.models.loftr.network_transformer import position_table, to_tokens
-from depth_ros.tensors import TensorSpec
+from depth_ros.models.layers.network_attention import position_table, to_tokens
+from depth_ros.tensors import Exportable, TensorSpec
 
 GRAPH = 'crestereo'
 MIN_ITERATIONS, MAX_ITERATIONS = 2, 20
@@ -77,7 +76,7 @@ class CreStereo(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fnet = FeatureEncoder()
-        self.update_block = UpdateBlock()
+        self.update_block = RecurrentBlock()
         self.self_att_fn = SelfAttention(NUM_FEATURES)
         self.cross_att_fn = CrossAttention(NUM_FEATURES)
         self.conv_offset_16 = nn.Conv2d(NUM_FEATURES, 2 * NUM_SAMPLES, 3, padding=1)
@@ -123,7 +122,7 @@ class CreStereo(nn.Module):
         return self(left, right, iterations=iterations, initial_flow=half)
 
     def sequence(self, left: Tensor, right: Tensor, *, iterations: int) -> list[Tensor]:
-        """Give the result of every update of a one-stage run, for training.
+        """Return the result of every update of a one-stage run, for training.
 
         Takes what ``forward`` does. Flows, similarities and upsampling
         are float32 whatever the convolutions run in; gradients do not pass from one update to
@@ -345,7 +344,7 @@ def _check_iterations(iterations: int) -> None:
 
 
 def _check_options(graph: str, options: Mapping[str, int | float | str | bool]) -> tuple[int, int]:
-    """Give iterations and stages."""
+    """Return iterations and stages."""
     if graph != GRAPH:
         raise RecipeError(f'CREStereo has no graph {graph!r}; name the graph {GRAPH!r}')
     unknown = sorted(set(options) - {'iterations', 'stages'})

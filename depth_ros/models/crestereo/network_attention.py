@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from depth_ros.models.loftr.network_transformer import AttentionLayer
+from depth_ros.models.layers.network_attention import AttentionLayer
 
 _NUM_HEADS = 8
 
@@ -21,7 +21,7 @@ class SelfAttention(nn.Module):
         self.layers = nn.ModuleList([AttentionLayer(channels, num_heads=_NUM_HEADS)])
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Give the updated tokens (N, L, C)."""
+        """Return the updated tokens (N, L, C)."""
         return self.layers[0](tokens, tokens)
 
 
@@ -33,7 +33,7 @@ class CrossAttention(nn.Module):
         self.layers = nn.ModuleList([AttentionLayer(channels, num_heads=_NUM_HEADS)])
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-        """Give both updated token sets (N, L, C)."""
+        """Return both updated token sets (N, L, C)."""
         layer = self.layers[0]
         left = layer(left, right)
         return left, layer(right, left)

@@ -28,7 +28,7 @@ class Correlation(Protocol):
     """Compares left features with right ones around where the flow points."""
 
     def __call__(self, flow: Tensor, window: Window) -> Tensor:
-        """Give similarities (N, 36, H, W), group-major, for a flow (N, 2, H, W)."""
+        """Return similarities (N, 36, H, W), group-major, for a flow (N, 2, H, W)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

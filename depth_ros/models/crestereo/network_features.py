@@ -30,7 +30,7 @@ class FeatureEncoder(nn.Module):
         return self.conv2(x)
 
 
-class ResidualBlock(nn.Module):
+class EncoderBlock(nn.Module):
     """Two 3x3 convolutions beside a projected shortcut, each normalised."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
@@ -40,15 +40,15 @@ class ResidualBlock(nn.Module):
         self.downsample = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride=stride))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give relu(shortcut + residual)."""
+        """Return relu(shortcut + residual)."""
         residual = F.relu(_normalize(self.conv1(x)))
         residual = F.relu(_normalize(self.conv2(residual)))
         return F.relu(_normalize(self.downsample(x)) + residual)
 
 
 def _two_blocks(in_channels: int, out_channels: int, *, stride: int) -> nn.Sequential:
-    first = ResidualBlock(in_channels, out_channels, stride=stride)
-    return nn.Sequential(first, ResidualBlock(out_channels, out_channels, stride=1))
+    first = EncoderBlock(in_channels, out_channels, stride=stride)
+    return nn.Sequential(first, EncoderBlock(out_channels, out_channels, stride=1))
 
 
 def _normalize(x: Tensor) -> Tensor:

@@ -38,8 +38,7 @@ from depth_ros.models.crestereo.network_tiny_correlation import (
 )
 from depth_ros.models.crestereo.network_tiny_fine import FineLevel
 from depth_ros.models.crestereo.network_tiny_upsampling import MaskHead, upsample_convex
-from depth_ros.models.exportable import Exportable
-from depth_ros.tensors import TensorSpec
+from depth_ros.tensors import Exportable, TensorSpec
 
 SIZE_MULTIPLE = 16
 GRAPH = 'crestereo'
@@ -146,7 +145,7 @@ class Encoder(nn.Module):
         self.smooth = nn.ModuleList(nn.Conv2d(64, 64, 3, 1, 1) for _ in config.widths[:-1])
 
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Give features at 1/2, and 64-channel maps at 1/4, 1/8 and 1/16."""
+        """Return features at 1/2, and 64-channel maps at 1/4, 1/8 and 1/16."""
         half = self.stem(images)
         maps, x = [], half
         for stage, lateral in zip(self.stages, self.laterals, strict=True):
@@ -183,7 +182,7 @@ class UpdateBlock(nn.Module):
     def forward(
         self, state: Tensor, context: Tensor, evidence: Tensor, there: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Give the new state (B, hidden, H, W) and (B, 2, H, W): step in cells, jump logit.
+        """Return the new state (B, hidden, H, W) and (B, 2, H, W): step in cells, jump logit.
 
         ``there`` (B, 64, H, W) is the squeezed evidence at the second hypothesis.
         """
@@ -229,7 +228,7 @@ class CreStereoTiny(nn.Module):
         return self.predict(left, right).full.clamp(min=0.0)
 
     def predict(self, left: Tensor, right: Tensor) -> TinyPredictions:
-        """Give every prediction on the way, and the final one in ``full``."""
+        """Return every prediction on the way, and the final one in ``full``."""
         images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
         half, maps = self.encoder(images)
         found = TinyPredictions()
@@ -427,7 +426,7 @@ def exportable(
     options: Mapping[str, int | float | str | bool],
     state: Mapping[str, Tensor],
 ) -> Exportable:
-    """Give the network ready for export; inputs and outputs are those of ``crestereo``.
+    """Return the network ready for export; inputs and outputs are those of ``crestereo``.
 
     Args:
         graph: Must be ``'crestereo'``.

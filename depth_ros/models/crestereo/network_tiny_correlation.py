@@ -104,7 +104,7 @@ class RowSight:
         return torch.gather(self._volume, -1, positions.flatten(3).long()).reshape(positions.shape)
 
     def best_match(self) -> tuple[Tensor, Tensor]:
-        """Give the disparity (B, 1, H, W) of the row's best match and its share, 0..1.
+        """Return the disparity (B, 1, H, W) of the row's best match and its share, 0..1.
 
         The soft-argmax runs over the cells next to the best one.
         """
@@ -116,13 +116,13 @@ class RowSight:
         return torch.relu(self.columns - match).unsqueeze(1), score.clamp(max=1.0).unsqueeze(1)
 
     def _peak(self) -> Tensor:
-        """Give the first best column (B, H, W, 1): argmax, which is slow on a CPU (TopK)."""
+        """Return the first best column (B, H, W, 1): argmax, which is slow on a CPU (TopK)."""
         is_best = self._evidence >= self._evidence.amax(-1, keepdim=True)
         return torch.where(is_best, self.columns, float(self.width)).amin(-1, keepdim=True)
 
 
 def _pyramid(rows: Tensor, scales: tuple[int, ...]) -> list[Tensor]:
-    """Give the maxima (B, H, W, ceil(W / scale)) of neighbouring right cells for every scale."""
+    """Return the maxima (B, H, W, ceil(W / scale)) of neighbouring right cells for every scale."""
     levels: list[Tensor] = []
     scale_below = 1
     for scale in scales:
@@ -195,7 +195,7 @@ def _window_means(left: Tensor, padded: Tensor, groups: int) -> Tensor:
 
 
 def _windows(padded: Tensor, height: int, width: int) -> list[Tensor]:
-    """Give the views (B, H, W, C) of a padded map, row by row."""
+    """Return the views (B, H, W, C) of a padded map, row by row."""
     tops, lefts = padded.shape[1] - height + 1, padded.shape[2] - width + 1
     return [padded[:, y : y + height, x : x + width] for y in range(tops) for x in range(lefts)]
 
@@ -212,14 +212,14 @@ class WindowProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, reference: Tensor, padded: Tensor, groups: int) -> Tensor:
-        """Give (B, H, W, views * groups) from (B, H, W, C) and the padded map."""
+        """Return (B, H, W, views * groups) from (B, H, W, C) and the padded map."""
         ctx.save_for_backward(reference, padded)
         ctx.groups = groups
         return _window_products(reference, padded, groups)
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Give the gradients of both maps."""
+        """Return the gradients of both maps."""
         reference, padded = ctx.saved_tensors
         _, height, width, channels = reference.shape
         of_reference, of_padded = torch.zeros_like(reference), torch.zeros_like(padded)

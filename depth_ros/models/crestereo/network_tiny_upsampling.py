@@ -25,7 +25,7 @@ class MaskHead(nn.Module):
         self.weights = nn.Conv2d(64, 9 * factor * factor, 1)
 
     def forward(self, state: Tensor, half: Tensor) -> Tensor:
-        """Give logits (B, 9 * factor^2, H, W)."""
+        """Return logits (B, 9 * factor^2, H, W)."""
         detail = functional.pixel_unshuffle(functional.relu(self.detail(half)), 2)
         return 0.25 * self.weights(functional.relu(self.mix(torch.cat((state, detail), 1))))
 

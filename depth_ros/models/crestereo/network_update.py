@@ -53,7 +53,7 @@ class GatedPass:
     candidate_context: Tensor
 
     def step(self, hidden: Tensor, motion: Tensor) -> Tensor:
-        """Give the next hidden state (N, 128, H, W)."""
+        """Return the next hidden state (N, 128, H, W)."""
         gates = self._convolve(hidden, motion, self.kernels.gates) + self.gates_context
         update, reset = torch.sigmoid(gates).chunk(2, dim=1)
         candidate = self._convolve(reset * hidden, motion, self.kernels.candidate)
@@ -157,11 +157,11 @@ class FlowHead(nn.Module):
         self.conv2 = nn.Conv2d(256, 2, 3, padding=1)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Give the change."""
+        """Return the change."""
         return self.conv2(F.relu(self.conv1(hidden)))
 
 
-class UpdateBlock(nn.Module):
+class RecurrentBlock(nn.Module):
     """Everything an iteration needs, shared by all levels."""
 
     def __init__(self) -> None:
@@ -182,14 +182,14 @@ class UpdateBlock(nn.Module):
         correlation: Tensor,
         flow: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Give the next hidden state and the change of flow."""
+        """Return the next hidden state and the change of flow."""
         motion = self.encoder(correlation, flow)
         for gated_pass in passes:
             hidden = gated_pass.step(hidden, motion)
         return hidden, self.flow_head(hidden)
 
     def upsample(self, hidden: Tensor, flow: Tensor) -> Tensor:
-        """Give the flow at four times the size; needed only after a level's last iteration."""
+        """Return the flow at four times the size; needed only after a level's last iteration."""
         return convex_upsample(flow, _MASK_SCALE * self.mask(hidden))
 
 

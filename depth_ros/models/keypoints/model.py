@@ -145,7 +145,7 @@ def mutual_nearest(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Give ``(N, M)`` float32 distances by one matrix product.
+    """Return ``(N, M)`` float32 distances by one matrix product.
 
     With bits as 0 and 1 the squared Euclidean distance is Hamming's. Sums are of whole numbers
     below 2^24, so that float32 is exact.

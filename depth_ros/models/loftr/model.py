@@ -9,8 +9,8 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
+from depth_ros.geometry.preprocess import Placement, place_image
 from depth_ros.models.base import Engines, Prepared
-from depth_ros.preprocess import Placement, place_image
 from depth_ros.results import MatchResult
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
 
@@ -82,7 +82,7 @@ class LoftrModel:
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[PairPlacement], frame: ImagePair
     ) -> MatchResult:
-        """Give the matches in pixels of the original images, most confident first."""
+        """Return the matches in pixels of the original images, most confident first."""
         check_tensors(outputs, self._outputs, what="outputs of 'loftr'")
         confidence = outputs['confidence'][0]
         cells = np.argwhere(confidence > 0)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
+from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError
-from depth_ros.models.exportable import Exportable
+from depth_ros.models.layers.network_attention import FeatureTransformer
 from depth_ros.models.loftr.network_backbone import Backbone
 from depth_ros.models.loftr.network_fine import RADIUS, FinePreprocess, expectation
 from depth_ros.models.loftr.network_graph import (
@@ -31,11 +31,10 @@ from depth_ros.models.loftr.network_matching import (
     mutual_matches,
     similarity,
 )
-from depth_ros.models.loftr.network_transformer import FeatureTransformer
 from depth_ros.models.loftr.network_views import (
     Maps,
     Masks,
-    View,
+    TokenView,
     both_features,
     cell_points,
     check_images,
@@ -46,13 +45,14 @@ from depth_ros.models.loftr.network_views import (
     transformed,
     valid_pairs,
 )
+from depth_ros.tensors import Exportable
 
 COARSE_CHANNELS, FINE_CHANNELS = 256, 128
 _BACKBONE_CHANNELS = (128, 196, 256)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
+class LoftrVariant:
     """What an official file does not say about itself.
 
     Attributes:
@@ -70,12 +70,12 @@ class Variant:
     is_normalised: bool = False
 
 
-VARIANTS: dict[str, Variant] = {
-    'outdoor_ds': Variant(has_fixed_positions=False, border=2),
-    'indoor_ds': Variant(has_fixed_positions=False, border=0),
-    'indoor_ds_new': Variant(has_fixed_positions=True, border=0),
-    'outdoor_ot': Variant(has_fixed_positions=False, border=2, has_transport=True),
-    'indoor_ot': Variant(has_fixed_positions=False, border=0, has_transport=True),
+VARIANTS: dict[str, LoftrVariant] = {
+    'outdoor_ds': LoftrVariant(has_fixed_positions=False, border=2),
+    'indoor_ds': LoftrVariant(has_fixed_positions=False, border=0),
+    'indoor_ds_new': LoftrVariant(has_fixed_positions=True, border=0),
+    'outdoor_ot': LoftrVariant(has_fixed_positions=False, border=2, has_transport=True),
+    'indoor_ot': LoftrVariant(has_fixed_positions=False, border=0, has_transport=True),
 }
 """By file name. The ``_ot`` ones are unverified: no reference outputs were at hand."""
 
@@ -133,7 +133,7 @@ class Loftr(nn.Module):
 
     cell_px = 8
 
-    def __init__(self, variant: Variant, parts: Parts | None = None) -> None:
+    def __init__(self, variant: LoftrVariant, parts: Parts | None = None) -> None:
         super().__init__()
         parts = paper_parts() if parts is None else parts
         self.variant = variant
@@ -180,13 +180,13 @@ class Loftr(nn.Module):
         second: Tensor,
         first_mask: Tensor | None = None,
         second_mask: Tensor | None = None,
-    ) -> tuple[View, View]:
+    ) -> tuple[TokenView, TokenView]:
         """Extract features and let them see each other; takes what ``forward`` does."""
         masks = (first_mask, second_mask)
         return self.views_of(self.maps((first, second), masks), masks)
 
     def maps(self, images: tuple[Tensor, Tensor], masks: Masks) -> tuple[Maps, Maps]:
-        """Give the backbone's (coarse, fine) maps of both images: all that are convolutions."""
+        """Return the backbone's (coarse, fine) maps of both images: all that are convolutions."""
         check_images(*images, multiple=self.cell_px)
         if self.variant.is_normalised:
             pairs = zip(images, masks, strict=True)
@@ -196,11 +196,11 @@ class Loftr(nn.Module):
 
     def views_of(
         self, maps: tuple[Maps, Maps], masks: Masks, *, origin: tuple[int, int] = (0, 0)
-    ) -> tuple[View, View]:
+    ) -> tuple[TokenView, TokenView]:
         """Let the features of both images see each other; ``origin`` as in ``placed_tokens``."""
         has_fixed = self.variant.has_fixed_positions
         views = tuple(
-            View(
+            TokenView(
                 placed_tokens(coarse, has_fixed_positions=has_fixed, origin=origin),
                 grid_of(coarse),
                 fine,
@@ -211,7 +211,7 @@ class Loftr(nn.Module):
         return transformed(self.loftr_coarse, (views[0], views[1]))
 
     def locate(
-        self, views: tuple[View, View], item: Tensor, cells: tuple[Tensor, Tensor]
+        self, views: tuple[TokenView, TokenView], item: Tensor, cells: tuple[Tensor, Tensor]
     ) -> Tensor:
         """Refine matches of cells; gives (M, 3), see ``network_fine.expectation``."""
         pair = [
@@ -222,7 +222,7 @@ class Loftr(nn.Module):
 
     def _refined(
         self,
-        views: tuple[View, View],
+        views: tuple[TokenView, TokenView],
         cells: CellMatches,
         scales: tuple[Tensor | None, Tensor | None],
     ) -> Matches:
@@ -263,7 +263,7 @@ def exportable(
     return match_exportable(MatchGraph(network, num_matches), height=height, width=width)
 
 
-def load_loftr(variant: Variant, state: Mapping[str, Tensor]) -> Loftr:
+def load_loftr(variant: LoftrVariant, state: Mapping[str, Tensor]) -> Loftr:
     """Make a network with official weights, in evaluation mode.
 
     Raises:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class ResidualBlock(nn.Module):
+class BackboneBlock(nn.Module):
     """Two 3x3 convolutions beside the input, which is projected where the stride is 2."""
 
     def __init__(self, in_channels: int, channels: int, *, stride: int) -> None:
@@ -29,7 +29,7 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give relu(input + residual)."""
+        """Return relu(input + residual)."""
         residual = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.downsample(x) + self.bn2(self.conv2(residual)))
 
@@ -47,7 +47,7 @@ class Stem(nn.Module):
             self.add_module(f'layer{index + 1}', stage)
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Give the maps of all stages, finest first."""
+        """Return the maps of all stages, finest first."""
         maps = [F.relu(self.bn1(self.conv1(images)))]
         for index in range(self.num_stages):
             maps.append(getattr(self, f'layer{index + 1}')(maps[-1]))
@@ -67,7 +67,7 @@ class Backbone(Stem):
         self.layer1_outconv2 = _smoothing(middle, fine)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Give (N, 256, H/8, W/8) and (N, 128, H/2, W/2)."""
+        """Return (N, 256, H/8, W/8) and (N, 128, H/2, W/2)."""
         half, quarter, eighth = self.stages(images)
         coarse = self.layer3_outconv(eighth)
         middle = self.layer2_outconv2(self.layer2_outconv(quarter) + _doubled(coarse))
@@ -88,8 +88,8 @@ class CoarseBackbone(Stem):
 
 
 def _two_blocks(in_channels: int, channels: int, *, stride: int) -> nn.Sequential:
-    first = ResidualBlock(in_channels, channels, stride=stride)
-    return nn.Sequential(first, ResidualBlock(channels, channels, stride=1))
+    first = BackboneBlock(in_channels, channels, stride=stride)
+    return nn.Sequential(first, BackboneBlock(channels, channels, stride=1))
 
 
 def _smoothing(in_channels: int, channels: int) -> nn.Sequential:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from depth_ros.models.loftr.network_transformer import to_tokens
+from depth_ros.models.layers.network_attention import to_tokens
 
 WINDOW = 5
 RADIUS = WINDOW // 2
@@ -27,7 +27,7 @@ class FinePreprocess(nn.Module):
         self.merge_feat = nn.Linear(2 * fine_channels, fine_channels)
 
     def forward(self, fine: Tensor, coarse: Tensor, item: Tensor, cell: Tensor) -> Tensor:
-        """Give the windows (M, 25, C) of one image's matches.
+        """Return the windows (M, 25, C) of one image's matches.
 
         Args:
             fine: (N, C, H, W) at 1/2.

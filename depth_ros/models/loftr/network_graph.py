@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from depth_ros.errors import RecipeError
-from depth_ros.models.exportable import Exportable
 from depth_ros.models.loftr.network_fine import RADIUS
 from depth_ros.models.loftr.network_matching import MASKED, best_matches, similarity
-from depth_ros.models.loftr.network_views import View, cell_points, insides
-from depth_ros.tensors import TensorSpec
+from depth_ros.models.loftr.network_views import TokenView, cell_points, insides
+from depth_ros.tensors import Exportable, TensorSpec
 
 GRAPH = 'loftr'
 DEFAULT_MATCHES, MAX_MATCHES = 1024, 8192
@@ -38,11 +37,11 @@ class MatchNetwork(Protocol):
 
     def views(
         self, first: Tensor, second: Tensor, first_mask: Tensor, second_mask: Tensor
-    ) -> tuple[View, View]:
-        """Give the features of both images."""
+    ) -> tuple[TokenView, TokenView]:
+        """Return the features of both images."""
 
     def locate(
-        self, views: tuple[View, View], item: Tensor, cells: tuple[Tensor, Tensor]
+        self, views: tuple[TokenView, TokenView], item: Tensor, cells: tuple[Tensor, Tensor]
     ) -> Tensor | None:
         """Refine matches of cells to (M, 3), or None without a fine stage."""
 
@@ -92,7 +91,7 @@ class MatchGraph(nn.Module):
         points = self._points(views, cell0, cell1) * (confidence > 0)[:, None]
         return _at_cells(views[0], cell0, confidence, points)
 
-    def _points(self, views: tuple[View, View], cell0: Tensor, cell1: Tensor) -> Tensor:
+    def _points(self, views: tuple[TokenView, TokenView], cell0: Tensor, cell1: Tensor) -> Tensor:
         points = cell_points(cell1, views[1].grid, self.network.cell_px)
         offset = self.network.locate(views, torch.zeros_like(cell0), (cell0, cell1))
         return points if offset is None else points + offset[:, :2] * (RADIUS * FINE_CELL_PX)
@@ -130,7 +129,7 @@ def match_exportable(module: MatchGraph, *, height: int, width: int) -> Exportab
 def read_options(
     graph: str, options: Mapping[str, int | float | str | bool], *, names: Sequence[str]
 ) -> tuple[int, str]:
-    """Give ``matches`` and ``variant``.
+    """Return ``matches`` and ``variant``.
 
     Raises:
         RecipeError: If the graph or an option is unknown or has a wrong value.
@@ -172,7 +171,7 @@ def made_up_state(network: nn.Module, seed: int) -> dict[str, Tensor]:
 
 
 def _at_cells(
-    view: View, cells: Tensor, confidence: Tensor, points: Tensor
+    view: TokenView, cells: Tensor, confidence: Tensor, points: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Write matches (K,) to the places of their cells, which are all different.
 

@@ -46,7 +46,7 @@ class DualSoftmax(nn.Module):
         return F.softmax(scores, dim=1) * F.softmax(scores, dim=2)
 
     def log_confidence(self, similarity: Tensor, penalty: tuple[Tensor, Tensor]) -> Tensor:
-        """Give logarithms of the confidences without ever making a softmax's matrix.
+        """Return logarithms of the confidences without ever making a softmax's matrix.
 
         Args:
             similarity: (N, L, S).
@@ -106,7 +106,7 @@ def log_transport(scores: Tensor, bin_score: Tensor, num_iterations: int) -> Ten
 
 
 def similarity(first: Tensor, second: Tensor) -> Tensor:
-    """Give scalar products of coarse features (N, L, C) and (N, S, C), scaled by 1 / C."""
+    """Return scalar products of coarse features (N, L, C) and (N, S, C), scaled by 1 / C."""
     scale = first.shape[2] ** 0.5
     return (first / scale) @ (second / scale).transpose(1, 2)
 

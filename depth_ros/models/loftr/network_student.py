@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
-from depth_ros.models.exportable import Exportable
+from depth_ros.checkpoints.read import load_strict
+from depth_ros.models.layers.network_attention import FeatureTransformer
 from depth_ros.models.loftr.network_backbone import CoarseBackbone
 from depth_ros.models.loftr.network_graph import (
     MatchGraph,
@@ -20,9 +20,8 @@ from depth_ros.models.loftr.network_graph import (
     read_options,
 )
 from depth_ros.models.loftr.network_matching import DualSoftmax, similarity
-from depth_ros.models.loftr.network_transformer import FeatureTransformer
 from depth_ros.models.loftr.network_views import (
-    View,
+    TokenView,
     both_features,
     check_images,
     grid_of,
@@ -30,6 +29,7 @@ from depth_ros.models.loftr.network_views import (
     transformed,
     valid_pairs,
 )
+from depth_ros.tensors import Exportable
 
 _UNUSED = ('backbone.layer3_outconv', 'backbone.layer2_outconv')
 """The published file has a way back up to finer maps, which nothing at 1/16 looks at."""
@@ -48,7 +48,7 @@ class CoarseLoftr(nn.Module):
         self.coarse_matching = DualSoftmax()
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Give the confidences (N, L, S) of all pairs of cells; takes what ``views`` does."""
+        """Return the confidences (N, L, S) of all pairs of cells; takes what ``views`` does."""
         views = self.views(first, second)
         pairs = similarity(views[0].coarse, views[1].coarse)
         return self.coarse_matching(pairs, valid_pairs(views))
@@ -59,7 +59,7 @@ class CoarseLoftr(nn.Module):
         second: Tensor,
         first_mask: Tensor | None = None,
         second_mask: Tensor | None = None,
-    ) -> tuple[View, View]:
+    ) -> tuple[TokenView, TokenView]:
         """Extract features and let them see each other.
 
         Args:
@@ -72,13 +72,13 @@ class CoarseLoftr(nn.Module):
         maps = both_features(self.backbone, first, second)
         masks = (first_mask, second_mask)
         views = tuple(
-            View(placed_tokens(coarse, has_fixed_positions=False), grid_of(coarse), mask=mask)
+            TokenView(placed_tokens(coarse, has_fixed_positions=False), grid_of(coarse), mask=mask)
             for coarse, mask in zip(maps, masks, strict=True)
         )
         return transformed(self.loftr_coarse, (views[0], views[1]))
 
     def locate(
-        self, views: tuple[View, View], item: Tensor, cells: tuple[Tensor, Tensor]
+        self, views: tuple[TokenView, TokenView], item: Tensor, cells: tuple[Tensor, Tensor]
     ) -> Tensor | None:
         """There is no fine stage."""
         return None

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
+from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import WeightsError
-from depth_ros.models.exportable import Exportable
-from depth_ros.models.loftr.network import Loftr, Parts, Variant
-from depth_ros.models.loftr.network_backbone import ResidualBlock
+from depth_ros.models.layers.network_attention import FeatureTransformer
+from depth_ros.models.loftr.network import Loftr, LoftrVariant, Parts
+from depth_ros.models.loftr.network_backbone import BackboneBlock
 from depth_ros.models.loftr.network_fine import FinePreprocess
 from depth_ros.models.loftr.network_graph import (
     MatchGraph,
@@ -30,9 +30,9 @@ from depth_ros.models.loftr.network_graph import (
     match_exportable,
     read_options,
 )
-from depth_ros.models.loftr.network_transformer import FeatureTransformer
+from depth_ros.tensors import Exportable
 
-TINY = Variant(has_fixed_positions=True, border=0, is_normalised=True)
+TINY = LoftrVariant(has_fixed_positions=True, border=0, is_normalised=True)
 COARSE_HEAD, FINE_HEAD = 16, 8
 """Channels of an attention head."""
 _SIZED = ('stem.conv', 'lateral', 'coarse_out', 'fine_out')
@@ -40,7 +40,7 @@ _SIZED = ('stem.conv', 'lateral', 'coarse_out', 'fine_out')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TinyConfig:
+class TinyLoftrConfig:
     """Size of the network; weights tell it by their shapes.
 
     Attributes:
@@ -71,7 +71,7 @@ class ConvNorm(nn.Module):
 class TinyBackbone(nn.Module):
     """Grey images (N, 1, H, W) to coarse features at 1/8 and fine ones at 1/2."""
 
-    def __init__(self, config: TinyConfig) -> None:
+    def __init__(self, config: TinyLoftrConfig) -> None:
         super().__init__()
         half, quarter, eighth = config.widths
         self.stem = ConvNorm(1, half, size=5, stride=2)
@@ -83,7 +83,7 @@ class TinyBackbone(nn.Module):
         self.fine_out = nn.Conv2d(half, config.fine, 3, padding=1, bias=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Give (N, C, H/8, W/8) and (N, C', H/2, W/2)."""
+        """Return (N, C, H/8, W/8) and (N, C', H/2, W/2)."""
         half = self.stem(images)
         quarter = self.quarter(half)
         eighth = self.eighth(quarter)
@@ -92,7 +92,7 @@ class TinyBackbone(nn.Module):
         return coarse, fine
 
 
-def tiny_loftr(config: TinyConfig) -> Loftr:
+def tiny_loftr(config: TinyLoftrConfig) -> Loftr:
     """Make the network with random weights."""
     channels = config.widths[-1]
     parts = Parts(
@@ -106,7 +106,7 @@ def tiny_loftr(config: TinyConfig) -> Loftr:
     return Loftr(TINY, parts)
 
 
-def tiny_config(state: Mapping[str, Tensor]) -> TinyConfig:
+def tiny_config(state: Mapping[str, Tensor]) -> TinyLoftrConfig:
     """Read the sizes off the weights' shapes.
 
     Raises:
@@ -121,7 +121,7 @@ def tiny_config(state: Mapping[str, Tensor]) -> TinyConfig:
             'name the variant of yours, e.g. outdoor_ds'
         )
     layers = {name.split('.')[2] for name in state if name.startswith('loftr_coarse.layers.')}
-    return TinyConfig(
+    return TinyLoftrConfig(
         widths=(shapes['stem.conv'][0], shapes['lateral'][1], shapes['coarse_out'][0]),
         fine=shapes['fine_out'][0],
         num_pairs=len(layers) // 2,
@@ -157,7 +157,7 @@ def exportable(
 
 def synthetic_state(seed: int) -> dict[str, Tensor]:
     """Make up weights, for tests and benchmarks only."""
-    return made_up_state(tiny_loftr(TinyConfig()), seed)
+    return made_up_state(tiny_loftr(TinyLoftrConfig()), seed)
 
 
 def _halving(inputs: int, outputs: int) -> nn.Sequential:
@@ -165,7 +165,7 @@ def _halving(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False),
         ConvNorm(inputs, outputs),
-        ResidualBlock(outputs, outputs, stride=1),
+        BackboneBlock(outputs, outputs, stride=1),
     )
 
 

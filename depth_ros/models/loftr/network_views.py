@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from depth_ros.errors import ShapeError
-from depth_ros.models.loftr.network_matching import cells_inside
-from depth_ros.models.loftr.network_transformer import (
+from depth_ros.models.layers.network_attention import (
     FeatureTransformer,
     position_table,
     to_tokens,
 )
+from depth_ros.models.loftr.network_matching import cells_inside
 
 Maps = Any
 """What a backbone gives for one image: a tensor, or a tuple of coarse and fine."""
@@ -25,7 +25,7 @@ _MIN_CONTRAST = 1 / 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class TokenView:
     """One image of a pair inside the network.
 
     Attributes:
@@ -46,14 +46,16 @@ class View:
         return None if self.mask is None else self.mask.flatten(1).to(self.coarse.dtype)
 
 
-def transformed(transformer: FeatureTransformer, views: tuple[View, View]) -> tuple[View, View]:
+def transformed(
+    transformer: FeatureTransformer, views: tuple[TokenView, TokenView]
+) -> tuple[TokenView, TokenView]:
     """Put the coarse tokens of both views through a transformer."""
     first, second = views
     tokens = transformer(first.coarse, second.coarse, first.flat_mask, second.flat_mask)
     return replace(first, coarse=tokens[0]), replace(second, coarse=tokens[1])
 
 
-def valid_pairs(views: tuple[View, View]) -> Tensor | None:
+def valid_pairs(views: tuple[TokenView, TokenView]) -> Tensor | None:
     """Mark pairs of cells (N, L, S) of which neither is padding; None without masks."""
     first, second = (view.flat_mask for view in views)
     if first is None and second is None:
@@ -63,7 +65,7 @@ def valid_pairs(views: tuple[View, View]) -> Tensor | None:
     return first[:, :, None] * second[:, None, :]
 
 
-def insides(views: tuple[View, View], border: int) -> tuple[Tensor, Tensor]:
+def insides(views: tuple[TokenView, TokenView], border: int) -> tuple[Tensor, Tensor]:
     """Mark cells that are off the border, for each view."""
     first, second = (
         cells_inside(*view.grid, border, view.mask, like=view.coarse) for view in views
@@ -72,7 +74,7 @@ def insides(views: tuple[View, View], border: int) -> tuple[Tensor, Tensor]:
 
 
 def cell_points(cells: Tensor, grid: tuple[int, int], cell_px: int) -> Tensor:
-    """Give the pixels (M, 2) as (x, y) that cells stand for."""
+    """Return the pixels (M, 2) as (x, y) that cells stand for."""
     row = torch.div(cells, grid[1], rounding_mode='floor')
     return torch.stack([cells - row * grid[1], row], dim=1).float() * cell_px
 
@@ -137,5 +139,5 @@ def placed_tokens(
 
 
 def grid_of(coarse: Tensor) -> tuple[int, int]:
-    """Give rows and columns of a coarse map."""
+    """Return rows and columns of a coarse map."""
     return coarse.shape[2], coarse.shape[3]

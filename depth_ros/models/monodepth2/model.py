@@ -8,10 +8,10 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair, MonoFrame
+from depth_ros.geometry.preprocess import Fit, Placement, fit_size, resize_image, unplace_map
+from depth_ros.geometry.rigid import inverse, rigid, rotation_from_vector
 from depth_ros.models.base import Engines, Prepared
-from depth_ros.preprocess import Fit, Placement, fit_size, resize_image, unplace_map
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.rigid import inverse, rigid, rotation_from_vector
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
 
 GRAPH = 'depth'

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
+from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, WeightsError
-from depth_ros.models.exportable import Exportable
 from depth_ros.models.monodepth2.network_depth import DepthNetwork
 from depth_ros.models.monodepth2.network_pose import PoseNetwork
 from depth_ros.models.monodepth2.network_resnet import SIZE_MULTIPLE, layout_of
 from depth_ros.models.monodepth2.network_synthetic import synthetic_state
-from depth_ros.tensors import TensorSpec
+from depth_ros.tensors import Exportable, TensorSpec
 
 __all__ = ['exportable', 'load_depth', 'load_pose', 'synthetic_state']
 
@@ -121,7 +120,7 @@ def exportable(
 
 
 def _part(state: Mapping[str, Tensor], graph: str) -> dict[str, Tensor]:
-    """Give the weights of one network, and those of no network so that they are refused.
+    """Return the weights of one network, and those of no network so that they are refused.
 
     The classifiers that the official encoders still carry (``fc``) are left out.
     """

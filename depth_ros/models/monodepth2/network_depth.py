@@ -59,7 +59,7 @@ class DepthDecoder(nn.Module):
         self.decoder = nn.ModuleList([*blocks, *heads])
 
     def forward(self, features: list[Tensor], *, num_scales: int = 1) -> list[Tensor]:
-        """Give (N, 1, H / 2^s, W / 2^s) in 0..1 for s from 0 to ``num_scales - 1``."""
+        """Return (N, 1, H / 2^s, W / 2^s) in 0..1 for s from 0 to ``num_scales - 1``."""
         x = features[-1]
         disparities: list[Tensor] = []
         for level in reversed(range(_NUM_LEVELS)):

@@ -30,7 +30,7 @@ class PoseDecoder(nn.Module):
         )
 
     def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """Give axis times angle (rad) and translation, each (N, 2, 1, 3); use ``[:, 0]``."""
+        """Return axis times angle (rad) and translation, each (N, 2, 1, 3); use ``[:, 0]``."""
         squeeze, first, second, head = self.net
         x = head(F.relu(second(F.relu(first(F.relu(squeeze(feature)))))))
         motion = POSE_SCALE * x.mean(dim=(2, 3)).view(-1, _NUM_FRAMES, 1, 6)

@@ -70,7 +70,7 @@ def _fill(network: nn.Module, random: np.random.Generator) -> None:
 
 
 def _smooth_decoder(network: DepthNetwork) -> None:
-    """Give every kernel of the decoder the same blurring shape, each with its own weight.
+    """Return every kernel of the decoder the same blurring shape, each with its own weight.
 
     Upsampled maps have blocks; blurred they are smooth. Detail of the skips is held back.
     """

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from depth_ros.engines.base import Engine
 from depth_ros.errors import ArtifactError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.models.mvsnet.model import FEATURES, VOLUME, MvsnetModel
-from depth_ros.scenes import SCENES, ideal_stereo_camera, render
-from depth_ros.tensors import Tensors, TensorSpec
+from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render
+from depth_ros.tensors import Engine, Tensors, TensorSpec
 
 SHIFT_M = 0.12
 """Of the sources to the left and right of the reference."""

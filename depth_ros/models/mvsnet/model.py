@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, scaled_camera
-from depth_ros.choices import choice_from_name
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, MultiViewFrame
+from depth_ros.geometry.preprocess import Placement, fit_from_name, fit_size, place_image
 from depth_ros.models.base import Engines, Prepared
 from depth_ros.models.mvsnet.projection import STRIDE, relative_transforms
 from depth_ros.models.mvsnet.slabs import (
@@ -18,8 +18,8 @@ from depth_ros.models.mvsnet.slabs import (
     depth_hypotheses,
 )
 from depth_ros.models.mvsnet.upsample import Upsampler, Upsampling
-from depth_ros.preprocess import Placement, fit_from_name, fit_size, place_image
 from depth_ros.results import DepthResult, DepthScale
+from depth_ros.settings import choice_from_name
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
 
 FEATURES, VOLUME, DEPTH = 'features', 'volume', 'depth'
@@ -174,7 +174,7 @@ class MvsnetModel:
         return self._upsampler
 
     def _costs(self, engines: Engines, prepared: Prepared[ViewGeometry]) -> np.ndarray:
-        """Give the (1, 8, D, h, w) volume behind the first 3-D layer."""
+        """Return the (1, 8, D, h, w) volume behind the first 3-D layer."""
         geometry = prepared.context
         num_used = len(geometry.transforms)
         features = np.zeros((1 + self._num_sources, NUM_FEATURES, *self._map_size), np.float32)
@@ -223,5 +223,5 @@ def seen_by_any(depth: np.ndarray, transforms: np.ndarray) -> np.ndarray:
 
 
 def _placed_camera(camera: PinholeCamera, placement: Placement) -> PinholeCamera:
-    """Give the camera of the resized frame; padding moves no pixel."""
+    """Return the camera of the resized frame; padding moves no pixel."""
     return scaled_camera(camera, height=placement.placed_height, width=placement.placed_width)

@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
+from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, ShapeError
-from depth_ros.models.exportable import Exportable
-from depth_ros.models.mvsnet.network_features import NUM_FEATURES, FeatureEncoder
+from depth_ros.models.mvsnet.network_features import NUM_FEATURES, FeatureTower
 from depth_ros.models.mvsnet.network_packed import PackedConvolution
 from depth_ros.models.mvsnet.network_refine import DepthRefinement
 from depth_ros.models.mvsnet.network_regularisation import (
@@ -30,9 +29,8 @@ from depth_ros.models.mvsnet.network_regularisation import (
 from depth_ros.models.mvsnet.network_volume import variance_volume
 from depth_ros.models.mvsnet.projection import STRIDE
 from depth_ros.models.mvsnet.slabs import cut_slabs
-from depth_ros.tensors import TensorSpec
+from depth_ros.tensors import Exportable, Options, TensorSpec
 
-Options = Mapping[str, 'int | float | str | bool']
 SIZE_MULTIPLE, DEPTH_MULTIPLE = 32, 8
 DEFAULTS = {'depths': 96, 'sources': 2, 'slab': 16}
 
@@ -57,7 +55,7 @@ class MvsNet(nn.Module):
 
     def __init__(self, *, with_refinement: bool = False) -> None:
         super().__init__()
-        self.feature = FeatureEncoder()
+        self.feature = FeatureTower()
         self.cost_regularization = CostRegularisation()
         if with_refinement:
             self.refine_network = DepthRefinement()
@@ -162,7 +160,7 @@ class VolumeGraph(nn.Module):
         )
 
 
-class DepthGraph(nn.Module):
+class SoftArgminGraph(nn.Module):
     """The U-net behind its first layer, and the regression."""
 
     def __init__(self, network: MvsNet) -> None:
@@ -273,7 +271,7 @@ def _volume(network: MvsNet, rows: int, columns: int, numbers: Mapping[str, int]
 def _depth(network: MvsNet, rows: int, columns: int, numbers: Mapping[str, int]) -> Exportable:
     num_depths, size = numbers['depths'], (1, rows, columns)
     return Exportable(
-        module=DepthGraph(network).eval(),
+        module=SoftArgminGraph(network).eval(),
         inputs=(
             _float('costs', (1, NUM_COST_FEATURES, num_depths, rows, columns)),
             _float('values', (num_depths,), unit='m or 1/m'),

@@ -23,7 +23,7 @@ class ConvBlock2d(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
-class FeatureEncoder(nn.Module):
+class FeatureTower(nn.Module):
     """Eight convolutions down to 1/4: pixel (x, y) of the map lies at (4x, 4y) of the image."""
 
     def __init__(self) -> None:

@@ -46,7 +46,7 @@ class DepthRefinement(nn.Module):
         return near + (far - near) * (scaled + self.residual(image, scaled))
 
     def residual(self, image: Tensor, depth: Tensor) -> Tensor:
-        """Give (N, h, w), in the unit of ``depth``."""
+        """Return (N, h, w), in the unit of ``depth``."""
         x = self.conv1(self.joined(image, depth))
         return self.res(self.conv3(self.conv2(x)))[:, 0]
 

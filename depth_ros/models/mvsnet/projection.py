@@ -11,7 +11,7 @@ STRIDE = 4
 
 
 def feature_intrinsics(camera: PinholeCamera) -> np.ndarray:
-    """Give the ``(3, 3)`` intrinsics at 1/4: rows 0 and 1 divided by 4, no half-pixel shift.
+    """Return the ``(3, 3)`` intrinsics at 1/4: rows 0 and 1 divided by 4, no half-pixel shift.
 
     That is right for maps whose pixel (x, y) is centred on image pixel (4x, 4y), as those of
     strided convolutions are, and what the weights were trained with.
@@ -24,7 +24,7 @@ def feature_intrinsics(camera: PinholeCamera) -> np.ndarray:
 def relative_transforms(
     reference: PinholeCamera, sources: list[PinholeCamera], reference_from_source: np.ndarray
 ) -> np.ndarray:
-    """Give what takes reference pixels to source pixels, both at 1/4.
+    """Return what takes reference pixels to source pixels, both at 1/4.
 
     With ``m`` the matrix of a source, ``m[:, :3] @ (x, y, 1) * depth + m[:, 3]`` is the pixel
     times its depth there.
@@ -48,7 +48,7 @@ def relative_transforms(
 
 
 def relative_projections(reference: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """Give the same from 4x4 projections, as MVSNet's own files and loaders have them.
+    """Return the same from 4x4 projections, as MVSNet's own files and loaders have them.
 
     Args:
         reference: ``(4, 4)``: world to camera, its top three rows left-multiplied by the

@@ -43,7 +43,7 @@ class Slab:
 
 
 def depth_hypotheses(near: float, far: float, count: int, sampling: Sampling) -> np.ndarray:
-    """Give ``(count,)`` float64 depths, ascending, both ends among them."""
+    """Return ``(count,)`` float64 depths, ascending, both ends among them."""
     if sampling is Sampling.INVERSE:
         return 1.0 / np.linspace(1.0 / near, 1.0 / far, count)
     return np.linspace(near, far, count)

@@ -12,8 +12,8 @@ from enum import Enum
 
 import numpy as np
 
+from depth_ros.geometry.preprocess import Placement
 from depth_ros.models.mvsnet.projection import STRIDE
-from depth_ros.preprocess import Placement
 
 MAX_RELATIVE_STEP = 0.05
 """Neighbours at 1/4 that differ by more than this, relatively, are taken for two surfaces."""
@@ -47,7 +47,7 @@ class Upsampler:
         )
 
     def depth(self, depth: np.ndarray) -> np.ndarray:
-        """Give (H, W) float32 depth from a positive (h, w) one.
+        """Return (H, W) float32 depth from a positive (h, w) one.
 
         A pixel with an unknown neighbour gets the nearest one's depth, NaN if that is unknown.
         """
@@ -58,7 +58,7 @@ class Upsampler:
         return np.where(self._is_one_surface(depth), between, nearest)
 
     def confidence(self, confidence: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """Give (H, W) float32 confidence, made the way the depth (h, w) beside it is."""
+        """Return (H, W) float32 confidence, made the way the depth (h, w) beside it is."""
         nearest = self._nearest(confidence)
         if self._upsampling is Upsampling.NEAREST:
             return nearest

@@ -148,7 +148,7 @@ class SgbmModel:
 
 
 def _known_pixels(steps: np.ndarray, min_disparity: int) -> np.ndarray:
-    """Give pixels, NaN where unmatched or matched outside the right image.
+    """Return pixels, NaN where unmatched or matched outside the right image.
 
     A match lies at ``x - d``, which must be within ``0..W - 1``.
     """

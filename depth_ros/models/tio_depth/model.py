@@ -6,8 +6,7 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, RectifiedStereo
-from depth_ros.models.base import Engines, Prepared
-from depth_ros.preprocess import (
+from depth_ros.geometry.preprocess import (
     Fit,
     Placement,
     fit_size,
@@ -15,6 +14,7 @@ from depth_ros.preprocess import (
     unplace_disparity,
     unplace_map,
 )
+from depth_ros.models.base import Engines, Prepared
 from depth_ros.results import DepthResult, DepthScale, DisparityResult
 from depth_ros.tensors import Tensors, TensorSpec, check_tensors
 
@@ -155,6 +155,6 @@ class _Engine:
         return Prepared(feeds=feeds, context=placement)
 
     def disparity(self, outputs: Tensors) -> np.ndarray:
-        """Give the checked disparity (H, W) in pixels of the engine."""
+        """Return the checked disparity (H, W) in pixels of the engine."""
         check_tensors(outputs, (self._output,), what="outputs of 'tio_depth'")
         return outputs['disparity'][0]

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_strict
+from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, ShapeError, WeightsError
-from depth_ros.models.exportable import Exportable
 from depth_ros.models.tio_depth import network_decoder
 from depth_ros.models.tio_depth.network_decoder import DualPathDecoder, Path
 from depth_ros.models.tio_depth.network_matching import disparity_levels
@@ -25,7 +24,7 @@ from depth_ros.models.tio_depth.network_swin import (
     SwinSizes,
     relative_position_index,
 )
-from depth_ros.tensors import TensorSpec
+from depth_ros.tensors import Exportable, TensorSpec
 
 STEREO = 'stereo'
 GRAPHS = (Path.MONO.value, Path.REFINE.value, STEREO)
@@ -96,7 +95,7 @@ class TioDepth(nn.Sequential):
         return expectation(scores)
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """Give the encoder's four maps of (N, 3, H, W) RGB images in 0..1, fine to coarse.
+        """Return the encoder's four maps of (N, 3, H, W) RGB images in 0..1, fine to coarse.
 
         Raises:
             ShapeError: If the images are no such images or too small.

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from depth_ros.models.tio_depth.network_matching import (
     NUM_LEVELS,
-    Conv3x3,
     MatchingBlock,
-    Side,
+    MatchingSide,
+    PlainConv3x3,
 )
 from depth_ros.models.tio_depth.network_swin import CHANNELS as SKIP_CHANNELS
 
@@ -50,12 +50,12 @@ class Path(Enum):
     """The branch distilled from stereo: its own offsets for the skips, and its own head."""
 
 
-class ConvBlock(nn.Module):
+class DecoderBlock(nn.Module):
     """A 3x3 convolution and ELU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = Conv3x3(in_channels, out_channels)
+        self.conv = PlainConv3x3(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, H, W), keeping H and W."""
@@ -138,10 +138,10 @@ class DualPathDecoder(nn.Module):
         """Match the left views with the right ones, and the other way round where needed."""
         block = self._convs[_FIRST_MATCHING + STAGES.index(stage)]
         left, right = x.chunk(2)
-        matched, found = block(left, right, Side.LEFT, image_width)
+        matched, found = block(left, right, MatchingSide.LEFT, image_width)
         if not needs_right:
             return matched, found
-        of_right, _ = block(right, left, Side.RIGHT, image_width)
+        of_right, _ = block(right, left, MatchingSide.RIGHT, image_width)
         return torch.cat([matched, of_right]), found
 
     def _finish(self, x: Tensor, size: tuple[int, int], path: Path) -> Tensor:
@@ -178,17 +178,21 @@ def _make_convs(skip_channels: tuple[int, ...], of_stages: tuple[int, ...]) -> l
     below, final = skip_channels[-1], of_stages[-1]
     for stage, channels in zip(STAGES, of_stages[:-1], strict=True):
         convs += [
-            ConvBlock(below, channels),
-            ConvBlock(skip_channels[stage - 1], channels),
+            DecoderBlock(below, channels),
+            DecoderBlock(skip_channels[stage - 1], channels),
             _offset_branch(channels),
             _offset_branch(channels),
-            ConvBlock(channels, channels),
+            DecoderBlock(channels, channels),
         ]
         below = channels
-    convs += [ConvBlock(below, final), ConvBlock(final, final), Conv3x3(final, NUM_LEVELS)]
+    convs += [
+        DecoderBlock(below, final),
+        DecoderBlock(final, final),
+        PlainConv3x3(final, NUM_LEVELS),
+    ]
     convs += [MatchingBlock(channels) for channels in of_stages[:-1]]
     convs += [_offset_branch(channels) for channels in of_stages[:-1]]
-    convs.append(Conv3x3(final, NUM_LEVELS))
+    convs.append(PlainConv3x3(final, NUM_LEVELS))
     return convs
 
 
@@ -198,7 +202,7 @@ def _offset_branch(channels: int) -> nn.Sequential:
         nn.Conv2d(2 * channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
         nn.ELU(),
-        Conv3x3(channels, 2, bias=False),
+        PlainConv3x3(channels, 2, bias=False),
     )
 
 

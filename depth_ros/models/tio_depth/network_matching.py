@@ -19,7 +19,7 @@ NUM_LEVELS = 49
 MIN_DISPARITY_PX, MAX_DISPARITY_PX = 2.0, 300.0
 
 
-class Side(Enum):
+class MatchingSide(Enum):
     """Whose disparity is wanted: where its point lies in the other view."""
 
     LEFT = -1
@@ -30,7 +30,7 @@ class Side(Enum):
 
 
 def disparity_levels() -> list[float]:
-    """Give the 49 disparities, 2 to 300 pixels of the network's input, evenly on a log scale."""
+    """Return the 49 disparities, 2 to 300 pixels of the network's input, evenly on a log scale."""
     ratio = MAX_DISPARITY_PX / MIN_DISPARITY_PX
     return [
         MAX_DISPARITY_PX * ratio ** (index / (NUM_LEVELS - 1) - 1) for index in range(NUM_LEVELS)
@@ -38,7 +38,7 @@ def disparity_levels() -> list[float]:
 
 
 def level_shifts(width: int, image_width: int) -> list[float]:
-    """Give the levels in pixels of a map ``width`` wide, whose corners lie on the image's."""
+    """Return the levels in pixels of a map ``width`` wide, whose corners lie on the image's."""
     return [level * (width - 1) / image_width for level in disparity_levels()]
 
 
@@ -50,11 +50,11 @@ class MatchingBlock(nn.Module):
         self.q_conv = nn.Sequential(nn.Conv2d(channels, channels // 4, 1))
         self.k_conv = nn.Sequential(nn.Conv2d(channels, channels // 4, 1))
         self.redu = nn.Sequential(
-            Conv3x3(channels + NUM_LEVELS, channels), SqueezeExcitation(channels), nn.ELU()
+            PlainConv3x3(channels + NUM_LEVELS, channels), SqueezeExcitation(channels), nn.ELU()
         )
 
     def forward(
-        self, features: Tensor, other: Tensor, side: Side, image_width: int
+        self, features: Tensor, other: Tensor, side: MatchingSide, image_width: int
     ) -> tuple[Tensor, Tensor]:
         """Match (N, C, H, W) with the other view's features.
 
@@ -86,7 +86,7 @@ class SqueezeExcitation(nn.Module):
         return x * gate[:, :, None, None]
 
 
-class Conv3x3(nn.Module):
+class PlainConv3x3(nn.Module):
     """A 3x3 convolution that reflects at the border."""
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
@@ -98,7 +98,9 @@ class Conv3x3(nn.Module):
         return self.conv(F.pad(x, (1, 1, 1, 1), mode='reflect'))
 
 
-def shifted_products(query: Tensor, key: Tensor, shifts: list[float], side: Side) -> Tensor:
+def shifted_products(
+    query: Tensor, key: Tensor, shifts: list[float], side: MatchingSide
+) -> Tensor:
     """Multiply each query with the key at its x plus (or minus) every shift, bilinearly.
 
     Args:
@@ -127,13 +129,13 @@ def _take(x: Tensor, channels: list[int]) -> Tensor:
     return x.index_select(1, torch.tensor(channels, device=x.device))
 
 
-def _products_at(query: Tensor, key: Tensor, steps: list[int], side: Side) -> Tensor:
+def _products_at(query: Tensor, key: Tensor, steps: list[int], side: MatchingSide) -> Tensor:
     """Multiply at whole-pixel steps: (N, len(steps), H, W)."""
     width, reach = query.shape[3], steps[-1]
-    padding = (reach, 0) if side is Side.LEFT else (0, reach)
+    padding = (reach, 0) if side is MatchingSide.LEFT else (0, reach)
     padded = F.pad(key, (*padding, 0, 0), mode='replicate')
     products = []
     for step in steps:
-        start = reach - step if side is Side.LEFT else step
+        start = reach - step if side is MatchingSide.LEFT else step
         products.append((query * padded[..., start : start + width]).sum(dim=1))
     return torch.stack(products, dim=1)

@@ -57,7 +57,7 @@ class SwinEncoder(nn.Module):
         self.layers = nn.ModuleList(stages)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Give maps (N, C..8C, H/2..H/16, W/2..W/16); sizes are rounded up."""
+        """Return maps (N, C..8C, H/2..H/16, W/2..W/16); sizes are rounded up."""
         x = self.patch_embed(images)
         features = []
         for index, stage in enumerate(self.layers):

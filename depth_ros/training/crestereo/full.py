@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network import CreStereo
+from depth_ros.scenes.layered.samples import Batch
 from depth_ros.training.crestereo.losses import flow_sequence_loss
 from depth_ros.training.crestereo.pairs import DrawnPairs, Pairs
 from depth_ros.training.crestereo.task import pair_tiles, to_tensors
 from depth_ros.training.crestereo.validation import measure
-from depth_ros.training.samples import Batch
 from depth_ros.training.task import BatchSource, DataFolders, Mixed, StepLoss
 
 
@@ -55,15 +55,15 @@ class CreStereoTask:
         load_strict(network, load_checkpoint(weights))
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give the whole network, under the names of the published checkpoint."""
+        """Return the whole network, under the names of the published checkpoint."""
         return network.state_dict()
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give the pairs."""
+        """Return the pairs."""
         return self.pairs.source(folders)
 
     def loss(self, network: nn.Module, batch: Batch, *, device: str, mixed: Mixed) -> StepLoss:
-        """Give the sequence loss, and the errors of the final disparity."""
+        """Return the sequence loss, and the errors of the final disparity."""
         left, right, disparity, hidden = to_tensors(batch, device)
         with mixed():
             predictions = network.sequence(left.flip(1), right.flip(1), iterations=self.iterations)
@@ -85,7 +85,7 @@ class CreStereoTask:
         return measure(matcher, pairs, device=device, mixed=mixed)
 
     def tiles(self, batch: Batch) -> list[list[np.ndarray]]:
-        """Give left, right, disparity, and disparity with what is occluded darkened."""
+        """Return left, right, disparity, and disparity with what is occluded darkened."""
         return pair_tiles(batch, top=0.7 * self.pairs.max_disparity)
 
 

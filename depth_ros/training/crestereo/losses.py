@@ -64,7 +64,7 @@ def _clipped_l1(found: Tensor, truth: Tensor) -> Tensor:
 
 
 def matching_loss(log_match: Tensor, disparity: Tensor, is_occluded: Tensor, cell: int) -> Tensor:
-    """Give minus the logarithm of the true match (Sun et al. 2021, eq. 5, per row).
+    """Return minus the logarithm of the true match (Sun et al. 2021, eq. 5, per row).
 
     The match lies between two cells; both get their linear share. Only left cells whose match is
     visible count.
@@ -90,7 +90,7 @@ def matching_loss(log_match: Tensor, disparity: Tensor, is_occluded: Tensor, cel
 
 
 def small_error_loss(found: Tensor, truth: Tensor) -> Tensor:
-    """Give the mean of log(1 + error in px): what is nearly right pulls, what is lost hardly does.
+    """Return mean of log(1 + error in px): what is nearly right pulls, what is lost hardly does.
 
     The L1 error pulls as hard at a pixel that no evidence can settle as at one that is 2 px off.
     """
@@ -104,7 +104,7 @@ def total_loss(
     *,
     small_errors: float = 0.0,
 ) -> Tensor:
-    """Give the sequence loss plus the weighted matching losses of all levels.
+    """Return the sequence loss plus the weighted matching losses of all levels.
 
     Args:
         predictions: In px of the full resolution.

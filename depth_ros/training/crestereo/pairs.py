@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import RecipeError
+from depth_ros.scenes.layered.photometric import shoot
+from depth_ros.scenes.layered.samples import Batch, SampleSettings, batches, stack
 from depth_ros.training.crestereo.validation import validation_set
 from depth_ros.training.datasets.crestereo_set import TruePair, find_pairs, read_pair
-from depth_ros.training.photometric import shoot
 from depth_ros.training.photos import load_photos
-from depth_ros.training.samples import Batch, SampleSettings, batches, stack
 from depth_ros.training.task import BatchSource, DataFolders
 
 HELD_OUT = 97
@@ -32,7 +32,7 @@ class Pairs(Protocol):
         ...
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give the training batches.
+        """Return the training batches.
 
         Raises:
             RecipeError: If a folder that is needed is absent or holds nothing usable.
@@ -40,7 +40,7 @@ class Pairs(Protocol):
         ...
 
     def validation(self, folders: DataFolders, count: int) -> Sequence[Batch]:
-        """Give about ``count`` fixed samples that no training batch shares."""
+        """Return about ``count`` fixed samples that no training batch shares."""
         ...
 
 
@@ -57,7 +57,7 @@ class LayeredSource:
     photos: tuple[Path, ...]
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[Batch]:
-        """Give batch after batch, beginning with number ``first``."""
+        """Return batch after batch, beginning with number ``first``."""
         photos = load_photos(self.photos)
         return batches(self.samples, photos, batch_size=batch_size, first=first, stream=stream)
 
@@ -74,11 +74,11 @@ class DrawnPairs:
         return self.samples.max_disparity
 
     def source(self, folders: DataFolders) -> LayeredSource:
-        """Give the rendered pairs."""
+        """Return the rendered pairs."""
         return LayeredSource(samples=self.samples, photos=folders.photos)
 
     def validation(self, folders: DataFolders, count: int) -> Sequence[Batch]:
-        """Give the fixed scenes."""
+        """Return the fixed scenes."""
         return validation_set(self.samples, folders.photos, count)
 
 
@@ -103,11 +103,11 @@ class SetPairs:
     burnt: float = 0.1
 
     def source(self, folders: DataFolders) -> CropSource:
-        """Give crops of all pairs but those held out."""
+        """Return crops of all pairs but those held out."""
         return CropSource(pairs=self, stems=tuple(_split(folders, is_held_out=False)))
 
     def validation(self, folders: DataFolders, count: int) -> Sequence[Batch]:
-        """Give one crop of each of the first held-out pairs."""
+        """Return one crop of each of the first held-out pairs."""
         stems = _split(folders, is_held_out=True)[:count]
         numbers = np.random.default_rng((self.seed, 4)).integers(2**31, size=len(stems))
         return [
@@ -129,7 +129,7 @@ class CropSource:
     stems: tuple[Path, ...]
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[Batch]:
-        """Give batch after batch, beginning with number ``first``."""
+        """Return batch after batch, beginning with number ``first``."""
         number = first
         while True:
             keys = [(self.pairs.seed, stream, number, index) for index in range(batch_size)]

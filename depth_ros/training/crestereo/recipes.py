@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from depth_ros.models.crestereo.network_tiny import TinyConfig
+from depth_ros.scenes.layered.samples import SampleSettings
 from depth_ros.training.crestereo.full import CreStereoTask
 from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
 from depth_ros.training.crestereo.task import TinyStereoTask
 from depth_ros.training.recipe import TrainRecipe
-from depth_ros.training.samples import SampleSettings
 
 _ROOMS = SampleSettings(
     seed=3,

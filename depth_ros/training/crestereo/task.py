@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
+from depth_ros.geometry.postprocess import colorize_disparity
 from depth_ros.models.crestereo.network_tiny import (
     NUM_POSITIONS,
     CreStereoTiny,
@@ -20,11 +21,10 @@ from depth_ros.models.crestereo.network_tiny import (
 )
 from depth_ros.models.crestereo.network_tiny_correlation import NUM_TAPS
 from depth_ros.models.crestereo.network_tiny_upsampling import halve_mask
-from depth_ros.postprocess import colorize_disparity
+from depth_ros.scenes.layered.samples import Batch, SampleSettings
 from depth_ros.training.crestereo.losses import total_loss
 from depth_ros.training.crestereo.pairs import LayeredSource
 from depth_ros.training.crestereo.validation import validate
-from depth_ros.training.samples import Batch, SampleSettings
 from depth_ros.training.task import DataFolders, Mixed, StepLoss
 
 SQUEEZE = 'update.squeeze.weight'
@@ -80,15 +80,15 @@ class TinyStereoTask:
         load_strict(network, {**later, **known})
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give the whole network; every part is needed."""
+        """Return the whole network; every part is needed."""
         return network.state_dict()
 
     def source(self, folders: DataFolders) -> LayeredSource:
-        """Give the rendered pairs."""
+        """Return the rendered pairs."""
         return LayeredSource(samples=self.samples, photos=folders.photos)
 
     def loss(self, network: nn.Module, batch: Batch, *, device: str, mixed: Mixed) -> StepLoss:
-        """Give sequence and matching loss, and the errors of the final disparity."""
+        """Return sequence and matching loss, and the errors of the final disparity."""
         left, right, disparity, hidden = to_tensors(batch, device)
         with mixed():
             predictions = network.predict(left, right)
@@ -109,7 +109,7 @@ class TinyStereoTask:
         )
 
     def tiles(self, batch: Batch) -> list[list[np.ndarray]]:
-        """Give left, right, disparity, and disparity with what is occluded darkened."""
+        """Return left, right, disparity, and disparity with what is occluded darkened."""
         return pair_tiles(batch, top=0.7 * self.samples.max_disparity)
 
 
@@ -123,7 +123,7 @@ def without_sight(known: Mapping[str, Tensor], config: TinyConfig) -> dict[str, 
 
 
 def pair_tiles(batch: Batch, *, top: float) -> list[list[np.ndarray]]:
-    """Give left, right, disparity up to ``top`` px, and that with what is occluded darkened."""
+    """Return left, right, disparity up to ``top`` px, and that with what is occluded darkened."""
     rows = []
     for index in range(len(batch.left)):
         colours = colorize_disparity(batch.disparity[index], min=0.0, max=top)
@@ -133,7 +133,7 @@ def pair_tiles(batch: Batch, *, top: float) -> list[list[np.ndarray]]:
 
 
 def to_tensors(batch: Batch, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give images (B, 3, H, W) float32, disparity (B, 1, H, W) and the occlusion mask."""
+    """Return images (B, 3, H, W) float32, disparity (B, 1, H, W) and the occlusion mask."""
     images = [
         torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
         for image in (batch.left, batch.right)

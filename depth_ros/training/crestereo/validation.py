@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from depth_ros.scenes.layered.samples import Batch, SampleSettings, batches
 from depth_ros.training.photos import load_photos
-from depth_ros.training.samples import Batch, SampleSettings, batches
 from depth_ros.training.task import Mixed
 
 VALIDATION_SEED = 20_261_121

@@ -39,7 +39,7 @@ class TruePair:
     right_disparity: np.ndarray | None = None
 
     def mirrored(self) -> TruePair | None:
-        """Give the pair as seen in a mirror, which swaps the cameras; None without right truth."""
+        """Return pair as seen in a mirror, which swaps the cameras; None without right truth."""
         if self.right_disparity is None:
             return None
         return TruePair(

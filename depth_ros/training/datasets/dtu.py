@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
-from depth_ros.image_file import read_rgb
-from depth_ros.pfm import read_pfm
-from depth_ros.posed_files.mvsnet import CamFile, read_cam, read_pairs
+from depth_ros.files.image import read_rgb
+from depth_ros.files.pfm import read_pfm
+from depth_ros.files.posed.mvsnet import CamFile, read_cam, read_pairs
 
 UNIT_M = 1e-3
 NUM_LIGHTS = 7

@@ -12,10 +12,10 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera, scaled_camera
 from depth_ros.errors import CalibrationError
+from depth_ros.files.image import read_rgb
 from depth_ros.frames import MonoFrame
-from depth_ros.image_file import read_rgb
-from depth_ros.preprocess import resize_image
-from depth_ros.rectify import MonoRectifier
+from depth_ros.geometry.preprocess import resize_image
+from depth_ros.geometry.rectify import MonoRectifier
 from depth_ros.training.datasets.triples import Triple
 
 Item = TypeVar('Item')

@@ -40,7 +40,7 @@ class KittiRig:
     baseline_m: float
 
     def partner_x_m(self, side: str) -> float:
-        """Give what is added to x on the way into the other camera's axes."""
+        """Return what is added to x on the way into the other camera's axes."""
         return -self.baseline_m if side == 'l' else self.baseline_m
 
 

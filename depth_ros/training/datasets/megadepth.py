@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
-from depth_ros.image_file import read_rgb
+from depth_ros.files.image import read_rgb
 from depth_ros.training.datasets.archives import read_archive
 from depth_ros.training.datasets.posed_view import PosedView
 

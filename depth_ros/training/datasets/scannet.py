@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
-from depth_ros.image_file import read_rgb
-from depth_ros.rigid import inverse
+from depth_ros.files.image import read_rgb
+from depth_ros.geometry.rigid import inverse
 from depth_ros.training.datasets.archives import read_archive
 from depth_ros.training.datasets.posed_view import PosedView
 

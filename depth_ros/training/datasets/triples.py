@@ -116,7 +116,7 @@ class TripleSource:
     def batches(
         self, *, batch_size: int, first: int = 0, stream: int = 0
     ) -> Iterator[TripleBatch]:
-        """Give batch after batch, beginning with number ``first`` of the stream."""
+        """Return batch after batch, beginning with number ``first`` of the stream."""
         number = first * batch_size
         while True:
             yield stack([self._sample(stream, number + index) for index in range(batch_size)])
@@ -143,7 +143,7 @@ def augmented(rng: np.random.Generator, triple: Triple, augmentation: Augmentati
 
 
 def plain(triple: Triple) -> TripleBatch:
-    """Give a sample unchanged and without batch axis."""
+    """Return a sample unchanged and without batch axis."""
     return _unbatched(triple, triple.views[:NUM_FRAMES])
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.calibration_file import MonoCalibration, read_mono_calibration
 from depth_ros.errors import RecipeError
-from depth_ros.image_file import SUFFIXES, read_rgb
+from depth_ros.files.calibration import MonoCalibration, read_mono_calibration
+from depth_ros.files.image import SUFFIXES, read_rgb
 from depth_ros.training.datasets.frame_files import FrameFiles
 
 CALIBRATION_NAMES = (

@@ -39,7 +39,7 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class TuningVerdict:
     """Whether new weights are kept.
 
     Attributes:
@@ -57,19 +57,19 @@ class Verdict:
 
 
 def gain(before: Figures, after: Figures) -> float:
-    """Give the mean relative fall of photometric error, inconsistency and label error."""
+    """Return the mean relative fall of photometric error, inconsistency and label error."""
     parts = _gains(before, after)
     return sum(parts.values()) / len(parts)
 
 
-def judge(before: Figures, after: Figures) -> Verdict:
+def judge(before: Figures, after: Figures) -> TuningVerdict:
     """Compare two networks on the same frames."""
     found = gain(before, after)
-    return Verdict(gain=found, objection=_objection(before, after, found))
+    return TuningVerdict(gain=found, objection=_objection(before, after, found))
 
 
 def _gains(before: Figures, after: Figures) -> dict[str, float]:
-    """Give the relative fall of every error that both networks have."""
+    """Return the relative fall of every error that both networks have."""
     pairs = {
         'photometric error': (before.photometric, after.photometric),
         'inconsistency': (1.0 - before.consistency, 1.0 - after.consistency),

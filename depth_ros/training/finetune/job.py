@@ -52,5 +52,5 @@ class TuningJob(Protocol):
         ...
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give what inference loads."""
+        """Return what inference loads."""
         ...

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from depth_ros.evaluation.stereo import Matcher, sgbm_matcher
-from depth_ros.postprocess import left_right_confidence
-from depth_ros.preprocess import mirrored_map
+from depth_ros.geometry.postprocess import left_right_confidence
+from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.training.finetune.radiometry import normalised, softened
 from depth_ros.training.finetune.stereo_pairs import RigPair
 
@@ -50,7 +50,7 @@ class LabelledPair:
 
 
 def teachers(matcher: Matcher, *, multiple: int, num_disparities: int) -> list[Matcher]:
-    """Give the matchers whose agreement makes labels.
+    """Return the matchers whose agreement makes labels.
 
     Args:
         matcher: The network before fine-tuning, on (H, W, 3) images of 0..255.

@@ -102,7 +102,7 @@ def tune(
     Raises:
         DepthRosError: If the loss is not finite.
     """
-    run = _Run(network, job, schedule, clock)
+    run = _TuningRun(network, job, schedule, clock)
     while run.share < 1.0 and not run.is_stuck:
         loss = run.step()
         if run.share >= run.next_judgement or run.share >= 1.0:
@@ -111,7 +111,7 @@ def tune(
     return run.outcome()
 
 
-class _Run:
+class _TuningRun:
     """Where a run stands."""
 
     def __init__(
@@ -196,7 +196,7 @@ class _Run:
         )
 
     def outcome(self) -> Outcome:
-        """Give the best network."""
+        """Return the best network."""
         if self._best is None:
             self.judge()
         assert self._best is not None

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from depth_ros.camera import scaled_camera
-from depth_ros.checkpoints import load_checkpoint
+from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.errors import InputError, WeightsError
 from depth_ros.frames import MonoFrame
-from depth_ros.pictures import value_scale
-from depth_ros.postprocess import colorize_disparity
-from depth_ros.preprocess import resize_image
-from depth_ros.rectify import MonoRectifier
+from depth_ros.geometry.postprocess import colorize_disparity
+from depth_ros.geometry.preprocess import resize_image
+from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.pictures.panels import value_scale
 from depth_ros.training.datasets.triples import (
     Augmentation,
     Triple,
@@ -49,7 +49,7 @@ CHANGES = Augmentation(flip=0.5, jitter=0.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class MonoJob:
+class MonoFinetuning:
     """A depth and a pose network, and the triples of frames of a camera.
 
     Attributes:
@@ -74,7 +74,7 @@ class MonoJob:
 
     @property
     def notes(self) -> Mapping[str, Note]:
-        """Give what the weights' file says of itself."""
+        """Return what the weights' file says of itself."""
         return self.task.notes()
 
     def loss(self, network: nn.Module, rng: np.random.Generator) -> Tensor:
@@ -112,7 +112,7 @@ class MonoJob:
         return rows
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give both networks under the names of the official files."""
+        """Return both networks under the names of the official files."""
         return self.task.weights(_video(network))
 
     def _validate(self, network: VideoNetwork, batches: list[TripleBatch]) -> dict[str, float]:
@@ -162,7 +162,7 @@ def prepare_mono(
     count: int,
     max_frames: int,
     batch_size: int,
-) -> MonoJob:
+) -> MonoFinetuning:
     """Rectify frames, join neighbours to samples and hold the end of the recording out.
 
     Args:
@@ -184,7 +184,7 @@ def prepare_mono(
         )
     held_out = max(2, round(HELD_OUT_SHARE * len(triples)))
     last = len(triples) - held_out
-    return MonoJob(
+    return MonoFinetuning(
         task=task,
         train=triples[: last - GAP],
         held_out=triples[last:],

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from depth_ros.training.finetune.figures import Figures, Verdict
+from depth_ros.files.whole_file import whole_file
+from depth_ros.training.finetune.figures import Figures, TuningVerdict
 from depth_ros.training.finetune.job import Tile
-from depth_ros.whole_file import whole_file
 
 TILE_WIDTH = 320
 JPEG_QUALITY = 88
@@ -52,7 +52,7 @@ class ReportPage:
     facts: Mapping[str, str]
     before: Figures
     after: Figures
-    verdict: Verdict
+    verdict: TuningVerdict
     history: Sequence[tuple[int, float]]
     rows: Sequence[Sequence[Tile]]
 
@@ -90,7 +90,7 @@ def _page(page: ReportPage) -> str:
     )
 
 
-def _verdict(verdict: Verdict) -> str:
+def _verdict(verdict: TuningVerdict) -> str:
     percent = f'{100.0 * verdict.gain:+.1f} %'
     if verdict.is_better:
         return f'<p class="kept"><b>Kept: {percent} better.</b></p>'

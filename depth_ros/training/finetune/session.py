@@ -15,7 +15,7 @@ from torch import nn
 from depth_ros import __version__
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
-from depth_ros.training.finetune.figures import Verdict, judge
+from depth_ros.training.finetune.figures import TuningVerdict, judge
 from depth_ros.training.finetune.job import TuningJob
 from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, tune
 from depth_ros.training.finetune.mono_job import LEARNING_RATE, load_video_network, prepare_mono
@@ -106,7 +106,7 @@ class Result:
     """
 
     outcome: Outcome
-    verdict: Verdict
+    verdict: TuningVerdict
     path: Path | None
 
 
@@ -230,9 +230,9 @@ def _finish(
 
 
 def _record(
-    settings: FinetuneSettings, outcome: Outcome, verdict: Verdict, facts: Mapping[str, str]
+    settings: FinetuneSettings, outcome: Outcome, verdict: TuningVerdict, facts: Mapping[str, str]
 ) -> dict[str, object]:
-    """Give what the sidecar says beside parent and hash."""
+    """Return what the sidecar says beside parent and hash."""
     return {
         'model': settings.model,
         'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),

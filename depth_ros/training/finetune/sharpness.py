@@ -12,7 +12,7 @@ LEAST_STEP = 0.03
 
 
 def sharpness(disparity: np.ndarray) -> float:
-    """Give the share of a step that happens from one pixel to the next, mean over all edges.
+    """Return the share of a step that happens from one pixel to the next, mean over all edges.
 
     Around every pixel, the largest difference of horizontal neighbours within ``REACH`` columns
     is divided by the range of values there; windows of a small range are no edges.

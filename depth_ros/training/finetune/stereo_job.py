@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from depth_ros.errors import InputError
 from depth_ros.evaluation.stereo import Matcher
-from depth_ros.pictures import hatch_unknown, value_scale
-from depth_ros.postprocess import colorize_disparity, left_right_confidence
-from depth_ros.preprocess import mirrored_map
+from depth_ros.geometry.postprocess import colorize_disparity, left_right_confidence
+from depth_ros.geometry.preprocess import mirrored_map
+from depth_ros.pictures.panels import hatch_unknown, value_scale
 from depth_ros.training.finetune.figures import Figures
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.labels import LabelledPair, label, search_width, teachers
@@ -42,7 +42,7 @@ BRIGHTNESS = (0.85, 1.15)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class StereoJob:
+class StereoFinetuning:
     """A stereo network and the pairs of a rig; made by ``prepare_stereo``.
 
     Attributes:
@@ -69,7 +69,7 @@ class StereoJob:
 
     @property
     def notes(self) -> Mapping[str, Note]:
-        """Give nothing: the tensors say all."""
+        """Return nothing: the tensors say all."""
         return {}
 
     def loss(self, network: nn.Module, rng: np.random.Generator) -> Tensor:
@@ -104,7 +104,7 @@ class StereoJob:
         return [self._row(item.pair, before, after) for item in chosen]
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give what inference loads."""
+        """Return what inference loads."""
         return self.student.weights(network)
 
     def _row_of(self, network: nn.Module, item: LabelledPair) -> tuple[float, ...]:
@@ -119,7 +119,7 @@ class StereoJob:
         return error, consistent, sharpness(found), float(off.mean()) if off.size else math.nan
 
     def _match(self, network: nn.Module, pair: RigPair) -> tuple[np.ndarray, np.ndarray]:
-        """Give disparity and left-right confidence."""
+        """Return disparity and left-right confidence."""
         mirror = pair.mirrored()
         found = self.student.disparity(network, pair.left, pair.right)
         other = mirrored_map(self.student.disparity(network, mirror.left, mirror.right))
@@ -148,7 +148,7 @@ def prepare_stereo(
     batch_size: int = 2,
     budget_s: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
-) -> StereoJob:
+) -> StereoFinetuning:
     """Label the pairs; takes about a dozen runs of the network a pair.
 
     Args:
@@ -176,11 +176,13 @@ def prepare_stereo(
             f'{100.0 * LEAST_LABELLED:.0f} % or more; look whether left and right are of the same '
             'moment and not swapped, and whether the calibration is that of this rig',
         )
-    return StereoJob(student=student, labelled=labelled, held_out=held_out, batch_size=batch_size)
+    return StereoFinetuning(
+        student=student, labelled=labelled, held_out=held_out, batch_size=batch_size
+    )
 
 
 def _matchers(student: Student, network: nn.Module, pairs: Sequence[RigPair]) -> list[Matcher]:
-    """Give the teachers, SGBM searching as far as some of the pairs need."""
+    """Return the teachers, SGBM searching as far as some of the pairs need."""
     matcher = partial(student.disparity, network)
     seen = [matcher(pair.left, pair.right) for pair in pairs[:: max(1, len(pairs) // 4)]]
     return teachers(matcher, multiple=student.multiple, num_disparities=search_width(seen))

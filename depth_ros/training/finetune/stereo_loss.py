@@ -51,7 +51,7 @@ def tuning_loss(
 
 
 def labelled_loss(predictions: TinyPredictions, disparity: Tensor, counts: Tensor) -> Tensor:
-    """Give the sequence loss (Li et al. 2022, eq. 6) of the pixels that count.
+    """Return the sequence loss (Li et al. 2022, eq. 6) of the pixels that count.
 
     Args:
         predictions: In px of the images.
@@ -75,7 +75,7 @@ def _mean(values: Tensor, counts: Tensor) -> Tensor:
 
 
 def photometric_figure(left: Tensor, right: Tensor, disparity: Tensor) -> float:
-    """Give the mean photometric error of a pair (1, 3, H, W), 0..255; comparable between runs."""
+    """Return mean photometric error of a pair (1, 3, H, W), 0..255; comparable between runs."""
     with torch.no_grad():
         rebuilt = warp_by_disparity(comparable(right), disparity)
         return float(photometric_error(comparable(left), rebuilt).mean())

@@ -10,8 +10,8 @@ import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.frames import StereoFrame
-from depth_ros.preprocess import Fit, fit_size, mirrored_map, place_image
-from depth_ros.rectify import Rectifier
+from depth_ros.geometry.preprocess import Fit, fit_size, mirrored_map, place_image
+from depth_ros.geometry.rectify import Rectifier
 
 MIN_PAIRS = 8
 BLOCKS, HELD_OUT_BLOCKS = 10, (3, 8)
@@ -33,7 +33,7 @@ class RigPair:
     covered: np.ndarray
 
     def mirrored(self) -> RigPair:
-        """Give the pair in a mirror, which swaps the cameras: the right view's turn to be left.
+        """Return the pair in a mirror, which swaps the cameras: the right view's turn to be left.
 
         What the right image does not cover is not known and taken as that of the left.
         """

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from depth_ros.engines.artifact import file_sha256
 from depth_ros.errors import WeightsError
+from depth_ros.files.whole_file import whole_file
 from depth_ros.training.task import Note
 from depth_ros.training.trainer import save_weights
 from depth_ros.weights.folder import SUFFIX, weights_folder
-from depth_ros.whole_file import whole_file
 
 NAME = f'finetuned{SUFFIX}'
 EARLIER = 'earlier'
@@ -102,7 +102,7 @@ class TunedWeights:
         return self.folder / EARLIER / f'{Path(NAME).stem}-{number:04d}{SUFFIX}'
 
     def _last(self) -> int:
-        """Give the largest number of those set aside, 0 if there are none."""
+        """Return the largest number of those set aside, 0 if there are none."""
         found = (self.folder / EARLIER).glob(f'*{SUFFIX}')
         numbers = [path.stem.rpartition('-')[2] for path in found]
         return max((int(number) for number in numbers if number.isdigit()), default=0)
@@ -116,5 +116,5 @@ class TunedWeights:
 
 
 def tuned_weights(model: str) -> TunedWeights:
-    """Give the usual place of a model's fine-tuned weights, in the user's folder."""
+    """Return the usual place of a model's fine-tuned weights, in the user's folder."""
     return TunedWeights(weights_folder() / model)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.errors import ParameterError
 from depth_ros.models.crestereo.network import CreStereo
 from depth_ros.models.crestereo.network_tiny import TinyPredictions, tiny_network
@@ -48,7 +48,7 @@ class Student:
         return found[0, 0].clamp(min=0.0).numpy().astype(np.float32)
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give what inference loads."""
+        """Return what inference loads."""
         return network.state_dict()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from depth_ros.rigid import inverse
+from depth_ros.geometry.rigid import inverse
 from depth_ros.training.datasets.posed_view import PosedView
 
 DEPTH_TOLERANCE = 0.05
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 
 
 def cell_grid(size: Size, cell_px: int) -> np.ndarray:
-    """Give the points (h, w, 2) float64, as (x, y) px, that the cells of an image stand for."""
+    """Return the points (h, w, 2) float64, as (x, y) px, that the cells of an image stand for."""
     rows, columns = np.mgrid[0 : size[0] : cell_px, 0 : size[1] : cell_px]
     return np.stack((columns, rows), axis=-1).astype(np.float64)
 
@@ -86,7 +86,7 @@ def resized_points(points: np.ndarray, size: Size, new_size: Size) -> np.ndarray
 def _projected(
     points: np.ndarray, depth: np.ndarray, first: PosedView, second: PosedView
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give places (h, w, 2) in px of the second depth map and depths (h, w) there."""
+    """Return places (h, w, 2) in px of the second depth map and depths (h, w) there."""
     rays = np.concatenate((points, np.ones_like(points[..., :1])), axis=-1)
     rays = rays @ np.linalg.inv(first.k).T
     motion = second.camera_from_world @ inverse(first.camera_from_world)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from depth_ros.scenes.layered.textures import draw_texture
 from depth_ros.training.loftr.correspondences import by_homography
 from depth_ros.training.loftr.pairs import CELL_PX
-from depth_ros.training.textures import draw_texture
 
 Rng = np.random.Generator
 

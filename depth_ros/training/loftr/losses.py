@@ -35,7 +35,7 @@ class LossSettings:
 
 
 def coarse_loss(log_confidence: Tensor, truth: CellPairs, *, focus: float = 0.0) -> Tensor:
-    """Give the mean over true pairs of ``-(1 - P)^focus log P`` (Sun et al. 2021, eq. 5).
+    """Return the mean over true pairs of ``-(1 - P)^focus log P`` (Sun et al. 2021, eq. 5).
 
     Args:
         log_confidence: (B, L, S), logarithm of the dual softmax P.
@@ -48,7 +48,7 @@ def coarse_loss(log_confidence: Tensor, truth: CellPairs, *, focus: float = 0.0)
 
 
 def wrong_loss(log_confidence: Tensor, is_wrong: Tensor, *, focus: float = 0.0) -> Tensor:
-    """Give the sum over wrong pairs of ``-P^focus log(1 - P)``, for each cell of the first image.
+    """Return sum over wrong pairs of ``-P^focus log(1 - P)``, for each cell of the first image.
 
     Without it nothing lowers the confidence of a cell whose point is hidden in the other image.
 
@@ -64,7 +64,7 @@ def wrong_loss(log_confidence: Tensor, is_wrong: Tensor, *, focus: float = 0.0) 
 
 
 def fine_loss(found: Tensor, target: Tensor) -> Tensor:
-    """Give the mean of ``|found - target|^2 / sigma^2`` (Sun et al. 2021, eq. 6).
+    """Return the mean of ``|found - target|^2 / sigma^2`` (Sun et al. 2021, eq. 6).
 
     sigma is the heatmap's standard deviation; no gradient flows through it, and the weights are
     scaled to a mean of 1, so that all being unsure does not pay.

@@ -9,7 +9,7 @@ from depth_ros.training.loftr.pairs import CELL_PX, PairBatch
 
 
 def pair_tiles(batch: PairBatch) -> list[list[np.ndarray]]:
-    """Give for each pair both images and, beside them, both with their true matches."""
+    """Return for each pair both images and, beside them, both with their true matches."""
     return [_tiles(batch, index) for index in range(len(batch.first))]
 
 
@@ -30,7 +30,7 @@ def _rgb(grey: np.ndarray) -> np.ndarray:
 
 
 def _colour(down: float, across: float) -> tuple[int, int, int]:
-    """Give a colour that tells where in the first image a point is."""
+    """Return a colour that tells where in the first image a point is."""
     return int(255 * across), int(255 * down), int(255 * (1.0 - across))
 
 

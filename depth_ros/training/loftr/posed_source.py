@@ -62,7 +62,7 @@ class PosedPairs:
     reader: PairReader
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[PairBatch]:
-        """Give batch after batch, beginning with number ``first``."""
+        """Return batch after batch, beginning with number ``first``."""
         number = first
         while True:
             rng = np.random.default_rng((self.settings.seed, stream, number))
@@ -101,7 +101,7 @@ def fitted_pair(first: PosedView, second: PosedView, settings: PosedSettings) ->
 
 
 def _fitted_size(size: Size, settings: PosedSettings) -> Size:
-    """Give the size an image is scaled to, in multiples of 8."""
+    """Return the size an image is scaled to, in multiples of 8."""
     if not settings.is_padded:
         return settings.height, settings.width
     scale = min(settings.height / size[0], settings.width / size[1])

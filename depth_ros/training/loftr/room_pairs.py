@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
+from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, moved, views_around
+from depth_ros.scenes.rooms.render import Levels, render_view
 from depth_ros.training.datasets.posed_view import PosedView
-from depth_ros.training.rooms.draw import RoomSettings, draw_room
-from depth_ros.training.rooms.paths import draw_intrinsics, draw_viewpoint, moved, views_around
-from depth_ros.training.rooms.render import Levels, render_view
 
 Rng = np.random.Generator
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depth_ros.scenes.layered.photometric import shoot_views
+from depth_ros.scenes.rooms.render import Levels, room_textures
 from depth_ros.training.datasets.posed_view import PosedView
 from depth_ros.training.loftr.correspondences import by_depth
 from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair
 from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
 from depth_ros.training.loftr.room_pairs import RoomPairSettings, draw_room_views
-from depth_ros.training.photometric import shoot_views
 from depth_ros.training.photos import load_photos
-from depth_ros.training.rooms.render import Levels, room_textures
 
 CHUNKS_PER_POOL = 12
 
@@ -69,7 +69,7 @@ class SyntheticPairs:
     photos: tuple[Path, ...] = ()
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[PairBatch]:
-        """Give batch after batch, beginning with number ``first``."""
+        """Return batch after batch, beginning with number ``first``."""
         photos = load_photos(self.photos)
         samples = _samples(self.settings, photos, first * batch_size, stream)
         while True:

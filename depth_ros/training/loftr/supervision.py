@@ -38,7 +38,7 @@ class CellPairs:
 
 
 def true_cells(first_to_second: Tensor, second_to_first: Tensor) -> CellPairs:
-    """Give the pairs of cells that are each other's nearest after warping.
+    """Return the pairs of cells that are each other's nearest after warping.
 
     Args:
         first_to_second: (B, h, w, 2) places of the first image's cells in the second.
@@ -53,7 +53,7 @@ def true_cells(first_to_second: Tensor, second_to_first: Tensor) -> CellPairs:
 
 
 def nearest_cells(places: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Give the cell (B, L) int64 whose point is nearest to each place; -1 where there is none."""
+    """Return cell (B, L) int64 whose point is nearest to each place; -1 where there is none."""
     is_known = torch.isfinite(places).all(dim=-1)
     cells = torch.round(torch.where(is_known[..., None], places, -CELL_PX) / CELL_PX).long()
     column, row = cells.unbind(-1)
@@ -81,13 +81,13 @@ def _far(places: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def grid_points(grid: tuple[int, int], like: Tensor) -> Tensor:
-    """Give the points (S, 2), (x, y) px, of the cells of a grid."""
+    """Return the points (S, 2), (x, y) px, of the cells of a grid."""
     index = torch.arange(grid[0] * grid[1], device=like.device)
     return torch.stack((index % grid[1], index // grid[1]), dim=1).to(like.dtype) * CELL_PX
 
 
 def fine_targets(pairs: CellPairs, first_to_second: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Give where the true places lie in the windows of the second cells.
+    """Return where the true places lie in the windows of the second cells.
 
     Args:
         pairs: M pairs of cells.

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.loftr.network import VARIANTS, Loftr
 from depth_ros.models.loftr.network_matching import MASKED, mutual_matches, similarity
-from depth_ros.models.loftr.network_tiny import TinyConfig, tiny_loftr
-from depth_ros.models.loftr.network_views import View, insides
+from depth_ros.models.loftr.network_tiny import TinyLoftrConfig, tiny_loftr
+from depth_ros.models.loftr.network_views import TokenView, insides
 from depth_ros.training.loftr.losses import LossSettings, coarse_loss, fine_loss, wrong_loss
 from depth_ros.training.loftr.pairs import PairBatch
 from depth_ros.training.loftr.pictures import pair_tiles
@@ -53,7 +53,7 @@ class LoftrTask:
         'val_precision', 'val_recall', 'val_within_3px', 'val_within_1px',
     )  # fmt: skip
 
-    network: TinyConfig | str = field(default_factory=TinyConfig)
+    network: TinyLoftrConfig | str = field(default_factory=TinyLoftrConfig)
     pairs: PairSettings = field(default_factory=PairSettings)
     posed: PosedSettings | None = None
     losses: LossSettings = field(default_factory=LossSettings)
@@ -81,11 +81,11 @@ class LoftrTask:
         load_strict(network, {key: value for key, value in state.items() if key != _TABLE})
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give the whole network; every part is needed."""
+        """Return the whole network; every part is needed."""
         return network.state_dict()
 
     def source(self, folders: DataFolders) -> SyntheticPairs | PosedPairs:
-        """Give the synthetic pairs, or those of the data set.
+        """Return the synthetic pairs, or those of the data set.
 
         Raises:
             RecipeError: If the data set is absent or laid out otherwise.
@@ -95,7 +95,7 @@ class LoftrTask:
         return SyntheticPairs(settings=self.pairs, photos=folders.photos)
 
     def loss(self, network: Loftr, batch: PairBatch, *, device: str, mixed: Mixed) -> StepLoss:
-        """Give coarse and fine loss; only convolutions run in low precision."""
+        """Return coarse and fine loss; only convolutions run in low precision."""
         data = to_tensors(batch, device)
         with mixed():
             maps = network.maps(data.images, data.masks)
@@ -129,12 +129,12 @@ class LoftrTask:
     def _fine(
         self,
         network: Loftr,
-        views: tuple[View, View],
+        views: tuple[TokenView, TokenView],
         log_confidence: Tensor,
         truth: CellPairs,
         data: TensorBatch,
     ) -> tuple[Tensor, float]:
-        """Give the fine loss and the mean distance from the truth, px."""
+        """Return the fine loss and the mean distance from the truth, px."""
         confidence = log_confidence.detach().exp()
         inside = insides(views, network.border)
         found = mutual_matches(confidence, network.variant.threshold, *inside)
@@ -158,18 +158,18 @@ class LoftrTask:
         return validate(network, self.pairs, folders.photos, samples=samples, device=device)
 
     def tiles(self, batch: PairBatch) -> list[list[np.ndarray]]:
-        """Give both images, plain and with true matches in colours."""
+        """Return both images, plain and with true matches in colours."""
         return pair_tiles(batch)
 
 
-def coarse_confidence(network: Loftr, views: tuple[View, View]) -> Tensor:
-    """Give the logarithm (B, L, S) of the confidences; padded cells match nothing."""
+def coarse_confidence(network: Loftr, views: tuple[TokenView, TokenView]) -> Tensor:
+    """Return the logarithm (B, L, S) of the confidences; padded cells match nothing."""
     penalty = tuple((1.0 - view.flat_mask) * MASKED for view in views)
     pairs = similarity(views[0].coarse, views[1].coarse)
     return network.coarse_matching.log_confidence(pairs, penalty)
 
 
 def _recall(log_confidence: Tensor, truth: CellPairs) -> float:
-    """Give the share of true pairs that are best in their row, in percent."""
+    """Return the share of true pairs that are best in their row, in percent."""
     best = log_confidence.argmax(dim=2)[truth.item, truth.first]
     return 100.0 * float((best == truth.second).float().sum()) / max(1, len(best))

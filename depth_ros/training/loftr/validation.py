@@ -21,7 +21,7 @@ VALIDATION_BATCH = 4
 
 
 @dataclass(kw_only=True, slots=True)
-class Tally:
+class MatchTally:
     """Counts over all pairs.
 
     Attributes:
@@ -58,7 +58,7 @@ class Tally:
         self.recalled += int((partner[truth.item, truth.first] == truth.second).sum())
 
     def shares(self) -> dict[str, float]:
-        """Give the metrics in percent; without matches precision is 0."""
+        """Return the metrics in percent; without matches precision is 0."""
         judged, true = max(1, self.judged), max(1, self.true)
         return {
             'val_precision': 100.0 * self.right / judged,
@@ -94,7 +94,7 @@ def validate(
     from depth_ros.training.loftr.task import to_tensors
 
     network.eval()
-    tally = Tally()
+    tally = MatchTally()
     for batch in validation_set(settings, photos, samples):
         data = to_tensors(batch, device)
         with torch.no_grad():

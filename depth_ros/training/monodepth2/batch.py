@@ -8,7 +8,7 @@ from torch import Tensor
 
 from depth_ros.models.monodepth2.network_depth import NUM_SCALES
 from depth_ros.training.datasets.triples import NUM_FRAMES, TripleBatch
-from depth_ros.training.monodepth2.losses import Views
+from depth_ros.training.monodepth2.losses import WarpedViews
 from depth_ros.training.monodepth2.network import VideoNetwork
 from depth_ros.training.monodepth2.reprojection import shift_x
 from depth_ros.training.task import Mixed
@@ -22,7 +22,7 @@ def to_views(
     device: str,
     mixed: Mixed,
     num_scales: int = NUM_SCALES,
-) -> tuple[list[Tensor], Views]:
+) -> tuple[list[Tensor], WarpedViews]:
     """Run both networks on a batch.
 
     Args:
@@ -45,7 +45,7 @@ def to_views(
     if len(clean) > NUM_FRAMES:
         shift = torch.from_numpy(batch.partner_x_m).to(device) / metres_per_unit
         motions.append(shift_x(shift))
-    views = Views(
+    views = WarpedViews(
         target=clean[0],
         sources=clean[1:],
         source_from_target=motions,
@@ -55,6 +55,6 @@ def to_views(
 
 
 def to_planes(views: np.ndarray, device: str) -> list[Tensor]:
-    """Give each of N views of (B, N, H, W, 3) uint8 as (B, 3, H, W) float32 in 0..1."""
+    """Return each of N views of (B, N, H, W, 3) uint8 as (B, 3, H, W) float32 in 0..1."""
     planes = torch.from_numpy(views).to(device).permute(1, 0, 4, 2, 3).float() / 255.0
     return list(planes.contiguous())

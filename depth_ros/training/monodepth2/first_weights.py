@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.training.monodepth2.network import VideoNetwork
 
 _POSE = ('pose_encoder.', 'pose.')
@@ -42,7 +42,7 @@ def begin_with(network: VideoNetwork, path: Path) -> None:
 
 
 def weights_of(network: VideoNetwork) -> dict[str, Tensor]:
-    """Give both networks' weights under the names of the official files."""
+    """Return both networks' weights under the names of the official files."""
     return {**network.depth_network.state_dict(), **network.pose_network.state_dict()}
 
 

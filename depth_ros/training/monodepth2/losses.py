@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from depth_ros.training.monodepth2.reprojection import Motion, depth_of, source_pixels
+from depth_ros.training.monodepth2.reprojection import CameraMotion, depth_of, source_pixels
 from depth_ros.training.photometric_loss import (
     edge_aware_smoothness,
     photometric_error,
@@ -24,7 +24,7 @@ SMOOTHNESS = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Views:
+class WarpedViews:
     """A target image and what it is rebuilt from.
 
     Attributes:
@@ -36,7 +36,7 @@ class Views:
 
     target: Tensor
     sources: Sequence[Tensor]
-    source_from_target: Sequence[Motion]
+    source_from_target: Sequence[CameraMotion]
     intrinsics: Tensor
 
 
@@ -56,9 +56,9 @@ class LossParts:
 
 
 def total_loss(
-    disparities: Sequence[Tensor], views: Views, *, smoothness: float = SMOOTHNESS
+    disparities: Sequence[Tensor], views: WarpedViews, *, smoothness: float = SMOOTHNESS
 ) -> LossParts:
-    """Give the mean over the scales of mu L_p + lambda L_s (section 3.3, "Final training loss").
+    """Return the mean over the scales of mu L_p + lambda L_s (section 3.3, "Final training loss").
 
     Args:
         disparities: Sigmoid values (B, 1, H / 2^s, W / 2^s) for s from 0.
@@ -77,7 +77,7 @@ def total_loss(
     return LossParts(loss=torch.stack(losses).mean(), photometric=parts[0][0], kept=parts[0][1])
 
 
-def reprojection_error(disparity: Tensor, views: Views) -> Tensor:
+def reprojection_error(disparity: Tensor, views: WarpedViews) -> Tensor:
     """Give, at each pixel, the least error of all rebuilt images (eq. 4): (B, 1, H, W).
 
     The least, not the mean: what one source does not see, because it is hidden or outside, the
@@ -97,13 +97,13 @@ def reprojection_error(disparity: Tensor, views: Views) -> Tensor:
     return _least_error(rebuilt, views.target)
 
 
-def unmoved_error(views: Views) -> Tensor:
-    """Give the least error of the sources as they are (right side of eq. 5): (B, 1, H, W)."""
+def unmoved_error(views: WarpedViews) -> Tensor:
+    """Return the least error of the sources as they are (right side of eq. 5): (B, 1, H, W)."""
     return _least_error(views.sources, views.target)
 
 
 def is_explained_by_motion(error: Tensor, unmoved: Tensor) -> Tensor:
-    """Give mu, 1 where the rebuilt image is better than the unmoved one (eq. 5), else 0.
+    """Return mu, 1 where the rebuilt image is better than the unmoved one (eq. 5), else 0.
 
     So nothing is learnt from frames of a standing camera, from what moves along with it, and from
     surfaces without texture. Equal errors count as not explained. No gradient passes.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from depth_ros.models.monodepth2.network_depth import NUM_SCALES, DepthNetwork
 from depth_ros.models.monodepth2.network_pose import PoseNetwork
 from depth_ros.models.monodepth2.network_resnet import LAYOUTS, Layout
-from depth_ros.training.monodepth2.reprojection import Motion, motion_of
+from depth_ros.training.monodepth2.reprojection import CameraMotion, motion_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +26,7 @@ class NetworkSize:
     widths: tuple[int, int, int, int] | None = None
 
     def layout(self, num_layers: int) -> Layout:
-        """Give the layout of an encoder."""
+        """Return the layout of an encoder."""
         known = LAYOUTS[num_layers]
         return known if self.widths is None else replace(known, widths=self.widths)
 
@@ -48,13 +48,15 @@ class VideoNetwork(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
 
     def disparities(self, target: Tensor, *, num_scales: int = NUM_SCALES) -> list[Tensor]:
-        """Give sigmoid disparities (B, 1, H / 2^s, W / 2^s) float32 of (B, 3, H, W) in 0..1."""
+        """Return sigmoid disparities (B, 1, H / 2^s, W / 2^s) float32 of (B, 3, H, W) in 0..1."""
         return [
             disparity.float() for disparity in self.depth_network(target, num_scales=num_scales)
         ]
 
-    def motions(self, target: Tensor, before: Tensor, after: Tensor) -> tuple[Motion, Motion]:
-        """Give the motions from the target's axes into those of its two neighbours.
+    def motions(
+        self, target: Tensor, before: Tensor, after: Tensor
+    ) -> tuple[CameraMotion, CameraMotion]:
+        """Return the motions from the target's axes into those of its two neighbours.
 
         The pose network sees every pair in order of time, so the first motion is turned round.
         """
@@ -62,6 +64,6 @@ class VideoNetwork(nn.Module):
         axis_angle, translation = self.pose_network(earlier, later)
         both = motion_of(axis_angle[:, 0, 0].float(), translation[:, 0, 0].float())
         count = len(target)
-        target_from_before = Motion(both.rotation[:count], both.translation[:count])
-        after_from_target = Motion(both.rotation[count:], both.translation[count:])
+        target_from_before = CameraMotion(both.rotation[:count], both.translation[:count])
+        after_from_target = CameraMotion(both.rotation[count:], both.translation[count:])
         return target_from_before.inverse(), after_from_target

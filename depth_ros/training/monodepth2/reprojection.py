@@ -18,7 +18,7 @@ _NEAREST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class CameraMotion:
     """Takes points of one camera's axes into another's: ``rotation`` x + ``translation``.
 
     Attributes:
@@ -29,26 +29,26 @@ class Motion:
     rotation: Tensor
     translation: Tensor
 
-    def inverse(self) -> Motion:
-        """Give the way back."""
+    def inverse(self) -> CameraMotion:
+        """Return the way back."""
         back = self.rotation.transpose(1, 2)
-        return Motion(back, -(back @ self.translation[..., None])[..., 0])
+        return CameraMotion(back, -(back @ self.translation[..., None])[..., 0])
 
 
-def motion_of(axis_angle: Tensor, translation: Tensor) -> Motion:
+def motion_of(axis_angle: Tensor, translation: Tensor) -> CameraMotion:
     """Join axis times angle (B, 3), rad, and a translation (B, 3)."""
-    return Motion(rotation_of(axis_angle), translation)
+    return CameraMotion(rotation_of(axis_angle), translation)
 
 
-def shift_x(x: Tensor) -> Motion:
-    """Give the motion into the axes of a rectified partner: (B,) is added to x."""
+def shift_x(x: Tensor) -> CameraMotion:
+    """Return the motion into the axes of a rectified partner: (B,) is added to x."""
     zero = torch.zeros_like(x)
     rotation = torch.eye(3, dtype=x.dtype, device=x.device).expand(len(x), 3, 3)
-    return Motion(rotation, torch.stack((x, zero, zero), 1))
+    return CameraMotion(rotation, torch.stack((x, zero, zero), 1))
 
 
 def rotation_of(axis_angle: Tensor) -> Tensor:
-    """Give (B, 3, 3) rotations by Rodrigues' formula, smooth at no rotation.
+    """Return (B, 3, 3) rotations by Rodrigues' formula, smooth at no rotation.
 
     R = I + sin(a)/a [w] + (1 - cos(a))/a^2 [w]^2 with w = a times the axis.
     """
@@ -71,7 +71,7 @@ def depth_of(disparity: Tensor) -> Tensor:
     return 1.0 / (low + (high - low) * disparity)
 
 
-def source_pixels(depth: Tensor, intrinsics: Tensor, source_from_target: Motion) -> Tensor:
+def source_pixels(depth: Tensor, intrinsics: Tensor, source_from_target: CameraMotion) -> Tensor:
     """Project the target's pixels into a source view.
 
     Args:
@@ -92,7 +92,7 @@ def source_pixels(depth: Tensor, intrinsics: Tensor, source_from_target: Motion)
 
 
 def _points(depth: Tensor, intrinsics: Tensor) -> Tensor:
-    """Give the points (B, 3, H * W) that a depth map stands for."""
+    """Return the points (B, 3, H * W) that a depth map stands for."""
     height, width = depth.shape[-2:]
     rows = torch.arange(height, dtype=depth.dtype, device=depth.device)
     columns = torch.arange(width, dtype=depth.dtype, device=depth.device)
@@ -103,6 +103,6 @@ def _points(depth: Tensor, intrinsics: Tensor) -> Tensor:
 
 
 def _parts(intrinsics: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give fx, fy, cx and cy, (B, 1) each."""
+    """Return fx, fy, cx and cy, (B, 1) each."""
     fx, fy = intrinsics[:, 0, 0, None], intrinsics[:, 1, 1, None]
     return fx, fy, intrinsics[:, 0, 2, None], intrinsics[:, 1, 2, None]

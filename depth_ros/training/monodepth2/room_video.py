@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
+from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, video_path
+from depth_ros.scenes.rooms.render import Levels, render_view, room_textures
 from depth_ros.training.chunks import Chunks
 from depth_ros.training.datasets.triples import (
     NUM_FRAMES,
@@ -18,9 +21,6 @@ from depth_ros.training.datasets.triples import (
     stack,
 )
 from depth_ros.training.photos import load_photos
-from depth_ros.training.rooms.draw import RoomSettings, draw_room
-from depth_ros.training.rooms.paths import draw_intrinsics, draw_viewpoint, video_path
-from depth_ros.training.rooms.render import Levels, render_view, room_textures
 
 CHUNKS_PER_POOL = 24
 
@@ -72,7 +72,7 @@ class RoomVideoSource:
     def batches(
         self, *, batch_size: int, first: int = 0, stream: int = 0
     ) -> Iterator[TripleBatch]:
-        """Give batch after batch, beginning with number ``first`` of the stream."""
+        """Return batch after batch, beginning with number ``first`` of the stream."""
         drawn = self._chunks().from_sample(first * batch_size, stream=stream)
         samples = (augmented(rng, triple, self.augmentation) for rng, triple in drawn)
         while True:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from depth_ros.postprocess import colorize_depth
+from depth_ros.geometry.postprocess import colorize_depth
 from depth_ros.training.datasets.triples import TripleBatch
 from depth_ros.training.monodepth2.batch import to_views
 from depth_ros.training.monodepth2.first_weights import begin_with, weights_of
@@ -62,16 +62,16 @@ class Monodepth2Task:
         begin_with(network, weights)
 
     def weights(self, network: VideoNetwork) -> Mapping[str, Tensor]:
-        """Give both networks under the names of the official files."""
+        """Return both networks under the names of the official files."""
         return weights_of(network)
 
     def notes(self) -> Mapping[str, Note]:
-        """Give what official weights say: the size they are for, and whether they know metres."""
+        """Return what official weights say: the size they are for and whether they know metres."""
         size = {'height': self.height, 'width': self.width}
         return {**size, 'use_stereo': self.video.gives_scale}
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give the training batches.
+        """Return the training batches.
 
         Raises:
             RecipeError: If there is no usable video.
@@ -81,7 +81,7 @@ class Monodepth2Task:
     def loss(
         self, network: VideoNetwork, batch: TripleBatch, *, device: str, mixed: Mixed
     ) -> StepLoss:
-        """Give the loss over all scales, the photometric error and the share not masked."""
+        """Return the loss over all scales, the photometric error and the share not masked."""
         disparities, views = to_views(
             network, batch, metres_per_unit=self.metres_per_unit, device=device, mixed=mixed
         )
@@ -111,7 +111,7 @@ class Monodepth2Task:
         )
 
     def tiles(self, batch: TripleBatch) -> list[list[np.ndarray]]:
-        """Give the frame before, target as seen, the frame after, partner and depth if any."""
+        """Return the frame before, target as seen, the frame after, partner and depth if any."""
         return [_tiles(batch, index) for index in range(len(batch.views))]
 
 

@@ -39,7 +39,7 @@ class Video(Protocol):
         ...
 
     def source(self, folders: DataFolders, size: Size, seed: int) -> BatchSource:
-        """Give the training batches at ``size`` (height, width).
+        """Return the training batches at ``size`` (height, width).
 
         Raises:
             RecipeError: If a folder that is needed is absent or holds nothing usable.
@@ -47,7 +47,7 @@ class Video(Protocol):
         ...
 
     def held_out(self, folders: DataFolders, size: Size, samples: int) -> Sequence[TripleBatch]:
-        """Give ``samples`` samples or fewer, each a batch of its own, that are never trained on.
+        """Return ``samples`` samples or fewer, each a batch of its own, that are never trained on.
 
         Raises:
             RecipeError: As ``source``.
@@ -76,11 +76,11 @@ class KittiVideo:
         return self.with_partner
 
     def source(self, folders: DataFolders, size: Size, seed: int) -> TripleSource:
-        """Give the training batches."""
+        """Return the training batches."""
         return _source(self._parts(folders)[0], size, seed)
 
     def held_out(self, folders: DataFolders, size: Size, samples: int) -> list[TripleBatch]:
-        """Give samples that are not trained on."""
+        """Return samples that are not trained on."""
         return _read(self._parts(folders)[1], size, samples)
 
     def _parts(self, folders: DataFolders) -> tuple[list[FrameFiles], list[FrameFiles]]:
@@ -114,11 +114,11 @@ class FolderVideo:
     share: float = 0.15
 
     def source(self, folders: DataFolders, size: Size, seed: int) -> TripleSource:
-        """Give the training batches."""
+        """Return the training batches."""
         return _source(self._parts(folders)[0], size, seed)
 
     def held_out(self, folders: DataFolders, size: Size, samples: int) -> list[TripleBatch]:
-        """Give samples that are not trained on."""
+        """Return samples that are not trained on."""
         return _read(self._parts(folders)[1], size, samples)
 
     def _parts(self, folders: DataFolders) -> tuple[list[FrameFiles], list[FrameFiles]]:
@@ -140,13 +140,13 @@ class RoomVideo:
     clips: ClipSettings = field(default_factory=ClipSettings)
 
     def source(self, folders: DataFolders, size: Size, seed: int) -> RoomVideoSource:
-        """Give the training batches."""
+        """Return the training batches."""
         return RoomVideoSource(
             clips=self.clips, height=size[0], width=size[1], seed=seed, photos=folders.photos
         )
 
     def held_out(self, folders: DataFolders, size: Size, samples: int) -> list[TripleBatch]:
-        """Give samples of rooms of a seed that no training stream uses."""
+        """Return samples of rooms of a seed that no training stream uses."""
         return _room_samples(self.clips, folders.photos, size, samples)
 
 

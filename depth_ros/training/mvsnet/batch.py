@@ -51,11 +51,11 @@ class PosedImage:
     camera_from_world: np.ndarray
 
 
-class Views(Protocol):
-    """Views to train and to validate with; a part of a task, and so of a recipe."""
+class SourceViews(Protocol):
+    """SourceViews to train and to validate with; a part of a task, and so of a recipe."""
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give the training batches.
+        """Return the training batches.
 
         Raises:
             RecipeError: If a folder that is needed is absent or holds nothing usable.
@@ -63,7 +63,7 @@ class Views(Protocol):
         ...
 
     def validation(self, folders: DataFolders, count: int) -> Iterable[MvsBatch]:
-        """Give about ``count`` fixed samples that no training batch shares."""
+        """Return about ``count`` fixed samples that no training batch shares."""
         ...
 
 
@@ -90,7 +90,7 @@ def make_sample(
 
 
 def _projection(view: PosedImage) -> np.ndarray:
-    """Give the (4, 4) projection at 1/4, without a half-pixel shift as inference has it."""
+    """Return the (4, 4) projection at 1/4, without a half-pixel shift as inference has it."""
     scale = np.diag((1.0 / STRIDE, 1.0 / STRIDE, 1.0))
     projection = view.camera_from_world.copy()
     projection[:3] = scale @ view.k @ view.camera_from_world[:3]

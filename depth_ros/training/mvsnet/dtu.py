@@ -49,7 +49,7 @@ class DtuViews:
     inverse: float = 0.0
 
     def source(self, folders: DataFolders) -> DtuSource:
-        """Give samples of all scans but those kept for validation and tests."""
+        """Return samples of all scans but those kept for validation and tests."""
         data = open_dtu(folders.data)
         kept = VALIDATION_SCANS | EVALUATION_SCANS
         scans = tuple(scan for scan in data.scans if scan not in kept)
@@ -61,7 +61,7 @@ class DtuViews:
         return DtuSource(settings=self, folder=data.folder, scans=scans)
 
     def validation(self, folders: DataFolders, count: int) -> Iterator[MvsBatch]:
-        """Give views of all scans of the validation split in turn, with their best sources."""
+        """Return views of all scans of the validation split in turn, with their best sources."""
         data = open_dtu(folders.data)
         scans = [scan for scan in data.scans if scan in VALIDATION_SCANS]
         own = replace(self, best=self.sources)
@@ -86,7 +86,7 @@ class DtuSource:
     scans: tuple[int, ...]
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[MvsBatch]:
-        """Give batch after batch, beginning with number ``first``."""
+        """Return batch after batch, beginning with number ``first``."""
         data, number = open_dtu((self.folder,)), first * batch_size
         while True:
             keys = [(self.settings.seed, stream, number + more) for more in range(batch_size)]

@@ -18,7 +18,7 @@ from depth_ros.training.task import Mixed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Found:
+class MvsnetForward:
     """Predictions beside the truth, (B, h, w) each; positions are intervals.
 
     Attributes:
@@ -45,7 +45,7 @@ class Found:
 
 def predict(
     network: MvsNet, batch: MvsBatch, *, device: str = 'cpu', mixed: Mixed = nullcontext
-) -> Found:
+) -> MvsnetForward:
     """Run the network on a batch.
 
     The expectation is taken over what the hypotheses are even in, as inference does.
@@ -67,7 +67,7 @@ def predict(
         depth = _refined(network, images[:, 0], depth, depths, mixed)
         refined = hypothesis_position(depth, depths, is_inverse)
     truth = hypothesis_position(truth_depth, depths, is_inverse)
-    return Found(
+    return MvsnetForward(
         depth=depth,
         initial=initial,
         refined=refined,

@@ -26,7 +26,7 @@ def hypothesis_position(depth: Tensor, depths: Tensor, is_inverse: Tensor) -> Te
 
 
 def valid_pixels(position: Tensor, count: int) -> Tensor:
-    """Give the mask (B, h, w) bool: the truth is known and within the ``count`` hypotheses."""
+    """Return the mask (B, h, w) bool: the truth is known and within the ``count`` hypotheses."""
     return (position >= 0.0) & (position <= count - 1.0)
 
 

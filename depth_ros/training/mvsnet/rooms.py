@@ -17,6 +17,10 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.models.mvsnet.projection import STRIDE
+from depth_ros.scenes.layered.photometric import shoot_views
+from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
+from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, views_around
+from depth_ros.scenes.rooms.render import Levels, RoomView, render_view, room_textures
 from depth_ros.training.chunks import Chunks
 from depth_ros.training.mvsnet.batch import (
     MvsBatch,
@@ -26,11 +30,7 @@ from depth_ros.training.mvsnet.batch import (
     make_sample,
     stack,
 )
-from depth_ros.training.photometric import shoot_views
 from depth_ros.training.photos import load_photos
-from depth_ros.training.rooms.draw import RoomSettings, draw_room
-from depth_ros.training.rooms.paths import draw_intrinsics, draw_viewpoint, views_around
-from depth_ros.training.rooms.render import Levels, RoomView, render_view, room_textures
 from depth_ros.training.task import DataFolders
 
 Rng = np.random.Generator
@@ -86,11 +86,11 @@ class RoomViews:
     alike: float = 0.5
 
     def source(self, folders: DataFolders) -> RoomViewSource:
-        """Give the training batches."""
+        """Return the training batches."""
         return RoomViewSource(settings=self, photos=folders.photos)
 
     def validation(self, folders: DataFolders, count: int) -> Sequence[MvsBatch]:
-        """Give fixed samples, each of another scene, with two sources and 32 hypotheses."""
+        """Return fixed samples, each of another scene, with two sources and 32 hypotheses."""
         return _validation_set(self, folders.photos, count)
 
 
@@ -107,7 +107,7 @@ class RoomViewSource:
     photos: tuple[Path, ...]
 
     def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[MvsBatch]:
-        """Give batch after batch, beginning with number ``first``."""
+        """Return batch after batch, beginning with number ``first``."""
         settings, number = self.settings, first
         scenes = _scenes(settings, load_photos(self.photos), first * batch_size, stream)
         while True:
@@ -159,7 +159,7 @@ def _validation_set(
 def _scenes(
     settings: RoomViews, photos: Sequence[np.ndarray], skip: int, stream: int
 ) -> Iterator[tuple[Rng, RoomScene]]:
-    """Give a scene and a generator for each sample from number ``skip`` on."""
+    """Return a scene and a generator for each sample from number ``skip`` on."""
     chunks = Chunks(
         seed=settings.seed,
         samples=settings.chunk * settings.reuse,

@@ -10,11 +10,11 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
+from depth_ros.geometry.postprocess import colorize_depth
 from depth_ros.models.mvsnet.network import MvsNet
 from depth_ros.models.mvsnet.projection import STRIDE
-from depth_ros.postprocess import colorize_depth
-from depth_ros.training.mvsnet.batch import MvsBatch, Views
+from depth_ros.training.mvsnet.batch import MvsBatch, SourceViews
 from depth_ros.training.mvsnet.forward import predict
 from depth_ros.training.mvsnet.losses import depth_loss
 from depth_ros.training.mvsnet.rooms import RoomViews
@@ -37,7 +37,7 @@ class MvsNetTask:
     train_metrics: ClassVar[tuple[str, ...]] = ('train_intervals', 'train_within_1')
     validation_metrics: ClassVar[tuple[str, ...]] = METRICS
 
-    views: Views = field(default_factory=RoomViews)
+    views: SourceViews = field(default_factory=RoomViews)
     refinement: bool = False
 
     def build(self) -> MvsNet:
@@ -60,15 +60,15 @@ class MvsNetTask:
         load_strict(network, state)
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give the whole network, under the published names."""
+        """Return the whole network, under the published names."""
         return network.state_dict()
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give the training batches."""
+        """Return the training batches."""
         return self.views.source(folders)
 
     def loss(self, network: nn.Module, batch: MvsBatch, *, device: str, mixed: Mixed) -> StepLoss:
-        """Give the masked L1, mean error in intervals, and percent within one interval."""
+        """Return the masked L1, mean error in intervals, and percent within one interval."""
         found = predict(network, batch, device=device, mixed=mixed)
         error = (found.best.detach() - found.truth)[found.valid].abs()
         metrics = {
@@ -86,7 +86,7 @@ class MvsNetTask:
         return validate(network, batches, device=device, mixed=mixed)
 
     def tiles(self, batch: MvsBatch) -> list[list[np.ndarray]]:
-        """Give the reference, up to three sources, and the truth over the range searched."""
+        """Return the reference, up to three sources, and the truth over the range searched."""
         return [_tiles(batch, index) for index in range(len(batch.images))]
 
 

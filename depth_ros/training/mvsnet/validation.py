@@ -9,7 +9,7 @@ from torch import Tensor
 
 from depth_ros.models.mvsnet.network import MvsNet
 from depth_ros.training.mvsnet.batch import MvsBatch
-from depth_ros.training.mvsnet.forward import Found, predict
+from depth_ros.training.mvsnet.forward import MvsnetForward, predict
 from depth_ros.training.task import Mixed
 
 METRICS = ('val_intervals', 'val_abs_rel', 'val_within_1', 'val_within_3')
@@ -41,8 +41,8 @@ def validate(
     return dict(zip(METRICS, values, strict=True))
 
 
-def _errors(found: Found) -> tuple[Tensor, Tensor]:
-    """Give the errors of the valid pixels in intervals, and relative to the depth."""
+def _errors(found: MvsnetForward) -> tuple[Tensor, Tensor]:
+    """Return the errors of the valid pixels in intervals, and relative to the depth."""
     valid = found.valid
     intervals = (found.best[valid] - found.truth[valid]).abs()
     truth = found.truth_depth[valid]

@@ -39,7 +39,7 @@ def half_object_edge_map(stereo_disparity: Tensor, *, threshold: float = EDGE_TH
 
 
 def _laplacian(values: Tensor) -> Tensor:
-    """Give 8 times each pixel minus its eight neighbours; the border is repeated."""
+    """Return 8 times each pixel minus its eight neighbours; the border is repeated."""
     padded = functional.pad(values, (1, 1, 1, 1), mode='replicate')
     return 9.0 * (values - functional.avg_pool2d(padded, 3, 1))
 
@@ -51,7 +51,7 @@ def hybrid_probabilities(mono: Tensor, stereo: Tensor, stereo_disparity: Tensor)
 
 
 def distillation_loss(scores: Tensor, wanted: Tensor) -> Tensor:
-    """Give the mean over the pixels of KL(P_h || P) = sum_n P_h (log P_h - log P).
+    """Return the mean over the pixels of KL(P_h || P) = sum_n P_h (log P_h - log P).
 
     Args:
         scores: Of the distilled branch, (B, N, H, W); P is their softmax.

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import RecipeError
-from depth_ros.image_file import read_rgb
-from depth_ros.preprocess import resize_image
+from depth_ros.files.image import read_rgb
+from depth_ros.geometry.preprocess import resize_image
 from depth_ros.training.colour_jitter import draw_jitter, shake_colours
 from depth_ros.training.datasets.crestereo_set import TruePair
 from depth_ros.training.datasets.frame_files import held_out
@@ -23,7 +23,7 @@ HELD_OUT_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PairBatch:
+class StereoPairBatch:
     """Pairs stacked.
 
     Attributes:
@@ -78,7 +78,7 @@ class CropSettings:
     changes: Changes = Changes()
 
 
-class PairReader(Protocol):
+class StereoPairReader(Protocol):
     """Where a pair comes from, e.g. files; it pickles."""
 
     def read(self) -> TruePair:
@@ -91,7 +91,7 @@ class PairReader(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PairFiles:
+class StereoPairFiles:
     """A rectified pair of image files without truth."""
 
     left: Path
@@ -114,7 +114,7 @@ class PairFiles:
         return TruePair(left=left, right=right, disparity=unknown, right_disparity=unknown)
 
 
-def find_kitti(folders: Sequence[Path], *, is_held_out: bool) -> tuple[PairFiles, ...]:
+def find_kitti(folders: Sequence[Path], *, is_held_out: bool) -> tuple[StereoPairFiles, ...]:
     """Find the pairs of KITTI's raw data to train on, or those held out: each drive's end.
 
     Raises:
@@ -123,7 +123,7 @@ def find_kitti(folders: Sequence[Path], *, is_held_out: bool) -> tuple[PairFiles
     """
     clips = [clip for folder in folders for clip in find_clips(folder, with_partner=True)]
     found = [
-        PairFiles(left=sample.target, right=sample.partner)
+        StereoPairFiles(left=sample.target, right=sample.partner)
         for clip in clips
         for sample in held_out(clip, share=HELD_OUT_SHARE)[is_held_out]
         if sample.partner is not None and sample.partner_x_m < 0.0
@@ -138,7 +138,7 @@ def find_kitti(folders: Sequence[Path], *, is_held_out: bool) -> tuple[PairFiles
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CropSource:
+class TioCropSource:
     """Endless crops: sample n of a stream depends on the seed, the stream and n only.
 
     Attributes:
@@ -146,17 +146,19 @@ class CropSource:
         crops: What is made of them.
     """
 
-    readers: tuple[PairReader, ...]
+    readers: tuple[StereoPairReader, ...]
     crops: CropSettings
 
-    def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[PairBatch]:
-        """Give batch after batch, beginning with number ``first``."""
+    def batches(
+        self, *, batch_size: int, first: int = 0, stream: int = 0
+    ) -> Iterator[StereoPairBatch]:
+        """Return batch after batch, beginning with number ``first``."""
         number = first * batch_size
         while True:
             yield stack([self._sample(stream, number + index) for index in range(batch_size)])
             number += batch_size
 
-    def _sample(self, stream: int, number: int) -> PairBatch:
+    def _sample(self, stream: int, number: int) -> StereoPairBatch:
         epoch, place = divmod(number, len(self.readers))
         order = np.random.default_rng((self.crops.seed, stream, epoch, 1))
         pair = self.readers[order.permutation(len(self.readers))[place]].read()
@@ -200,14 +202,14 @@ def _resized_disparity(disparity: np.ndarray, size: tuple[int, int]) -> np.ndarr
     return np.asarray(factor * nearest, np.float32)
 
 
-def changed(rng: np.random.Generator, pair: TruePair, changes: Changes) -> PairBatch:
+def changed(rng: np.random.Generator, pair: TruePair, changes: Changes) -> StereoPairBatch:
     """Mirror a pair and shake its colours at random; gives it without batch axis."""
     mirrored = pair.mirrored() if rng.random() < changes.mirror else None
     chosen = pair if mirrored is None else mirrored
     jitter = draw_jitter(rng) if rng.random() < changes.jitter else None
     views = [np.ascontiguousarray(view) for view in (chosen.left, chosen.right)]
     seen = views if jitter is None else [shake_colours(view, jitter) for view in views]
-    return PairBatch(
+    return StereoPairBatch(
         left=views[0],
         right=views[1],
         left_seen=seen[0],
@@ -216,9 +218,9 @@ def changed(rng: np.random.Generator, pair: TruePair, changes: Changes) -> PairB
     )
 
 
-def stack(samples: Sequence[PairBatch]) -> PairBatch:
+def stack(samples: Sequence[StereoPairBatch]) -> StereoPairBatch:
     """Put samples without batch axis into one batch."""
-    return PairBatch(
+    return StereoPairBatch(
         left=np.stack([sample.left for sample in samples]),
         right=np.stack([sample.right for sample in samples]),
         left_seen=np.stack([sample.left_seen for sample in samples]),

@@ -73,7 +73,7 @@ def _shared(value: Tensor, share: float) -> Tensor:
 
 
 class _Run(nn.Module):
-    """Gives a function the form that ``functional_call`` asks for."""
+    """Returns a function the form that ``functional_call`` asks for."""
 
     def __init__(self, network: nn.Module, run: Callable[[], object]) -> None:
         super().__init__()

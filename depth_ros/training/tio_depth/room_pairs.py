@@ -13,21 +13,21 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import ParameterError
+from depth_ros.scenes.layered.photometric import shoot_views
+from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
+from depth_ros.scenes.rooms.paths import draw_viewpoint, stereo_pair
+from depth_ros.scenes.rooms.render import Levels, render_view, room_textures
+from depth_ros.scenes.rooms.solids import Room
 from depth_ros.training.datasets.crestereo_set import TruePair
-from depth_ros.training.photometric import shoot_views
 from depth_ros.training.photos import load_photos
-from depth_ros.training.rooms.draw import RoomSettings, draw_room
-from depth_ros.training.rooms.paths import draw_viewpoint, stereo_pair
-from depth_ros.training.rooms.render import Levels, render_view, room_textures
-from depth_ros.training.rooms.solids import Room
-from depth_ros.training.tio_depth.pairs import Changes, PairBatch, changed, stack
+from depth_ros.training.tio_depth.pairs import Changes, StereoPairBatch, changed, stack
 
 SAMPLES_PER_POOL = 1024
 _TRIES = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RoomPairSettings:
+class StereoRoomSettings:
     """What the rendered pairs are like.
 
     Attributes:
@@ -71,11 +71,13 @@ class RoomSource:
         photos: Folders with photographs for the textures.
     """
 
-    pairs: RoomPairSettings
+    pairs: StereoRoomSettings
     photos: tuple[Path, ...]
 
-    def batches(self, *, batch_size: int, first: int = 0, stream: int = 0) -> Iterator[PairBatch]:
-        """Give batch after batch, beginning with number ``first``."""
+    def batches(
+        self, *, batch_size: int, first: int = 0, stream: int = 0
+    ) -> Iterator[StereoPairBatch]:
+        """Return batch after batch, beginning with number ``first``."""
         photos = load_photos(self.photos)
         number, pool, pool_number = first * batch_size, (), -1
         while True:
@@ -90,12 +92,12 @@ class RoomSource:
         rng = np.random.default_rng((self.pairs.seed, stream, number, 1))
         return room_textures(rng, photos, self.pairs.rooms.textures)
 
-    def _sample(self, pool: Levels, stream: int, number: int) -> PairBatch:
+    def _sample(self, pool: Levels, stream: int, number: int) -> StereoPairBatch:
         rng = np.random.default_rng((self.pairs.seed, stream, number, 2))
         return changed(rng, draw_pair(rng, self.pairs, pool), self.pairs.changes)
 
 
-def draw_pair(rng: np.random.Generator, settings: RoomPairSettings, pool: Levels) -> TruePair:
+def draw_pair(rng: np.random.Generator, settings: StereoRoomSettings, pool: Levels) -> TruePair:
     """Draw a room and a rig in it, and shoot both views, with the disparity of each."""
     room, left = _draw_place(rng, settings)
     size = {'height': settings.height, 'width': settings.width}
@@ -112,7 +114,7 @@ def draw_pair(rng: np.random.Generator, settings: RoomPairSettings, pool: Levels
     )
 
 
-def _draw_place(rng: np.random.Generator, settings: RoomPairSettings) -> tuple[Room, np.ndarray]:
+def _draw_place(rng: np.random.Generator, settings: StereoRoomSettings) -> tuple[Room, np.ndarray]:
     """Draw rooms until one has a free viewpoint; nearly always the first."""
     size = {'height': settings.height, 'width': settings.width, 'near_m': settings.near_m}
     for _ in range(_TRIES):

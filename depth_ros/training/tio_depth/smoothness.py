@@ -11,7 +11,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def pixel_smoothness(disparity: Tensor, image: Tensor) -> Tensor:
-    """Give mean(|d_x| exp(-gamma |I_xx|) + |d_y| exp(-gamma |I_yy|)), disparity in pixels.
+    """Return mean(|d_x| exp(-gamma |I_xx|) + |d_y| exp(-gamma |I_yy|)), disparity in pixels.
 
     Zhou and Dong 2023, section 3.3, the smoothness term of steps 1 and 2, as published with
     the weights: the steps to both neighbours count, and the image's edges are where its grey

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from depth_ros.checkpoints import load_checkpoint, load_strict
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.tio_depth.network import TioDepth, load_weights
 from depth_ros.models.tio_depth.network_decoder import DualPathDecoder
-from depth_ros.models.tio_depth.network_matching import Conv3x3, MatchingBlock
+from depth_ros.models.tio_depth.network_matching import MatchingBlock, PlainConv3x3
 
 _SPREAD = 0.02
 _SWIN_KEY = 'patch_embed.proj.weight'
@@ -57,9 +57,9 @@ def _pass_features_on(block: MatchingBlock) -> None:
         gate.weight.zero_()
 
 
-def offset_convolutions(decoder: DualPathDecoder) -> list[Conv3x3]:
+def offset_convolutions(decoder: DualPathDecoder) -> list[PlainConv3x3]:
     """Find the last convolutions of the branches that choose where to resample."""
-    found = [module for module in decoder.modules() if isinstance(module, Conv3x3)]
+    found = [module for module in decoder.modules() if isinstance(module, PlainConv3x3)]
     return [module for module in found if module.conv.bias is None]
 
 

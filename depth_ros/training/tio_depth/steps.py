@@ -70,7 +70,7 @@ class LossWeights:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Views:
+class SynthesisedViews:
     """A batch of pairs, (B, 3, H, W) each, 0..1.
 
     Attributes:
@@ -110,7 +110,7 @@ class Iteration:
     """
 
     def __init__(
-        self, network: TioDepth, views: Views, weights: LossWeights, mixed: Mixed
+        self, network: TioDepth, views: SynthesisedViews, weights: LossWeights, mixed: Mixed
     ) -> None:
         self._network, self._views, self._weights = network, views, weights
         self._mixed = mixed

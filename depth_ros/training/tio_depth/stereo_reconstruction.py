@@ -37,7 +37,7 @@ def stereo_reconstruction_loss(
 
 
 def occlusion_aware_target(left: Tensor, right: Tensor, mono_disparity: Tensor) -> Tensor:
-    """Give the left view with what the right camera does not see filled in; no gradient."""
+    """Return the left view with what the right camera does not see filled in; no gradient."""
     with torch.no_grad():
         is_seen = in_view(mono_disparity) & ~hidden_pixels(mono_disparity)
         return torch.where(is_seen, left, warp_by_disparity(right, mono_disparity))

@@ -11,16 +11,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from depth_ros.geometry.postprocess import colorize_disparity
 from depth_ros.models.tio_depth.network import TioDepth
 from depth_ros.models.tio_depth.network_decoder import CHANNELS
 from depth_ros.models.tio_depth.network_swin import SwinSizes
-from depth_ros.postprocess import colorize_disparity
 from depth_ros.training.task import BatchSource, DataFolders, Mixed, StepLoss
-from depth_ros.training.tio_depth.pairs import CropSettings, CropSource, PairBatch, find_kitti
+from depth_ros.training.tio_depth.pairs import (
+    CropSettings,
+    StereoPairBatch,
+    TioCropSource,
+    find_kitti,
+)
 from depth_ros.training.tio_depth.parts import Part, freeze_all_but
-from depth_ros.training.tio_depth.room_pairs import RoomPairSettings, RoomSource
+from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
 from depth_ros.training.tio_depth.start import draw_weights, load_start
-from depth_ros.training.tio_depth.steps import SHARES, Iteration, LossWeights, Step, Views
+from depth_ros.training.tio_depth.steps import (
+    SHARES,
+    Iteration,
+    LossWeights,
+    Step,
+    SynthesisedViews,
+)
 from depth_ros.training.tio_depth.validation import (
     COLUMNS,
     kitti_set,
@@ -53,7 +64,7 @@ class TioTask:
     steps: tuple[Step, ...]
     terms: LossWeights = field(default_factory=LossWeights)
     crops: CropSettings = field(default_factory=CropSettings)
-    rooms: RoomPairSettings = field(default_factory=RoomPairSettings)
+    rooms: StereoRoomSettings = field(default_factory=StereoRoomSettings)
     swin: SwinSizes = field(default_factory=SwinSizes)
     channels: tuple[int, ...] = CHANNELS
 
@@ -78,22 +89,24 @@ class TioTask:
         load_start(_tio(network), weights)
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Give the whole network."""
+        """Return the whole network."""
         return network.state_dict()
 
     def source(self, folders: DataFolders) -> BatchSource:
-        """Give crops of KITTI's pairs, or rendered pairs where there is no data folder.
+        """Return crops of KITTI's pairs, or rendered pairs where there is no data folder.
 
         Raises:
             RecipeError: If the folder holds no pairs.
         """
         if not folders.data:
             return RoomSource(pairs=self.rooms, photos=folders.photos)
-        return CropSource(readers=find_kitti(folders.data, is_held_out=False), crops=self.crops)
+        return TioCropSource(readers=find_kitti(folders.data, is_held_out=False), crops=self.crops)
 
-    def loss(self, network: nn.Module, batch: PairBatch, *, device: str, mixed: Mixed) -> StepLoss:
+    def loss(
+        self, network: nn.Module, batch: StereoPairBatch, *, device: str, mixed: Mixed
+    ) -> StepLoss:
         """Take the steps on one batch; gives the sum of their losses."""
-        views = Views(
+        views = SynthesisedViews(
             left=to_images(batch.left, device),
             right=to_images(batch.right, device),
             left_seen=to_images(batch.left_seen, device),
@@ -113,15 +126,15 @@ class TioTask:
         self, network: nn.Module, folders: DataFolders, *, samples: int, device: str, mixed: Mixed
     ) -> dict[str, float]:
         """Measure the paths that the steps train; disparity only where truth is known."""
-        pairs: Iterable[PairBatch] = (
+        pairs: Iterable[StereoPairBatch] = (
             kitti_set(self.crops, folders.data, samples)
             if folders.data
             else room_set(self.rooms, folders.photos, samples)
         )
         return measure(_tio(network), pairs, self.steps, device=device, mixed=mixed)
 
-    def tiles(self, batch: PairBatch) -> list[list[np.ndarray]]:
-        """Give left, right, left as the network sees it, and disparity where it is known."""
+    def tiles(self, batch: StereoPairBatch) -> list[list[np.ndarray]]:
+        """Return left, right, left as the network sees it, and disparity where it is known."""
         top = 0.12 * batch.left.shape[2]
         return [
             [left, right, seen, colorize_disparity(disparity, min=0.0, max=top)]

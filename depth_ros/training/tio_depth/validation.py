@@ -19,13 +19,13 @@ from depth_ros.training.task import Mixed
 from depth_ros.training.tio_depth.pairs import (
     Changes,
     CropSettings,
-    PairBatch,
+    StereoPairBatch,
     changed,
     find_kitti,
     resized_pair,
     stack,
 )
-from depth_ros.training.tio_depth.room_pairs import RoomPairSettings, RoomSource
+from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
 from depth_ros.training.tio_depth.steps import Step
 from depth_ros.training.tio_depth.visibility import in_view
 
@@ -44,14 +44,16 @@ _UNCHANGED = Changes(mirror=0.0, jitter=0.0)
 
 @lru_cache(maxsize=2)
 def room_set(
-    settings: RoomPairSettings, photos: tuple[Path, ...], count: int
-) -> Sequence[PairBatch]:
+    settings: StereoRoomSettings, photos: tuple[Path, ...], count: int
+) -> Sequence[StereoPairBatch]:
     """Draw the fixed rendered pairs, one a batch."""
     own = replace(settings, seed=VALIDATION_SEED, changes=_UNCHANGED)
     return list(islice(RoomSource(pairs=own, photos=photos).batches(batch_size=1), count))
 
 
-def kitti_set(crops: CropSettings, folders: tuple[Path, ...], count: int) -> Iterable[PairBatch]:
+def kitti_set(
+    crops: CropSettings, folders: tuple[Path, ...], count: int
+) -> Iterable[StereoPairBatch]:
     """Read pairs from the ends of the drives, evenly spread, whole and at full size."""
     found = find_kitti(folders, is_held_out=True)
     places = np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)
@@ -62,7 +64,7 @@ def kitti_set(crops: CropSettings, folders: tuple[Path, ...], count: int) -> Ite
 
 def measure(
     network: TioDepth,
-    pairs: Iterable[PairBatch],
+    pairs: Iterable[StereoPairBatch],
     steps: Sequence[Step],
     *,
     device: str,

@@ -1,0 +1,1 @@
+"""Checkpoints of torch: read without running code, split into parts, recognised by their keys."""

@@ -1,0 +1,1 @@
+"""``depth-ros demo``: the real node graph on sample images."""

@@ -1,0 +1,207 @@
+"""``depth-ros demo``: the real node graph on real images, watched from the terminal.
+
+Starts the model's node and ``sample_camera`` in processes of their own, shows what they report,
+and writes a picture, a point cloud where there are metres, and a summary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depth_ros.cli.demo.processes import (
+    NAMESPACE,
+    DemoSettings,
+    NodeGraph,
+    browser_address,
+    camera_parameters,
+    node_graph,
+)
+from depth_ros.cli.demo.report import status_table
+from depth_ros.cli.demo.task import DemoTask
+from depth_ros.errors import DepthRosError
+from depth_ros.files.share import share_path
+from depth_ros.models.base import MODELS, models_of
+from depth_ros.ros.fastdds import choose_profile
+from depth_ros.tensors import Task
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from depth_ros.ros.demo.observer import Observer
+
+START_TIMEOUT_S = 60.0
+DRAIN_S = 1.5
+REFRESH_S = 0.5
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the sub-command to the command line."""
+    parser = subparsers.add_parser('demo', help='run the node graph on sample images (needs ROS)')
+    parser.add_argument('--duration', type=float, default=20.0, help='seconds to run, default 20')
+    parser.add_argument('--rate', type=float, default=15.0, help='camera rate in Hz, default 15')
+    parser.add_argument(
+        '--model', default='', help="a stereo or mono model; default is stereo_node's"
+    )
+    parser.add_argument(
+        '--weights', default='', metavar='FILE', help='its weights; default those exported'
+    )
+    parser.add_argument('--output', type=Path, default=Path('demo_out'), help='folder to write')
+    parser.add_argument('--view', action='store_true', help='also serve a browser view')
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo; give the exit code."""
+    settings = DemoSettings(
+        duration_s=arguments.duration,
+        rate_hz=arguments.rate,
+        model=arguments.model,
+        output=arguments.output,
+        view=arguments.view,
+        weights=arguments.weights,
+    )
+    check_requirements(settings)
+    os.environ.update(private_environment())
+    from depth_ros.ros.demo.observer import observing
+
+    task = choose_task(settings)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        observing(NAMESPACE, task.watched) as observer,
+        node_graph(Path(folder)) as graph,
+    ):
+        show_live(settings, task, graph, observer)
+        return finish(settings, task, graph, observer)
+
+
+def choose_task(settings: DemoSettings) -> DemoTask:
+    """Choose by the model: one that serves both shows what it makes of one camera.
+
+    Raises:
+        DepthRosError: If there is no demo of that model.
+    """
+    tasks = MODELS[settings.model].tasks if settings.model in MODELS else ()
+    if Task.MONO in tasks:
+        from depth_ros.cli.demo.mono import mono_demo
+
+        return mono_demo(settings, lambda text: print(f'depth_ros demo: {text}', flush=True))
+    if settings.model and Task.STEREO not in tasks:
+        known = models_of(Task.STEREO, Task.MONO)
+        raise DepthRosError(
+            f'there is no demo of model {settings.model!r}; set it to one of: {", ".join(known)}'
+        )
+    from depth_ros.cli.demo.stereo import stereo_demo
+
+    return stereo_demo(settings)
+
+
+def check_requirements(settings: DemoSettings) -> None:
+    """Refuse to start without ROS, the sample images or, if asked for, the viewer.
+
+    Raises:
+        DepthRosError: Naming what is missing and how to get it.
+    """
+    needed = {
+        'rclpy': 'ROS 2 for Python: run make demo, which installs it, or source your distro',
+        'stereodemo': 'the sample images: pip install --no-deps stereodemo==0.7',
+    }
+    if settings.view:
+        needed['viser'] = "the browser view: pip install 'viser>=1.1,<1.2' or make demo VIEW=1"
+    for module, remedy in needed.items():
+        if importlib.util.find_spec(module) is None:
+            raise DepthRosError(f'the demo needs {remedy}')
+
+
+def private_environment() -> dict[str, str]:
+    """Keep the demo's topics on this machine and off a robot's own domain."""
+    environment = {
+        'ROS_DOMAIN_ID': os.environ.get('ROS_DOMAIN_ID', str(random.randint(1, 99))),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'OMP_WAIT_POLICY': 'PASSIVE',
+    }
+    choice = choose_profile(share_path('config/fastdds.xml'), os.environ)
+    return {**environment, **choice.environment}
+
+
+def show_live(
+    settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: Observer
+) -> None:
+    """Start everything and refresh the table until the time is up."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    console.print(f'depth_ros demo: sample_camera -> {task.node}; starting ...')
+    start_nodes(settings, task, graph, observer, console)
+    end = time.monotonic() + settings.duration_s
+    with Live(console=console, refresh_per_second=4) as live:
+        while (left := end - time.monotonic()) > 0:
+            observer.spin(min(REFRESH_S, left))
+            graph.check()
+            elapsed = settings.duration_s - left
+            table = status_table(
+                observer, task.rates, elapsed_s=elapsed, total_s=settings.duration_s
+            )
+            live.update(table)
+    console.print()
+
+
+def start_nodes(
+    settings: DemoSettings,
+    task: DemoTask,
+    graph: NodeGraph,
+    observer: Observer,
+    console: Console,
+) -> None:
+    """Start the nodes, the camera last, and wait for the first result."""
+    report = {'report_file': str(graph.folder / f'{task.node}.json')}
+    graph.start(task.node, {**task.parameters, **report}, task.remappings)
+    if settings.view:
+        graph.start('viewer_node', {})
+        console.print(f'browser view, on this machine only: {browser_address(graph)}')
+    wait(graph, observer, lambda: observer.is_matched, f'{task.node} did not come up')
+    camera = {**camera_parameters(settings, graph.folder), **task.camera}
+    graph.start('sample_camera', camera)
+    failure = f'nothing came on {task.awaited}'
+    wait(graph, observer, lambda: observer.rate_hz(task.awaited) > 0, failure)
+
+
+def wait(graph: NodeGraph, observer: Observer, is_done: Callable[[], bool], failure: str) -> None:
+    """Handle messages until something is true.
+
+    Raises:
+        DepthRosError: If it does not become true in time, or a process ends.
+    """
+    end = time.monotonic() + START_TIMEOUT_S
+    while not is_done():
+        observer.spin(0.1)
+        graph.check()
+        if time.monotonic() > end:
+            raise DepthRosError(
+                f'{failure} within {START_TIMEOUT_S:.0f} s; it said:\n'
+                + graph.log_tail(next(iter(graph.processes)))
+            )
+
+
+def finish(settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: Observer) -> int:
+    """Stop camera then node, so that the books close, and write the results."""
+    graph.stop('sample_camera')
+    observer.spin(DRAIN_S)
+    graph.stop('viewer_node')
+    graph.stop(task.node)
+    camera, node = (
+        json.loads((graph.folder / f'{name}.json').read_text(encoding='utf-8'))
+        for name in ('sample_camera', task.node)
+    )
+    for line in task.write(settings.output, observer.seen(), camera, node):
+        print(line)
+    return 0

@@ -1,0 +1,139 @@
+"""What the demo shows and writes: a live table, a picture, a point cloud, a summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from depth_ros.cli.kit.versions import package_version
+from depth_ros.errors import DepthRosError
+from depth_ros.files.cloud import points_of_cloud, write_ply
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from depth_ros.ros.demo.observer import Observer
+
+Report = Mapping[str, Any]
+
+COUNTED = ('received', 'received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
+PACKAGES = ('openvino', 'onnxruntime', 'rclpy')
+IMAGES_LINE = "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY 4.0"
+
+
+def joined_summary(
+    camera: Report, node: Report, *, received: str, counted: Sequence[str]
+) -> dict[str, object]:
+    """Join the camera's and the node's own books.
+
+    ``lost_in_transport`` is the only number found by subtraction: images sent less those
+    received.
+
+    Args:
+        camera: Report that ``sample_camera`` wrote at its end.
+        node: Report that the node wrote at its end.
+        received: The node's counter of images of one camera.
+        counted: Further entries of the node's report to take over.
+    """
+    copied = ('model', 'engine', 'precision', 'size')
+    measured = ('outputs', 'dropped', 'rate_hz', 'valid_fraction', 'stages_ms')
+    return {
+        **{name: node[name] for name in copied},
+        'sent': int(camera['sent']),
+        'lost_in_transport': int(camera['sent']) - int(node[received]),
+        'received': int(node[received]),
+        **{name: node[name] for name in (*counted, *measured)},
+        'versions': versions(node),
+    }
+
+
+def versions(node: Report) -> dict[str, str]:
+    """Return the node's own versions and those of the runtimes that are installed."""
+    found = {name: version for name in PACKAGES if (version := package_version(name))}
+    return {**node['versions'], **found}
+
+
+def write_summary(folder: Path, summary: Mapping[str, object]) -> str:
+    """Write ``summary.json`` and give a line about it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / 'summary.json'
+    path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    return f'summary:     {path} ({summary["outputs"]} outputs)'
+
+
+def write_demo_cloud(folder: Path, cloud: np.ndarray) -> str:
+    """Write ``cloud.ply`` of a ``(h, w, 4)`` float32 cloud and give a line about it."""
+    points, colors = points_of_cloud(cloud)
+    write_ply(folder / 'cloud.ply', points, colors)
+    return f'point cloud: {folder / "cloud.ply"} ({len(points)} points, metres)'
+
+
+def incomplete(folder: Path) -> DepthRosError:
+    """Say that a topic stayed silent."""
+    return DepthRosError(
+        'the node published no complete result; see dropped and refused in '
+        f'{folder / "summary.json"}'
+    )
+
+
+def title_of(summary: Mapping[str, object]) -> str:
+    """Say what ran, for a picture."""
+    return (
+        f'{summary["model"]} on {summary["engine"]} ({summary["precision"]}), '
+        f'size {summary["size"]}'
+    )
+
+
+def status_table(
+    observer: Observer, topics: Mapping[str, str], *, elapsed_s: float, total_s: float
+) -> Table:
+    """Draw rates, stage latencies, drops and valid fraction as the node reports them.
+
+    Args:
+        observer: Who watches.
+        topics: What to show the rates of: words and topics.
+        elapsed_s: Seconds since the first output.
+        total_s: Seconds the demo will run.
+    """
+    from rich.table import Table
+
+    values: dict[str, str] = {}
+    for pairs in observer.diagnostics.values():
+        values.update(pairs)
+    engine = ' '.join(values.get(key, '') for key in ('model', 'engine', 'precision', 'size'))
+    title = f'depth_ros demo  {elapsed_s:.0f}/{total_s:.0f} s   {engine}'
+    table = Table(title=title, title_justify='left', show_header=False)
+    table.add_column('what', style='bold')
+    table.add_column('value')
+    rates = [f'{name} {observer.rate_hz(topic):.1f}' for name, topic in topics.items()]
+    table.add_row('rates, Hz', '   '.join(rates))
+    table.add_row('stages, ms (p50 / p95)', stage_text(values))
+    table.add_row('counts', count_text(values))
+    table.add_row('valid pixels', f'{100 * float(values.get("valid_fraction", "nan")):.0f} %')
+    return table
+
+
+def stage_text(values: Mapping[str, str]) -> str:
+    """Say each stage's median and 95th percentile."""
+    names = [key.removesuffix('_p50_ms') for key in values if key.endswith('_p50_ms')]
+    cells = [
+        f'{name} {milliseconds(values, name, "p50")}/{milliseconds(values, name, "p95")}'
+        for name in names
+    ]
+    return '   '.join(cells) or 'waiting for the first output'
+
+
+def milliseconds(values: Mapping[str, str], stage: str, percentile: str) -> str:
+    """Return one figure of one stage, rounded to a tenth."""
+    return f'{float(values.get(f"{stage}_{percentile}_ms", "nan")):.1f}'
+
+
+def count_text(values: Mapping[str, str]) -> str:
+    """Say the counters that are not zero, drops and refusals by reason included."""
+    keys = [key for key in values if key in COUNTED or key.startswith(('dropped_', 'refused_'))]
+    cells = [f'{key} {values[key]}' for key in keys if values[key] != '0']
+    return '   '.join(cells) or '-'

@@ -1,0 +1,1 @@
+"""``depth-ros evaluate``: figures on data with truth."""

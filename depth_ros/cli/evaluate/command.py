@@ -1,0 +1,69 @@
+"""``depth-ros evaluate TASK|RECIPE``: figures on data with truth; each task is a module."""
+
+from __future__ import annotations
+
+import argparse
+
+from depth_ros.cli.evaluate import recipe as evaluate_recipe
+from depth_ros.cli.kit.lazy_tasks import LazyTasks, TaskCommand, task_lines
+
+TASKS: dict[str, TaskCommand] = {
+    'stereo': TaskCommand(
+        module='depth_ros.cli.evaluate.stereo',
+        summary='disparity on Motorcycle and Aloe, beside SGBM',
+    ),
+    'mono': TaskCommand(
+        module='depth_ros.cli.evaluate.mono',
+        summary='depth of one image on ICL-NUIM and HoloLens frames',
+    ),
+    'multiview': TaskCommand(
+        module='depth_ros.cli.evaluate.multiview',
+        summary='depth of posed views on HoloLens frames and rendered scenes, beside SGBM',
+    ),
+    'match': TaskCommand(
+        module='depth_ros.cli.evaluate.match',
+        summary='matches on HoloLens, ScanNet and graf, beside SIFT and ORB',
+    ),
+}
+"""Every task by name. Adding one adds a module and a line here."""
+
+ANY_RECIPE = TaskCommand(
+    module='depth_ros.cli.evaluate.recipe',
+    summary='weights on the synthetic validation set of a training recipe (needs torch)',
+)
+
+
+class EvaluateTasks(LazyTasks):
+    """Tasks of ``depth-ros evaluate``; any other word is a training recipe."""
+
+    commands = TASKS
+
+    def add_task(self, word: str) -> None:
+        """Add the parser of a task or a recipe.
+
+        Raises:
+            ParameterError: If it is neither; lists what there is.
+        """
+        if word in self.commands:
+            super().add_task(word)
+        else:
+            evaluate_recipe.add_parser(self, word, known=tuple(TASKS))
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'evaluate',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Measure weights on data with truth:\n'
+        + task_lines({**TASKS, 'RECIPE': ANY_RECIPE}),
+    )
+    tasks = parser.add_subparsers(
+        action=EvaluateTasks,
+        required=True,
+        dest='task',
+        metavar='TASK|RECIPE',
+        parser_class=type(parser),
+    )
+    # argparse would refuse the recipes, whose names are known to torch's side only.
+    tasks.choices = None

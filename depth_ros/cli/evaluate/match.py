@@ -1,0 +1,90 @@
+"""``depth-ros evaluate match``: LoFTR beside SIFT and ORB on real pairs with truth."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack, closing
+from itertools import islice
+
+from depth_ros.cli.evaluate.report import (
+    add_report_arguments,
+    say_absent,
+    say_untrained,
+    write_figures,
+)
+from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.errors import ParameterError
+from depth_ros.evaluation.data_sets import find_sets
+from depth_ros.evaluation.match import (
+    EXPLANATION,
+    YARDSTICKS,
+    MatchRow,
+    evaluate_set,
+    table,
+)
+from depth_ros.evaluation.match_pairs import MATCH_SETS
+from depth_ros.tasks.matching.matcher import COARSE_STUDENT, MatchSettings, open_matcher
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros evaluate``."""
+    parser = tasks.add_parser(
+        'match',
+        description='Measure matches on real pairs: LoFTR, SIFT and ORB with all their matches, '
+        'LoFTR and SIFT also with as many of their surest as both have.',
+    )
+    add_report_arguments(parser, folders=[item.folder for item in MATCH_SETS.values()])
+    parser.add_argument('--variant', default='tiny', help='of loftr: tiny (default, shipped)')
+    parser.add_argument(
+        '--student', default='', metavar='FILE', help='weights of the coarse student, judged too'
+    )
+    parser.add_argument(
+        '--pairs', type=int, default=0, metavar='N', help='first pairs of each set, 0 for all'
+    )
+    add_runtime_arguments(parser)
+    add_engine_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print the table; give the exit status."""
+    if args.pairs < 0:
+        raise ParameterError(f'--pairs must be 0 (all) or more, got {args.pairs}; 1 is quickest')
+    found = find_sets(args.data, MATCH_SETS)
+    say_absent(found)
+    rows: list[MatchRow] = []
+    with ExitStack() as stack:
+        progress = stack.enter_context(open_progress())
+        matchers = {
+            name: stack.enter_context(closing(open_matcher(settings, progress=progress)))
+            for name, settings in _settings(args).items()
+        }
+        say_untrained(any(matcher.pipeline.is_untrained for matcher in matchers.values()))
+        for number, name in enumerate(found.present):
+            progress(name, number / len(found.present))
+            pairs = islice(found.load(name), args.pairs or None)
+            rows += evaluate_set(name, pairs, matchers)
+    print(f'{EXPLANATION}\n\n{table(rows)}')
+    write_figures(args.json, rows)
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> dict[str, MatchSettings]:
+    """Return what to open, by the names in the table."""
+    networks = {args.variant: engine_choice(args)}
+    if args.student:
+        student = engine_choice(args)
+        student['weights'], student['preset'], student['size'] = args.student, '', None
+        networks[COARSE_STUDENT] = student
+    wanted = {
+        f'LoFTR {variant.replace("_", " ")}': MatchSettings(
+            frontend='loftr', variant=variant, max_matches=0, **chosen
+        )
+        for variant, chosen in networks.items()
+    }
+    yardsticks = {
+        name: MatchSettings(frontend=frontend, max_matches=0)
+        for name, frontend in YARDSTICKS.items()
+    }
+    return {**wanted, **yardsticks}

@@ -1,0 +1,60 @@
+"""``depth-ros evaluate mono``: relative depth of single images against measured depth."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from itertools import product
+
+from depth_ros.cli.evaluate.report import (
+    add_report_arguments,
+    say_absent,
+    say_untrained,
+    write_figures,
+)
+from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.evaluation.data_sets import find_sets
+from depth_ros.evaluation.mono import (
+    EXPLANATION,
+    FLAT,
+    MonoRow,
+    evaluate_set,
+    flat_estimator,
+    processor_estimator,
+    table,
+)
+from depth_ros.evaluation.mono_images import MONO_SETS
+from depth_ros.tasks.mono.processor import PATHS, MonoSettings, open_mono
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros evaluate``."""
+    parser = tasks.add_parser(
+        'mono', description='Measure depth of one image on frames with measured depth.'
+    )
+    add_report_arguments(parser, folders=[item.folder for item in MONO_SETS.values()])
+    parser.add_argument(
+        '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
+    )
+    parser.add_argument('--path', default=PATHS[0], choices=PATHS, help='of tio_depth')
+    add_runtime_arguments(parser)
+    add_engine_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print the table; give the exit status."""
+    found = find_sets(args.data, MONO_SETS)
+    say_absent(found)
+    settings = MonoSettings(model=args.model, path=args.path, **engine_choice(args))
+    rows: list[MonoRow] = []
+    with open_progress() as progress, closing(open_mono(settings, progress=progress)) as processor:
+        say_untrained(processor.is_untrained)
+        methods = {FLAT: flat_estimator, args.model: processor_estimator(processor)}
+        for name, (method, estimator) in product(found.present, methods.items()):
+            progress(f'{name}, {method}', len(rows) / (len(found.present) * len(methods)))
+            rows.append(evaluate_set(name, found.load(name), method, estimator))
+    print(f'{EXPLANATION}\n\n{table(rows)}')
+    write_figures(args.json, rows)
+    return 0

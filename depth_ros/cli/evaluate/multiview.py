@@ -1,0 +1,124 @@
+"""``depth-ros evaluate multiview``: depth of posed views against measured and exact depth."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
+
+from depth_ros.cli.evaluate.report import (
+    add_report_arguments,
+    say_absent,
+    say_untrained,
+    write_figures,
+)
+from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.engines.recipe import format_size, load_recipe
+from depth_ros.evaluation.data_sets import FoundSets, find_sets
+from depth_ros.evaluation.multiview import (
+    EXPLANATION,
+    Estimator,
+    MultiViewRow,
+    evaluate_views,
+    network_estimator,
+    sgbm_estimator,
+    table,
+)
+from depth_ros.evaluation.posed_views import (
+    CROP,
+    MULTIVIEW_SETS,
+    MultiViewSet,
+    rendered_views,
+)
+from depth_ros.files.share import find_share
+from depth_ros.models.base import model_entry
+from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+from depth_ros.tensors import Task
+
+SAMPLINGS = ('linear', 'inverse')
+NAMES = {'mvsnet': 'MVSNet'}
+SGBM = 'SGBM, one neighbour'
+NUM_QUICK = 2
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros evaluate``."""
+    parser = tasks.add_parser(
+        'multiview',
+        description='Measure depth of posed views on real frames and rendered scenes, with both '
+        'samplings, beside SGBM on the reference and its rectified neighbour.',
+    )
+    add_report_arguments(parser, folders=[item.folder for item in MULTIVIEW_SETS.values()])
+    parser.add_argument('--model', default='mvsnet', help='mvsnet (default)')
+    parser.add_argument('--depths', type=int, default=192, metavar='N', help='hypotheses, 192')
+    parser.add_argument('--sources', type=int, default=4, metavar='N', help='source views, 4')
+    parser.add_argument(
+        '--quick', action='store_true', help='the two crops of the standard split alone'
+    )
+    add_runtime_arguments(parser)
+    add_engine_arguments(parser)
+    parser.set_defaults(run=run, size=format_size(CROP))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print the table; give the exit status."""
+    model_entry(args.model, Task.MULTIVIEW)
+    found = find_sets(args.data, MULTIVIEW_SETS)
+    say_absent(found)
+    rows: list[MultiViewRow] = []
+    views: list[MultiViewSet] = []
+    with open_progress() as progress:
+        for sampling in SAMPLINGS:
+            settings = _settings(args, sampling)
+            with closing(open_multiview(settings, progress=progress)) as processor:
+                say_untrained(processor.pipeline.is_untrained)
+                views = views or _views(found, is_quick=args.quick)
+                method = f'{NAMES.get(args.model, args.model)}, {sampling}'
+                rows += _judged(views, method, network_estimator(processor), progress)
+        rows += _judged(views, SGBM, sgbm_estimator, progress)
+    print(f'{EXPLANATION}\n\n{table(rows)}')
+    write_figures(args.json, rows)
+    return 0
+
+
+def _views(found: FoundSets[MultiViewSet], *, is_quick: bool) -> list[MultiViewSet]:
+    """Read and render what is judged; takes seconds, so a network is opened before."""
+    views = (item for name in found.present for item in found.load(name))
+    return list(islice(views, NUM_QUICK)) if is_quick else [*views, *rendered_views()]
+
+
+def _settings(args: argparse.Namespace, sampling: str) -> MultiViewSettings:
+    choice = engine_choice(args)
+    choice['weights'] = choice['weights'] or _shipped_checkpoint(args)
+    return MultiViewSettings(
+        model=args.model,
+        sampling=sampling,
+        num_depths=args.depths,
+        num_sources=args.sources,
+        **choice,
+    )
+
+
+def _shipped_checkpoint(args: argparse.Namespace) -> str:
+    """Name the shipped weights where no shipped graph serves; empty where one does, or none ship.
+
+    Graphs ship with the recipe's own options, and run without torch.
+    """
+    options = load_recipe(args.model).options
+    is_default = (args.depths, args.sources) == tuple(
+        options[name].default for name in ('depths', 'sources')
+    )
+    path = None if is_default else find_share(f'weights/{args.model}.safetensors')
+    return str(path or '')
+
+
+def _judged(
+    views: Sequence[MultiViewSet], method: str, estimator: Estimator, progress: Progress
+) -> list[MultiViewRow]:
+    rows = []
+    for index, item in enumerate(views):
+        progress(f'{method}: {item.name}', index / len(views))
+        rows.append(evaluate_views(item, method, estimator))
+    return rows

@@ -1,0 +1,78 @@
+"""What every ``depth-ros evaluate`` has: where the data is, notes, and figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from depth_ros.evaluation.data_sets import FoundSets
+from depth_ros.files.whole_file import whole_file
+
+
+class Row(Protocol):
+    """A line of a table."""
+
+    def record(self) -> dict[str, object]:
+        """Return it as plain values."""
+
+
+def add_report_arguments(parser: argparse.ArgumentParser, *, folders: Iterable[str]) -> None:
+    """Add the data folder and the file for figures.
+
+    Args:
+        parser: Of the task.
+        folders: Sets that are looked for in the data folder.
+    """
+    add_json_argument(parser)
+    parser.add_argument(
+        '--data',
+        type=Path,
+        required=True,
+        help=f'folder with {" and ".join(folders)}; what is not there is left out',
+    )
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the file for figures alone."""
+    parser.add_argument('--json', type=Path, metavar='FILE', help='file to write the figures to')
+
+
+def say_absent(found: FoundSets) -> None:
+    """Say on stderr which sets are left out."""
+    say(found.note)
+
+
+def say_untrained(is_untrained: bool) -> None:
+    """Say on stderr that weights are made up, if they are."""
+    say('the weights are made up (untrained): these figures mean nothing' if is_untrained else '')
+
+
+def say(note: str) -> None:
+    """Tell a note on stderr, so that the table stays alone on stdout; empty says nothing."""
+    if note:
+        print(f'depth-ros: {note}', file=sys.stderr)
+
+
+def write_figures(path: Path | None, rows: Iterable[Row]) -> None:
+    """Write rows as a JSON list, if a file was named; what is not known (NaN) becomes null."""
+    if path is None:
+        return
+    records = [known_only(row.record()) for row in rows]
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(records, indent=2) + '\n', encoding='utf-8')
+
+
+def known_only(value: object) -> object:
+    """Put None where a number is not finite, in mappings and sequences too."""
+    if isinstance(value, Mapping):
+        return {name: known_only(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [known_only(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,175 @@
+"""``depth-ros evaluate stereo``: figures of the card, or of any stereo model, on real pairs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from itertools import product
+from pathlib import Path
+
+from depth_ros.cli.evaluate.report import (
+    add_report_arguments,
+    say_absent,
+    say_untrained,
+    write_figures,
+)
+from depth_ros.cli.kit.arguments import check_engine
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.engines.recipe import load_recipe, parse_size
+from depth_ros.errors import ParameterError
+from depth_ros.evaluation.data_sets import find_sets
+from depth_ros.evaluation.stereo import (
+    EvaluationRow,
+    Matcher,
+    evaluate,
+    processor_matcher,
+    table,
+)
+from depth_ros.evaluation.stereo_pairs import STEREO_SETS, EvaluationPair
+from depth_ros.files.share import share_path
+from depth_ros.models.base import model_entry
+from depth_ros.tasks.stereo import StereoProcessor, StereoSettings, open_stereo
+from depth_ros.tensors import Task
+
+CARD_MODEL = 'crestereo_tiny'
+"""The model whose card has figures of torch in float32."""
+
+CARD_SIZES = ('240x320', '480x640')
+NATIVE = 'native'
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros evaluate``."""
+    parser = tasks.add_parser(
+        'stereo',
+        description='Measure disparity on real pairs, beside SGBM. crestereo_tiny runs in torch '
+        'float32, as its card has it, unless --engine or --precision is named; all other models '
+        'run as in nodes.',
+    )
+    add_report_arguments(parser, folders=[item.folder for item in STEREO_SETS.values()])
+    parser.add_argument(
+        '--model', default=CARD_MODEL, help=f'{CARD_MODEL} (default); see depth-ros info'
+    )
+    parser.add_argument('--engine', default='', help='runtime, or auto')
+    parser.add_argument('--precision', default='', help='f32 (default), bf16, f16, or auto')
+    parser.add_argument(
+        '--weights', type=Path, action='append', help='weights, repeatable; the shipped ones'
+    )
+    parser.add_argument(
+        '--size',
+        action='append',
+        help='HEIGHTxWIDTH the pair is resized to, repeatable, or (in torch) native; '
+        f"{' and '.join(CARD_SIZES)} for {CARD_MODEL}, else the recipe's",
+    )
+    parser.add_argument(
+        '--iterations', type=int, help="update steps (at 1/4 of the size); the recipe's"
+    )
+    parser.add_argument('--threads', type=int, default=2, help='CPU threads')
+    parser.add_argument('--gallery', type=Path, help='picture to draw of pairs without truth')
+    parser.add_argument(
+        '--pairs',
+        type=Path,
+        action='append',
+        help='folder of pairs for --gallery, repeatable; DATA/oakd_stereo',
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print the table; give the exit status."""
+    model_entry(args.model, Task.STEREO)
+    found = find_sets(args.data, STEREO_SETS)
+    say_absent(found)
+    is_card = args.model == CARD_MODEL and not (args.engine or args.precision)
+    rows = (_in_torch if is_card else _in_pipeline)(
+        args, [pair for name in found.present for pair in found.load(name)]
+    )
+    write_figures(args.json, rows)
+    return 0
+
+
+def _in_torch(args: argparse.Namespace, pairs: Sequence[EvaluationPair]) -> list[EvaluationRow]:
+    """Measure the small network as its card does."""
+    try:
+        from depth_ros.training.evaluate import load_networks, network_matchers
+        from depth_ros.training.gallery import draw_gallery
+    except ModuleNotFoundError as error:
+        raise ParameterError(
+            f'the figures of the card need {error.name}, which is not installed; type: '
+            f'pip install {error.name}, or add --engine auto to run the shipped graphs'
+        ) from error
+    paths = args.weights or [share_path(f'weights/{CARD_MODEL}.safetensors')]
+    sizes = [None if word == NATIVE else parse_size(word) for word in args.size or CARD_SIZES]
+    iterations = args.iterations or int(load_recipe(CARD_MODEL).options['iterations'].default)
+    networks = load_networks(paths, iterations=iterations, threads=args.threads)
+    rows = _measured(pairs, network_matchers(networks, sizes))
+    if args.gallery:
+        draw_gallery(args.pairs or [args.data / 'oakd_stereo'], networks, sizes, args.gallery)
+    return rows
+
+
+def _in_pipeline(args: argparse.Namespace, pairs: Sequence[EvaluationPair]) -> list[EvaluationRow]:
+    """Measure a model as nodes run it, once for every weights and size."""
+    if args.gallery:
+        raise ParameterError(
+            f'--gallery draws {CARD_MODEL} in torch only, got --model {args.model} '
+            f'--engine {args.engine!r}; leave it out, or leave model and engine out'
+        )
+    with ExitStack() as stack:
+        methods = {}
+        for settings in _settings(args):
+            processor = stack.enter_context(closing(open_stereo(settings)))
+            say_untrained(processor.pipeline.is_untrained)
+            methods[_label(settings, processor)] = processor_matcher(processor)
+        return _measured(pairs, methods)
+
+
+def _settings(args: argparse.Namespace) -> list[StereoSettings]:
+    """Return what to open; nothing for SGBM, which is in every table already.
+
+    Raises:
+        ParameterError: If SGBM is given what only networks have, or a size is not one.
+    """
+    if not model_entry(args.model, Task.STEREO).needs_weights:
+        given = [name for name in ('engine', 'weights', 'size', 'iterations') if vars(args)[name]]
+        if given:
+            raise ParameterError(f'{args.model} is no network: leave --{given[0]} out')
+        return []
+    if NATIVE in (args.size or ()):
+        raise ParameterError(
+            f'engines have one size, got --size {NATIVE}; write HEIGHTxWIDTH, or leave --engine '
+            f'and --precision out with {CARD_MODEL}'
+        )
+    words = args.size or (CARD_SIZES if args.model == CARD_MODEL else ('',))
+    return [
+        StereoSettings(
+            model=args.model,
+            engine=check_engine(args.engine or 'auto'),
+            precision=args.precision or 'f32',
+            size=parse_size(word) if word else None,
+            iterations=args.iterations or 0,
+            weights=str(weights),
+            num_threads=args.threads,
+        )
+        for weights, word in product(args.weights or [''], words)
+    ]
+
+
+def _label(settings: StereoSettings, processor: StereoProcessor) -> str:
+    known = processor.identity
+    name = Path(settings.weights).stem or settings.model
+    return f'{name} {known.size} {known.engine}:{known.precision}'
+
+
+def _measured(
+    pairs: Sequence[EvaluationPair], methods: Mapping[str, Matcher]
+) -> list[EvaluationRow]:
+    """Judge all methods on all pairs and print the table."""
+    rows: list[EvaluationRow] = []
+    with open_progress() as progress:
+        for row in evaluate(pairs, methods):
+            rows.append(row)
+            progress(f'{row.pair}, {row.method}', len(rows) / (len(pairs) * (2 + len(methods))))
+    print(table(rows))
+    return rows

@@ -1,0 +1,199 @@
+"""Many inputs to many results: skip what is done, leave out what is bad, keep the books."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from depth_ros import __version__
+from depth_ros.cli.kit.outputs import Item, OutputFolder, Record, file_identity
+from depth_ros.cli.kit.progress import Progress
+from depth_ros.cli.kit.timing import percentiles
+from depth_ros.cli.kit.versions import installed_versions
+from depth_ros.errors import CalibrationError, InputError
+
+SUMMARY = 'summary.json'
+ItemT = TypeVar('ItemT', bound=Item)
+ProcessorT = TypeVar('ProcessorT', bound='Closable')
+RunnerT = TypeVar('RunnerT', bound='BatchRunner')
+
+
+@dataclass(slots=True, eq=False)
+class Tally:
+    """What became of the inputs; counts grow while running.
+
+    Attributes:
+        received: Inputs seen.
+        records: Records of finished ones, made now or before.
+        skipped: How many of them were done before.
+        refused: Inputs that could not be used, by reason.
+        seconds: Wall time of those made now.
+    """
+
+    received: int = 0
+    records: list[Record] = field(default_factory=list)
+    skipped: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def refuse(self, reason: str, text: str) -> None:
+        """Count and tell what is left out."""
+        self.refused[reason] += 1
+        warn(text)
+
+
+class Closable(Protocol):
+    """What a runner closes."""
+
+    def close(self) -> None:
+        """Release engines."""
+
+
+class BatchRunner(Generic[ProcessorT]):
+    """Base of what runs the inputs of a batch; the engine is opened when the first needs it.
+
+    Attributes:
+        opening_s: Wall time of opening it; 0 before.
+    """
+
+    def __init__(self, open_processor: Callable[[], ProcessorT]) -> None:
+        """Remember how to open the processor."""
+        self.opening_s = 0.0
+        self._open = open_processor
+        self._opened: ProcessorT | None = None
+
+    def __enter__(self: RunnerT) -> RunnerT:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the engine, if one was opened."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _processor(self) -> ProcessorT:
+        """Return the processor, opening it if need be."""
+        if self._opened is None:
+            start = time.perf_counter()
+            self._opened = self._open()
+            self.opening_s = time.perf_counter() - start
+        return self._opened
+
+
+def run_all(
+    items: Iterable[ItemT],
+    make: Callable[[ItemT], Record],
+    folder: OutputFolder,
+    *,
+    tally: Tally,
+    count: int,
+    progress: Progress,
+    is_again: bool,
+) -> None:
+    """Make or skip every result; a bad input among several is told and counted.
+
+    Args:
+        items: Inputs, read as they are needed.
+        make: Makes one result and gives its record.
+        folder: Where results are found again.
+        tally: Counts.
+        count: How many items there will be at most.
+        progress: Told how far it is.
+        is_again: Whether to make again what is done.
+
+    Raises:
+        InputError: If the only input, or what all inputs share, cannot be used.
+    """
+    for item in items:
+        progress('computing', min(1.0, tally.received / max(1, count)))
+        tally.received += 1
+        done = None if is_again else folder.finished(item)
+        if done is not None:
+            tally.records.append(done)
+            tally.skipped += 1
+            continue
+        start = time.perf_counter()
+        try:
+            tally.records.append(make(item))
+        except InputError as error:
+            if count == 1 or _concerns_all(error):
+                raise
+            tally.refuse(error.reason, f'{item.name} left out: {error}')
+        tally.seconds += time.perf_counter() - start
+
+
+def batch_summary(tally: Tally, *, opening_s: float) -> Record:
+    """Return what ``summary.json`` says of any batch.
+
+    Args:
+        tally: Counts.
+        opening_s: Wall time of opening the engine, within the tally's.
+    """
+    ran_by = tally.records[-1]['ran_by'] if tally.records else {}
+    assert isinstance(ran_by, dict)
+    fractions = np.array([record['valid_fraction'] for record in tally.records], np.float64)
+    num_made = len(tally.records) - tally.skipped
+    return {
+        **ran_by,
+        'received': tally.received,
+        'refused': dict(tally.refused),
+        'outputs': num_made,
+        'skipped': tally.skipped,
+        'rate_hz': round(num_made / (tally.seconds - opening_s), 3) if num_made else 0.0,
+        'valid_fraction': round(float(fractions.mean()), 4) if fractions.size else 0.0,
+        'stages_ms': _stages(tally.records),
+        'versions': installed_versions(),
+    }
+
+
+def identity_of_files(settings: object, inputs: object, files: Iterable[Path]) -> Record:
+    """Return what results depend on besides the images, to see which are still good."""
+    return {
+        'version': __version__,
+        'settings': repr(settings),
+        'rig': repr(inputs),
+        'files': [file_identity(path) for given in files for path in _files_at(given)],
+    }
+
+
+def _files_at(path: Path) -> list[Path]:
+    """Return a file, or the files of a folder of weights; nothing for an empty path."""
+    if path.is_file() or path == Path():
+        return [path] if path.is_file() else []
+    return sorted(file for file in path.glob('*') if file.is_file())
+
+
+def metres_text(depth_m: object) -> str:
+    """Say depth percentiles, ``'0.72 / 1.40 / 2.80 m'``."""
+    assert isinstance(depth_m, dict)
+    if depth_m['p50'] is None:
+        return 'no depth'
+    return f'{depth_m["p5"]:.2f} / {depth_m["p50"]:.2f} / {depth_m["p95"]:.2f} m'
+
+
+def warn(text: str) -> None:
+    """Say something on stderr."""
+    print(f'depth-ros: {text}', file=sys.stderr)
+
+
+def _concerns_all(error: InputError) -> bool:
+    """Whether every further input would fail alike: the calibration itself is at fault."""
+    return isinstance(error, CalibrationError) and error.reason != 'calibration_size'
+
+
+def _stages(records: Sequence[Record]) -> dict[str, dict[str, float]]:
+    """Return percentiles of every stage over all results."""
+    times: dict[str, list[float]] = {}
+    for record in records:
+        stages = record['stages_ms']
+        assert isinstance(stages, dict)
+        for name, value in stages.items():
+            times.setdefault(name, []).append(float(value))
+    return {name: percentiles(values) for name, values in times.items()}

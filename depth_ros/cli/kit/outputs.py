@@ -1,0 +1,266 @@
+"""What ``depth-ros run stereo`` leaves on disk for each pair, and what it finds again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import cv2
+import numpy as np
+
+from depth_ros.errors import ParameterError
+from depth_ros.files.cloud import points_of_cloud, write_ply
+from depth_ros.files.whole_file import whole_file
+from depth_ros.geometry.depth import organised_cloud
+from depth_ros.pictures.panels import stereo_panel, write_picture
+from depth_ros.results import DepthResult
+from depth_ros.tasks.stereo import StereoOutput
+
+MILLIMETRES_MAX = 65535
+OutputT = TypeVar('OutputT')
+Record = dict[str, object]
+Write = Callable[[Path, OutputT, str], 'bool | None']
+
+
+class Item(Protocol):
+    """One input of a batch."""
+
+    @property
+    def name(self) -> str:
+        """Name for output files, unique within the batch."""
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """What it is read from, by role, to see whether results are still good."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputKind(Generic[OutputT]):
+    """One line of a table of output files.
+
+    Attributes:
+        suffix: What follows the input's name.
+        write: Writes the file, of which there is none where it gives False.
+        summary: One line of help.
+    """
+
+    suffix: str
+    write: Write[OutputT]
+    summary: str
+
+
+def depth_millimetres(depth: np.ndarray) -> np.ndarray:
+    """Return ``(H, W)`` uint16 mm (REP 118); 0 is unknown, out of range or beyond 65.535 m."""
+    with np.errstate(invalid='ignore'):
+        millimetres = np.rint(depth.astype(np.float64) * 1000.0)
+        is_known = np.isfinite(millimetres) & (millimetres > 0) & (millimetres <= MILLIMETRES_MAX)
+    return np.where(is_known, millimetres, 0.0).astype(np.uint16)
+
+
+def write_millimetres(path: Path, depth: np.ndarray) -> None:
+    """Write depth in metres, ``(H, W)`` float32, as a 16-bit PNG."""
+    _, data = cv2.imencode('.png', depth_millimetres(depth))
+    path.write_bytes(data.tobytes())
+
+
+def write_depth_cloud(path: Path, depth: DepthResult, rgb: np.ndarray) -> None:
+    """Write the points of metric depth with the colours of the same pixels as PLY."""
+    points, colors = points_of_cloud(organised_cloud(depth.depth, rgb, depth.camera))
+    write_ply(path, points, colors)
+
+
+def metric_depth(output: StereoOutput) -> DepthResult:
+    """Return the depth that ``run`` asked for."""
+    assert output.depth is not None, 'run asks for depth'
+    return output.depth
+
+
+def metric_kinds(
+    depth_of: Callable[[OutputT], DepthResult | None], rgb_of: Callable[[OutputT], np.ndarray]
+) -> dict[str, OutputKind[OutputT]]:
+    """Return the files that any task writes of metric depth: ``depth``, ``png`` and ``cloud``.
+
+    Args:
+        depth_of: Metric depth of an output, None where its scale is not known.
+        rgb_of: ``(H, W, 3)`` uint8 colours of the same pixels.
+    """
+
+    def write_if_known(write: Callable[[Path, DepthResult, OutputT], None]) -> Write[OutputT]:
+        def write_known(path: Path, output: OutputT, title: str) -> bool:
+            depth = depth_of(output)
+            if depth is not None:
+                write(path, depth, output)
+            return depth is not None
+
+        return write_known
+
+    return {
+        'depth': OutputKind(
+            suffix='_depth.npy',
+            write=write_if_known(lambda path, depth, output: np.save(path, depth.depth)),
+            summary='float32 metres; NaN unknown, +Inf beyond range, -Inf too close',
+        ),
+        'png': OutputKind(
+            suffix='_depth_mm.png',
+            write=write_if_known(lambda path, depth, output: write_millimetres(path, depth.depth)),
+            summary='16-bit millimetres; 0 unknown',
+        ),
+        'cloud': OutputKind(
+            suffix='_cloud.ply',
+            write=write_if_known(
+                lambda path, depth, output: write_depth_cloud(path, depth, rgb_of(output))
+            ),
+            summary='coloured points, metres, optical frame',
+        ),
+    }
+
+
+def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
+    np.save(path, output.disparity.disparity)
+
+
+def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
+    panel = stereo_panel(
+        left=output.rectified.left,
+        disparity=output.disparity.disparity,
+        depth=metric_depth(output).depth,
+        title=title,
+    )
+    write_picture(path, panel)
+
+
+_METRIC = metric_kinds(metric_depth, lambda output: output.rectified.left)
+KINDS: dict[str, OutputKind[StereoOutput]] = {
+    'depth': _METRIC['depth'],
+    'png': _METRIC['png'],
+    'disparity': OutputKind(
+        suffix='_disparity.npy', write=_write_disparity, summary='float32 pixels; NaN unknown'
+    ),
+    'picture': OutputKind(
+        suffix='_picture.png', write=_write_picture, summary='left, disparity and depth'
+    ),
+    'cloud': _METRIC['cloud'],
+}
+"""Every output file of a pair by name."""
+
+
+def parse_kinds(text: str, kinds: Mapping[str, object] = KINDS) -> tuple[str, ...]:
+    """Read ``'depth,cloud'``.
+
+    Raises:
+        ParameterError: If a name is not in ``kinds``.
+    """
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
+    unknown = [name for name in names if name not in kinds]
+    if unknown or not names:
+        raise ParameterError(
+            f'--write takes a list out of {",".join(kinds)}, got {text!r}; correct it'
+        )
+    return names
+
+
+class OutputFolder(Generic[OutputT]):
+    """Where results go. A record is written last, so it says that its input is done."""
+
+    def __init__(
+        self,
+        folder: Path,
+        kinds: Mapping[str, OutputKind[OutputT]],
+        identity: Mapping[str, object],
+    ) -> None:
+        """Make the folder.
+
+        Args:
+            folder: Where to write.
+            kinds: Which files.
+            identity: What results depend on besides the images; JSON values.
+        """
+        self.folder = folder
+        self._kinds = dict(kinds)
+        self._identity = dict(identity)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def finished(self, item: Item) -> Record | None:
+        """Return the record of what is done with the same inputs and settings, else None."""
+        try:
+            record = json.loads(self._record_path(item).read_text(encoding='utf-8'))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(record, dict) or record.get('made_from') != self._made_from(item):
+            return None
+        if record.get('asked_for') != list(self._kinds):
+            return None
+        files = record['files'].values()
+        return record if all((self.folder / name).is_file() for name in files) else None
+
+    def write(self, item: Item, output: OutputT, *, title: str, facts: Record) -> Record:
+        """Write every file of an input, then its record, which is returned."""
+        record_path = self._record_path(item)
+        record_path.unlink(missing_ok=True)
+        files = {}
+        for name, kind in self._kinds.items():
+            path = self.folder / f'{item.name}{kind.suffix}'
+            if kind.write(path, output, title) is not False:
+                files[name] = path.name
+        record: Record = {
+            'name': item.name,
+            'files': files,
+            **facts,
+            'asked_for': list(self._kinds),
+            'made_from': self._made_from(item),
+        }
+        write_json(record_path, record)
+        return record
+
+    def _made_from(self, item: Item) -> Record:
+        sources = {role: file_identity(path) for role, path in item.files.items()}
+        return {**self._identity, **sources}
+
+    def _record_path(self, item: Item) -> Path:
+        return self.folder / f'{item.name}.json'
+
+
+def run_facts(
+    *,
+    valid_fraction: float,
+    depth: np.ndarray,
+    stages_s: Mapping[str, float],
+    ran_by: Mapping[str, str],
+) -> Record:
+    """Return what a record says of any run; depth in metres, ``(H, W)`` float32."""
+    return {
+        'valid_fraction': round(valid_fraction, 4),
+        'depth_m': depth_percentiles(depth),
+        'stages_ms': {name: round(1e3 * seconds, 3) for name, seconds in stages_s.items()},
+        'ran_by': dict(ran_by),
+    }
+
+
+def depth_percentiles(depth: np.ndarray) -> dict[str, float | None]:
+    """Return the 5th, 50th and 95th percentile of finite depth in metres, None without any."""
+    finite = depth[np.isfinite(depth)]
+    if finite.size == 0:
+        return dict.fromkeys(('p5', 'p50', 'p95'))
+    cuts = np.percentile(finite, (5, 50, 95))
+    return {
+        name: round(float(cut), 4) for name, cut in zip(('p5', 'p50', 'p95'), cuts, strict=True)
+    }
+
+
+def write_json(path: Path, record: Mapping[str, object]) -> None:
+    """Write JSON under a temporary name and rename it, so that no half file is ever found."""
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+
+
+def file_identity(path: Path) -> Record:
+    """Return what tells one state of a file from another without reading it."""
+    status = path.stat()
+    return {
+        'file': str(path.resolve()),
+        'bytes': status.st_size,
+        'modified_ns': status.st_mtime_ns,
+    }

@@ -1,0 +1,127 @@
+"""A pair of image files and a calibration -> one frame, as a node would get it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera, scaled_camera
+from depth_ros.cli.kit.images import PairFiles
+from depth_ros.errors import CalibrationError, ImageError
+from depth_ros.files.calibration import StereoCalibration, read_stereo_calibration
+from depth_ros.files.image import read_rgb
+from depth_ros.frames import MonoFrame, StereoFrame
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RigSettings:
+    """How images and calibration belong together.
+
+    Attributes:
+        calibration: Files, as ``read_stereo_calibration`` takes them.
+        is_rectified: Whether the images are rectified; None takes the format's convention.
+        is_scaled: Whether images of another size are resized ones of the calibrated size.
+    """
+
+    calibration: tuple[Path, ...]
+    is_rectified: bool | None
+    is_scaled: bool
+
+
+def rig_settings(arguments: argparse.Namespace) -> RigSettings:
+    """Read what ``add_pair_arguments`` added."""
+    return RigSettings(
+        calibration=tuple(arguments.calibration),
+        is_rectified=arguments.is_rectified,
+        is_scaled=arguments.scale_calibration,
+    )
+
+
+class Rig:
+    """A calibration; the file is read at the first pair, whose size some formats need."""
+
+    def __init__(self, settings: RigSettings) -> None:
+        """Remember the settings; nothing is read yet."""
+        self._settings = settings
+        self._calibration: StereoCalibration | None = None
+
+    def read_frame(self, pair: PairFiles) -> StereoFrame:
+        """Read one pair.
+
+        Raises:
+            ImageError: If an image cannot be read or the two differ in size.
+            CalibrationError: If the calibration cannot be read or is for another size.
+        """
+        left, right = read_rgb(pair.left), read_rgb(pair.right)
+        if left.shape != right.shape:
+            raise ImageError(
+                'size_mismatch',
+                f'{pair.left} is {left.shape[1]}x{left.shape[0]} but {pair.right} is '
+                f'{right.shape[1]}x{right.shape[0]}; give two images of one size',
+            )
+        calibration = self._calibration_for(left)
+        return StereoFrame(
+            left=MonoFrame(
+                image=left,
+                camera=calibration.left,
+                stamp_ns=0,
+                is_rectified=calibration.is_rectified,
+            ),
+            right=MonoFrame(
+                image=right,
+                camera=calibration.right,
+                stamp_ns=0,
+                is_rectified=calibration.is_rectified,
+            ),
+        )
+
+    def describe(self) -> str:
+        """Say where the calibration came from and how images are taken."""
+        if self._calibration is None:
+            return 'not read'
+        kind = 'rectified' if self._calibration.is_rectified else 'raw'
+        return f'{self._calibration.format}, images taken as {kind}'
+
+    def _calibration_for(self, image: np.ndarray) -> StereoCalibration:
+        """Read the calibration once and fit it to the image's size."""
+        height, width = image.shape[:2]
+        if self._calibration is None:
+            read = read_stereo_calibration(self._settings.calibration, image_size=(height, width))
+            is_rectified = self._settings.is_rectified
+            if is_rectified is not None:
+                read = replace(read, is_rectified=is_rectified)
+            self._calibration = read
+        left, right = self._calibration.left, self._calibration.right
+        return replace(
+            self._calibration,
+            left=fitted_camera(left, image, is_scaled=self._settings.is_scaled),
+            right=fitted_camera(right, image, is_scaled=self._settings.is_scaled),
+        )
+
+
+def fitted_camera(camera: PinholeCamera, image: np.ndarray, *, is_scaled: bool) -> PinholeCamera:
+    """Return the camera of an image.
+
+    Args:
+        camera: Calibrated camera.
+        image: ``(H, W, 3)`` uint8 image of it.
+        is_scaled: Whether images of another size are resized ones of the calibrated size.
+
+    Raises:
+        CalibrationError: If the sizes do not fit.
+    """
+    height, width = image.shape[:2]
+    if (camera.height, camera.width) == (height, width):
+        return camera
+    is_same_shape = abs(camera.height * width / (camera.width * height) - 1.0) < 0.01
+    if is_scaled and is_same_shape:
+        return scaled_camera(camera, height=height, width=width)
+    remedy = 'add --scale-calibration if they are resized' if is_same_shape else 'give its own'
+    raise CalibrationError(
+        'calibration_size',
+        f'the calibration is for {camera.width}x{camera.height} but the images are '
+        f'{width}x{height}; {remedy}',
+    )

@@ -1,0 +1,1 @@
+"""``depth-ros run``: images to results without ROS."""

@@ -1,0 +1,214 @@
+"""``depth-ros run match``: two images to point pairs, a picture and the geometry between them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.cli.kit.arguments import (
+    add_engine_arguments,
+    add_runtime_arguments,
+    engine_choice,
+)
+from depth_ros.cli.kit.outputs import Record, file_identity, write_json
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.errors import ImageError
+from depth_ros.files.calibration import read_stereo_calibration
+from depth_ros.files.image import read_rgb
+from depth_ros.frames import ImagePair
+from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
+from depth_ros.pictures.matches import match_picture
+from depth_ros.pictures.panels import write_picture
+from depth_ros.tasks.matching.matcher import Matcher, MatchOutput, MatchSettings, open_matcher
+
+Cameras = tuple['PinholeCamera | None', 'PinholeCamera | None', bool]
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros run``."""
+    match = tasks.add_parser(
+        'match',
+        description='Match two images. Writes A_B_matches.npz, .json and .png (lines from blue, '
+        'least confident, to red; matches that do not hold are grey).',
+    )
+    match.add_argument('first', type=Path, metavar='A')
+    match.add_argument('second', type=Path, metavar='B')
+    match.add_argument(
+        '-o', '--output', type=Path, default=Path('match_out'), help='folder, default match_out'
+    )
+    defaults = MatchSettings()
+    match.add_argument(
+        '--frontend', default=defaults.frontend, help='sift (default), orb or loftr'
+    )
+    match.add_argument(
+        '--variant',
+        default=defaults.variant,
+        help='which LoFTR the weights are: tiny (default; ships), outdoor_ds, indoor_ds, '
+        'indoor_ds_new, outdoor_ot, indoor_ot or coarse_student',
+    )
+    add_runtime_arguments(match)
+    add_engine_arguments(match)
+    _add_limits(match, defaults)
+    match.set_defaults(run=run_match)
+
+
+def run_match(arguments: argparse.Namespace) -> int:
+    """Match one pair; give the exit code."""
+    settings = match_settings(arguments)
+    pair = ImagePair(
+        first=read_rgb(arguments.first),
+        second=read_rgb(arguments.second),
+        first_mask=_read_mask(arguments.first_mask),
+        second_mask=_read_mask(arguments.second_mask),
+    )
+    cameras = _read_cameras(arguments, pair)
+    with open_progress() as progress:
+        matcher = open_matcher(settings, progress=progress)
+    try:
+        output = matcher.match(pair)
+        geometry = _geometry(output, cameras, settings)
+        stem = f'{arguments.first.stem}_{arguments.second.stem}_matches'
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        _write(arguments.output / stem, pair, output, geometry)
+        record = _record(arguments, matcher, output, geometry)
+    finally:
+        matcher.close()
+    write_json(arguments.output / f'{stem}.json', record)
+    print(f'{matcher.describe()}: {output.num_found} matches; {geometry.text}')
+    print(f'files are {arguments.output / stem}.npz, .png and .json')
+    return 0
+
+
+def match_settings(arguments: argparse.Namespace) -> MatchSettings:
+    """Read parsed arguments.
+
+    Raises:
+        EngineError: If there is no such runtime.
+        RecipeError: If the size is not ``HEIGHTxWIDTH``.
+    """
+    return MatchSettings(
+        frontend=arguments.frontend,
+        variant=arguments.variant,
+        **engine_choice(arguments),
+        engine_matches=arguments.engine_matches,
+        max_keypoints=arguments.max_keypoints,
+        max_matches=arguments.max_matches,
+        min_confidence=arguments.min_confidence,
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser, defaults: MatchSettings) -> None:
+    group = parser.add_argument_group('matching')
+    group.add_argument(
+        '--max-matches',
+        type=int,
+        default=defaults.max_matches,
+        metavar='N',
+        help=f'best matches to keep, 0 keeps all (default {defaults.max_matches})',
+    )
+    group.add_argument(
+        '--min-confidence',
+        type=float,
+        default=defaults.min_confidence,
+        metavar='C',
+        help="0..1; negative (default) takes the frontend's own",
+    )
+    group.add_argument(
+        '--engine-matches', type=int, default=0, metavar='K', help='most matches LoFTR refines'
+    )
+    group.add_argument(
+        '--max-keypoints', type=int, default=0, metavar='N', help='keypoints of sift and orb'
+    )
+    for name in ('first', 'second'):
+        group.add_argument(
+            f'--{name}-mask',
+            type=Path,
+            metavar='FILE',
+            help='grey image: only where it is not black',
+        )
+    group.add_argument(
+        '--calibration',
+        nargs='+',
+        type=Path,
+        metavar='FILE',
+        help='of A and B, as for run stereo: gives the relative pose; see --one-camera',
+    )
+    group.add_argument(
+        '--one-camera', action='store_true', help="both images are the calibration's left camera's"
+    )
+
+
+def _read_mask(path: Path | None) -> np.ndarray | None:
+    """Read a mask file as ``(H, W)`` bool."""
+    if path is None:
+        return None
+    if not path.is_file():
+        raise ImageError('file', f'there is no mask {path}; check the path')
+    return np.asarray(read_rgb(path).any(axis=2))
+
+
+def _read_cameras(arguments: argparse.Namespace, pair: ImagePair) -> Cameras:
+    """Return both cameras, and whether the images are rectified."""
+    if not arguments.calibration:
+        return None, None, False
+    height, width = pair.first.shape[:2]
+    read = read_stereo_calibration(arguments.calibration, image_size=(height, width))
+    second = read.left if arguments.one_camera else read.right
+    read.left.check_image_size(height, width)
+    second.check_image_size(*pair.second.shape[:2])
+    return read.left, second, read.is_rectified
+
+
+def _geometry(output: MatchOutput, cameras: Cameras, settings: MatchSettings) -> TwoViewGeometry:
+    first, second, is_rectified = cameras
+    return estimate_two_view(
+        output.result,
+        first_camera=first,
+        second_camera=second,
+        are_rectified=is_rectified,
+        settings=TwoViewSettings(threshold_px=settings.inlier_threshold_px),
+    )
+
+
+def _write(path: Path, pair: ImagePair, output: MatchOutput, geometry: TwoViewGeometry) -> None:
+    """Write the matches and their picture; matrices that are not known are absent."""
+    arrays = {
+        'points_first': output.result.points_first,
+        'points_second': output.result.points_second,
+        'confidence': output.result.confidence,
+        'inliers': geometry.inliers,
+    }
+    for name in ('fundamental', 'homography', 'essential', 'second_from_first', 'covariance'):
+        matrix = getattr(geometry, name)
+        if matrix is not None:
+            arrays[name] = matrix
+    np.savez_compressed(f'{path}.npz', **arrays)  # type: ignore[arg-type]
+    picture = match_picture(pair, output.result, is_inlier=geometry.inliers)
+    write_picture(Path(f'{path}.png'), picture)
+
+
+def _record(
+    arguments: argparse.Namespace,
+    matcher: Matcher,
+    output: MatchOutput,
+    geometry: TwoViewGeometry,
+) -> Record:
+    settings = {name: str(value) for name, value in asdict(matcher.settings).items()}
+    return {
+        'first': file_identity(arguments.first),
+        'second': file_identity(arguments.second),
+        'ran': matcher.describe(),
+        'settings': settings,
+        'opencv': cv2.__version__,
+        'num_found': output.num_found,
+        'num_matches': len(output.result.confidence),
+        'num_inliers': geometry.num_inliers,
+        'status': geometry.status.value,
+        'text': geometry.text,
+        'stages_s': dict(output.stages_s),
+    }

@@ -1,0 +1,275 @@
+"""``depth-ros run mono``: images of one camera, or a bag, to depth."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.cli.kit.arguments import (
+    add_engine_arguments,
+    add_runtime_arguments,
+    assigned_numbers,
+    engine_choice,
+)
+from depth_ros.cli.kit.batch import (
+    SUMMARY,
+    BatchRunner,
+    Tally,
+    batch_summary,
+    identity_of_files,
+    metres_text,
+    run_all,
+)
+from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.mono_inputs import (
+    MonoInputSettings,
+    MonoItem,
+    MonoSource,
+    add_input_arguments,
+    input_settings,
+    open_source,
+)
+from depth_ros.cli.kit.outputs import OutputFolder, Record, parse_kinds, run_facts, write_json
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.run.mono_outputs import MONO_KINDS
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.models.base import models_of
+from depth_ros.tasks.mono.processor import (
+    PATHS,
+    MonoOutput,
+    MonoProcessor,
+    MonoSettings,
+    open_mono,
+)
+from depth_ros.tasks.mono.scale import ScaleMode, ScaleSettings
+from depth_ros.tensors import Task
+
+IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
+NOTHING = np.zeros(0, np.float32)
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros run``."""
+    parser = tasks.add_parser(
+        'mono',
+        description='Turn the images of one camera into depth: an image, a folder, or a rosbag2 '
+        'bag (sqlite3 or MCAP). What is done already is skipped. Depth of one image has no '
+        'scale of its own: without --scale-mode it is relative.',
+    )
+    add_input_arguments(parser)
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
+    )
+    parser.add_argument(
+        '--write',
+        default=','.join(MONO_KINDS),
+        metavar='LIST',
+        help=f'which files, out of {",".join(MONO_KINDS)} (default all)',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='do again what is done')
+    parser.add_argument(
+        '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
+    )
+    add_runtime_arguments(parser)
+    parser.add_argument('--path', default=PATHS[0], choices=PATHS, help='of tio_depth')
+    add_engine_arguments(parser)
+    _add_scale_arguments(parser)
+    parser.set_defaults(run=run_mono)
+
+
+def _add_scale_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('scale and range')
+    group.add_argument(
+        '--scale-mode',
+        default=ScaleMode.NONE.value,
+        choices=[mode.value for mode in ScaleMode],
+        help='where metres come from; see docs/mono.md',
+    )
+    group.add_argument(
+        '--scale',
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help='setting of the mode, repeatable, e.g. factor=5.4 or camera_height_m=1.65',
+    )
+    group.add_argument(
+        '--reference',
+        type=Path,
+        metavar='FILE|FOLDER',
+        help='for reference_depth: .npy in metres or 16-bit .png in mm, named as the images',
+    )
+    group.add_argument('--min-depth-m', type=float, default=0.0, metavar='M')
+    group.add_argument('--max-depth-m', type=float, default=math.inf, metavar='M')
+
+
+def run_mono(arguments: argparse.Namespace) -> int:
+    """Run all images; give the exit code: 2 if one of several was refused."""
+    settings = mono_settings(arguments)
+    inputs = input_settings(arguments, needs_camera=settings.scale.mode is not ScaleMode.NONE)
+    kinds = {name: MONO_KINDS[name] for name in parse_kinds(arguments.write, MONO_KINDS)}
+    tally = Tally()
+    source = open_source(inputs, tally.refuse)
+    folder = OutputFolder(arguments.output, kinds, _identity(settings, inputs))
+    with open_progress() as progress, ImageRunner(settings, folder, progress) as runner:
+        _run_source(source, runner, tally, progress, is_again=arguments.overwrite)
+        summary = runner.summary(tally, source)
+    write_json(arguments.output / SUMMARY, summary)
+    _tell(summary, arguments.output)
+    return EXIT_FAILED if tally.refused else 0
+
+
+class ImageRunner(BatchRunner[MonoProcessor]):
+    """Runs images; the engine is opened when the first one needs it."""
+
+    def __init__(
+        self, settings: MonoSettings, folder: OutputFolder[MonoOutput], progress: Progress
+    ) -> None:
+        """Remember what to run with."""
+        super().__init__(lambda: open_mono(settings, progress=progress))
+        self.folder = folder
+        self._settings = settings
+
+    def run(self, item: MonoItem) -> Record:
+        """Read, compute and write one image.
+
+        Raises:
+            InputError: If the image or its calibration cannot be used.
+        """
+        frame = item.frame()
+        reference = item.reference(frame.camera)
+        processor = self._processor()
+        output = processor.process(frame, reference=reference)
+        height, width = output.frame.image.shape[:2]
+        title = f'{item.name} | {processor.describe()} | image {width}x{height} | {_scale(output)}'
+        facts = run_facts(
+            valid_fraction=output.valid_fraction,
+            depth=output.depth.depth if output.depth else NOTHING,
+            stages_s=output.stages_s,
+            ran_by=asdict(processor.identity),
+        )
+        facts['is_untrained'] = output.is_untrained
+        facts['scale'] = _scale_record(output, self._settings.scale.mode)
+        return self.folder.write(item, output, title=title, facts=facts)
+
+    def summary(self, tally: Tally, source: MonoSource) -> Record:
+        """Return what ``summary.json`` says."""
+        return {
+            'model': self._settings.model,
+            'engine': self._settings.engine,
+            'precision': self._settings.precision,
+            'size': '',
+            'calibration': source.describe(),
+            'scale_mode': self._settings.scale.mode.value,
+            'is_untrained': any(record['is_untrained'] for record in tally.records),
+            **batch_summary(tally, opening_s=self.opening_s),
+            'images': [{key: record[key] for key in IMAGE_KEYS} for record in tally.records],
+        }
+
+
+def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
+    """Read parsed arguments.
+
+    Raises:
+        ParameterError: If a value is not allowed, or the mode of scale lacks what it needs.
+        EngineError: If there is no such runtime.
+        RecipeError: If the size is not ``HEIGHTxWIDTH``.
+    """
+    known = models_of(Task.MONO)
+    if arguments.model not in known:
+        raise ParameterError(
+            f'there is no mono model {arguments.model!r}; use one of: {", ".join(known)}'
+        )
+    return MonoSettings(
+        model=arguments.model,
+        **engine_choice(arguments),
+        path=arguments.path,
+        min_depth_m=arguments.min_depth_m,
+        max_depth_m=arguments.max_depth_m,
+        scale=_scale_settings(arguments),
+    )
+
+
+def _scale_settings(arguments: argparse.Namespace) -> ScaleSettings:
+    mode = ScaleMode(arguments.scale_mode)
+    if (mode is ScaleMode.REFERENCE_DEPTH) != (arguments.reference is not None):
+        raise ParameterError(
+            '--scale-mode reference_depth and --reference FILE|FOLDER belong together; give both'
+        )
+    defaults = asdict(ScaleSettings())
+    del defaults['mode']
+    values = assigned_numbers(arguments.scale, defaults, what='scale')
+    settings = ScaleSettings(mode=mode, **values)  # type: ignore[arg-type]
+    settings.check()
+    return settings
+
+
+def _identity(settings: MonoSettings, inputs: MonoInputSettings) -> Record:
+    """Return what results depend on besides the images, to see which are still good."""
+    files = [Path(settings.weights), *([inputs.calibration] if inputs.calibration else [])]
+    return identity_of_files(settings, replace(inputs, path=Path()), files)
+
+
+def _run_source(
+    source: MonoSource, runner: ImageRunner, tally: Tally, progress: Progress, *, is_again: bool
+) -> None:
+    """Run every image; a bag that is damaged gives those before the damage."""
+    try:
+        run_all(
+            source,
+            runner.run,
+            runner.folder,
+            tally=tally,
+            count=source.count,
+            progress=progress,
+            is_again=is_again,
+        )
+    except InputError as error:
+        if error.reason != 'bag' or not tally.records:
+            raise
+        tally.refuse(error.reason, str(error))
+
+
+def _scale_record(output: MonoOutput, mode: ScaleMode) -> Record:
+    scaled = output.scaled
+    assert scaled is not None, 'run asks for metric depth'
+    return {
+        'mode': mode.value,
+        'factor': scaled.factor,
+        'spread': scaled.spread,
+        'reason': scaled.reason,
+    }
+
+
+def _scale(output: MonoOutput) -> str:
+    """Say the scale in a few words."""
+    scaled = output.scaled
+    if output.is_untrained:
+        return 'UNTRAINED: made-up weights, means nothing'
+    if scaled is None or scaled.factor is None:
+        return 'relative depth, no metres'
+    spread = '' if scaled.spread is None else f', spread {100 * scaled.spread:.1f} %'
+    return f'{scaled.factor:.4g} m for each unit{spread}'
+
+
+def _tell(summary: Record, output: Path) -> None:
+    """Print one line an image and one at the end; why depth is relative once for each reason."""
+    images = summary['images']
+    assert isinstance(images, list)
+    reasons = []
+    for image in images:
+        is_metric = image['scale']['factor'] is not None
+        metres = metres_text(image['depth_m']) if is_metric else 'relative'
+        print(f'{image["name"]:<24} {100 * image["valid_fraction"]:5.1f} % known   {metres}')
+        reasons.append(image['scale']['reason'])
+    for reason in dict.fromkeys(filter(None, reasons)):
+        print(reason)
+    if summary['is_untrained']:
+        print('the weights are made up (untrained): these depths mean nothing')
+    print(
+        f'{summary["outputs"]} done, {summary["skipped"]} done before (depth at 5 / 50 / 95 %); '
+        f'files are in {output}, summary in {output / SUMMARY}'
+    )

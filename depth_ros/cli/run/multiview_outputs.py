@@ -1,0 +1,147 @@
+"""What ``depth-ros run multiview`` leaves on disk for each reference, and what it finds again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.cli.kit.outputs import Record, depth_percentiles, file_identity, write_json
+from depth_ros.cli.run.multiview_plan import PlannedSet
+from depth_ros.errors import ParameterError
+from depth_ros.files.pfm import write_pfm
+from depth_ros.files.whole_file import whole_file
+from depth_ros.geometry.consistency import DepthView
+from depth_ros.pictures.panels import depth_panel, write_picture
+
+DEPTH, CONFIDENCE = '_depth.npy', '_confidence.npy'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapKind:
+    """One line of the table of output files."""
+
+    suffix: str
+    write: Callable[[Path, DepthView, str], None]
+    summary: str
+
+
+def _write_pfm(path: Path, view: DepthView, title: str) -> None:
+    with whole_file(path) as draft:
+        write_pfm(draft, np.where(np.isfinite(view.depth), view.depth, np.float32(0.0)))
+
+
+def _write_picture(path: Path, view: DepthView, title: str) -> None:
+    panel = depth_panel(
+        image=view.image, depth=view.depth, confidence=view.confidence, title=title
+    )
+    with whole_file(path) as draft:
+        write_picture(draft, panel)
+
+
+KINDS: dict[str, MapKind] = {
+    'pfm': MapKind(
+        suffix='_depth.pfm',
+        write=_write_pfm,
+        summary='float32 depth, 0 unknown, as data sets have it',
+    ),
+    'picture': MapKind(
+        suffix='_picture.png', write=_write_picture, summary='image, depth and confidence'
+    ),
+}
+"""Files beside ``_depth.npy`` and ``_confidence.npy``, which are always written."""
+
+
+def parse_kinds(text: str) -> tuple[str, ...]:
+    """Read ``'pfm,picture'``; empty means none.
+
+    Raises:
+        ParameterError: If a name is not in ``KINDS``.
+    """
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
+    unknown = [name for name in names if name not in KINDS]
+    if unknown:
+        raise ParameterError(
+            f'--write takes a list out of {",".join(KINDS)}, got {text!r}; correct it'
+        )
+    return names
+
+
+class MapFolder:
+    """Depth maps on disk; a reference's record is written last and says that it is done."""
+
+    def __init__(self, folder: Path, kinds: Sequence[str], identity: Mapping[str, object]) -> None:
+        """Make the folder.
+
+        Args:
+            folder: Where to write.
+            kinds: Names in ``KINDS``.
+            identity: What maps depend on besides images and poses; JSON values.
+        """
+        self.folder = folder
+        self._kinds = tuple(kinds)
+        self._identity = dict(identity)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return depth and confidence of a view; None where they are missing or cut short."""
+        try:
+            depth = np.load(self._path(name, DEPTH), allow_pickle=False)
+            confidence = np.load(self._path(name, CONFIDENCE), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return depth, confidence
+
+    def finished(self, planned: PlannedSet) -> Record | None:
+        """Return the record of a reference that is done with the same inputs, else None."""
+        name = planned.views.reference.name
+        try:
+            record = json.loads(self._path(name, '.json').read_text(encoding='utf-8'))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(record, dict) or record.get('made_from') != self._made_from(planned):
+            return None
+        if not all(self._path(name, KINDS[kind].suffix).is_file() for kind in self._kinds):
+            return None
+        return record
+
+    def write(
+        self, planned: PlannedSet, view: DepthView, *, title: str, details: Mapping[str, object]
+    ) -> Record:
+        """Write every file of a reference, then its record, which is returned."""
+        name = planned.views.reference.name
+        self._path(name, '.json').unlink(missing_ok=True)
+        for suffix, values in ((DEPTH, view.depth), (CONFIDENCE, view.confidence)):
+            with whole_file(self._path(name, suffix)) as draft, draft.open('wb') as stream:
+                np.save(stream, values)
+        for kind in self._kinds:
+            KINDS[kind].write(self._path(name, KINDS[kind].suffix), view, title)
+        record: Record = {
+            'name': name,
+            'sources': [source.name for source in planned.views.sources],
+            'depth_range_m': list(planned.depth_range_m),
+            'valid_fraction': round(float(np.isfinite(view.depth).mean()), 4),
+            'depth_m': depth_percentiles(view.depth),
+            **details,
+            'made_from': self._made_from(planned),
+        }
+        write_json(self._path(name, '.json'), record)
+        return record
+
+    def _made_from(self, planned: PlannedSet) -> Record:
+        views = planned.views
+        poses = [view.world_from_camera for view in (views.reference, *views.sources)]
+        cameras = [view.frame.camera for view in (views.reference, *views.sources)]
+        return {
+            **self._identity,
+            'images': [file_identity(path) for path in planned.files],
+            'poses': [pose.tolist() for pose in poses],
+            'cameras': [camera.fingerprint().hex() for camera in cameras],
+            'depth_range_m': list(planned.depth_range_m),
+        }
+
+    def _path(self, name: str, suffix: str) -> Path:
+        return self.folder / f'{name}{suffix}'

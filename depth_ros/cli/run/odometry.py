@@ -1,0 +1,287 @@
+"""``depth-ros run odometry``: a sequence to a trajectory, states and a picture of the path."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.cli.kit.arguments import (
+    add_engine_arguments,
+    add_runtime_arguments,
+    assigned_numbers,
+    engine_choice,
+    tensorrt_words,
+)
+from depth_ros.cli.kit.batch import warn
+from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.outputs import Record, write_json
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.versions import installed_versions
+from depth_ros.cli.run.odometry_inputs import (
+    FrameSequence,
+    add_input_arguments,
+    input_settings,
+    open_sequence,
+)
+from depth_ros.errors import InputError
+from depth_ros.geometry.rigid import quaternion_from_rotation
+from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
+from depth_ros.pictures.panels import write_picture
+from depth_ros.tasks.matching.matcher import MatchSettings
+from depth_ros.tasks.odometry.processor import OdometryProcessor, OdometrySettings, open_odometry
+from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.odometry.trajectory import Trajectory, plot, trajectory, write_tum
+from depth_ros.tasks.odometry.values import OdometryOutput
+from depth_ros.tasks.stereo import StereoSettings
+
+TRAJECTORY, PICTURE = 'trajectory.txt', 'trajectory.png'
+STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """What came of the frames.
+
+    Attributes:
+        outputs: One for every frame that was processed.
+        refused: Frames that could not be used, by reason.
+    """
+
+    outputs: list[OdometryOutput] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self, reason: str, text: str) -> None:
+        """Count and tell a frame that is left out."""
+        self.refused[reason] += 1
+        warn(f'left out: {text}')
+
+    def trajectory(self) -> Trajectory:
+        """Return every pose of every session; a new origin begins at zero again."""
+        placed = [output for output in self.outputs if output.pose is not None]
+        poses = [output.pose.world_from_camera for output in placed if output.pose]
+        return trajectory([output.stamp_ns for output in placed], poses)
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros run``."""
+    parser = tasks.add_parser(
+        'odometry',
+        description='Follow the camera through a sequence. FOLDER: images/ and depth/ (RGB-D), '
+        'left/ and right/ (stereo, with --calibration) or images alone (rotation and direction '
+        f'only). Writes {TRAJECTORY} (TUM format), {PICTURE}, {STATES} and {SUMMARY}.',
+    )
+    add_input_arguments(parser)
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('odometry_out'), help='default odometry_out'
+    )
+    parser.add_argument(
+        '--frontend',
+        default=Frontend.SIFT.value,
+        choices=[frontend.value for frontend in Frontend],
+        help='what relates two images, default sift; monodepth2_pose gives directions only',
+    )
+    parser.add_argument('--variant', default='tiny', help='which LoFTR the weights are')
+    parser.add_argument(
+        '--stereo-model',
+        default=DEFAULT_KEYFRAME_MODEL,
+        help=f'depth of keyframes, default {DEFAULT_KEYFRAME_MODEL}',
+    )
+    add_runtime_arguments(parser)
+    add_engine_arguments(parser)
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help='threshold of tracking, repeatable, e.g. max_speed_m_s=20 (docs/odometry.md)',
+    )
+    parser.set_defaults(run=run_odometry)
+
+
+def run_odometry(arguments: argparse.Namespace) -> int:
+    """Run a sequence; give the exit code: 2 if not one pose or direction came out."""
+    tracking = tracking_settings(arguments.set)
+    run = Run()
+    sequence = open_sequence(input_settings(arguments), run.refuse)
+    settings = odometry_settings(arguments, sequence.source, tracking)
+    for note in sequence.notes:
+        warn(note)
+    with open_progress() as progress:
+        processor = open_odometry(settings, progress=progress)
+        try:
+            _run_frames(sequence, processor, run, progress)
+        finally:
+            processor.close()
+    record = _summary(run, settings, processor.describe())
+    _write(arguments.output, run, record, is_metric=settings.is_metric)
+    _tell(record, arguments.output)
+    return EXIT_FAILED if not record['placed'] else 0
+
+
+def odometry_settings(
+    arguments: argparse.Namespace, source: Source, tracking: TrackingSettings
+) -> OdometrySettings:
+    """Read parsed arguments.
+
+    Raises:
+        ParameterError: If values contradict each other.
+        EngineError: If there is no such runtime.
+        RecipeError: If the size is not ``HEIGHTxWIDTH``.
+    """
+    return OdometrySettings(
+        source=source,
+        frontend=Frontend(arguments.frontend),
+        matching=MatchSettings(variant=arguments.variant, **engine_choice(arguments)),
+        stereo=StereoSettings(
+            model=arguments.stereo_model,
+            num_threads=arguments.threads,
+            tensorrt=tensorrt_words(arguments),
+        ),
+        tracking=tracking,
+    )
+
+
+def tracking_settings(words: list[str]) -> TrackingSettings:
+    """Read ``name=value`` words.
+
+    Raises:
+        ParameterError: If a name is unknown or a value is not allowed.
+    """
+    values = assigned_numbers(words, asdict(TrackingSettings()), what='tracking')
+    return TrackingSettings(**values)  # type: ignore[arg-type]
+
+
+def _run_frames(
+    sequence: FrameSequence, processor: OdometryProcessor, run: Run, progress: Progress
+) -> None:
+    """Track every frame; a bad one is told and counted, unless all would fail alike."""
+    for index, frame in enumerate(sequence.frames()):
+        progress('tracking', index / max(1, sequence.count))
+        try:
+            run.outputs.append(processor.process(frame))
+        except InputError as error:
+            if not run.outputs and index >= 2:
+                raise
+            run.refuse(error.reason, str(error))
+
+
+def _summary(run: Run, settings: OdometrySettings, description: str) -> Record:
+    outputs = run.outputs
+    placed = [output for output in outputs if output.pose or output.direction]
+    states = Counter(output.state.value for output in outputs)
+    reasons = Counter(output.reason.value for output in outputs if output.reason.value)
+    residuals = [output.counts.residual_px for output in placed]
+    finite = [value for value in residuals if np.isfinite(value)]
+    return {
+        'ran': description,
+        'source': settings.source.value,
+        'frontend': settings.frontend.value,
+        'is_metric': settings.is_metric,
+        'frames': len(outputs),
+        'refused': dict(run.refused),
+        'placed': len(placed),
+        'states': dict(states),
+        'reasons': dict(reasons),
+        'keyframes': sum(output.is_keyframe for output in outputs),
+        'times_lost': _times_lost(outputs),
+        'origins': len({output.session for output in outputs}),
+        'length_m': round(run.trajectory().length_m, 4) if settings.is_metric else None,
+        'median_residual_px': round(float(np.median(finite)), 4) if finite else None,
+        'versions': installed_versions(),
+    }
+
+
+def _times_lost(outputs: list[OdometryOutput]) -> int:
+    last = {output.session: output.num_lost for output in outputs}
+    return sum(last.values())
+
+
+def _write(folder: Path, run: Run, record: Record, *, is_metric: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_states(folder / STATES, run.outputs)
+    if is_metric:
+        path = run.trajectory()
+        write_tum(folder / TRAJECTORY, path)
+        write_picture(folder / PICTURE, plot({str(record['frontend']): path}))
+    else:
+        _write_directions(folder / DIRECTIONS, run.outputs)
+    write_json(folder / SUMMARY, record)
+
+
+def _write_states(path: Path, outputs: list[OdometryOutput]) -> None:
+    with path.open('w', encoding='utf-8', newline='') as lines:
+        table = csv.writer(lines)
+        table.writerow(
+            (
+                'stamp_ns',
+                'state',
+                'reason',
+                'num_matches',
+                'num_inliers',
+                'residual_px',
+                'is_keyframe',
+                'sigma_m',
+                'text',
+            )
+        )
+        for output in outputs:
+            counts = output.counts
+            sigma = output.pose and np.sqrt(np.trace(output.pose.covariance[:3, :3]))
+            table.writerow(
+                (
+                    output.stamp_ns,
+                    output.state.value,
+                    output.reason.value,
+                    counts.num_matches,
+                    counts.num_inliers,
+                    f'{counts.residual_px:.3f}',
+                    int(output.is_keyframe),
+                    '' if sigma is None else f'{sigma:.5f}',
+                    output.text,
+                )
+            )
+
+
+def _write_directions(path: Path, outputs: list[OdometryOutput]) -> None:
+    """Write rotation and direction of each frame since its reference frame."""
+    with path.open('w', encoding='utf-8', newline='') as lines:
+        table = csv.writer(lines)
+        table.writerow(
+            ('stamp_ns', 'reference_stamp_ns', 'dx', 'dy', 'dz', 'qx', 'qy', 'qz', 'qw')
+        )
+        for output in outputs:
+            if output.direction is None:
+                continue
+            direction = output.direction
+            numbers = [
+                *direction.translation,
+                *quaternion_from_rotation(direction.reference_from_camera),
+            ]
+            table.writerow(
+                (output.stamp_ns, direction.reference_stamp_ns, *(f'{n:.9g}' for n in numbers))
+            )
+
+
+def _tell(record: Record, output: Path) -> None:
+    print(record['ran'])
+    if record['is_metric']:
+        print(
+            f'{record["placed"]} of {record["frames"]} frames placed, path {record["length_m"]} '
+            f'm, {record["keyframes"]} keyframes, lost {record["times_lost"]} times'
+        )
+    else:
+        print(
+            f'{record["placed"]} of {record["frames"]} frames with rotation and direction; one '
+            'camera gives no metres and so no trajectory'
+        )
+    reasons = record['reasons']
+    assert isinstance(reasons, dict)
+    for reason, count in reasons.items():
+        print(f'  {reason}: {count} frames')
+    name = TRAJECTORY if record['is_metric'] else DIRECTIONS
+    print(f'files are in {output}: {name}, {STATES}, {SUMMARY}')

@@ -1,0 +1,369 @@
+"""Frames in order of time for ``depth-ros run odometry``: a folder of images, or a bag."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.camera import PinholeCamera, ideal_camera
+from depth_ros.cli.kit.images import PairFiles, find_pairs
+from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
+from depth_ros.errors import ImageError, InputError, ParameterError
+from depth_ros.files.bags import Report, is_bag, read_mono_bag, read_stereo_bag
+from depth_ros.files.calibration import read_mono_calibration
+from depth_ros.files.image import SUFFIXES, read_rgb
+from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.results import DepthResult, DepthScale
+from depth_ros.tasks.odometry.processor import CameraFrame, RgbdFrame
+from depth_ros.tasks.odometry.settings import Source
+
+COLOR_FOLDERS = ('images', 'color', 'rgb', 'image')
+STEREO_FOLDERS = (('left', 'right'), ('image_0', 'image_1'), ('image_2', 'image_3'))
+INTRINSICS_FILES = ('K.txt', 'intrinsics.txt', 'intrinsic.txt', 'intrinsic_depth.txt')
+DEPTH_FOLDER = 'depth'
+NANOSECOND_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OdometryInputSettings:
+    """How to read the frames.
+
+    Attributes:
+        path: Folder or bag.
+        source: What to read, or None to take what is there.
+        calibration: Calibration files, or none.
+        intrinsics: fx, fy, cx, cy of undistorted images instead of a file, or None.
+        is_rectified: Whether images are rectified; None takes the format's convention.
+        is_scaled: Whether images of another size are resized ones of the calibrated size.
+        depth_unit_m: Metres that one step of a 16-bit depth image is.
+        rate_hz: Frames a second where file names are no times.
+    """
+
+    path: Path
+    source: Source | None
+    calibration: tuple[Path, ...]
+    intrinsics: tuple[float, float, float, float] | None
+    is_rectified: bool | None
+    is_scaled: bool
+    depth_unit_m: float
+    rate_hz: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FrameSequence:
+    """Frames in order of time.
+
+    Attributes:
+        source: What kind they are.
+        count: How many there are; a bag may give fewer.
+        frames: Reads them one after the other.
+        notes: What an operator should know about how they were read.
+    """
+
+    source: Source
+    count: int
+    frames: Callable[[], Iterator[CameraFrame]]
+    notes: tuple[str, ...] = ()
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add everything that ``OdometryInputSettings`` holds."""
+    parser.add_argument('input', type=Path, metavar='FOLDER|BAG')
+    parser.add_argument(
+        '--source',
+        choices=['auto', *(source.value for source in Source)],
+        default='auto',
+        help='stereo, rgbd or mono (direction only); auto (default) takes what is there',
+    )
+    group = parser.add_argument_group('folder')
+    group.add_argument(
+        '--calibration',
+        nargs='+',
+        type=Path,
+        default=[],
+        metavar='FILE',
+        help='ROS left.yaml [right.yaml] or their folder, stereodemo JSON, Middlebury or KITTI '
+        'calib.txt; else K.txt in the folder',
+    )
+    group.add_argument(
+        '--intrinsics',
+        metavar='FX,FY,CX,CY',
+        default='',
+        help='of undistorted images, instead of a file; fy below 0 where y points up',
+    )
+    group.add_argument(
+        '--scale-calibration', action='store_true', help='the images are resized: scale it to them'
+    )
+    how = group.add_mutually_exclusive_group()
+    how.add_argument('--rectified', dest='is_rectified', action='store_true', default=None)
+    how.add_argument('--raw', dest='is_rectified', action='store_false', default=None)
+    group.add_argument(
+        '--depth-unit-m',
+        type=float,
+        default=0.001,
+        metavar='M',
+        help='metres of one step of a 16-bit depth image, default 0.001',
+    )
+    group.add_argument(
+        '--rate-hz',
+        type=float,
+        default=10.0,
+        metavar='HZ',
+        help='frames a second where file names are no times, default 10',
+    )
+
+
+def input_settings(arguments: argparse.Namespace) -> OdometryInputSettings:
+    """Read parsed arguments.
+
+    Raises:
+        ParameterError: If a value is not allowed.
+    """
+    for name in ('depth_unit_m', 'rate_hz'):
+        if not 0.0 < getattr(arguments, name) < np.inf:
+            option = name.replace('_', '-')
+            raise ParameterError(f'--{option} must be above 0, got {getattr(arguments, name)!r}')
+    return OdometryInputSettings(
+        path=arguments.input,
+        source=None if arguments.source == 'auto' else Source(arguments.source),
+        calibration=tuple(arguments.calibration),
+        intrinsics=_parsed_intrinsics(arguments.intrinsics),
+        is_rectified=arguments.is_rectified,
+        is_scaled=arguments.scale_calibration,
+        depth_unit_m=arguments.depth_unit_m,
+        rate_hz=arguments.rate_hz,
+    )
+
+
+def open_sequence(settings: OdometryInputSettings, report: Report) -> FrameSequence:
+    """Find the frames.
+
+    Args:
+        settings: What to read.
+        report: Told of every image of a bag that is left out.
+
+    Raises:
+        InputError: If there is nothing to read, or not what ``source`` asks for.
+    """
+    if not settings.path.exists():
+        raise InputError('file', f'there is no folder or bag {settings.path}; check the path')
+    if is_bag(settings.path):
+        return _bag(settings, report)
+    for left, right in STEREO_FOLDERS:
+        folders = (settings.path / left, settings.path / right)
+        if all(folder.is_dir() for folder in folders) and settings.source in (None, Source.STEREO):
+            return _stereo_folder(settings, *folders)
+    return _image_folder(settings)
+
+
+def _bag(settings: OdometryInputSettings, report: Report) -> FrameSequence:
+    if settings.source is Source.RGBD:
+        raise ParameterError(
+            'RGB-D is read from folders only; of a bag give --source stereo or mono, or run '
+            'odometry_node on the playing bag'
+        )
+    if settings.source is Source.MONO:
+        mono = read_mono_bag(settings.path, report=report)
+        return FrameSequence(source=Source.MONO, count=mono.count, frames=lambda: iter(mono))
+    stereo = read_stereo_bag(settings.path, report=report)
+    return FrameSequence(source=Source.STEREO, count=stereo.count, frames=lambda: iter(stereo))
+
+
+def _stereo_folder(settings: OdometryInputSettings, left: Path, right: Path) -> FrameSequence:
+    if not settings.calibration:
+        raise InputError('no_calibration', f'pairs in {left.parent} need --calibration FILE')
+    found = find_pairs(left, right)
+    rig = Rig(
+        RigSettings(
+            calibration=settings.calibration,
+            is_rectified=settings.is_rectified,
+            is_scaled=settings.is_scaled,
+        )
+    )
+    stamps, note = frame_stamps([pair.left for pair in found.pairs], settings.rate_hz)
+
+    def frames() -> Iterator[CameraFrame]:
+        for pair, stamp_ns in zip(found.pairs, stamps, strict=True):
+            yield _stamped_pair(rig, pair, stamp_ns)
+
+    return FrameSequence(
+        source=Source.STEREO, count=len(found.pairs), frames=frames, notes=_notes(note)
+    )
+
+
+def _stamped_pair(rig: Rig, pair: PairFiles, stamp_ns: int) -> StereoFrame:
+    frame = rig.read_frame(pair)
+    left, right = (_stamped(side, stamp_ns) for side in (frame.left, frame.right))
+    return StereoFrame(left=left, right=right)
+
+
+def _stamped(frame: MonoFrame, stamp_ns: int) -> MonoFrame:
+    return MonoFrame(
+        image=frame.image,
+        camera=frame.camera,
+        stamp_ns=stamp_ns,
+        is_rectified=frame.is_rectified,
+    )
+
+
+def _image_folder(settings: OdometryInputSettings) -> FrameSequence:
+    folder = settings.path
+    colors = _images(
+        next((folder / name for name in COLOR_FOLDERS if (folder / name).is_dir()), folder)
+    )
+    if not colors:
+        raise InputError(
+            'file',
+            f'no images in {folder}: put them into images/ (and depth/), or pairs into left/ and '
+            'right/',
+        )
+    has_depth = (folder / DEPTH_FOLDER).is_dir()
+    source = settings.source or (Source.RGBD if has_depth else Source.MONO)
+    if source is Source.STEREO or (source is Source.RGBD and not has_depth):
+        wanted = 'left/ and right/' if source is Source.STEREO else 'depth/'
+        raise InputError('file', f'source {source.value} needs {wanted} in {folder}')
+    if not has_depth and settings.source is None:
+        note_mono = f'no depth/ in {folder}: direction only, no metres'
+    else:
+        note_mono = ''
+    stamps, note = frame_stamps(colors, settings.rate_hz)
+    reader = _ImageReader(settings, is_rgbd=source is Source.RGBD)
+
+    def frames() -> Iterator[CameraFrame]:
+        for path, stamp_ns in zip(colors, stamps, strict=True):
+            yield reader.read(path, stamp_ns)
+
+    return FrameSequence(
+        source=source, count=len(colors), frames=frames, notes=_notes(note, note_mono)
+    )
+
+
+class _ImageReader:
+    """Reads one camera's images, with depth of the same name where wanted."""
+
+    def __init__(self, settings: OdometryInputSettings, *, is_rgbd: bool) -> None:
+        self._settings = settings
+        self._is_rgbd = is_rgbd
+
+    def read(self, path: Path, stamp_ns: int) -> CameraFrame:
+        """Read a frame."""
+        image = read_rgb(path)
+        camera, is_rectified = self._camera(image)
+        frame = MonoFrame(image=image, camera=camera, stamp_ns=stamp_ns, is_rectified=is_rectified)
+        if not self._is_rgbd:
+            return frame
+        depth = read_depth(self._depth_path(path), unit_m=self._settings.depth_unit_m)
+        result = DepthResult(
+            depth=depth, camera=camera, stamp_ns=stamp_ns, scale=DepthScale.METRIC
+        )
+        return RgbdFrame(image=frame, depth=result)
+
+    def _depth_path(self, image: Path) -> Path:
+        folder = self._settings.path / DEPTH_FOLDER
+        found = [folder / f'{image.stem}{suffix}' for suffix in ('.png', '.npy', '.tiff')]
+        path = next((path for path in found if path.is_file()), None)
+        if path is None:
+            raise ImageError('file', f'there is no depth {found[0]} for {image}; name both alike')
+        return path
+
+    def _camera(self, image: np.ndarray) -> tuple[PinholeCamera, bool]:
+        settings = self._settings
+        height, width = image.shape[:2]
+        if settings.calibration:
+            read = read_mono_calibration(settings.calibration[0], image_size=(height, width))
+            given = settings.is_rectified
+            is_rectified = read.is_rectified if given is None else given
+            return fitted_camera(read.camera, image, is_scaled=settings.is_scaled), is_rectified
+        fx, fy, cx, cy = settings.intrinsics or read_intrinsics(settings.path)
+        # A y axis that points up mirrors the world; images are the same.
+        camera = ideal_camera(fx=fx, fy=abs(fy), cx=cx, cy=cy, height=height, width=width)
+        return camera, True
+
+
+def read_intrinsics(folder: Path) -> tuple[float, float, float, float]:
+    """Read fx, fy, cx, cy from a 3x3 or 4x4 matrix in a text file of the folder.
+
+    Raises:
+        InputError: Reason ``'no_calibration'``, if there is none.
+    """
+    for name in INTRINSICS_FILES:
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            values = np.array(path.read_text(encoding='utf-8').split(), np.float64)
+            matrix = values.reshape(4, 4) if values.size == 16 else values.reshape(3, 3)
+        except ValueError as error:
+            raise InputError(
+                'no_calibration', f'{path} must hold a 3x3 or 4x4 matrix of numbers; correct it'
+            ) from error
+        fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
+        return float(fx), float(fy), float(cx), float(cy)
+    raise InputError(
+        'no_calibration',
+        f'no {INTRINSICS_FILES[0]} in {folder}; give --calibration FILE or --intrinsics '
+        'FX,FY,CX,CY',
+    )
+
+
+def read_depth(path: Path, *, unit_m: float) -> np.ndarray:
+    """Read depth as ``(H, W)`` float32 metres; 0 of a 16-bit image becomes NaN.
+
+    Raises:
+        ImageError: Reason ``'depth'``, if it is neither ``.npy`` nor a 16-bit image.
+    """
+    if path.suffix == '.npy':
+        values = np.load(path, allow_pickle=False)
+        if values.ndim == 2 and values.dtype.kind == 'f':
+            return np.asarray(values, np.float32)
+    else:
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if values is not None and values.ndim == 2 and values.dtype == np.uint16:
+            return np.where(values > 0, values * np.float32(unit_m), np.float32(np.nan))
+    raise ImageError(
+        'depth', f'{path} must be a 16-bit grey image or a float .npy in metres; convert it'
+    )
+
+
+def frame_stamps(paths: Sequence[Path], rate_hz: float) -> tuple[list[int], str]:
+    """Take stamps from file names where all are times, else from the rate.
+
+    Names of 16 digits and more are nanoseconds, those with a point are seconds.
+
+    Returns:
+        Stamps in nanoseconds, and what to tell an operator, empty where names are times.
+    """
+    stems = [path.stem for path in paths]
+    if all(stem.isdigit() and len(stem) >= NANOSECOND_DIGITS for stem in stems):
+        return [int(stem) for stem in stems], ''
+    if all('.' in stem and stem.replace('.', '', 1).isdigit() for stem in stems):
+        return [round(float(stem) * 1e9) for stem in stems], ''
+    stamps = [round(1e9 * (1.0 + index / rate_hz)) for index in range(len(paths))]
+    return stamps, f'file names are no times: taken as {rate_hz:g} frames a second (--rate-hz)'
+
+
+def _images(folder: Path) -> list[Path]:
+    """List images, numbers in numeric order."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    return sorted(found, key=lambda path: (path.stem.zfill(32), path.name))
+
+
+def _notes(*notes: str) -> tuple[str, ...]:
+    return tuple(note for note in notes if note)
+
+
+def _parsed_intrinsics(text: str) -> tuple[float, float, float, float] | None:
+    if not text:
+        return None
+    try:
+        fx, fy, cx, cy = (float(word) for word in text.split(','))
+    except ValueError:
+        raise ParameterError(
+            f'--intrinsics takes FX,FY,CX,CY, got {text!r}; e.g. 481.2,480,319.5,239.5'
+        ) from None
+    return fx, fy, cx, cy

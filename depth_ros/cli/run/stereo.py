@@ -1,0 +1,181 @@
+"""``depth-ros run stereo``: image pairs to depth maps, pictures and point clouds."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from depth_ros.cli.kit.arguments import (
+    add_pair_arguments,
+    add_runtime_arguments,
+    add_stereo_arguments,
+    expect_sgbm_settings_used,
+    stereo_settings,
+)
+from depth_ros.cli.kit.batch import (
+    SUMMARY,
+    BatchRunner,
+    Tally,
+    batch_summary,
+    identity_of_files,
+    metres_text,
+    run_all,
+    warn,
+)
+from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.outputs import (
+    KINDS,
+    OutputFolder,
+    Record,
+    metric_depth,
+    parse_kinds,
+    run_facts,
+    write_json,
+)
+from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
+from depth_ros.geometry.rectify import rectified_rig
+from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.tasks.stereo import (
+    StereoOutput,
+    StereoProcessor,
+    StereoSettings,
+    Wanted,
+    open_stereo,
+)
+
+PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
+
+
+def add_parser(tasks: argparse._SubParsersAction) -> None:
+    """Add the task to ``depth-ros run``."""
+    stereo = tasks.add_parser(
+        'stereo',
+        description='Turn image pairs into depth. LEFT and RIGHT are two images or two folders, '
+        'which need --calibration; BAG is a recording of a rig. Pairs that are done already are '
+        'skipped.',
+    )
+    add_pair_inputs(stereo)
+    add_pair_arguments(stereo, is_required=False)
+    stereo.add_argument(
+        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
+    )
+    stereo.add_argument(
+        '--write',
+        default=','.join(KINDS),
+        metavar='LIST',
+        help=f'which files, out of {",".join(KINDS)} (default all)',
+    )
+    stereo.add_argument('--overwrite', action='store_true', help='do pairs again that are done')
+    stereo.add_argument(
+        '--model',
+        default=DEFAULT_STEREO_MODEL,
+        help=f'default {DEFAULT_STEREO_MODEL}; see depth-ros info',
+    )
+    add_runtime_arguments(stereo)
+    add_stereo_arguments(stereo)
+    stereo.set_defaults(run=run_stereo)
+
+
+def run_stereo(arguments: argparse.Namespace) -> int:
+    """Run all pairs; give the exit code: 2 if a pair of several was refused."""
+    expect_sgbm_settings_used(arguments, (arguments.model,))
+    settings = stereo_settings(
+        arguments,
+        model=arguments.model,
+        engine=arguments.engine,
+        precision=arguments.precision,
+    )
+    kinds = {name: KINDS[name] for name in parse_kinds(arguments.write)}
+    tally = Tally()
+    source = open_pairs(arguments, tally.refuse)
+    folder = OutputFolder(arguments.output, kinds, _identity(settings, source))
+    with open_progress() as progress, PairRunner(settings, folder, progress) as runner:
+        run_all(
+            source,
+            runner.run,
+            folder,
+            tally=tally,
+            count=source.count,
+            progress=progress,
+            is_again=arguments.overwrite,
+        )
+        summary = runner.summary(tally, source)
+    for text in source.unpaired():
+        warn(f'{text}, left out')
+    write_json(arguments.output / SUMMARY, summary)
+    _tell(summary, arguments.output)
+    return EXIT_FAILED if tally.refused else 0
+
+
+class PairRunner(BatchRunner[StereoProcessor]):
+    """Runs pairs; the engine is opened when the first pair needs it."""
+
+    def __init__(
+        self,
+        settings: StereoSettings,
+        folder: OutputFolder[StereoOutput],
+        progress: Progress,
+    ) -> None:
+        """Remember what to run with."""
+        super().__init__(lambda: open_stereo(settings, progress=progress))
+        self._folder = folder
+        self._settings = settings
+
+    def run(self, pair: PairItem) -> Record:
+        """Read, match and write one pair.
+
+        Raises:
+            InputError: If its images or the calibration cannot be used.
+        """
+        frame = pair.frame()
+        # A rig that cannot be is told before an engine is built for it.
+        baseline_m = self._settings.baseline_m or None
+        rectified_rig(frame.left.camera, frame.right.camera, baseline_m=baseline_m)
+        processor = self._processor()
+        output = processor.process(frame, wanted=Wanted(depth=True))
+        height, width = output.rectified.left.shape[:2]
+        title = (
+            f'{pair.name} | {processor.describe()} | image {width}x{height} | '
+            f'{100 * output.valid_fraction:.0f} % of pixels known'
+        )
+        facts = run_facts(
+            valid_fraction=output.valid_fraction,
+            depth=metric_depth(output).depth,
+            stages_s=output.stages_s,
+            ran_by=asdict(processor.identity),
+        )
+        return self._folder.write(pair, output, title=title, facts=facts)
+
+    def summary(self, tally: Tally, source: PairSource) -> Record:
+        """Return what ``summary.json`` says."""
+        return {
+            'model': self._settings.model,
+            'engine': self._settings.engine,
+            'precision': self._settings.precision,
+            'size': '',
+            'calibration': source.describe(),
+            **batch_summary(tally, opening_s=self.opening_s),
+            'unpaired_left': source.num_unpaired_left(),
+            'pairs': [{key: record[key] for key in PAIR_KEYS} for record in tally.records],
+        }
+
+
+def _identity(settings: StereoSettings, source: PairSource) -> Record:
+    """Return what results depend on besides the images, to see which are still good."""
+    files = [*source.calibration, Path(settings.weights)]
+    return identity_of_files(settings, source.settings, files)
+
+
+def _tell(summary: Record, output: Path) -> None:
+    """Print one line a pair and one at the end."""
+    pairs = summary['pairs']
+    assert isinstance(pairs, list)
+    for pair in pairs:
+        known = f'{100 * pair["valid_fraction"]:5.1f} % known'
+        print(f'{pair["name"]:<24} {known}   {metres_text(pair["depth_m"])}')
+    print(
+        f'{summary["outputs"]} done, {summary["skipped"]} done before (depth at 5 / 50 / 95 %); '
+        f'files are in {output}, summary in {output / SUMMARY}'
+    )

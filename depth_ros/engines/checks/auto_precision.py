@@ -1,0 +1,50 @@
+"""Precision ``auto``: the lower one a runtime has where the accuracy gate lets it through.
+
+What the gate refused once is remembered with its figures beside the built engines, under the key
+that the engine would have had, so that the next start does not build and measure it again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from depth_ros.engines.cache import CacheKey
+
+AUTO_PRECISION = 'auto'
+FASTER: Mapping[str, str] = {'tensorrt': 'f16', 'openvino': 'bf16'}
+"""What is tried first on each runtime; the others have float32 only."""
+
+logger = logging.getLogger(__name__)
+
+
+class RefusalMemory:
+    """Refusals of the accuracy gate, one file for each key, below a cache's root."""
+
+    def __init__(self, root: Path) -> None:
+        """Use ``root``; nothing is created yet."""
+        self.folder = root / 'refusals'
+
+    def recall(self, key: CacheKey) -> str:
+        """Return the words of an earlier refusal; empty if there is none that can be read."""
+        try:
+            record = json.loads(self._path(key).read_text(encoding='utf-8'))
+        except (OSError, ValueError):
+            return ''
+        return str(record.get('refusal', '')) if isinstance(record, dict) else ''
+
+    def note(self, key: CacheKey, refusal: str) -> None:
+        """Keep a refusal; where that fails it is found again at the next start."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hidden = path.with_name(f'.{path.name}')
+            hidden.write_text(json.dumps({'refusal': refusal}, indent=2), encoding='utf-8')
+            hidden.replace(path)
+        except OSError as error:
+            logger.warning('the refusal of %s could not be kept: %s', key.folder, error)
+
+    def _path(self, key: CacheKey) -> Path:
+        return self.folder / f'{key.folder}.json'

@@ -1,0 +1,1 @@
+"""OpenVINO: engine, precision by node."""

@@ -1,0 +1,1 @@
+"""TensorRT: builders, engines, CUDA memory."""

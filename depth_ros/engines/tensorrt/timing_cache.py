@@ -1,0 +1,54 @@
+"""TensorRT's measured layer times, kept beside the built engines so that rebuilds are quick.
+
+One file for each GPU, driver and library version. It is replaced in one step, and carries its own
+hash: a damaged file is left aside, as a build without it is slower and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+FOLDER = 'timing'
+_DIGEST_BYTES = 32
+
+
+class TimingFile:
+    """The file of one GPU and one version of the library."""
+
+    def __init__(self, root: Path, *, version: str, device: str) -> None:
+        """Name it; nothing is created yet.
+
+        Args:
+            root: The engine cache.
+            version: Exact version of TensorRT.
+            device: Identity of the GPU and its driver.
+        """
+        key = hashlib.sha256(f'{version}\n{device}'.encode()).hexdigest()[:16]
+        self.path = root / FOLDER / f'tensorrt-{version}-{key}.timing'
+
+    def read(self) -> bytes:
+        """Return what was kept; empty if there is nothing or it is damaged."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return b''
+        digest, timings = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(timings).digest() == digest:
+            return timings
+        logger.warning('%s is damaged; layers are timed anew', self.path)
+        return b''
+
+    def write(self, timings: bytes) -> None:
+        """Keep times; failing to is no reason to stop a build."""
+        draft = self.path.with_suffix(f'.{os.getpid()}')
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(hashlib.sha256(timings).digest() + timings)
+            draft.replace(self.path)
+        except OSError as error:
+            logger.warning('layer times cannot be kept in %s: %s', self.path, error)
+            draft.unlink(missing_ok=True)

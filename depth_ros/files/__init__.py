@@ -1,0 +1,1 @@
+"""Files in and out: bags, calibrations, images, depth maps, clouds, installed data."""

@@ -1,0 +1,190 @@
+"""Which topics of a bag hold the images and their calibration; no bag library needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from depth_ros.errors import CalibrationError, InputError
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+_COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BagTopic:
+    """One topic of a bag.
+
+    Attributes:
+        name: Full name.
+        type: Message type, e.g. ``'sensor_msgs/msg/Image'``.
+        count: Messages of it.
+    """
+
+    name: str
+    type: str
+    count: int
+
+    def describe(self) -> str:
+        """Say name, type and count."""
+        return f'{self.name} ({self.type}, {self.count})'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraTopics:
+    """Topics of one camera.
+
+    Attributes:
+        image: Raw or compressed images.
+        info: Its calibration.
+    """
+
+    image: BagTopic
+    info: BagTopic
+
+    @property
+    def is_rectified(self) -> bool:
+        """Whether the images are rectified, by image_pipeline's names: ``image_rect...``."""
+        return _base(self.image.name).rpartition('/')[2].startswith('image_rect')
+
+
+def mono_topics(
+    topics: Sequence[BagTopic], *, image_topic: str = '', info_topic: str = ''
+) -> CameraTopics:
+    """Choose the topics of one camera: those named, else the only ones there are.
+
+    Raises:
+        InputError: If a topic is missing, empty, of another type, or the choice is not clear.
+        CalibrationError: If no topic holds the camera's calibration.
+    """
+    if image_topic:
+        image = _named(topics, image_topic, IMAGE_TYPES)
+    else:
+        image = _only(_image_candidates(topics), topics, what='image topic', option='image_topic')
+    return CameraTopics(image=image, info=_info_for(topics, image, info_topic))
+
+
+def stereo_topics(
+    topics: Sequence[BagTopic],
+    *,
+    left_topic: str = '',
+    right_topic: str = '',
+    left_info_topic: str = '',
+    right_info_topic: str = '',
+) -> tuple[CameraTopics, CameraTopics]:
+    """Choose the topics of a rig, left then right.
+
+    Two image topics make a rig if one name is the other's with ``left`` in place of ``right``.
+
+    Raises:
+        InputError: As ``mono_topics``.
+        CalibrationError: As ``mono_topics``.
+    """
+    if bool(left_topic) != bool(right_topic):
+        raise InputError('bag_topic', 'name both left_topic and right_topic of the bag, or none')
+    if left_topic:
+        left = _named(topics, left_topic, IMAGE_TYPES)
+        right = _named(topics, right_topic, IMAGE_TYPES)
+    else:
+        left, right = _only_pair(topics)
+    return (
+        CameraTopics(image=left, info=_info_for(topics, left, left_info_topic)),
+        CameraTopics(image=right, info=_info_for(topics, right, right_info_topic)),
+    )
+
+
+def printable(text: str) -> str:
+    """Drop what would break a line: names in a damaged bag can be anything."""
+    return ''.join(letter for letter in text if letter.isprintable())
+
+
+def _image_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
+    """Return image topics that are not empty; of raw and compressed ones of a camera, the raw."""
+    images = [
+        topic
+        for topic in topics
+        if topic.type in IMAGE_TYPES and topic.count and not topic.name.endswith(_COMPRESSED_DEPTH)
+    ]
+    raw = {topic.name for topic in images if topic.type == IMAGE}
+    return [topic for topic in images if topic.type == IMAGE or _base(topic.name) not in raw]
+
+
+def _only_pair(topics: Sequence[BagTopic]) -> tuple[BagTopic, BagTopic]:
+    candidates = {topic.name: topic for topic in _image_candidates(topics)}
+    pairs = [
+        (topic, candidates[name.replace('left', 'right')])
+        for name, topic in candidates.items()
+        if 'left' in name and name.replace('left', 'right') in candidates
+    ]
+    if len(pairs) != 1:
+        found = (
+            ', '.join(printable(f'{left.name} with {right.name}') for left, right in pairs)
+            or 'none'
+        )
+        raise InputError(
+            'bag_topic',
+            f'the bag must hold exactly one pair of left and right image topics, found {found}; '
+            f'name left_topic and right_topic; {_listing(topics)}',
+        )
+    return pairs[0]
+
+
+def _info_for(topics: Sequence[BagTopic], image: BagTopic, info_topic: str) -> BagTopic:
+    """Return the calibration's topic: named, else beside the image, else the only one."""
+    if info_topic:
+        return _named(topics, info_topic, (CAMERA_INFO,))
+    infos = [topic for topic in topics if topic.type == CAMERA_INFO and topic.count]
+    beside = f'{_base(image.name).rpartition("/")[0]}/camera_info'
+    exact = [topic for topic in infos if topic.name == beside]
+    if not infos:
+        raise CalibrationError(
+            'bag_no_info',
+            f'the bag has no camera_info for {printable(image.name)}; record it too, or name a '
+            f'calibration file; {_listing(topics)}',
+        )
+    return exact[0] if exact else _only(infos, topics, what='camera_info', option='info_topic')
+
+
+def _named(topics: Sequence[BagTopic], name: str, types: tuple[str, ...]) -> BagTopic:
+    found = [topic for topic in topics if topic.name == name]
+    fitting = [topic for topic in found if topic.type in types]
+    if not fitting:
+        came = printable(f'it is {found[0].type}') if found else 'there is none'
+        raise InputError(
+            'bag_topic',
+            f'the bag must have a topic {name!r} of type {" or ".join(types)}, but {came}; '
+            f'name another; {_listing(topics)}',
+        )
+    if not fitting[0].count:
+        raise InputError(
+            'bag_empty', f'topic {name!r} of the bag has no messages; {_listing(topics)}'
+        )
+    return fitting[0]
+
+
+def _only(
+    candidates: Sequence[BagTopic], topics: Sequence[BagTopic], *, what: str, option: str
+) -> BagTopic:
+    if len(candidates) == 1:
+        return candidates[0]
+    found = ', '.join(printable(topic.name) for topic in candidates) or 'none'
+    raise InputError(
+        'bag_topic' if candidates else 'bag_empty',
+        f'the bag must hold exactly one {what}, found {found}; name it with {option}; '
+        f'{_listing(topics)}',
+    )
+
+
+def _base(name: str) -> str:
+    """Return the camera's own topic of a transport's one (image_transport's naming)."""
+    return name[: -len(_COMPRESSED)] if name.endswith(_COMPRESSED) else name
+
+
+def _listing(topics: Sequence[BagTopic]) -> str:
+
+    texts = [printable(topic.describe()) for topic in sorted(topics, key=attrgetter('name'))]
+    return f'its topics are: {", ".join(texts) or "none"}'

@@ -1,0 +1,382 @@
+"""Frames out of recorded bags: rosbag2 in sqlite3 or MCAP, read without ROS through rosbags.
+
+Images of ``sensor_msgs`` have kept their definition through all distributions, so they are read
+by that; whatever else a bag holds is not looked at. A damaged bag gives its frames up to the
+damage and then a sentence.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Generic, Protocol, TypeVar, cast
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.errors import CalibrationError, DepthRosError, InputError
+from depth_ros.files.bag_topics import (
+    COMPRESSED_IMAGE,
+    BagTopic,
+    CameraTopics,
+    mono_topics,
+    printable,
+    stereo_topics,
+)
+from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.messages.sensors import (
+    CameraInfoMessage,
+    CompressedImageMessage,
+    HeaderMessage,
+    ImageMessage,
+    camera_from_info,
+    decode_compressed_image,
+    decode_image,
+    stamp_ns,
+)
+from depth_ros.streams.synchronize import Side, StereoSynchronizer
+
+METADATA = 'metadata.yaml'
+SUFFIXES = ('.mcap', '.db3')
+QUEUE_SIZE = 30
+"""Images of one side that wait for the other; bags interleave far closer than that."""
+
+FrameT = TypeVar('FrameT')
+Report = Callable[[str, str], None]
+"""Takes a reason (short slug) and a sentence."""
+
+_READ_ERRORS = (
+    sqlite3.Error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AssertionError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+)
+"""What the readers raise on truncated or altered files, beside their own error."""
+
+
+class _StampedMessage(Protocol):
+    header: HeaderMessage
+
+
+class _Connection(Protocol):
+    topic: str
+    msgtype: str
+    msgcount: int
+
+
+class _Reader(Protocol):
+    """What is used of ``rosbags.rosbag2.Reader``."""
+
+    connections: Sequence[_Connection]
+
+    def open(self) -> None:
+        """Open the files."""
+
+    def close(self) -> None:
+        """Close the files."""
+
+    def messages(
+        self, connections: Sequence[_Connection]
+    ) -> Iterator[tuple[_Connection, int, bytes]]:
+        """Return the messages in order of recording."""
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path looks like a rosbag2 folder or one of its storage files."""
+    return _has_bag_suffix(path) or (path / METADATA).is_file() or bool(_storage_files(path))
+
+
+def bag_topics(path: Path | str) -> tuple[BagTopic, ...]:
+    """List what a bag holds.
+
+    Raises:
+        InputError: If it cannot be read.
+        DepthRosError: If the library is missing.
+    """
+    path = Path(path)
+    with _open(path) as reader:
+        return _topics(reader)
+
+
+class BagFrames(Generic[FrameT]):
+    """Frames of a bag, read as they are asked for; each iteration starts from the beginning.
+
+    Attributes:
+        path: The bag.
+        cameras: Topics that are read.
+        count: Images in the bag (of the left camera, for a rig); frames can be fewer.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cameras: Sequence[CameraTopics],
+        frames: Callable[[BagFrames[FrameT]], Iterator[FrameT]],
+        report: Report | None,
+    ) -> None:
+        """Remember what to read; ``read_mono_bag`` and ``read_stereo_bag`` make these."""
+        self.path = path
+        self.cameras = tuple(cameras)
+        self.count = self.cameras[0].image.count
+        self._frames = frames
+        self._report: Report = report or (lambda reason, text: None)
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Images left out in the current iteration, by reason."""
+        return MappingProxyType(dict(self._refused))
+
+    def __iter__(self) -> Iterator[FrameT]:
+        """Read from the beginning.
+
+        Raises:
+            InputError: Where the bag is damaged, after the frames before that.
+        """
+        self._refused.clear()
+        return self._frames(self)
+
+    def refuse(self, reason: str, text: str) -> None:
+        """Count and tell what is left out."""
+        self._refused[reason] += 1
+        self._report(reason, text)
+
+
+def read_mono_bag(
+    path: Path | str, *, image_topic: str = '', info_topic: str = '', report: Report | None = None
+) -> BagFrames[MonoFrame]:
+    """Read the images of one camera with the calibration that was latest at each.
+
+    Args:
+        path: Bag folder, or one storage file.
+        image_topic: ``Image`` or ``CompressedImage`` topic; empty takes the only one.
+        info_topic: ``CameraInfo`` topic; empty takes the one beside the images.
+        report: Told of every image that is left out.
+
+    Raises:
+        InputError: If the bag cannot be read or the topics are not clear; lists its topics.
+        CalibrationError: If it has no calibration, or the first one is unfit.
+        DepthRosError: If the library is missing.
+    """
+    path = Path(path)
+    cameras = mono_topics(bag_topics(path), image_topic=image_topic, info_topic=info_topic)
+    return BagFrames(path, [cameras], _mono_frames, report)
+
+
+def read_stereo_bag(
+    path: Path | str,
+    *,
+    left_topic: str = '',
+    right_topic: str = '',
+    left_info_topic: str = '',
+    right_info_topic: str = '',
+    max_stamp_difference_s: float = 0.0,
+    report: Report | None = None,
+) -> BagFrames[StereoFrame]:
+    """Read synchronized pairs; see ``read_mono_bag``.
+
+    Args:
+        path: Bag folder, or one storage file.
+        left_topic: Left images; empty takes the only pair named ``left`` and ``right``.
+        right_topic: Right images.
+        left_info_topic: Left calibration; empty takes the one beside the images.
+        right_info_topic: Right calibration.
+        max_stamp_difference_s: Largest difference of the stamps of a pair.
+        report: Told of every image that becomes no pair.
+    """
+    path = Path(path)
+    cameras = stereo_topics(
+        bag_topics(path),
+        left_topic=left_topic,
+        right_topic=right_topic,
+        left_info_topic=left_info_topic,
+        right_info_topic=right_info_topic,
+    )
+    difference_ns = round(max_stamp_difference_s * 1e9)
+    return BagFrames(
+        path, cameras, lambda bag: _stereo_frames(bag, max_difference_ns=difference_ns), report
+    )
+
+
+def _mono_frames(bag: BagFrames[MonoFrame]) -> Iterator[MonoFrame]:
+    for _, frame in _camera_frames(bag.path, bag.cameras, bag.refuse):
+        yield frame
+
+
+def _stereo_frames(
+    bag: BagFrames[StereoFrame], *, max_difference_ns: int
+) -> Iterator[StereoFrame]:
+    """Pair the frames of two cameras; what still waits at the end of the bag is paired too."""
+    pairing = StereoSynchronizer[MonoFrame](max_difference_ns, QUEUE_SIZE, report=bag.refuse)
+    sides = dict(zip(bag.cameras, (Side.LEFT, Side.RIGHT), strict=True))
+    for camera, frame in _camera_frames(bag.path, bag.cameras, bag.refuse):
+        for pair in pairing.add(sides[camera], frame.stamp_ns, frame):
+            yield StereoFrame(left=pair.left, right=pair.right)
+    for pair in pairing.drain():
+        yield StereoFrame(left=pair.left, right=pair.right)
+    for side in Side:
+        for _ in range(pairing.counts(side).waiting):
+            bag.refuse(f'no_partner_{side.value}', f'the bag ends without its {side.other.value}')
+
+
+def _camera_frames(
+    path: Path, cameras: Sequence[CameraTopics], refuse: Report
+) -> Iterator[tuple[CameraTopics, MonoFrame]]:
+    """Read the frames of some cameras in order of recording."""
+    by_image = {camera.image.name: camera for camera in cameras}
+    with _open(path) as reader:
+        calibrations = {
+            camera.info.name: _first_calibration(reader, camera, path) for camera in cameras
+        }
+        for topic, message in _messages(reader, [*by_image, *calibrations], path):
+            try:
+                if topic in calibrations:
+                    calibrations[topic] = camera_from_info(cast(CameraInfoMessage, message))
+                else:
+                    camera = by_image[topic]
+                    yield camera, _frame(message, camera, calibrations[camera.info.name])
+            except InputError as error:
+                refuse(error.reason, f'{printable(topic)}: {error}')
+
+
+def _first_calibration(reader: _Reader, camera: CameraTopics, path: Path) -> PinholeCamera:
+    """Return the first calibration of a camera: images may be recorded before it."""
+    name = camera.info.name
+    _, message = next(_messages(reader, [name], path), (name, None))
+    if message is None:
+        raise CalibrationError(
+            'bag_no_info', f'no camera_info can be read from topic {name!r}; record the bag again'
+        )
+    return camera_from_info(cast(CameraInfoMessage, message))
+
+
+def _frame(message: object, camera: CameraTopics, calibration: PinholeCamera) -> MonoFrame:
+    """Decode an image message of either type."""
+    if camera.image.type == COMPRESSED_IMAGE:
+        image = decode_compressed_image(cast(CompressedImageMessage, message))
+    else:
+        image = decode_image(cast(ImageMessage, message))
+    return MonoFrame(
+        image=image,
+        camera=calibration,
+        stamp_ns=stamp_ns(cast(_StampedMessage, message).header.stamp),
+        is_rectified=camera.is_rectified,
+    )
+
+
+def _messages(reader: _Reader, names: Sequence[str], path: Path) -> Iterator[tuple[str, object]]:
+    """Read and deserialise the messages of some topics in order of recording."""
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    wanted = [connection for connection in reader.connections if connection.topic in names]
+    messages = iter(reader.messages(connections=wanted))
+    while True:
+        with _reading(path):
+            found = next(messages, None)
+            if found is None:
+                return
+            connection, _, data = found
+            message = store.deserialize_cdr(data, connection.msgtype)
+        yield connection.topic, message
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[_Reader]:
+    """Open a bag for reading."""
+    reader = _make_reader(path)
+    with _reading(path):
+        reader.open()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _make_reader(path: Path) -> _Reader:
+    """Choose what to open: the folder, or its one storage file where metadata is missing."""
+    try:
+        from rosbags.rosbag2 import Reader
+    except ImportError:
+        raise DepthRosError(
+            'reading a bag needs the package rosbags; type: pip install rosbags'
+        ) from None
+    if not path.exists():
+        raise InputError('file', f'there is no bag {path}; check the path')
+    if path.suffix == '.bag':
+        raise InputError(
+            'bag',
+            f'{path} is a ROS 1 bag; convert it with: '
+            f'rosbags-convert --src {path} --dst {path.stem}',
+        )
+    files = _storage_files(path)
+    if path.is_dir() and not (path / METADATA).is_file():
+        if len(files) != 1:
+            kinds = ' or '.join(SUFFIXES)
+            raise InputError(
+                'bag',
+                f'{path} has no {METADATA} and {len(files)} files ending in {kinds}; '
+                f'if it is a bag, type: ros2 bag reindex {path}',
+            )
+        path = files[0]
+    with _reading(path):
+        return cast(_Reader, Reader(path))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged bag raises into a sentence."""
+    try:
+        yield
+    except _read_errors() as error:
+        text = printable(str(error)[:200])
+        raise InputError(
+            'bag',
+            f'{path} cannot be read further ({type(error).__name__}: {text}); it may be cut off '
+            'or damaged: copy it again, or type: ros2 bag reindex',
+        ) from error
+
+
+def _read_errors() -> tuple[type[Exception], ...]:
+    """Return what damage raises: rosbags' own errors, those of its SQLite binding and the rest."""
+    from rosbags.rosbag2 import ReaderError
+    from rosbags.serde import SerdeError
+
+    known = (ReaderError, SerdeError, *_READ_ERRORS)
+    try:
+        import apsw  # type: ignore[import-not-found,import-untyped]
+    except ImportError:  # rosbags before 0.11 uses sqlite3
+        return known
+    return (*known, apsw.Error)
+
+
+def _topics(reader: _Reader) -> tuple[BagTopic, ...]:
+    """List topics; a topic with several publishers is one."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for connection in reader.connections:
+        counts[connection.topic, connection.msgtype] += connection.msgcount
+    return tuple(
+        BagTopic(name=name, type=kind, count=count) for (name, kind), count in counts.items()
+    )
+
+
+def _has_bag_suffix(path: Path) -> bool:
+    return path.suffix in (*SUFFIXES, '.bag') and path.is_file()
+
+
+def _storage_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    return sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)

@@ -1,0 +1,187 @@
+"""Point clouds as files: PLY (Turk, "The PLY polygon file format", 1994) and PCD, binary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.files.whole_file import whole_file
+
+CloudWriter = Callable[[Path, np.ndarray, np.ndarray], None]
+"""Writes points (N, 3) and colours (N, 3) to a file."""
+
+VERTEX = np.dtype(
+    [('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1')]
+)
+"""One point as it lies in the file: 15 bytes."""
+
+_HEADER = """ply
+format binary_little_endian 1.0
+comment lengths in metres
+element vertex {count}
+property float x
+property float y
+property float z
+property uchar red
+property uchar green
+property uchar blue
+end_header
+"""
+
+_PCD_VERTEX = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4')])
+_PCD_HEADER = """# .PCD v0.7 - Point Cloud Data file format
+VERSION 0.7
+FIELDS x y z rgb
+SIZE 4 4 4 4
+TYPE F F F U
+COUNT 1 1 1 1
+WIDTH {count}
+HEIGHT 1
+VIEWPOINT 0 0 0 1 0 0 0
+POINTS {count}
+DATA binary
+"""
+
+
+def points_of_cloud(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take the known points out of an organised cloud.
+
+    Args:
+        cloud: ``(h, w, 4)`` float32 as ``geometry.organised_cloud`` gives it: x, y, z in metres
+            and 0x00RRGGBB in the bits of the fourth; unknown points are NaN.
+
+    Returns:
+        ``(N, 3)`` float32 points and their ``(N, 3)`` uint8 RGB.
+    """
+    flat = np.ascontiguousarray(cloud, np.float32).reshape(-1, 4)
+    known = flat[np.isfinite(flat[:, :3]).all(axis=1)]
+    packed = np.ascontiguousarray(known[:, 3]).view(np.uint32)
+    channels = [(packed >> shift) & 0xFF for shift in (16, 8, 0)]
+    return known[:, :3], np.stack(channels, axis=1).astype(np.uint8)
+
+
+def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Write coloured points.
+
+    Args:
+        path: File to make or replace.
+        points: ``(N, 3)``, metres, all finite: viewers stumble over NaN.
+        colors: ``(N, 3)`` uint8 RGB.
+
+    Raises:
+        InputError: If shapes do not fit or a coordinate is not finite, reason ``'cloud'``.
+    """
+    data = _vertices(points, colors).tobytes()
+    with whole_file(path) as draft:
+        draft.write_bytes(_HEADER.format(count=len(points)).encode('ascii') + data)
+
+
+def write_pcd(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Write coloured points as PCD, the format of the Point Cloud Library (version 0.7).
+
+    Args and errors are those of ``write_ply``.
+    """
+    vertices = _vertices(points, colors)
+    packed = np.zeros(len(vertices), _PCD_VERTEX)
+    for name in ('x', 'y', 'z'):
+        packed[name] = vertices[name]
+    channels = [vertices[name].astype(np.uint32) for name in ('red', 'green', 'blue')]
+    packed['rgb'] = channels[0] << 16 | channels[1] << 8 | channels[2]
+    with whole_file(path) as draft:
+        draft.write_bytes(_PCD_HEADER.format(count=len(packed)).encode() + packed.tobytes())
+
+
+def write_cloud(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Write coloured points in the format that the file's ending names.
+
+    ``.ply`` and ``.pcd`` need nothing else; other endings are left to Open3D.
+
+    Raises:
+        InputError: As ``write_ply``.
+        DepthRosError: If Open3D is needed and missing, or the file cannot be written.
+    """
+    cloud_writer(path)(path, points, colors)
+
+
+def cloud_writer(path: Path) -> CloudWriter:
+    """Return what writes clouds to a file of this ending, before there is a cloud.
+
+    Raises:
+        DepthRosError: If Open3D is needed and missing.
+    """
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is not None:
+        return writer
+    try:
+        import_module('open3d')
+    except ImportError as error:
+        raise DepthRosError(
+            f'{path.name}: without Open3D only {" and ".join(WRITERS)} can be written; choose '
+            'one of them, or type: pip install open3d'
+        ) from error
+    return _write_by_open3d
+
+
+def _write_by_open3d(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
+    """Leave the format to Open3D, which knows it by the ending."""
+    open3d = import_module('open3d')
+    _vertices(points, colors)
+    cloud = open3d.geometry.PointCloud()
+    cloud.points = open3d.utility.Vector3dVector(points.astype(np.float64))
+    cloud.colors = open3d.utility.Vector3dVector(colors.astype(np.float64) / 255.0)
+    with whole_file(path) as draft:
+        if not open3d.io.write_point_cloud(str(draft), cloud):
+            raise DepthRosError(f'Open3D cannot write {len(points)} points to {path}; use .ply')
+
+
+def _vertices(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Check points and colours and put them into rows of ``VERTEX``."""
+    if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
+        raise InputError(
+            'cloud',
+            f'points and colors must both be (N, 3), got {points.shape} and {colors.shape}; '
+            'take them from points_of_cloud',
+        )
+    if not np.isfinite(points).all():
+        raise InputError('cloud', 'a point must be finite; drop unknown points first')
+    vertices = np.empty(len(points), VERTEX)
+    for index, name in enumerate(('x', 'y', 'z')):
+        vertices[name] = points[:, index]
+    for index, name in enumerate(('red', 'green', 'blue')):
+        vertices[name] = colors[:, index]
+    return vertices
+
+
+def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read back what ``write_ply`` wrote.
+
+    Returns:
+        ``(N, 3)`` float32 points and their ``(N, 3)`` uint8 RGB.
+
+    Raises:
+        InputError: If the file has another layout or is cut short, reason ``'cloud'``.
+    """
+    header, end, body = path.read_bytes().partition(b'end_header\n')
+    lines = header.decode('ascii', 'replace').splitlines()
+    counts = [line.split()[2] for line in lines if line.startswith('element vertex ')]
+    is_ours = end and counts and header + end == _HEADER.format(count=counts[0]).encode('ascii')
+    if not is_ours or len(body) != int(counts[0]) * VERTEX.itemsize:
+        raise InputError(
+            'cloud',
+            f'{path} is not a PLY file of this package, or is cut short; write it again with: '
+            'depth-ros run stereo',
+        )
+    vertices = np.frombuffer(body, VERTEX)
+    points = np.stack([vertices[name] for name in ('x', 'y', 'z')], axis=1)
+    return points, np.stack([vertices[name] for name in ('red', 'green', 'blue')], axis=1)
+
+
+WRITERS: dict[str, CloudWriter] = {
+    '.ply': write_ply,
+    '.pcd': write_pcd,
+}
+"""Writers that need nothing but NumPy, by ending."""

@@ -1,0 +1,1 @@
+"""Rigid motions, projection, rectification, depth from disparity, filters."""

@@ -1,0 +1,1 @@
+"""Message-shaped objects to values and back; no ROS import."""

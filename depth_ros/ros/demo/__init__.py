@@ -1,0 +1,1 @@
+"""The sample camera and the observer of the demo."""

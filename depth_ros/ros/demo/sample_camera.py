@@ -1,0 +1,241 @@
+"""Sample camera: publishes stereo pairs with CameraInfo as a camera driver would.
+
+It counts what it sends by itself, so that transport losses can be told from the node's drops.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.messages.sensors import fill_camera_info, fill_image, stamp_ns
+from depth_ros.ros.demo.sample_images import SampleRig, folder_rig, scene_rig, stereodemo_folder
+from depth_ros.ros.node.declare import declare_once
+from depth_ros.ros.node.parameter_specs import (
+    RELIABILITIES,
+    ParameterValue,
+    parse_size,
+    start_parameter,
+)
+from depth_ros.ros.node.qos import diagnostics_profile, profile
+from depth_ros.ros.node.runner import run_node
+
+QUEUE_DEPTH = 5
+LINGER_S = 0.5
+TO_ENCODING: dict[str, int | None] = {
+    'rgb8': None,
+    'bgr8': cv2.COLOR_RGB2BGR,
+    'mono8': cv2.COLOR_RGB2GRAY,
+}
+
+SPECS = (
+    start_parameter(
+        'source',
+        'folder',
+        'folder: photographs; scene: a rendered scene',
+        choices=('folder', 'scene'),
+    ),
+    start_parameter(
+        'folder', '', 'pairs NAME_left.png, NAME_right.png; empty: those of stereodemo'
+    ),
+    start_parameter(
+        'pairs', '', 'names of pairs in this order, comma between; empty: all of the folder'
+    ),
+    start_parameter('scene', 'room', 'scene of depth_ros.scenes.solids'),
+    start_parameter(
+        'size', '', 'HEIGHTxWIDTH to publish; empty: that of the images, 480x640 for a scene'
+    ),
+    start_parameter('encoding', 'bgr8', 'encoding of the images', choices=tuple(TO_ENCODING)),
+    start_parameter('rate_hz', 10.0, 'pairs a second', minimum=0.1, maximum=1000.0),
+    start_parameter('jitter_s', 0.0, 'random delay before each pair', minimum=0.0, maximum=1.0),
+    start_parameter('seconds_per_pair', 4.0, 'time before the next image', minimum=0.0),
+    start_parameter(
+        'num_pairs', 0, 'pairs to send before ending; 0: endless', minimum=0, maximum=2**31 - 1
+    ),
+    start_parameter(
+        'wait_for_subscribers', False, 'send nothing before its images are subscribed to'
+    ),
+    start_parameter('sides', 'both', 'cameras that publish', choices=('both', 'left')),
+    start_parameter('reliability', 'best_effort', 'offered reliability', choices=RELIABILITIES),
+    start_parameter('left_frame_id', 'left_camera_optical_frame', 'frame of the left camera'),
+    start_parameter('right_frame_id', 'right_camera_optical_frame', 'frame of the right camera'),
+    start_parameter('report_file', '', 'JSON file written at exit with what was sent'),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SideOutput:
+    """What one camera publishes: ready images by pair, and its calibration."""
+
+    images: tuple[Image, ...]
+    info: CameraInfo
+
+
+class SampleCamera:
+    """Owns the node; see ``run_node``."""
+
+    def __init__(self) -> None:
+        """Load the images and advertise.
+
+        Raises:
+            InputError: If there are no images.
+            ParameterError: If a parameter is refused.
+        """
+        self.node = Node('sample_camera')
+        self._values = declare_once(self.node, SPECS)
+        rig = open_rig(self._values)
+        encoding = str(self._values['encoding'])
+        self._sides = {
+            'left': side_output(
+                [pair.left for pair in rig.pairs], rig.left, encoding, self._frame('left')
+            ),
+            'right': side_output(
+                [pair.right for pair in rig.pairs], rig.right, encoding, self._frame('right')
+            ),
+        }
+        if self._values['sides'] == 'left':
+            del self._sides['right']
+        qos = profile(str(self._values['reliability']), QUEUE_DEPTH)
+        self._images = {
+            side: self.node.create_publisher(Image, f'{side}/image_raw', qos)
+            for side in self._sides
+        }
+        self._infos = {
+            side: self.node.create_publisher(CameraInfo, f'{side}/camera_info', qos)
+            for side in self._sides
+        }
+        self._diagnostics = self.node.create_publisher(
+            DiagnosticArray, 'diagnostics', diagnostics_profile()
+        )
+        self._stamps_ns: list[int] = []
+        self._first_s = self._last_s = time.monotonic()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(1.0 / float(self._values['rate_hz']), self._send, clock=steady)
+        self.node.create_timer(1.0, self._diagnose, clock=steady)
+        names = ', '.join(pair.name for pair in rig.pairs)
+        self.node.get_logger().info(f'{rig.left.width}x{rig.left.height} {encoding}: {names}')
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether ``num_pairs`` were sent, and the last one had time to arrive."""
+        return self._is_done() and time.monotonic() > self._last_s + LINGER_S
+
+    def close(self) -> int:
+        """Write the report and give the exit code."""
+        report_file = str(self._values['report_file'])
+        if report_file:
+            report = {**self._counters(), 'stamps_ns': self._stamps_ns}
+            Path(report_file).write_text(json.dumps(report) + '\n', encoding='utf-8')
+        self.node.get_logger().info(f'sent {len(self._stamps_ns)} pairs')
+        return 0
+
+    def _frame(self, side: str) -> str:
+        return str(self._values[f'{side}_frame_id'])
+
+    def _is_done(self) -> bool:
+        num_pairs = int(self._values['num_pairs'])
+        return 0 < num_pairs <= len(self._stamps_ns)
+
+    def _send(self) -> None:
+        """Publish one pair, calibrations first."""
+        if self._is_done() or not self._has_listeners():
+            return
+        if not self._stamps_ns:
+            self._first_s = time.monotonic()
+        jitter_s = float(self._values['jitter_s'])
+        if jitter_s:
+            time.sleep(random.uniform(0.0, jitter_s))
+        self._last_s = time.monotonic()
+        stamp = self.node.get_clock().now().to_msg()
+        index = self._pair_index()
+        for side, output in self._sides.items():
+            output.info.header.stamp = stamp
+            self._infos[side].publish(output.info)
+        for side, output in self._sides.items():
+            output.images[index].header.stamp = stamp
+            self._images[side].publish(output.images[index])
+        self._stamps_ns.append(stamp_ns(stamp))
+
+    def _has_listeners(self) -> bool:
+        if not self._values['wait_for_subscribers'] or self._stamps_ns:
+            return True
+        return all(publisher.get_subscription_count() for publisher in self._images.values())
+
+    def _pair_index(self) -> int:
+        seconds = float(self._values['seconds_per_pair'])
+        num_images = len(self._sides['left'].images)
+        elapsed_s = time.monotonic() - self._first_s
+        return int(elapsed_s / seconds) % num_images if seconds else 0
+
+    def _counters(self) -> dict[str, int | float]:
+        num_sent = len(self._stamps_ns)
+        return {
+            'sent': num_sent,
+            **{f'sent_{side}': num_sent for side in self._sides},
+            'duration_s': round(self._last_s - self._first_s, 3),
+        }
+
+    def _diagnose(self) -> None:
+        values = [KeyValue(key=key, value=str(value)) for key, value in self._counters().items()]
+        status = DiagnosticStatus(
+            name=self.node.get_fully_qualified_name(), message='sending', values=values
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.node.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def open_rig(values: Mapping[str, ParameterValue]) -> SampleRig:
+    """Load what the parameters ask for.
+
+    Raises:
+        InputError: If there are no images.
+        ParameterError: If a parameter is refused.
+    """
+    size = parse_size(str(values['size']))
+    if values['source'] == 'scene':
+        height, width = size or (480, 640)
+        return scene_rig(str(values['scene']), height=height, width=width)
+    folder = str(values['folder'])
+    names = [name.strip() for name in str(values['pairs']).split(',') if name.strip()]
+    rig = folder_rig(Path(folder) if folder else stereodemo_folder()).chosen(names)
+    return rig.resized(*size) if size else rig
+
+
+def side_output(
+    images: Sequence[np.ndarray], camera: PinholeCamera, encoding: str, frame_id: str
+) -> SideOutput:
+    """Make the messages once; only their stamps change afterwards."""
+    messages = []
+    code = TO_ENCODING[encoding]
+    for rgb in images:
+        message = Image()
+        fill_image(message, rgb if code is None else cv2.cvtColor(rgb, code), encoding)
+        message.header.frame_id = frame_id
+        messages.append(message)
+    info = CameraInfo()
+    fill_camera_info(info, camera)
+    info.header.frame_id = frame_id
+    return SideOutput(images=tuple(messages), info=info)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('sample_camera', SampleCamera, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Frames of a camera and requests of callers in, jobs out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from rclpy.node import Node
+
+from depth_ros.camera import rectified_camera
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.messages.sensors import stamp_ns
+from depth_ros.ros.matcher.jobs import MatchJob, Request, Response, ServiceJob, TopicJob, refusal
+from depth_ros.ros.matcher.messages import MatchStatus, check_limits, request_camera, status_of
+from depth_ros.ros.matcher.parameters import MEGABYTE, MatcherParameters
+from depth_ros.ros.matcher.views import MatchView
+from depth_ros.ros.node.camera_input import (
+    CameraInput,
+    ImageMessage,
+    choose_input,
+    no_publisher_text,
+)
+from depth_ros.ros.node.patient_service import PatientService
+from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.task_node import Inbox
+from depth_ros.streams.fair_queue import FairQueue
+from depth_ros.streams.recent_frames import RecentFrames
+from depth_ros_interfaces.srv import MatchImages
+
+SERVICE = 'match_images'
+NOT_READY = 'the matcher is still being opened; ask again in a few seconds'
+
+
+class MatcherInputs:
+    """Keeps recent frames, offers the service, and pairs frames for the topic.
+
+    The service is offered from the start, so that callers learn that it is not ready yet.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: MatcherParameters,
+        inbox: Inbox[MatchJob],
+        *,
+        queue: FairQueue[MatchJob],
+        has_subscribers: Callable[[], bool],
+    ) -> None:
+        """Offer the service; nothing is subscribed to before ``start``.
+
+        Args:
+            node: The node.
+            parameters: Start values.
+            inbox: Takes jobs.
+            queue: Where they wait; its limits are parameters.
+            has_subscribers: Whether somebody listens to the matches of the topic.
+        """
+        self._node = node
+        self._inbox = inbox
+        self._queue = queue
+        self._has_subscribers = has_subscribers
+        self._recent: RecentFrames[MatchView] = RecentFrames(max_frames=1, max_bytes=1)
+        self._num_requests = 0
+        self._answers: Counter[str] = Counter()
+        self._is_ready = False
+        self.input = ''
+        self._camera = CameraInput(node, parameters, on_image=self._on_image, warn=inbox.warn)
+        self.set_parameters(parameters)
+        self._service = PatientService(node, MatchImages, SERVICE, self._on_request)
+
+    def start(self) -> bool:
+        """Be ready for requests, and subscribe if it is known to which topic."""
+        self._is_ready = True
+        wanted = self._parameters.input
+        chosen = wanted if wanted == 'none' else choose_input([self._camera], wanted)
+        if not chosen:
+            self._inbox.warn('no_publisher', no_publisher_text(self._camera))
+            return False
+        self.input = chosen
+        name, log = self._node.resolve_service_name(SERVICE), self._node.get_logger()
+        if chosen == 'none':
+            log.info(f'ready for requests on {name}')
+            return True
+        self._camera.subscribe(chosen)
+        log.info(
+            f'ready for requests on {name}; subscribed to {chosen} images on '
+            f'{self._camera.image_topic}'
+        )
+        return True
+
+    def set_parameters(self, parameters: MatcherParameters) -> None:
+        """Take over what can change while running."""
+        self._parameters = parameters
+        self._recent.set_limits(
+            max_frames=max(parameters.recent_frames, parameters.pair_step + 1),
+            max_bytes=parameters.recent_megabytes * MEGABYTE,
+        )
+        self._queue.set_limits(
+            capacity=parameters.queue_size, max_bytes=parameters.queue_megabytes * MEGABYTE
+        )
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return what is missing of the topic; requests that bring their images need none."""
+        if self.input == 'none':
+            return []
+        if not self.input:
+            return [('no_publisher', 'waiting for a publisher of images')]
+        # A calibration is no must: matches do without.
+        return [entry for entry in self._camera.missing() if entry[0] == 'no_image']
+
+    def counts(self) -> InputCounts:
+        """Return the books of requests and frames; ``requests == answers`` when all is quiet."""
+        totals = {
+            'requests': self._num_requests,
+            'answers': sum(self._answers.values()),
+            'received': self._camera.num_received,
+            'lost': self._camera.num_lost,
+            'recent_frames': len(self._recent),
+        }
+        return InputCounts(totals=totals, by_reason={'answered': dict(self._answers)})
+
+    def close(self) -> None:
+        """Send the answers that are ready; the queue has refused what waited."""
+        self._service.flush()
+
+    def _on_image(self, message: ImageMessage) -> None:
+        stamp = stamp_ns(message.header.stamp)
+        if not stamp:
+            text = f'an image on {self._camera.image_topic} has no stamp; set it in the driver'
+            self._inbox.refuse(InputError('zero_stamp', text))
+            return
+        view = self._recent_view(message, stamp)
+        self._recent.add(stamp, view, num_bytes=view.num_bytes)
+        earlier = self._recent.before_newest(self._parameters.pair_step)
+        # Equal or falling stamps: a bag that starts again, or a driver that repeats itself.
+        if earlier and earlier.stamp_ns < stamp and self._has_subscribers():
+            self._inbox.put(TopicJob(views=(earlier, view)))
+
+    def _recent_view(self, message: ImageMessage, stamp: int) -> MatchView:
+        try:
+            camera = self._camera.info.camera()
+        except InputError as error:
+            return MatchView(
+                message=message, stamp_ns=stamp, camera=None, no_camera=error, is_recent=True
+            )
+        if self.input == 'rectified':
+            camera = rectified_camera(camera)
+        return MatchView(message=message, stamp_ns=stamp, camera=camera, is_recent=True)
+
+    def _on_request(self, request: Request, send: Callable[[Response], None]) -> None:
+        """Queue a request, or say at once why not."""
+        self._num_requests += 1
+
+        def answer(response: Response) -> None:
+            self._answers[MatchStatus(response.status).name.lower()] += 1
+            send(response)
+
+        if not self._is_ready:
+            answer(refusal(MatchStatus.NOT_READY, NOT_READY))
+            return
+        try:
+            check_limits(request)
+            job = self._job(request, answer)
+        except DepthRosError as error:
+            if isinstance(error, InputError):
+                self._inbox.refuse(error)
+            answer(refusal(status_of(error), str(error)))
+            return
+        self._inbox.put(job)
+
+    def _job(self, request: Request, send: Callable[[Response], None]) -> ServiceJob:
+        views = (self._view(request, 'first'), self._view(request, 'second'))
+        limit_s = self._parameters.max_wait_s
+        return ServiceJob(
+            request=request,
+            views=views,
+            max_wait_s=min(limit_s, request.max_wait_s or limit_s),
+            send=send,
+            count=self._inbox.refuse,
+        )
+
+    def _view(self, request: Request, which: str) -> MatchView:
+        """Return an image that was sent, or the frame that was named."""
+        image = getattr(request, f'{which}_image')
+        info = getattr(request, f'{which}_camera_info')
+        camera = request_camera(info, what=f'{which} camera_info')
+        if len(image.data) or image.width or image.height:
+            stamp = stamp_ns(image.header.stamp)
+            view = MatchView(message=image, stamp_ns=stamp, camera=camera)
+            view.check_size(what=f'{which} image')
+            return view
+        stamp = stamp_ns(getattr(request, f'{which}_stamp'))
+        if not stamp:
+            raise InputError(
+                'request',
+                f'the request has neither a {which} image nor a {which}_stamp; send one of them',
+            )
+        frame = self._recent.at(stamp)
+        if camera is None:
+            return frame
+        return MatchView(message=frame.message, stamp_ns=stamp, camera=camera, is_recent=True)

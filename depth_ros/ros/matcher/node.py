@@ -1,0 +1,85 @@
+"""Matcher node: a service that matches two images, and matches of the latest pair of frames.
+
+This file only joins the parts; see ``docs/matching.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rclpy.node import Node
+
+from depth_ros.ros.matcher.parameters import MatcherParameters, matcher_settings
+from depth_ros.ros.node.interfaces import require_interfaces
+from depth_ros.ros.node.roles import OpenProcessor
+from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
+from depth_ros.streams.fair_queue import FairQueue
+from depth_ros.tasks.matching.matcher import MatchSettings
+from depth_ros.tasks.matching.service import open_match_processor
+
+if TYPE_CHECKING:
+    from depth_ros.ros.matcher.jobs import Answer, MatchJob, Question
+    from depth_ros.ros.matcher.topics import MatchWanted
+
+
+class MatcherNode(
+    TaskNode['MatcherParameters', 'MatchSettings', 'Question', 'MatchWanted', 'Answer']
+):
+    """Owns the node and its parts; see ``run_node``."""
+
+    def __init__(
+        self,
+        *,
+        open_processor: OpenProcessor[
+            MatchSettings, Question, MatchWanted, Answer
+        ] = open_match_processor,
+    ) -> None:
+        """Declare parameters, offer service and topics, and start opening the matcher.
+
+        Args:
+            open_processor: Opens the processor; benchmarks and tests put their own here.
+
+        Raises:
+            ParameterError: If a start value is refused.
+            DepthRosError: If depth_ros_interfaces is not built.
+        """
+        require_interfaces()
+        from depth_ros.ros.matcher.inputs import MatcherInputs
+        from depth_ros.ros.matcher.jobs import refuse
+        from depth_ros.ros.matcher.topics import MatcherOutputs
+
+        queue: FairQueue[MatchJob] = FairQueue(capacity=1, max_bytes=0, on_refused=refuse)
+
+        def make_inputs(
+            node: Node, parameters: MatcherParameters, inbox: Inbox[MatchJob]
+        ) -> MatcherInputs:
+            assert isinstance(self.outputs, MatcherOutputs)
+            return MatcherInputs(
+                node, parameters, inbox, queue=queue, has_subscribers=self.outputs.has_subscribers
+            )
+
+        super().__init__(
+            NodeParts(
+                name='matcher_node',
+                parameters=MatcherParameters,
+                settings_of=matcher_settings,
+                open_processor=open_processor,
+                outputs=MatcherOutputs,
+                inputs=make_inputs,
+                job_noun='requests or pairs',
+                queue=lambda: queue,
+                on_failed=lambda job, error: job.fail(error),
+            )
+        )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('matcher_node', MatcherNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

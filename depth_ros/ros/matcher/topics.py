@@ -1,0 +1,87 @@
+"""Matches out: answers to callers, and the topics of the latest pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from depth_ros.pictures.matches import match_picture
+from depth_ros.ros.matcher.jobs import Answer, fill_whole_matches
+from depth_ros.ros.matcher.parameters import MatcherParameters
+from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers, image_message
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros_interfaces.msg import Matches
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatchWanted:
+    """What is computed: always all, as a job is a request or was made for a subscriber."""
+
+    matches: bool = True
+
+
+class MatcherOutputs:
+    """Hands every answer to its job; the latest pair's also goes to the topics."""
+
+    def __init__(self, node: Node, parameters: MatcherParameters, warn: ThrottledWarnings) -> None:
+        """Advertise the topics."""
+        self._topics: TopicPublishers[Answer, MatcherParameters, MatchWanted] = TopicPublishers(
+            node, parameters, warn, OUTPUT_TOPICS
+        )
+
+    def set_parameters(self, parameters: MatcherParameters) -> None:
+        """Use other parameters from the next output on."""
+        self._topics.set_parameters(parameters)
+
+    def details(self) -> Mapping[str, str]:
+        """Add nothing to the diagnostics."""
+        return {}
+
+    def wanted(self) -> MatchWanted:
+        """Want everything, also where nobody listens to a topic."""
+        return MatchWanted()
+
+    def has_subscribers(self) -> bool:
+        """Whether somebody listens to a topic."""
+        return self._topics.wanted() is not None
+
+    def publish(self, output: Answer, *, stamp_ns: int, frame_id: str) -> None:
+        """Answer the job's caller; publish what belongs to nobody."""
+        job = output.question.ticket.job
+        if job.is_own:
+            self._topics.publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
+        job.answer(output)
+
+
+def _matches(answer: Answer, parameters: MatcherParameters) -> Matches:
+    message = Matches()
+    fill_whole_matches(message, answer)
+    return message
+
+
+def _picture(answer: Answer, parameters: MatcherParameters) -> Image:
+    pair, inliers = answer.question.pair, answer.geometry.inliers
+    return image_message(match_picture(pair, answer.result, is_inlier=inliers), 'rgb8')
+
+
+OUTPUT_TOPICS: tuple[OutputTopic[Answer, MatcherParameters, MatchWanted], ...] = (
+    OutputTopic(
+        name='matches',
+        message_type=Matches,
+        make=_matches,
+        needs=MatchWanted(),
+        meaning='Matches of the newest frame with the one `pair_step` frames before it',
+    ),
+    OutputTopic(
+        name='matches/image',
+        message_type=Image,
+        make=_picture,
+        needs=MatchWanted(),
+        meaning='`rgb8` picture of them for RViz: lines from blue (least confident) to red, '
+        'outliers grey',
+    ),
+)
+"""Every output of the node but answers and diagnostics."""

@@ -1,0 +1,124 @@
+"""One image message on its way to the worker, and the metric depth that may go with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sensor_msgs.msg import Image
+
+from depth_ros.camera import PinholeCamera, rectified_camera, scaled_camera
+from depth_ros.errors import ImageError
+from depth_ros.frames import MonoFrame
+from depth_ros.messages.sensors import stamp_ns
+from depth_ros.results import DepthResult, DepthScale
+from depth_ros.ros.node.camera_input import CameraInfoCache
+from depth_ros.ros.node.image_job import JobOfImage
+from depth_ros.ros.node.wrapped_processor import WrappedProcessor
+from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoSettings, MonoWanted
+from depth_ros.viewer.inputs import decode_depth
+
+NUM_REFERENCES = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MonoInput:
+    """What the processor gets.
+
+    Attributes:
+        frame: The image.
+        reference: Metric depth of about the same moment, or None.
+    """
+
+    frame: MonoFrame
+    reference: DepthResult | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MonoJob(JobOfImage):
+    """What the worker gets.
+
+    Attributes:
+        find_reference: Gives metric depth for a stamp, or None; asked when the worker begins.
+    """
+
+    find_reference: Callable[[int, PinholeCamera], DepthResult | None]
+
+    def decode(self) -> MonoInput:
+        """Decode the image and find its reference.
+
+        Raises:
+            InputError: If the image cannot be used.
+        """
+        frame = self.image.decode()
+        reference = self.find_reference(self.stamp_ns, rectified_camera(frame.camera))
+        return MonoInput(frame=frame, reference=reference)
+
+
+class ReferencedProcessor(WrappedProcessor[MonoSettings]):
+    """``MonoProcessor`` as the worker wants it: image and reference in one."""
+
+    def __init__(self, processor: MonoProcessor) -> None:
+        """Take ownership."""
+        super().__init__(processor)
+        self._processor = processor
+
+    def check_settings(self, settings: MonoSettings) -> None:
+        """Refuse what ``set_settings`` would refuse."""
+        self._processor.check_settings(settings)
+
+    def process(self, frame: MonoInput, *, wanted: MonoWanted) -> MonoOutput:
+        """Run one frame end to end."""
+        return self._processor.process(frame.frame, wanted=wanted, reference=frame.reference)
+
+
+class ReferenceShelf:
+    """The last metric depth images; added to by callbacks, read by the worker.
+
+    Without a camera_info of its own the reference is taken to show what the rectified image
+    shows, at another resolution.
+    """
+
+    def __init__(self, info: CameraInfoCache) -> None:
+        """Start empty; ``info`` is the reference's own calibration, which may never come."""
+        self._info = info
+        self._messages: deque[Image] = deque(maxlen=NUM_REFERENCES)
+
+    def add(self, message: Image) -> None:
+        """Keep a depth image."""
+        self._messages.append(message)
+
+    def find(self, stamp: int, camera: PinholeCamera) -> DepthResult | None:
+        """Return the newest depth that is not newer than a stamp, or None if there is none.
+
+        Args:
+            stamp: Of the image, in nanoseconds.
+            camera: The rectified image's.
+
+        Raises:
+            InputError: If that depth image or its calibration cannot be used.
+        """
+        older = [item for item in list(self._messages) if stamp_ns(item.header.stamp) <= stamp]
+        if not older:
+            return None
+        message = max(older, key=lambda item: stamp_ns(item.header.stamp))
+        try:
+            depth = decode_depth(message)
+        except ImageError as error:
+            text = f'reference depth cannot be used: {error}'
+            raise ImageError('reference_image', text) from error
+        return DepthResult(
+            depth=depth,
+            camera=self._camera(message, camera),
+            stamp_ns=stamp_ns(message.header.stamp),
+            scale=DepthScale.METRIC,
+        )
+
+    def _camera(self, message: Image, camera: PinholeCamera) -> PinholeCamera:
+        size = (int(message.height), int(message.width))
+        if self._info.num_received:
+            own = rectified_camera(self._info.camera())
+            own.check_image_size(*size)
+            return own
+        return scaled_camera(camera, height=size[0], width=size[1])

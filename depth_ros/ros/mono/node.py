@@ -1,0 +1,111 @@
+"""Mono node: one camera in, relative and, where its scale is known, metric depth out.
+
+This file only joins the parts: ``mono_inputs`` subscribes, ``mono_topics`` is the table of
+outputs, ``task_node`` runs them. See ``docs/mono.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from rclpy.node import Node
+
+from depth_ros.ros.mono.inputs import MonoInputs
+from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
+from depth_ros.ros.mono.parameters import MonoParameters, mono_settings
+from depth_ros.ros.mono.topics import OUTPUT_TOPICS, is_metric, scale_values
+from depth_ros.ros.node.publishers import TopicPublishers
+from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.task_node import NodeParts, TaskNode
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.tasks.mono.processor import (
+    MonoOutput,
+    MonoProcessor,
+    MonoSettings,
+    MonoWanted,
+    open_mono,
+)
+from depth_ros.tasks.mono.scale import Scaled
+from depth_ros.tasks.pipeline import Progress
+
+NO_SCALE = (
+    'scale.mode is none: depth is relative and goes to relative_depth/image only; for metres on '
+    'depth/image and points set scale.mode to fixed, training_rig, camera_height or '
+    'reference_depth (docs/mono.md)'
+)
+OpenMono = Callable[..., MonoProcessor]
+
+
+class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
+    """Publishes, and says why there is no metric depth when somebody waits for it."""
+
+    def __init__(self, node: Node, parameters: MonoParameters, warn: ThrottledWarnings) -> None:
+        """Advertise every topic."""
+        super().__init__(node, parameters, warn, OUTPUT_TOPICS)
+        self.scaled: Scaled | None = None
+        self._warn = warn
+        self._log = node.get_logger()
+        self._tell_mode()
+
+    def set_parameters(self, parameters: MonoParameters) -> None:
+        """Use other parameters from the next output on."""
+        is_told = is_metric(parameters) or not is_metric(self.parameters)
+        super().set_parameters(parameters)
+        if not is_told:
+            self._tell_mode()
+
+    def publish(self, output: MonoOutput, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish to whom it may concern."""
+        self.scaled = output.scaled
+        if output.scaled is not None and output.scaled.reason and is_metric(self.parameters):
+            self._warn(output.scaled.slug, output.scaled.reason)
+        super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def details(self) -> dict[str, str]:
+        """Return the last scale for diagnostics."""
+        return scale_values(self.parameters.scale_mode, self.scaled)
+
+    def _tell_mode(self) -> None:
+        if not is_metric(self.parameters):
+            self._log.info(NO_SCALE)
+
+
+class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, MonoOutput]):
+    """Owns the node and its parts; see ``run_node``."""
+
+    def __init__(self, *, open_processor: OpenMono = open_mono) -> None:
+        """Declare parameters, advertise, and start opening the engine.
+
+        Args:
+            open_processor: Opens the processor; benchmarks and tests put their own here.
+
+        Raises:
+            ParameterError: If a start value is refused.
+        """
+
+        def open_referenced(
+            settings: MonoSettings, *, progress: Progress | None = None
+        ) -> ReferencedProcessor:
+            return ReferencedProcessor(open_processor(settings, progress=progress))
+
+        super().__init__(
+            NodeParts(
+                name='mono_node',
+                parameters=MonoParameters,
+                settings_of=mono_settings,
+                open_processor=open_referenced,
+                outputs=MonoPublishers,
+                inputs=MonoInputs,
+                job_noun='images',
+            )
+        )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('mono_node', MonoNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Outputs of the mono node: every topic as one line of a table."""
+
+from __future__ import annotations
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from depth_ros.ros.mono.parameters import MonoParameters
+from depth_ros.ros.node.diagnostics import status_from
+from depth_ros.ros.node.publishers import (
+    OutputTopic,
+    image_message,
+    info_message,
+    points_message,
+)
+from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted
+from depth_ros.tasks.mono.scale import Scaled
+
+RELATIVE = MonoWanted(depth=False)
+METRIC = MonoWanted(depth=True)
+
+
+def is_metric(parameters: MonoParameters) -> bool:
+    """Whether metric topics are served."""
+    return parameters.scale_mode != 'none'
+
+
+def scale_values(mode: str, scaled: Scaled | None) -> dict[str, str]:
+    """Return the scale of a frame as key-values; empty where it is not known."""
+    factor = scaled.factor if scaled else None
+    spread = scaled.spread if scaled else None
+    return {
+        'scale_mode': mode,
+        'scale_factor': '' if factor is None else f'{factor:.6g}',
+        'scale_spread': '' if spread is None else f'{spread:.4g}',
+        'scale_refused': scaled.slug if scaled else '',
+    }
+
+
+def _relative(output: MonoOutput, parameters: MonoParameters) -> Image:
+    return image_message(output.relative.depth, '32FC1')
+
+
+def _depth(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+    return image_message(output.depth.depth, '32FC1') if output.depth else None
+
+
+def _points(output: MonoOutput, parameters: MonoParameters) -> PointCloud2 | None:
+    if output.depth is None:
+        return None
+    return points_message(output.depth, output.frame.image, stride=parameters.cloud_stride)
+
+
+def _confidence(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+    confidence = output.relative.confidence
+    return None if confidence is None else image_message(confidence, '32FC1')
+
+
+def _info(output: MonoOutput, parameters: MonoParameters) -> CameraInfo:
+    return info_message(output.frame.camera)
+
+
+def _scale(output: MonoOutput, parameters: MonoParameters) -> DiagnosticArray | None:
+    scaled = output.scaled
+    if scaled is None:
+        return None
+    level = DiagnosticStatus.WARN if scaled.factor is None else DiagnosticStatus.OK
+    values = scale_values(parameters.scale_mode, scaled)
+    return DiagnosticArray(status=[status_from('scale', level, scaled.reason, values)])
+
+
+def _image(output: MonoOutput, parameters: MonoParameters) -> Image:
+    return image_message(np.ascontiguousarray(output.frame.image), 'rgb8')
+
+
+OUTPUT_TOPICS = (
+    OutputTopic(
+        name='relative_depth/image',
+        message_type=Image,
+        make=_relative,
+        needs=RELATIVE,
+        meaning='`32FC1` depth up to an unknown factor, as the network gives it; NaN unknown. '
+        'Never metres',
+    ),
+    OutputTopic(
+        name='relative_depth/camera_info',
+        message_type=CameraInfo,
+        make=_info,
+        needs=RELATIVE,
+        rides_along=True,
+        meaning='Calibration of the rectified image, which is that of `relative_depth/image`',
+    ),
+    OutputTopic(
+        name='depth/image',
+        message_type=Image,
+        make=_depth,
+        needs=METRIC,
+        is_served=is_metric,
+        meaning='`32FC1` metres along the optical axis; NaN unknown, +Inf beyond `max_depth_m`, '
+        '-Inf nearer than `min_depth_m` (REP 117, 118); silent with `scale.mode: none` and while '
+        'the scale is not known',
+    ),
+    OutputTopic(
+        name='depth/camera_info',
+        message_type=CameraInfo,
+        make=_info,
+        needs=METRIC,
+        rides_along=True,
+        is_served=is_metric,
+        meaning='Calibration of the rectified image, which is that of `depth/image`',
+    ),
+    OutputTopic(
+        name='points',
+        message_type=PointCloud2,
+        make=_points,
+        needs=METRIC,
+        is_served=is_metric,
+        meaning='Organised cloud in the optical frame: x, y, z in metres and packed rgb, 16 bytes '
+        'a point; every depth that is not finite is a NaN point; silent as `depth/image` is',
+    ),
+    OutputTopic(
+        name='confidence',
+        message_type=Image,
+        make=_confidence,
+        needs=RELATIVE,
+        meaning='`32FC1` 0..1 where the model gives one; `monodepth2` and `tio_depth` do not',
+    ),
+    OutputTopic(
+        name='scale',
+        message_type=DiagnosticArray,
+        make=_scale,
+        needs=METRIC,
+        is_served=is_metric,
+        meaning='Of each frame: `scale_factor` (metres for each unit of relative depth), its '
+        'relative `scale_spread` where it is measured, or why it is not known',
+    ),
+    OutputTopic(
+        name='rectified/image',
+        message_type=Image,
+        make=_image,
+        needs=RELATIVE,
+        meaning='`rgb8` rectified image',
+    ),
+    OutputTopic(
+        name='rectified/camera_info',
+        message_type=CameraInfo,
+        make=_info,
+        needs=RELATIVE,
+        rides_along=True,
+        meaning='Its calibration: no distortion, R = I, K from P',
+    ),
+)
+"""Every output of the node but diagnostics."""

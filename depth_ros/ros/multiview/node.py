@@ -1,0 +1,215 @@
+"""Multi-view node: one moving camera and its poses in; depth of keyframes and one cloud out.
+
+This file only joins the parts: ``multiview_inputs`` chooses keyframes, ``multiview_topics`` is the
+table of outputs, ``task_node`` runs them. See ``docs/multiview.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2, PointField
+from std_srvs.srv import Trigger
+
+from depth_ros.errors import DepthRosError
+from depth_ros.geometry.depth import flat_cloud
+from depth_ros.messages.sensors import fill_header, fill_point_cloud
+from depth_ros.ros.multiview.inputs import MultiviewInputs
+from depth_ros.ros.multiview.job import (
+    FusingProcessor,
+    KeyframeOutput,
+    KeyframeWanted,
+    MultiviewInput,
+    MultiviewJob,
+    SharedCloud,
+)
+from depth_ros.ros.multiview.parameters import (
+    MultiviewParameters,
+    fusion_settings,
+    multiview_settings,
+)
+from depth_ros.ros.multiview.topics import OUTPUT_TOPICS
+from depth_ros.ros.node.patient_service import PatientService
+from depth_ros.ros.node.publishers import TopicPublishers
+from depth_ros.ros.node.qos import output_profile, publisher_events
+from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.task_node import NodeParts, TaskNode
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.tasks.multiview.processor import (
+    MultiViewProcessor,
+    MultiViewSettings,
+    open_multiview,
+)
+from depth_ros.tasks.pipeline import Progress
+
+FUSED = 'fused/points'
+POSE_POLL_S = 0.02
+OpenMultiview = Callable[..., MultiViewProcessor]
+CLOUD = KeyframeWanted(depth=True, cloud=True)
+
+
+class MultiviewPublishers(TopicPublishers[KeyframeOutput, MultiviewParameters, KeyframeWanted]):
+    """Publishes each reference, and the fused cloud now and then."""
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: MultiviewParameters,
+        warn: ThrottledWarnings,
+        cloud: SharedCloud,
+    ) -> None:
+        """Advertise every topic."""
+        super().__init__(node, parameters, warn, OUTPUT_TOPICS)
+        self._cloud = cloud
+        self._last_s = -float('inf')
+        self._fused = node.create_publisher(
+            PointCloud2,
+            FUSED,
+            output_profile(parameters),
+            event_callbacks=publisher_events(node.resolve_topic_name(FUSED), warn),
+        )
+
+    def set_parameters(self, parameters: MultiviewParameters) -> None:
+        """Use other parameters from the next output on."""
+        super().set_parameters(parameters)
+        self._cloud.set_settings(fusion_settings(parameters))
+
+    def wanted(self) -> KeyframeWanted | None:
+        """Say what somebody subscribes to; the cloud counts too, and is kept if so set."""
+        if self._fused.get_subscription_count() or self.parameters.keep_map:
+            return CLOUD
+        return super().wanted()
+
+    def publish(self, output: KeyframeOutput, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish to whom it may concern."""
+        super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
+        now = time.monotonic()
+        is_due = now - self._last_s >= self.parameters.map_period_s
+        if not (is_due and self._fused.get_subscription_count()):
+            return
+        points, colors = self._cloud.contents()
+        if len(points) == 0:
+            return
+        self._last_s = now
+        message = PointCloud2()
+        fill_point_cloud(message, flat_cloud(points, colors), PointField)
+        fill_header(message.header, stamp_ns=stamp_ns, frame_id=output.world_frame)
+        self._fused.publish(message)
+
+    def details(self) -> dict[str, str]:
+        """Return the books of the cloud."""
+        return self._cloud.counts()
+
+
+class Finishing:
+    """A request to compute the keyframes that still wait, until it is answered."""
+
+    def __init__(self, *, jobs: deque[MultiviewJob], send: Callable[[object], None]) -> None:
+        """Take the jobs and what sends the response."""
+        self.jobs = jobs
+        self._send = send
+        self._count = len(jobs)
+
+    def answer(self) -> None:
+        """Say that it is done."""
+        text = f'{self._count} keyframes no longer wait for later ones'
+        self._send(Trigger.Response(success=True, message=text))
+
+
+class MultiviewNode(
+    TaskNode[
+        MultiviewParameters, MultiViewSettings, MultiviewInput, KeyframeWanted, KeyframeOutput
+    ]
+):
+    """Owns the node and its parts; see ``run_node``."""
+
+    inputs: MultiviewInputs
+
+    def __init__(self, *, open_processor: OpenMultiview = open_multiview) -> None:
+        """Declare parameters, advertise, and start opening the engine.
+
+        Args:
+            open_processor: Opens the processor; benchmarks and tests put their own here.
+
+        Raises:
+            ParameterError: If a start value is refused.
+        """
+        clouds: list[SharedCloud] = []
+
+        def make_outputs(
+            node: Node, parameters: MultiviewParameters, warn: ThrottledWarnings
+        ) -> MultiviewPublishers:
+            clouds.append(SharedCloud(fusion_settings(parameters)))
+            return MultiviewPublishers(node, parameters, warn, clouds[0])
+
+        def open_fusing(
+            settings: MultiViewSettings, *, progress: Progress | None = None
+        ) -> FusingProcessor:
+            return FusingProcessor(open_processor(settings, progress=progress), clouds[0])
+
+        super().__init__(
+            NodeParts(
+                name='multiview_node',
+                parameters=MultiviewParameters,
+                settings_of=multiview_settings,
+                open_processor=open_fusing,
+                outputs=make_outputs,
+                inputs=MultiviewInputs,
+                job_noun='references',
+            )
+        )
+        self.cloud = clouds[0]
+        self.node.create_service(Trigger, 'save_map', self._on_save_map)
+        self.node.create_service(Trigger, 'reset', self._on_reset)
+        PatientService(self.node, Trigger, 'finish', self._on_finish)
+        self._finishing: deque[Finishing] = deque()
+        self._was_idle = False
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(POSE_POLL_S, self._poll_inputs, clock=steady)
+
+    def _poll_inputs(self) -> None:
+        """Look for poses; go on with ``finish`` when nothing is in work, seen so twice."""
+        self.inputs.poll()
+        is_idle = self._worker.num_in_flight == 0
+        if self._finishing and is_idle and self._was_idle:
+            is_idle = False
+            if self._finishing[0].jobs:
+                self.put(self._finishing[0].jobs.popleft())
+            else:
+                self._finishing.popleft().answer()
+        self._was_idle = is_idle
+
+    def _on_save_map(self, request: Trigger.Request, response: Trigger.Response) -> object:
+        path = Path(self.outputs.parameters.map_file).expanduser()  # type: ignore[attr-defined]
+        try:
+            count = self.cloud.save(path)
+        except DepthRosError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message = True, f'{count} points written to {path.resolve()}'
+        return response
+
+    def _on_finish(self, request: object, send: Callable[[object], None]) -> None:
+        """Compute what still waits for later keyframes, one after the other; then answer."""
+        self._finishing.append(Finishing(jobs=deque(self.inputs.finish()), send=send))
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> object:
+        count = self.cloud.reset()
+        self.inputs.reset()
+        response.success, response.message = True, f'{count} points and all keyframes forgotten'
+        return response
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('multiview_node', MultiviewNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Where the multi-view node's poses come from: odometry, poses of the camera, or TF."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from geometry_msgs.msg import Pose, PoseStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.messages.sensors import stamp_ns
+from depth_ros.ros.multiview.parameters import MultiviewParameters
+from depth_ros.ros.node.parameters import base_from_camera
+from depth_ros.ros.node.qos import input_profile, subscription_events
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.transforms import (
+    pose_matrix,
+    transform_lookup,
+)
+from depth_ros.streams.pose_track import PoseTrack
+
+SILENT_S = 5.0
+NO_EXTRINSIC = (
+    'the poses are of {base!r} and the images of {camera!r}, and nobody says how the camera sits: '
+    'set base_from_camera to x y z qx qy qz qw{tf}'
+)
+
+
+class PoseSource(Protocol):
+    """Returns the pose of the camera at a stamp."""
+
+    @property
+    def world_frame(self) -> str:
+        """Frame of the poses; empty before the first."""
+
+    @property
+    def num_received(self) -> int:
+        """Messages received."""
+
+    def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return ``(4, 4)`` world from camera; None if it may still come.
+
+        Raises:
+            InputError: If there will be none.
+        """
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return (reason, sentence) if nothing comes."""
+
+
+class TopicPoses:
+    """Poses from a topic, interpolated between their stamps."""
+
+    def __init__(
+        self, node: Node, parameters: MultiviewParameters, warn: ThrottledWarnings
+    ) -> None:
+        """Subscribe."""
+        self.world_frame = ''
+        self.num_received = 0
+        self._warn = warn
+        self._track = PoseTrack(max_gap_ns=round(1e9 * parameters.max_pose_gap_s))
+        self._child_frame = ''
+        self._last_s = time.monotonic()
+        self._extrinsic = _matrix_or_none(base_from_camera(parameters.base_from_camera))
+        self._look_up = None if self._extrinsic is not None else transform_lookup(node)
+        kind, name, callback = TOPICS[parameters.pose_source]
+        self._topic = node.resolve_topic_name(name)
+        node.create_subscription(
+            kind,
+            name,
+            lambda message: callback(self, message),
+            input_profile(parameters),
+            event_callbacks=subscription_events(self._topic, warn),
+        )
+
+    def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return world from camera at a stamp; see ``PoseSource``."""
+        pose = self._track.at(stamp)
+        return None if pose is None else pose @ self._base_from_camera(stamp, camera_frame)
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Say that no pose comes."""
+        silent_s = time.monotonic() - self._last_s
+        if silent_s <= SILENT_S:
+            return []
+        text = f'no pose on {self._topic} for {silent_s:.0f} s: start the odometry, or remap it'
+        return [('no_pose_topic', text)]
+
+    def on_odometry(self, message: Odometry) -> None:
+        """Take an odometry message."""
+        self._add(message, message.pose.pose, message.child_frame_id)
+
+    def on_pose(self, message: PoseStamped) -> None:
+        """Take a pose, which is the camera's."""
+        self._add(message, message.pose, '')
+
+    def _add(self, message: Odometry | PoseStamped, pose: Pose, child_frame: str) -> None:
+        self.num_received += 1
+        self._last_s = time.monotonic()
+        self.world_frame, self._child_frame = message.header.frame_id, child_frame
+        try:
+            self._track.add(stamp_ns(message.header.stamp), pose_matrix(pose))
+        except InputError as error:
+            self._warn(error.reason, f'{self._topic}: {error}')
+
+    def _base_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
+        if self._extrinsic is not None:
+            return self._extrinsic
+        if self._child_frame in ('', camera_frame):
+            return np.eye(4)
+        look_up = self._look_up
+        found = look_up(self._child_frame, camera_frame, stamp) if look_up else None
+        if found is None:
+            tf = ', or publish it on TF' if look_up else ' (tf2_ros is not installed)'
+            text = NO_EXTRINSIC.format(base=self._child_frame, camera=camera_frame, tf=tf)
+            raise InputError('no_extrinsic', text)
+        return found
+
+
+TOPICS: dict[str, tuple[type, str, Callable[..., None]]] = {
+    'odometry': (Odometry, 'odometry', TopicPoses.on_odometry),
+    'pose': (PoseStamped, 'pose', TopicPoses.on_pose),
+}
+"""Message, relative name and callback by ``pose_source``."""
+
+
+class TransformPoses:
+    """Poses from TF."""
+
+    def __init__(self, node: Node, parameters: MultiviewParameters) -> None:
+        """Listen.
+
+        Raises:
+            ParameterError: If tf2_ros is not installed.
+        """
+        self.world_frame = parameters.world_frame
+        self.num_received = 0
+        look_up = transform_lookup(node)
+        if look_up is None:
+            raise ParameterError(
+                'pose_source tf needs tf2_ros, which is not installed; type: apt install '
+                'ros-$ROS_DISTRO-tf2-ros-py, or set pose_source to odometry or pose'
+            )
+        self._look_up = look_up
+
+    def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return world from camera at a stamp; None while TF does not have it."""
+        return self._look_up(self.world_frame, camera_frame, stamp)
+
+    def missing(self) -> list[tuple[str, str]]:
+        """TF is silent while nothing moves."""
+        return []
+
+
+def open_poses(node: Node, parameters: MultiviewParameters, warn: ThrottledWarnings) -> PoseSource:
+    """Open the source that ``pose_source`` names.
+
+    Raises:
+        ParameterError: If it needs what is not installed.
+    """
+    if parameters.pose_source == 'tf':
+        return TransformPoses(node, parameters)
+    return TopicPoses(node, parameters, warn)
+
+
+def _matrix_or_none(numbers: tuple[float, ...] | None) -> np.ndarray | None:
+    if numbers is None:
+        return None
+    return rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))

@@ -1,0 +1,155 @@
+"""Bind described parameters to rclpy: descriptors with ranges, and refusals with a reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from depth_ros.errors import DepthRosError, ParameterError
+from depth_ros.ros.node.parameter_specs import ParameterSpec, ParameterValue, check_names
+from depth_ros.ros.node.parameters import ParametersT
+
+TYPES: dict[type, int] = {
+    bool: ParameterType.PARAMETER_BOOL,
+    int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE,
+    str: ParameterType.PARAMETER_STRING,
+}
+STANDARD_NAMES = ('use_sim_time', 'start_type_description_service')
+STANDARD_PREFIX = 'qos_overrides.'
+
+
+class DeclaredParameters(Generic[ParametersT]):
+    """The node's parameters: declared once, always equal to ``current``."""
+
+    def __init__(self, node: Node, kind: type[ParametersT]) -> None:
+        """Declare everything and read the start values.
+
+        Args:
+            node: Made with ``allow_undeclared_parameters``, so that setting an unknown name gets
+                to our refusal, which names the nearest one; rclpy's names nothing.
+            kind: The node's dataclass of parameters.
+
+        Raises:
+            ParameterError: If a start value is refused, or a name was given that does not exist.
+        """
+        self._node = node
+        self._by_name = {spec.name: spec for spec in kind.specs()}
+        given = given_values(node)
+        check_names(given, self._by_name)
+        kind.from_values(given)
+        for spec in kind.specs():
+            node.declare_parameter(spec.name, spec.default, descriptor(spec))
+        values = {name: node.get_parameter(name).value for name in self._by_name}
+        self.current: ParametersT = kind.from_values(values)
+        self._apply: Callable[[ParametersT], None] | None = None
+        self._is_restoring = False
+
+    def start(self, apply: Callable[[ParametersT], None]) -> None:
+        """Call ``apply`` with the new values at every change; it refuses by raising."""
+        self._apply = apply
+        self._node.add_on_set_parameters_callback(self._on_set)
+
+    def restore(self, values: Mapping[str, object]) -> None:
+        """Set values back without applying them: they are what still runs."""
+        self._is_restoring = True
+        try:
+            parameters = [Parameter(name, value=value) for name, value in values.items()]
+            self._node.set_parameters_atomically(parameters)
+        finally:
+            self._is_restoring = False
+
+    def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Check and apply; called by rclpy before a change takes effect."""
+        changes = {entry.name: entry.value for entry in parameters if not is_standard(entry.name)}
+        try:
+            wanted = self.current.changed(changes)
+            if self._apply is not None and not self._is_restoring:
+                self._check_read_only(wanted)
+                self._apply(wanted)
+        except DepthRosError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.current = wanted
+        return SetParametersResult(successful=True)
+
+    def _check_read_only(self, wanted: ParametersT) -> None:
+        for spec in wanted.specs():
+            is_changed = getattr(wanted, spec.field) != getattr(self.current, spec.field)
+            if spec.is_read_only and is_changed:
+                raise ParameterError(
+                    f'parameter {spec.name!r} is read at start only; restart the node with '
+                    f'{spec.name}:={getattr(wanted, spec.field)}'
+                )
+
+
+def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
+    """Describe a parameter to ROS.
+
+    Typing is dynamic and read-only is not announced, because rclpy's own refusals do not say
+    what to do (and an integer such as ``max_depth_m:=10`` will do for a double);
+    ``ParameterSpec.checked`` and ``DeclaredParameters`` see to both.
+    """
+    constraints = f'one of: {", ".join(spec.choices)}' if spec.choices else ''
+    description = ParameterDescriptor(
+        name=spec.name,
+        type=TYPES[spec.kind],
+        description=f'{spec.description} [{spec.unit}]' if spec.unit else spec.description,
+        additional_constraints=constraints,
+        dynamic_typing=True,
+    )
+    is_ranged = spec.minimum is not None or spec.maximum is not None
+    if spec.kind is float and is_ranged:
+        description.floating_point_range = [_float_range(spec)]
+    if spec.kind is int and is_ranged:
+        description.integer_range = [
+            IntegerRange(from_value=int(spec.minimum or 0), to_value=int(spec.maximum or 0))
+        ]
+    return description
+
+
+def _float_range(spec: ParameterSpec) -> FloatingPointRange:
+    lowest = -math.inf if spec.minimum is None else spec.minimum
+    highest = math.inf if spec.maximum is None else spec.maximum
+    return FloatingPointRange(from_value=float(lowest), to_value=float(highest))
+
+
+def declare_once(node: Node, specs: Sequence[ParameterSpec]) -> Mapping[str, ParameterValue]:
+    """Declare parameters that are set at start only, and give their checked values.
+
+    Raises:
+        ParameterError: If a name is unknown or a value is refused.
+    """
+    given = given_values(node)
+    check_names(given, [spec.name for spec in specs])
+    values = {}
+    for spec in specs:
+        # Checked before rclpy does, whose refusal is not a sentence.
+        values[spec.name] = spec.checked(given.get(spec.name, spec.default))
+        node.declare_parameter(spec.name, spec.default, descriptor(spec))
+    return values
+
+
+def given_values(node: Node) -> dict[str, object]:
+    """Return the values set at start, without those that ROS itself knows.
+
+    rclpy keeps them in an attribute without a public name (Humble to Kilted) and ignores those
+    that are never declared, so that a misspelt limit would be lost in silence.
+    """
+    given: Mapping[str, Parameter] = getattr(node, '_parameter_overrides', {})
+    return {name: parameter.value for name, parameter in given.items() if not is_standard(name)}
+
+
+def is_standard(name: str) -> bool:
+    """Whether a parameter belongs to ROS itself."""
+    return name in STANDARD_NAMES or name.startswith(STANDARD_PREFIX)

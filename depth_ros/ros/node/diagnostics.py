@@ -1,0 +1,134 @@
+"""Diagnostics and the report at exit: one record, written as key-values or as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.statistics import StatisticsSnapshot
+from depth_ros.tasks.pipeline import Identity
+
+QUIET_DROPS = ('superseded', 'no_subscriber', 'shutdown')
+"""Drops that are no fault of the input."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeReport:
+    """Everything a node knows about itself at one moment.
+
+    Attributes:
+        identity: What runs; None while it is prepared.
+        engine_description: The same with exact versions, in one line.
+        input: Which topics are subscribed to, e.g. ``'raw'``; empty while undecided.
+        inputs: NodeStatistics of the messages before they were jobs.
+        incompatible_qos: Publishers and subscribers whose QoS did not match.
+        in_flight: Jobs being computed; every job is an output, dropped or in flight.
+        statistics: Outputs, drops, rate, stage times.
+        versions: Version by package.
+        details: Further values of the task, e.g. ``scale_factor``.
+    """
+
+    identity: Identity | None
+    engine_description: str
+    input: str
+    inputs: InputCounts
+    incompatible_qos: int
+    in_flight: int
+    statistics: StatisticsSnapshot
+    versions: Mapping[str, str]
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the record as JSON has it; see ``docs/topics.md``."""
+        statistics = self.statistics
+        return {
+            **self._identity(),
+            'engine_description': self.engine_description,
+            'input': self.input,
+            **self._counts(),
+            **{name: dict(reasons) for name, reasons in self.inputs.by_reason.items()},
+            'dropped': dict(statistics.dropped),
+            'rate_hz': round(statistics.mean_rate_hz, 3),
+            'valid_fraction': None
+            if math.isnan(statistics.valid_fraction)
+            else statistics.valid_fraction,
+            'stages_ms': {
+                name: {'p50': times.p50_ms, 'p95': times.p95_ms, 'p99': times.p99_ms}
+                for name, times in statistics.stages.items()
+            },
+            **self.details,
+            'versions': dict(self.versions),
+        }
+
+    def key_values(self) -> dict[str, str]:
+        """Return the record flat, as diagnostics have it."""
+        statistics = self.statistics
+        values = self._identity()
+        values['engine_description'] = self.engine_description
+        values['input'] = self.input
+        values['rate_hz'] = f'{statistics.rate_hz:.2f}'
+        values['valid_fraction'] = f'{statistics.valid_fraction:.4f}'
+        values |= self.details
+        counts = {**self._counts(), 'dropped': statistics.num_dropped}
+        by_reason = {**self.inputs.by_reason, 'dropped': statistics.dropped}
+        for what, reasons in by_reason.items():
+            counts |= {f'{what}_{reason}': count for reason, count in reasons.items()}
+        values |= {name: str(count) for name, count in counts.items()}
+        for name, times in statistics.stages.items():
+            values |= {f'{name}_{key}': f'{value:.3f}' for key, value in asdict(times).items()}
+        return values
+
+    def _identity(self) -> dict[str, str]:
+        return asdict(self.identity) if self.identity else dict.fromkeys(IDENTITY_KEYS, '')
+
+    def _counts(self) -> dict[str, int]:
+        """Return the counters that are not by reason."""
+        return {
+            **self.inputs.totals,
+            'outputs': self.statistics.outputs,
+            'in_flight': self.in_flight,
+            'incompatible_qos': self.incompatible_qos,
+        }
+
+
+IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
+
+
+def status_of(name: str, level: bytes, message: str, report: NodeReport) -> DiagnosticStatus:
+    """Return a status message."""
+    return status_from(name, level, message, report.key_values())
+
+
+def status_from(
+    name: str, level: bytes, message: str, values: Mapping[str, str]
+) -> DiagnosticStatus:
+    """Return a status message with key-values."""
+    status = DiagnosticStatus(name=name, level=level, message=message, hardware_id='')
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return status
+
+
+def diagnostic_array(status: DiagnosticStatus, stamp: object) -> DiagnosticArray:
+    """Wrap a status with the node's time."""
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = stamp
+    return message
+
+
+def faults_since(last: StatisticsSnapshot | None, now: StatisticsSnapshot) -> dict[str, int]:
+    """Return the drops between two snapshots that somebody should look at, by reason."""
+    before = last.dropped if last else {}
+    new = {reason: count - before.get(reason, 0) for reason, count in now.dropped.items()}
+    return {reason: n for reason, n in new.items() if n and reason not in QUIET_DROPS}
+
+
+def write_report(path: Path, report: NodeReport) -> None:
+    """Write the record as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report.as_dict(), indent=2) + '\n', encoding='utf-8')

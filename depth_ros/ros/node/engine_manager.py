@@ -1,0 +1,187 @@
+"""Which processor runs: opened in the background, swapped between frames, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from depth_ros.engines.build_monitor import BuildMonitor
+from depth_ros.engines.runtime import cpu_engine
+from depth_ros.errors import DepthRosError, DeviceLostError
+from depth_ros.ros.node.declare import DeclaredParameters
+from depth_ros.ros.node.loader import Loaded, ProcessorLoader
+from depth_ros.ros.node.parameter_specs import ParameterValue
+from depth_ros.ros.node.parameters import NodeParameters, ParametersT
+from depth_ros.ros.node.roles import (
+    FrameT,
+    OpenProcessor,
+    OutputT,
+    SettingsChecker,
+    SettingsT,
+    WantedT,
+)
+from depth_ros.ros.node.worker import Worker
+
+REFUSE_WITHIN_S = 0.5
+"""A parameter change waits this long for its processor, so that most failures refuse it."""
+
+
+class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
+    """Keeps parameters, loader and worker in step; used by the executor's thread only."""
+
+    def __init__(
+        self,
+        *,
+        declared: DeclaredParameters[ParametersT],
+        worker: Worker[FrameT, WantedT, OutputT, SettingsT],
+        settings_of: Callable[[ParametersT], SettingsT],
+        open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
+        on_change: Callable[[ParametersT], None],
+        log: RcutilsLogger,
+    ) -> None:
+        """Start opening the first processor.
+
+        Args:
+            declared: The node's parameters.
+            worker: Who runs the processor.
+            settings_of: Makes settings from parameters.
+            open_processor: Opens a processor, e.g. ``open_stereo`` or a double of it.
+            on_change: Told of parameters that were taken over.
+            log: The node's logger.
+
+        Raises:
+            ParameterError: If the start values are refused.
+        """
+        self.failure: DepthRosError | None = None
+        self._words = 'opening the engine'
+        self._monitor = BuildMonitor(on_phase=lambda phase: log.info(f'preparing: {phase}'))
+        self._declared = declared
+        self._worker = worker
+        self._settings_of = settings_of
+        self._on_change = on_change
+        self._log = log
+        self._running = declared.current
+        self._settings = settings_of(declared.current)
+        self._checker: SettingsChecker[SettingsT] | None = None
+        self._loader = ProcessorLoader(
+            open_processor, self._monitor, may_build=declared.current.may_build
+        )
+        self._loss: DeviceLostError | None = None
+        self._loader.start(self._settings)
+        declared.start(self._apply)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a processor runs."""
+        return self._worker.processor is not None
+
+    @property
+    def phase(self) -> str:
+        """What is being prepared, for how long and how long it took before; empty if nothing."""
+        status = self._monitor.status()
+        return status.describe() if status else self._words
+
+    @property
+    def degradation(self) -> str:
+        """Why a CPU engine runs instead of the one asked for; empty if none does."""
+        return str(self._loss) if self._loss is not None and self.failure is None else ''
+
+    def poll(self) -> None:
+        """Take over what the loader has finished, and what is left when a GPU was lost."""
+        lost = self._worker.lost
+        if lost is not None and lost is not self._loss and not self._loader.is_busy:
+            self._on_loss(lost)
+        loaded = self._loader.take()
+        if loaded is None:
+            return
+        self._monitor.finish(is_complete=loaded.error is None)
+        if loaded.error is not None:
+            self._on_failure(loaded.error)
+        else:
+            self._take(loaded, self._declared.current)
+
+    def _apply(self, parameters: ParametersT) -> None:
+        """Take new parameters over, or refuse them by raising."""
+        settings = self._settings_of(parameters)
+        if settings.pipeline_key != self._settings.pipeline_key:
+            self._prepare(parameters)
+        else:
+            self._check(settings)
+        self._settings = settings
+        self._worker.set_settings(settings)
+        self._on_change(parameters)
+
+    def _check(self, settings: SettingsT) -> None:
+        """Let the processor refuse settings of its own pipeline."""
+        checker = self._checker
+        if checker is not None and not self._loader.is_busy:
+            checker.check_settings(settings)
+
+    def _prepare(self, parameters: ParametersT) -> None:
+        """Open another processor; what fails quickly refuses the change."""
+        self._loader.start(self._settings_of(parameters))
+        loaded = self._loader.take(REFUSE_WITHIN_S)
+        if loaded is None:
+            self._words = f'opening {parameters.model}'
+            self._log.info(f'preparing {parameters.model!r} in the background')
+            return
+        self._monitor.finish(is_complete=loaded.error is None)
+        if loaded.error is not None:
+            raise loaded.error
+        self._take(loaded, parameters)
+
+    def _take(
+        self, loaded: Loaded[FrameT, WantedT, OutputT, SettingsT], parameters: ParametersT
+    ) -> None:
+        assert loaded.processor is not None
+        self._running, self._words = parameters, ''
+        processor = loaded.processor
+        self._checker = processor if isinstance(processor, SettingsChecker) else None
+        self._log.info(f'running {loaded.processor.describe()}')
+        if self.is_open:
+            self._worker.swap(loaded.processor)
+        else:
+            self._worker.start(loaded.processor)
+
+    def _on_loss(self, error: DeviceLostError) -> None:
+        """Open a CPU engine if that is allowed; else end, for whoever started the node."""
+        parameters, self._loss = self._declared.current, error
+        try:
+            if not parameters.cpu_fallback:
+                raise error
+            changes = {'engine': cpu_engine(), 'precision': 'f32'}
+            parameters = parameters.changed(changes)
+        except DepthRosError as failure:
+            self.failure = failure
+            return
+        self._log.error(f'{error}; going on with {parameters.engine} in f32')
+        self._words = f'the GPU was lost, opening {parameters.engine}'
+        self._settings = self._settings_of(parameters)
+        self._declared.restore(pipeline_values(parameters))
+        self._worker.set_settings(self._settings)
+        self._loader.start(self._settings)
+
+    def _on_failure(self, error: DepthRosError) -> None:
+        """End if nothing runs yet; else go on as before and set the parameters back."""
+        if isinstance(error, DeviceLostError) and self._loss is None:
+            self._on_loss(error)
+            return
+        if self._loss is not None and self._worker.lost is self._loss:
+            self.failure = error
+            return
+        if not self.is_open:
+            self.failure = error
+            return
+        self._words = ''
+        self._log.error(f'change refused, the old engine goes on: {error}')
+        self._declared.restore(pipeline_values(self._running))
+        self._settings = self._settings_of(self._declared.current)
+        self._worker.set_settings(self._settings)
+
+
+def pipeline_values(parameters: NodeParameters) -> dict[str, ParameterValue]:
+    """Return the parameters that a processor is opened with, by ROS name."""
+    values = parameters.values()
+    return {spec.name: values[spec.name] for spec in parameters.specs() if spec.opens_engine}

@@ -1,0 +1,79 @@
+"""What a node of one camera subscribes to; further topics are added by subclasses."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from rclpy.node import Node
+
+from depth_ros.errors import InputError
+from depth_ros.ros.node.camera_input import (
+    CameraInput,
+    ImageMessage,
+    choose_input,
+    no_publisher_text,
+)
+from depth_ros.ros.node.image_job import ImageJob
+from depth_ros.ros.node.parameters import CameraParameters
+from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.task_node import Inbox
+
+CameraParametersT = TypeVar('CameraParametersT', bound=CameraParameters)
+
+
+class ImageInputs(Generic[CameraParametersT]):
+    """Subscribes to one camera and hands out its images with their calibration."""
+
+    def __init__(self, node: Node, parameters: CameraParametersT, inbox: Inbox) -> None:
+        """Prepare; nothing is subscribed to before ``start``."""
+        self._node = node
+        self._parameters = parameters
+        self._inbox = inbox
+        self.camera = CameraInput(node, parameters, on_image=self._on_image, warn=inbox.warn)
+        self.input = ''
+
+    def start(self) -> bool:
+        """Subscribe, if it is known to which topic; else say so and give False."""
+        chosen = choose_input([self.camera], self._parameters.input)
+        if not chosen:
+            self._inbox.warn('no_publisher', no_publisher_text(self.camera))
+            return False
+        self.camera.subscribe(chosen)
+        self.input = chosen
+        topic = self.camera.image_topic
+        self._node.get_logger().info(f'subscribed to {chosen} images on {topic}')
+        return True
+
+    def set_parameters(self, parameters: CameraParametersT) -> None:
+        """Take over what can change while running: nothing."""
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return (reason, sentence) for every topic on which nothing comes."""
+        if not self.input:
+            return [('no_publisher', 'waiting for a publisher of images')]
+        return self.camera.missing()
+
+    def counts(self) -> InputCounts:
+        """Return the statistics: every image received is a job or was refused."""
+        camera = self.camera
+        return InputCounts(totals={'received': camera.num_received, 'lost': camera.num_lost})
+
+    def close(self) -> None:
+        """Nothing waits here."""
+
+    def _on_image(self, message: ImageMessage) -> None:
+        job = self._job(message)
+        if job is not None:
+            self._inbox.put(job)
+
+    def _job(self, message: ImageMessage) -> ImageJob | None:
+        """Return an image with its calibration; None where there is none, which is counted."""
+        try:
+            return ImageJob(
+                image=message,
+                camera=self.camera.info.camera(),
+                is_rectified=self.input == 'rectified',
+            )
+        except InputError as error:
+            self._inbox.refuse(error)
+            return None

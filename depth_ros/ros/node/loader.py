@@ -1,0 +1,110 @@
+"""Open a processor in the background: building an engine may take minutes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Generic
+
+from depth_ros.engines.build_policy import building
+from depth_ros.errors import DepthRosError, EngineError, ParameterError
+from depth_ros.ros.node.roles import (
+    FrameT,
+    OpenProcessor,
+    OutputT,
+    Processor,
+    SettingsT,
+    WantedT,
+)
+from depth_ros.tasks.pipeline import Progress
+
+THREAD_NAME = 'depth-ros-loader'
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Loaded(Generic[FrameT, WantedT, OutputT, SettingsT]):
+    """What became of a request: exactly one of the two is set.
+
+    Attributes:
+        processor: Ready to run; the taker owns it.
+        error: Why there is none.
+    """
+
+    processor: Processor[FrameT, WantedT, OutputT, SettingsT] | None
+    error: DepthRosError | None
+
+
+class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
+    """One request at a time, in a thread of its own; its result waits to be taken."""
+
+    def __init__(
+        self,
+        open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
+        progress: Progress,
+        *,
+        may_build: bool = True,
+    ) -> None:
+        """Take the opener and who is told about the phases of long work.
+
+        Args:
+            open_processor: E.g. ``open_stereo``.
+            progress: Told each phase.
+            may_build: Whether engines that are not there may be exported and built.
+        """
+        self._open = open_processor
+        self._progress = progress
+        self._may_build = may_build
+        self._thread: threading.Thread | None = None
+        self._loaded: Loaded[FrameT, WantedT, OutputT, SettingsT] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way or its result has not been taken."""
+        return self._thread is not None
+
+    def start(self, settings: SettingsT) -> None:
+        """Start opening.
+
+        Raises:
+            ParameterError: If another request is not finished.
+        """
+        if self.is_busy:
+            raise ParameterError(
+                'another model or engine is still being prepared; wait for its log line, '
+                'then set the parameter again'
+            )
+        self._loaded = None
+        self._thread = threading.Thread(
+            target=self._run, args=(settings,), name=THREAD_NAME, daemon=True
+        )
+        self._thread.start()
+
+    def take(self, timeout_s: float = 0.0) -> Loaded[FrameT, WantedT, OutputT, SettingsT] | None:
+        """Return the result once; None if nothing is ready within the time."""
+        if self._thread is None:
+            return None
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            return None
+        self._thread = None
+        loaded, self._loaded = self._loaded, None
+        return loaded
+
+    def _run(self, settings: SettingsT) -> None:
+        try:
+            with building(is_allowed=self._may_build):
+                processor = self._open(settings, progress=self._progress)
+            self._loaded = Loaded(processor=processor, error=None)
+        except DepthRosError as error:
+            self._loaded = Loaded(processor=None, error=error)
+        except Exception as error:
+            logger.exception('opening a processor failed')
+            self._loaded = Loaded(
+                processor=None,
+                error=EngineError(
+                    f'opening {settings.model!r} failed unexpectedly ({error!r}); '
+                    'try it with: depth-ros info'
+                ),
+            )

@@ -1,0 +1,119 @@
+"""Both cameras of a rig in: subscriptions, pairing, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from rclpy.node import Node
+
+from depth_ros.errors import InputError
+from depth_ros.messages.sensors import stamp_ns
+from depth_ros.ros.node.camera_input import (
+    CameraInput,
+    ImageMessage,
+    choose_input,
+    no_publisher_text,
+)
+from depth_ros.ros.node.pair_job import StereoJob
+from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.task_node import Inbox
+from depth_ros.ros.stereo.parameters import StereoParameters
+from depth_ros.streams.synchronize import Pair, Side, SideCounts, StereoSynchronizer
+
+
+class StereoInputs:
+    """Subscribes to both cameras and hands out pairs with their calibration."""
+
+    def __init__(self, node: Node, parameters: StereoParameters, inbox: Inbox[StereoJob]) -> None:
+        """Prepare; nothing is subscribed to before ``start``."""
+        self._node = node
+        self._parameters = parameters
+        self._inbox = inbox
+        self.synchronizer: StereoSynchronizer[ImageMessage] = StereoSynchronizer(
+            round(parameters.max_stamp_difference_s * 1e9),
+            parameters.sync_queue_size,
+            report=inbox.warn,
+        )
+        self.cameras = {side: self._camera(side) for side in Side}
+        self.input = ''
+
+    def start(self) -> bool:
+        """Subscribe, if it is known to which topics; else say so and give False."""
+        chosen = choose_input(list(self.cameras.values()), self._parameters.input)
+        if not chosen:
+            text = no_publisher_text(self.cameras[Side.LEFT])
+            self._inbox.warn('no_publisher', text)
+            return False
+        for camera in self.cameras.values():
+            camera.subscribe(chosen)
+        self.input = chosen
+        left, right = (camera.image_topic for camera in self.cameras.values())
+        self._node.get_logger().info(f'subscribed to {chosen} images on {left} and {right}')
+        return True
+
+    def set_parameters(self, parameters: StereoParameters) -> None:
+        """Take over what can change while running."""
+        self.synchronizer.max_difference_ns = round(parameters.max_stamp_difference_s * 1e9)
+        self.synchronizer.queue_size = parameters.sync_queue_size
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return (reason, sentence) for every topic on which nothing comes."""
+        if not self.input:
+            return [('no_publisher', 'waiting for a publisher of left images')]
+        return [entry for camera in self.cameras.values() for entry in camera.missing()]
+
+    def counts(self) -> InputCounts:
+        """Return the books of pairing; ``received == paired + unpaired + refused + waiting``."""
+        sides = {side: self.synchronizer.counts(side) for side in Side}
+        totals = {'paired': sides[Side.LEFT].paired, 'resets': self.synchronizer.num_resets}
+        for side, counts in sides.items():
+            totals[f'received_{side.value}'] = counts.received
+            totals[f'unpaired_{side.value}'] = counts.num_unpaired
+            totals[f'refused_{side.value}'] = counts.num_refused
+            totals[f'waiting_{side.value}'] = counts.waiting
+            totals[f'lost_{side.value}'] = self.cameras[side].num_lost
+        return InputCounts(totals=totals, by_reason=_by_reason(sides))
+
+    def close(self) -> None:
+        """Pair nothing more."""
+        self.synchronizer.close()
+
+    def _camera(self, side: Side) -> CameraInput:
+        return CameraInput(
+            self._node,
+            self._parameters,
+            on_image=self._taker(side),
+            warn=self._inbox.warn,
+            name=side.value,
+        )
+
+    def _taker(self, side: Side) -> Callable[[ImageMessage], None]:
+        def take(message: ImageMessage) -> None:
+            for pair in self.synchronizer.add(side, stamp_ns(message.header.stamp), message):
+                self._hand_out(pair)
+
+        return take
+
+    def _hand_out(self, pair: Pair[ImageMessage]) -> None:
+        try:
+            job = StereoJob(
+                pair=pair,
+                left=self.cameras[Side.LEFT].info.camera(),
+                right=self.cameras[Side.RIGHT].info.camera(),
+                is_rectified=self.input == 'rectified',
+            )
+        except InputError as error:
+            self._inbox.refuse(error)
+            return
+        self._inbox.put(job)
+
+
+def _by_reason(sides: Mapping[Side, SideCounts]) -> dict[str, dict[str, int]]:
+    """Return unpaired and refused images of both sides by reason."""
+    unpaired: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for counts in sides.values():
+        unpaired.update(counts.unpaired)
+        refused.update(counts.refused)
+    return {'unpaired': dict(unpaired), 'refused': dict(refused)}

@@ -1,0 +1,158 @@
+"""Results out: every topic of a node is one line of a table, made only for who subscribes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Generic
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from stereo_msgs.msg import DisparityImage
+
+from depth_ros.camera import PinholeCamera, rectified_camera
+from depth_ros.geometry.depth import organised_cloud
+from depth_ros.messages.sensors import (
+    HeaderMessage,
+    fill_camera_info,
+    fill_header,
+    fill_image,
+    fill_point_cloud,
+)
+from depth_ros.results import DepthResult
+from depth_ros.ros.node.parameters import ParametersT
+from depth_ros.ros.node.qos import output_profile, publisher_events
+from depth_ros.ros.node.roles import OutputT, WantedT
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+
+
+def always(parameters: object) -> bool:
+    """Serve a topic whatever the parameters."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
+    """One line of a table of topics; ``WantedT`` is a frozen dataclass of bools.
+
+    Attributes:
+        name: Relative name.
+        message_type: Its type, one with a header.
+        make: Makes the message, header excepted; None where the output does not have it, because
+            it was not wanted when the computation began or is not to be had.
+        needs: What has to be computed for it.
+        rides_along: Whether it is published with every output but is no reason to compute one.
+        is_served: Whether there is such a topic with these parameters; where not, it is silent
+            and nothing is computed for it.
+        meaning: One line for the docs.
+    """
+
+    name: str
+    message_type: type
+    make: Callable[[OutputT, ParametersT], object]
+    needs: WantedT
+    rides_along: bool = False
+    is_served: Callable[[ParametersT], bool] = always
+    meaning: str
+
+
+class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
+    """Publishes one output on every topic that somebody subscribes to.
+
+    Attributes:
+        parameters: The node's parameters, replaced when they change.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: ParametersT,
+        warn: ThrottledWarnings,
+        topics: Sequence[OutputTopic[OutputT, ParametersT, WantedT]],
+    ) -> None:
+        """Advertise every topic."""
+        self.parameters = parameters
+        self._publishers: list[tuple[OutputTopic[OutputT, ParametersT, WantedT], Publisher]] = []
+        for topic in topics:
+            resolved = node.resolve_topic_name(topic.name)
+            publisher = node.create_publisher(
+                topic.message_type,
+                topic.name,
+                output_profile(parameters),
+                event_callbacks=publisher_events(resolved, warn),
+            )
+            self._publishers.append((topic, publisher))
+
+    def set_parameters(self, parameters: ParametersT) -> None:
+        """Use other parameters from the next output on."""
+        self.parameters = parameters
+
+    def details(self) -> Mapping[str, str]:
+        """Return further key-values for diagnostics and the report; none here."""
+        return {}
+
+    def wanted(self) -> WantedT | None:
+        """Say what somebody subscribes to; None if nobody does."""
+        needs = [
+            topic.needs
+            for topic, publisher in self._publishers
+            if not topic.rides_along
+            and topic.is_served(self.parameters)
+            and publisher.get_subscription_count()
+        ]
+        return joined(needs) if needs else None
+
+    def publish(self, output: OutputT, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish to whom it may concern."""
+        for topic, publisher in self._publishers:
+            if not (publisher.get_subscription_count() and topic.is_served(self.parameters)):
+                continue
+            message = topic.make(output, self.parameters)
+            if message is not None:
+                for header in headers_of(message):
+                    fill_header(header, stamp_ns=stamp_ns, frame_id=frame_id)
+                publisher.publish(message)
+
+
+def joined(needs: Sequence[WantedT]) -> WantedT:
+    """Want everything that one of several wants."""
+    kind = type(needs[0])
+    names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: any(getattr(need, name) for need in needs) for name in names})
+
+
+def headers_of(message: object) -> list[HeaderMessage]:
+    """Return every header of a message."""
+    if isinstance(message, DisparityImage):
+        return [message.header, message.image.header]
+    return [message.header]  # type: ignore[attr-defined]
+
+
+def image_message(values: np.ndarray, encoding: str) -> Image:
+    """Make an image message without a header; see ``messages.fill_image``."""
+    message = Image()
+    fill_image(message, values, encoding)
+    return message
+
+
+def info_message(camera: PinholeCamera) -> CameraInfo:
+    """Make the camera_info of the rectified image, without a header."""
+    message = CameraInfo()
+    fill_camera_info(message, rectified_camera(camera))
+    return message
+
+
+def points_message(depth: DepthResult, rgb: np.ndarray, *, stride: int) -> PointCloud2:
+    """Make an organised cloud without a header.
+
+    Args:
+        depth: Metric depth.
+        rgb: ``(H, W, 3)`` uint8 colours of the same pixels.
+        stride: Every n-th pixel and row becomes a point.
+    """
+    cloud = organised_cloud(depth.depth, rgb, depth.camera, stride=stride)
+    message = PointCloud2()
+    fill_point_cloud(message, cloud, PointField)
+    return message

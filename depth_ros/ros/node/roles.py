@@ -1,0 +1,191 @@
+"""What the parts of a node expect of each other; every node fills these roles. Imports no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, runtime_checkable
+
+from depth_ros.ros.node.parameters import NodeParameters
+from depth_ros.tasks.pipeline import Identity, Progress
+
+SettingsT = TypeVar('SettingsT', bound='Settings')
+FrameT = TypeVar('FrameT')
+FrameT_co = TypeVar('FrameT_co', covariant=True)
+FrameT_contra = TypeVar('FrameT_contra', contravariant=True)
+JobT = TypeVar('JobT')
+WantedT = TypeVar('WantedT')
+WantedT_co = TypeVar('WantedT_co', covariant=True)
+WantedT_contra = TypeVar('WantedT_contra', contravariant=True)
+OutputT = TypeVar('OutputT', bound='Output')
+OutputT_co = TypeVar('OutputT_co', bound='Output', covariant=True)
+OutputT_contra = TypeVar('OutputT_contra', bound='Output', contravariant=True)
+ParametersT_contra = TypeVar('ParametersT_contra', bound=NodeParameters, contravariant=True)
+SettingsT_contra = TypeVar('SettingsT_contra', bound='Settings', contravariant=True)
+
+
+class Settings(Protocol):
+    """What a processor runs on."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+
+
+class Output(Protocol):
+    """One frame's results."""
+
+    @property
+    def stages_s(self) -> Mapping[str, float]:
+        """Wall seconds by stage."""
+
+    @property
+    def valid_fraction(self) -> float:
+        """Share of known pixels, 0..1."""
+
+
+class OpenedProcessor(Protocol[SettingsT]):
+    """What every processor is, whatever it computes."""
+
+    @property
+    def settings(self) -> SettingsT:
+        """What it runs on."""
+
+    @property
+    def identity(self) -> Identity:
+        """Model, engine, precision and size in words."""
+
+    def describe(self) -> str:
+        """Say model and engines in one line."""
+
+    def set_settings(self, settings: SettingsT) -> None:
+        """Take over settings of the same ``pipeline_key``."""
+
+    def close(self) -> None:
+        """Close the engines."""
+
+
+class Processor(
+    OpenedProcessor[SettingsT], Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]
+):
+    """Turns frames into outputs; one worker thread owns it."""
+
+    def process(self, frame: FrameT_contra, *, wanted: WantedT_contra) -> OutputT_co:
+        """Run one frame end to end."""
+
+
+@runtime_checkable
+class SettingsChecker(Protocol[SettingsT_contra]):
+    """A processor that may refuse settings although their ``pipeline_key`` is its own."""
+
+    def check_settings(self, settings: SettingsT_contra) -> None:
+        """Raise what ``set_settings`` would raise, and change nothing.
+
+        Raises:
+            ParameterError: Saying what to set instead.
+        """
+
+
+class OpenProcessor(Protocol[SettingsT, FrameT_contra, WantedT_contra, OutputT_co]):
+    """Opens a processor, e.g. ``open_stereo``."""
+
+    def __call__(
+        self, settings: SettingsT, *, progress: Progress | None = None
+    ) -> Processor[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]:
+        """Open it; ``progress`` is told a phase and a fraction during long work."""
+
+
+class Job(Protocol[FrameT_co]):
+    """Messages on their way to the worker."""
+
+    @property
+    def accepted_s(self) -> float:
+        """Monotonic clock at the callback."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the results."""
+
+    @property
+    def frame_id(self) -> str:
+        """Frame of the results."""
+
+    def decode(self) -> FrameT_co:
+        """Convert the messages; the worker's thread does this.
+
+        Raises:
+            InputError: Naming what is wrong with which message.
+        """
+
+
+class JobQueue(Protocol[JobT]):
+    """What stands between callbacks and worker: a ``Mailbox``, or a queue with other manners."""
+
+    @property
+    def num_waiting(self) -> int:
+        """Jobs that wait."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+
+    def put(self, item: JobT) -> int:
+        """Put a job and give how many were dropped for it, or with it."""
+
+    def take(self, timeout_s: float | None = None) -> JobT | None:
+        """Wait for a job and take it; None after the time, or once it is closed."""
+
+    def close(self) -> int:
+        """Refuse further jobs, wake who waits, and give how many jobs were dropped."""
+
+
+class OutputSink(Protocol[WantedT_co, OutputT_contra]):
+    """Where outputs go."""
+
+    def wanted(self) -> WantedT_co | None:
+        """Say what somebody looks at, None if nobody does."""
+
+    def publish(self, output: OutputT_contra, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish an output."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InputCounts:
+    """What became of messages before they were jobs.
+
+    Attributes:
+        totals: Counter by name, e.g. ``received_left``.
+        by_reason: Counter by reason, by what happened, e.g. ``{'refused': {'zero_stamp': 3}}``.
+    """
+
+    totals: Mapping[str, int]
+    by_reason: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class Inputs(Protocol[ParametersT_contra]):
+    """A node's subscriptions.
+
+    Attributes:
+        input: Which topics were taken, e.g. ``'raw'``; empty before ``start`` has succeeded.
+    """
+
+    input: str
+
+    def start(self) -> bool:
+        """Subscribe, if it is known to which topics; else say so and give False."""
+
+    def set_parameters(self, parameters: ParametersT_contra) -> None:
+        """Take over what can change while running."""
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return (reason, sentence) for every topic on which nothing comes."""
+
+    def counts(self) -> InputCounts:
+        """Return the statistics of the messages."""
+
+    def close(self) -> None:
+        """Hand out nothing more."""

@@ -1,0 +1,118 @@
+"""The node's statistics: outputs, drops by reason, stage times. Thread-safe, no ROS.
+
+``paired == outputs + dropped + in flight`` at any quiet moment; images before pairing are in the
+books of ``StereoSynchronizer``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+NUM_TIMES = 300
+RATE_WINDOW_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageTimes:
+    """Percentiles of one stage's wall time over the last few hundred outputs, milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatisticsSnapshot:
+    """The books at one moment.
+
+    Attributes:
+        outputs: Pairs that became published results.
+        dropped: Pairs that did not, by reason.
+        rate_hz: Outputs a second over the last five seconds.
+        mean_rate_hz: Outputs a second from the first to the last output.
+        valid_fraction: Share of known pixels in the last output, 0..1; NaN before the first.
+        stages: Percentiles by stage.
+    """
+
+    outputs: int
+    dropped: Mapping[str, int]
+    rate_hz: float
+    mean_rate_hz: float
+    valid_fraction: float
+    stages: Mapping[str, StageTimes]
+
+    @property
+    def num_dropped(self) -> int:
+        """Dropped pairs of all reasons."""
+        return sum(self.dropped.values())
+
+
+class NodeStatistics:
+    """Counts what becomes of every pair."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start at zero; ``clock`` gives seconds of the machine, not of the simulation."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._num_outputs = 0
+        self._dropped: Counter[str] = Counter()
+        self._first_output_s = 0.0
+        self._output_times_s: deque[float] = deque(maxlen=1000)
+        self._stages_s: dict[str, deque[float]] = {}
+        self._valid_fraction = float('nan')
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count dropped pairs."""
+        if count:
+            with self._lock:
+                self._dropped[reason] += count
+
+    def output(self, stages_s: Mapping[str, float], valid_fraction: float) -> None:
+        """Count one output with its wall seconds by stage."""
+        with self._lock:
+            self._output_times_s.append(self._clock())
+            if self._num_outputs == 0:
+                self._first_output_s = self._output_times_s[-1]
+            self._num_outputs += 1
+            self._valid_fraction = valid_fraction
+            for name, seconds in stages_s.items():
+                self._stages_s.setdefault(name, deque(maxlen=NUM_TIMES)).append(seconds)
+
+    def snapshot(self) -> StatisticsSnapshot:
+        """Return a consistent copy."""
+        with self._lock:
+            stages = {name: _percentiles(times) for name, times in self._stages_s.items()}
+            return StatisticsSnapshot(
+                outputs=self._num_outputs,
+                dropped=MappingProxyType(dict(self._dropped)),
+                rate_hz=self._rate_hz(),
+                mean_rate_hz=self._mean_rate_hz(),
+                valid_fraction=self._valid_fraction,
+                stages=MappingProxyType(stages),
+            )
+
+    def _rate_hz(self) -> float:
+        oldest = self._clock() - RATE_WINDOW_S
+        recent = [moment for moment in self._output_times_s if moment > oldest]
+        return _rate_hz(len(recent), recent[-1] - recent[0]) if recent else 0.0
+
+    def _mean_rate_hz(self) -> float:
+        if not self._output_times_s:
+            return 0.0
+        return _rate_hz(self._num_outputs, self._output_times_s[-1] - self._first_output_s)
+
+
+def _rate_hz(num_moments: int, duration_s: float) -> float:
+    return (num_moments - 1) / duration_s if duration_s > 0.0 else 0.0
+
+
+def _percentiles(times_s: deque[float]) -> StageTimes:
+    p50, p95, p99 = np.percentile(np.fromiter(times_s, np.float64), (50, 95, 99)) * 1e3
+    return StageTimes(p50_ms=float(p50), p95_ms=float(p95), p99_ms=float(p99))

@@ -1,0 +1,258 @@
+"""What every node of a task is made of: parameters, inputs, one worker, outputs, diagnostics.
+
+A task brings its own parts (``NodeParts``); this joins them and keeps the statistics. Callbacks
+convert and return, the worker computes and publishes in its own thread, engines open in the
+background.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from depth_ros import __version__
+from depth_ros.errors import InputError
+from depth_ros.ros.node.declare import DeclaredParameters
+from depth_ros.ros.node.diagnostics import (
+    NodeReport,
+    diagnostic_array,
+    faults_since,
+    status_of,
+    write_report,
+)
+from depth_ros.ros.node.engine_manager import EngineManager
+from depth_ros.ros.node.parameters import ParametersT
+from depth_ros.ros.node.qos import INCOMPATIBLE, diagnostics_profile
+from depth_ros.ros.node.roles import (
+    FrameT,
+    Inputs,
+    Job,
+    JobQueue,
+    OpenProcessor,
+    OutputSink,
+    OutputT,
+    OutputT_contra,
+    ParametersT_contra,
+    SettingsT,
+    WantedT,
+    WantedT_co,
+)
+from depth_ros.ros.node.statistics import NodeStatistics, StatisticsSnapshot
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.worker import Worker, tell_nobody
+from depth_ros.streams.mailbox import Mailbox
+
+JobT = TypeVar('JobT', bound=Job)
+JobT_contra = TypeVar('JobT_contra', bound=Job, contravariant=True)
+POLL_S = 0.1
+
+
+class Inbox(Protocol[JobT_contra]):
+    """Where a task's inputs hand over what came."""
+
+    @property
+    def warn(self) -> ThrottledWarnings:
+        """Throttled warnings: reason and sentence."""
+
+    def put(self, job: JobT_contra) -> None:
+        """Hand over a job; it becomes an output or a counted drop."""
+
+    def refuse(self, error: InputError) -> None:
+        """Count and name messages that cannot become a job."""
+
+
+class Outputs(
+    OutputSink[WantedT_co, OutputT_contra],
+    Protocol[WantedT_co, OutputT_contra, ParametersT_contra],
+):
+    """Where a task's outputs go; ``TopicPublishers`` is one."""
+
+    def set_parameters(self, parameters: ParametersT_contra) -> None:
+        """Use other parameters from the next output on."""
+
+    def details(self) -> Mapping[str, str]:
+        """Return further key-values for diagnostics and the report."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
+    """What a task brings.
+
+    Attributes:
+        name: Name of the node.
+        parameters: Its dataclass of parameters.
+        settings_of: Makes the processor's settings from parameters.
+        open_processor: Opens a processor.
+        outputs: Advertises the topics.
+        inputs: Prepares the subscriptions.
+        job_noun: What a job is called in words, plural: ``'pairs'``.
+        queue: Makes what stands before the worker; by default the newest job wins.
+        on_failed: Told of jobs that failed in the worker, in its thread.
+    """
+
+    name: str
+    parameters: type[ParametersT]
+    settings_of: Callable[[ParametersT], SettingsT]
+    open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT]
+    outputs: Callable[
+        [Node, ParametersT, ThrottledWarnings], Outputs[WantedT, OutputT, ParametersT]
+    ]
+    inputs: Callable[[Node, ParametersT, Inbox], Inputs[ParametersT]]
+    job_noun: str
+    queue: Callable[[], JobQueue] = Mailbox
+    on_failed: Callable[..., None] = tell_nobody
+
+
+class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
+    """Owns a node and its parts; see ``run_node``."""
+
+    def __init__(self, parts: NodeParts[ParametersT, SettingsT, FrameT, WantedT, OutputT]) -> None:
+        """Declare parameters, advertise, and start opening the engine.
+
+        Raises:
+            ParameterError: If a start value is refused.
+        """
+        self._parts = parts
+        self.node = Node(parts.name, allow_undeclared_parameters=True)
+        self._declared = DeclaredParameters(self.node, parts.parameters)
+        parameters, log = self._declared.current, self.node.get_logger()
+        self.warn = ThrottledWarnings(log.warning)
+        self._statistics = NodeStatistics()
+        self._last_books: StatisticsSnapshot | None = None
+        self.outputs = parts.outputs(self.node, parameters, self.warn)
+        self._worker: Worker[FrameT, WantedT, OutputT, SettingsT] = Worker(
+            sink=self.outputs,
+            statistics=self._statistics,
+            warn=self.warn,
+            queue=parts.queue(),
+            on_failed=parts.on_failed,
+        )
+        self.inputs = parts.inputs(self.node, parameters, self)
+        self._engine_room = EngineManager(
+            declared=self._declared,
+            worker=self._worker,
+            settings_of=parts.settings_of,
+            open_processor=parts.open_processor,
+            on_change=self._on_change,
+            log=log,
+        )
+        self._diagnostics = self.node.create_publisher(
+            DiagnosticArray, 'diagnostics', diagnostics_profile()
+        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(POLL_S, self._poll, clock=steady)
+        self.node.create_timer(parameters.diagnostics_period_s, self._diagnose, clock=steady)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the first engine could not be opened, or was all that was asked for."""
+        is_built = self._declared.current.build_only and self._engine_room.is_open
+        return is_built or self._engine_room.failure is not None
+
+    def put(self, job: Job[FrameT]) -> None:
+        """Take a job from the inputs."""
+        if not job.frame_id:
+            self.warn('frame_id', NO_FRAME_ID)
+        if self.outputs.wanted() is None:
+            self._statistics.drop('no_subscriber')
+        else:
+            self._worker.submit(job)
+
+    def refuse(self, error: InputError) -> None:
+        """Count and name messages that cannot become a job."""
+        self._statistics.drop(error.reason)
+        self.warn(error.reason, str(error))
+
+    def close(self) -> int:
+        """Finish the frame under way, close the statistics, and give the exit code."""
+        self._worker.close()
+        self.inputs.close()
+        report_file, log = self._declared.current.report_file, self.node.get_logger()
+        if report_file:
+            write_report(Path(report_file), self.report())
+        if self._engine_room.failure is not None:
+            what = 'cannot go on' if self._engine_room.is_open else 'cannot start'
+            log.fatal(f'{what}: {self._engine_room.failure}')
+            return 1
+        processor = self._worker.processor
+        if self._declared.current.build_only and processor is not None:
+            log.info(f'build_only: ready is {processor.describe()}')
+            return 0
+        log.info(f'stopped after {self._statistics.snapshot().outputs} outputs')
+        return 0
+
+    def report(self) -> NodeReport:
+        """Return everything the node knows about itself."""
+        processor = self._worker.processor
+        return NodeReport(
+            identity=processor.identity if processor else None,
+            engine_description=processor.describe() if processor else '',
+            input=self.inputs.input,
+            inputs=self.inputs.counts(),
+            incompatible_qos=self.warn.count(INCOMPATIBLE),
+            in_flight=self._worker.num_in_flight,
+            statistics=self._statistics.snapshot(),
+            versions=versions(),
+            details=self.outputs.details(),
+        )
+
+    def _poll(self) -> None:
+        """Subscribe once an engine runs and it is known to what."""
+        self._engine_room.poll()
+        if self._engine_room.failure is not None:
+            self._diagnose()
+            return
+        is_waiting = self._engine_room.is_open and not self.inputs.input
+        if is_waiting and not self._declared.current.build_only:
+            self.inputs.start()
+
+    def _on_change(self, parameters: ParametersT) -> None:
+        self.outputs.set_parameters(parameters)
+        self.inputs.set_parameters(parameters)
+
+    def _diagnose(self) -> None:
+        """Publish the state, and warn of topics on which nothing comes."""
+        missing = self.inputs.missing() if self._engine_room.is_open else []
+        for reason, text in missing:
+            self.warn(reason, text)
+        report, phase = self.report(), self._engine_room.phase
+        faults = faults_since(self._last_books, report.statistics)
+        self._last_books = report.statistics
+        failure, degradation = self._engine_room.failure, self._engine_room.degradation
+        words = [str(failure)] if failure is not None else []
+        words += [degradation] if degradation else []
+        words += [f'preparing: {phase}'] if phase and failure is None else []
+        words += [text for _, text in missing]
+        noun = self._parts.job_noun
+        words += [f'{count} {noun} dropped: {reason}' for reason, count in faults.items()]
+        level = DiagnosticStatus.WARN if words else DiagnosticStatus.OK
+        level = DiagnosticStatus.ERROR if failure is not None else level
+        message = '; '.join(words) or f'{report.statistics.rate_hz:.1f} Hz'
+        status = status_of(self.node.get_fully_qualified_name(), level, message, report)
+        stamp = self.node.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostic_array(status, stamp))
+
+
+NO_FRAME_ID = (
+    'images and their camera_info have an empty frame_id, so nobody can place the outputs; '
+    'set the optical frame in the camera driver'
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that matter for a report."""
+    return {
+        'depth_ros': __version__,
+        'python': platform.python_version(),
+        'numpy': np.__version__,
+        'opencv': cv2.__version__,
+    }

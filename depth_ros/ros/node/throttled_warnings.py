@@ -1,0 +1,54 @@
+"""Warnings that are not repeated at camera rate: one for each reason every few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+PERIOD_S = 5.0
+
+
+class ThrottledWarnings:
+    """Throttles warnings by reason and says how many were held back. Thread-safe."""
+
+    def __init__(
+        self,
+        warn: Callable[[str], None],
+        *,
+        period_s: float = PERIOD_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with nothing said.
+
+        Args:
+            warn: Where a warning goes, e.g. a node's logger.
+            period_s: Time between two warnings for one reason.
+            clock: Seconds; the machine's, so that paused sim time does not silence it.
+        """
+        self._warn = warn
+        self._period_s = period_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last_s: dict[str, float] = {}
+        self._num_held_back: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+
+    def count(self, prefix: str) -> int:
+        """Return how often reasons that start so were reported, warned of or not."""
+        with self._lock:
+            return sum(n for reason, n in self._counts.items() if reason.startswith(prefix))
+
+    def __call__(self, reason: str, text: str) -> None:
+        """Warn, unless the reason was warned of lately."""
+        with self._lock:
+            self._counts[reason] += 1
+            now = self._clock()
+            if now - self._last_s.get(reason, -self._period_s) < self._period_s:
+                self._num_held_back[reason] = self._num_held_back.get(reason, 0) + 1
+                return
+            self._last_s[reason] = now
+            num_held_back = self._num_held_back.pop(reason, 0)
+        more = f' ({num_held_back} more since the last warning)' if num_held_back else ''
+        self._warn(f'[{reason}] {text}{more}')

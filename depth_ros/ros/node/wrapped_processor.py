@@ -1,0 +1,38 @@
+"""A processor as a node's worker wants it: what it computes differs, all else is handed on."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from depth_ros.ros.node.roles import OpenedProcessor, SettingsT
+from depth_ros.tasks.pipeline import Identity
+
+
+class WrappedProcessor(Generic[SettingsT]):
+    """Base of processors around another one; a subclass adds ``process``."""
+
+    def __init__(self, opened: OpenedProcessor[SettingsT]) -> None:
+        """Take ownership."""
+        self._opened = opened
+
+    @property
+    def settings(self) -> SettingsT:
+        """What it runs on."""
+        return self._opened.settings
+
+    @property
+    def identity(self) -> Identity:
+        """Model, engine, precision and size in words."""
+        return self._opened.identity
+
+    def describe(self) -> str:
+        """Say model and engines in one line."""
+        return self._opened.describe()
+
+    def set_settings(self, settings: SettingsT) -> None:
+        """Take over settings of the same pipeline."""
+        self._opened.set_settings(settings)
+
+    def close(self) -> None:
+        """Close the engines."""
+        self._opened.close()

@@ -1,0 +1,112 @@
+"""What the odometry node subscribes to: two cameras, one with depth, or one alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from depth_ros.messages.sensors import stamp_ns
+from depth_ros.ros.node.camera_input import SILENT_S, ImageMessage
+from depth_ros.ros.node.image_inputs import ImageInputs
+from depth_ros.ros.node.pair_inputs import StereoInputs
+from depth_ros.ros.node.qos import input_profile, subscription_events
+from depth_ros.ros.node.roles import InputCounts, Inputs
+from depth_ros.ros.node.task_node import Inbox
+from depth_ros.ros.odometry.jobs import RgbdJob
+from depth_ros.ros.odometry.parameters import OdometryParameters
+from depth_ros.streams.synchronize import Side, StereoSynchronizer
+
+DEPTH = 'depth/image'
+MakeInputs = Callable[[Node, OdometryParameters, Inbox], Inputs[OdometryParameters]]
+
+
+class RgbdInputs(ImageInputs[OdometryParameters]):
+    """Subscribes to a camera and to depth, and pairs them by stamp; depth is the right side."""
+
+    def __init__(self, node: Node, parameters: OdometryParameters, inbox: Inbox) -> None:
+        """Prepare; nothing is subscribed to before ``start``."""
+        super().__init__(node, parameters, inbox)
+        self._topic = node.resolve_topic_name(DEPTH)
+        self._synchronizer: StereoSynchronizer[ImageMessage] = StereoSynchronizer(
+            round(parameters.max_stamp_difference_s * 1e9),
+            parameters.sync_queue_size,
+            report=inbox.warn,
+        )
+        self._num_depth = 0
+        self._last_depth_s = 0.0
+
+    def start(self) -> bool:
+        """Subscribe to both."""
+        if not super().start():
+            return False
+        self._last_depth_s = time.monotonic()
+        self._node.create_subscription(
+            Image,
+            DEPTH,
+            self._on_depth,
+            input_profile(self._parameters),
+            event_callbacks=subscription_events(self._topic, self._inbox.warn),
+        )
+        self._node.get_logger().info(f'subscribed to metric depth on {self._topic}')
+        return True
+
+    def set_parameters(self, parameters: OdometryParameters) -> None:
+        """Take over how images and depth are paired."""
+        self._synchronizer.max_difference_ns = round(parameters.max_stamp_difference_s * 1e9)
+        self._synchronizer.queue_size = parameters.sync_queue_size
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return (reason, sentence) for every topic on which nothing comes."""
+        missing = super().missing()
+        silent_s = time.monotonic() - self._last_depth_s
+        if self.input and silent_s > SILENT_S:
+            text = (
+                f'no depth on {self._topic} for {silent_s:.0f} s: publish depth registered to the '
+                'image (32FC1 metres or 16UC1 millimetres), or remap that name'
+            )
+            missing.append(('no_depth_image', text))
+        return missing
+
+    def counts(self) -> InputCounts:
+        """Return the books of pairing."""
+        image, depth = (self._synchronizer.counts(side) for side in Side)
+        return InputCounts(
+            totals={
+                'received': self.camera.num_received,
+                'lost': self.camera.num_lost,
+                'received_depth': self._num_depth,
+                'paired': image.paired,
+                'unpaired': image.num_unpaired,
+                'unpaired_depth': depth.num_unpaired,
+            },
+            by_reason={'unpaired': {**depth.unpaired, **image.unpaired}},
+        )
+
+    def close(self) -> None:
+        """Pair nothing more."""
+        self._synchronizer.close()
+
+    def _on_image(self, message: ImageMessage) -> None:
+        self._add(Side.LEFT, message)
+
+    def _on_depth(self, message: Image) -> None:
+        self._num_depth += 1
+        self._last_depth_s = time.monotonic()
+        self._add(Side.RIGHT, message)
+
+    def _add(self, side: Side, message: ImageMessage) -> None:
+        for pair in self._synchronizer.add(side, stamp_ns(message.header.stamp), message):
+            job = self._job(pair.left)
+            if job is not None:
+                self._inbox.put(RgbdJob(image=job, depth=pair.right))
+
+
+INPUTS: dict[str, MakeInputs] = {
+    'stereo': StereoInputs,  # type: ignore[dict-item]  # needs only parameters of the same name
+    'rgbd': RgbdInputs,
+    'mono': ImageInputs,
+}
+"""Subscriptions by ``source``."""

@@ -1,0 +1,117 @@
+"""Odometry's results as messages."""
+
+from __future__ import annotations
+
+import numpy as np
+from geometry_msgs.msg import (
+    Pose,
+    PoseStamped,
+    QuaternionStamped,
+    TransformStamped,
+    TwistWithCovariance,
+    Vector3Stamped,
+)
+from nav_msgs.msg import Odometry
+
+from depth_ros.geometry.rigid import quaternion_from_rotation
+from depth_ros.messages.sensors import fill_header
+from depth_ros.tasks.odometry.body import BodyPose
+from depth_ros.tasks.odometry.values import Direction, OdometryOutput, OdometryState
+from depth_ros_interfaces.msg import OdometryStatus
+
+STATES: dict[OdometryState, int] = {
+    OdometryState.INITIALISING: OdometryStatus.INITIALISING,
+    OdometryState.TRACKING: OdometryStatus.TRACKING,
+    OdometryState.DEGRADED: OdometryStatus.DEGRADED,
+    OdometryState.LOST: OdometryStatus.LOST,
+}
+UNKNOWN_VARIANCE = 1e6
+"""Of a velocity that is not known; it is then zero, and filters must not use it."""
+
+
+def status_message(
+    output: OdometryOutput, *, frame_id: str, frontend: str, is_metric: bool
+) -> OdometryStatus:
+    """Say how odometry is doing."""
+    counts = output.counts
+    message = OdometryStatus(
+        state=STATES[output.state],
+        reason=output.text,
+        num_matches=counts.num_matches,
+        num_inliers=counts.num_inliers,
+        inlier_fraction=float(counts.inlier_fraction),
+        residual_px=float(counts.residual_px),
+        num_keyframes=output.num_keyframes,
+        num_frames=output.num_frames,
+        num_lost=output.num_lost,
+        is_metric=is_metric,
+        frontend=frontend,
+    )
+    fill_header(message.header, stamp_ns=output.stamp_ns, frame_id=frame_id)
+    stamp = message.last_pose_stamp
+    stamp.sec, stamp.nanosec = divmod(output.last_pose_ns, 1_000_000_000)
+    return message
+
+
+def odometry_message(
+    body: BodyPose, *, stamp_ns: int, odom_frame: str, child_frame: str
+) -> Odometry:
+    """Return pose and velocity; a velocity that is not known is zero with a huge covariance."""
+    message = Odometry(child_frame_id=child_frame)
+    fill_header(message.header, stamp_ns=stamp_ns, frame_id=odom_frame)
+    fill_pose(message.pose.pose, body.odom_from_base)
+    message.pose.covariance = body.covariance.ravel()
+    _fill_twist(message.twist, body)
+    return message
+
+
+def pose_message(message: Odometry) -> PoseStamped:
+    """Return the pose alone, for the path."""
+    return PoseStamped(header=message.header, pose=message.pose.pose)
+
+
+def transform_message(message: Odometry) -> TransformStamped:
+    """Return the pose as a transform, for TF."""
+    transform = TransformStamped(header=message.header, child_frame_id=message.child_frame_id)
+    position = message.pose.pose.position
+    moved = transform.transform.translation
+    moved.x, moved.y, moved.z = position.x, position.y, position.z
+    transform.transform.rotation = message.pose.pose.orientation
+    return transform
+
+
+def direction_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> Vector3Stamped:
+    """Return the direction of travel in the camera's own axes; its length is no distance."""
+    message = Vector3Stamped()
+    fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
+    vector = direction.reference_from_camera.T @ direction.translation
+    message.vector.x, message.vector.y, message.vector.z = vector.tolist()
+    return message
+
+
+def rotation_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> QuaternionStamped:
+    """Return the rotation since the reference frame."""
+    message = QuaternionStamped()
+    fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
+    _fill_quaternion(message.quaternion, direction.reference_from_camera)
+    return message
+
+
+def fill_pose(pose: Pose, matrix: np.ndarray) -> None:
+    """Set a pose from ``(4, 4)``."""
+    pose.position.x, pose.position.y, pose.position.z = matrix[:3, 3].tolist()
+    _fill_quaternion(pose.orientation, matrix[:3, :3])
+
+
+def _fill_quaternion(quaternion: object, rotation: np.ndarray) -> None:
+    for name, value in zip('xyzw', quaternion_from_rotation(rotation).tolist(), strict=True):
+        setattr(quaternion, name, value)
+
+
+def _fill_twist(twist: TwistWithCovariance, body: BodyPose) -> None:
+    if body.velocity is None or body.velocity_covariance is None:
+        twist.covariance = (UNKNOWN_VARIANCE * np.eye(6)).ravel()
+        return
+    linear, angular = twist.twist.linear, twist.twist.angular
+    linear.x, linear.y, linear.z, angular.x, angular.y, angular.z = body.velocity.tolist()
+    twist.covariance = body.velocity_covariance.ravel()

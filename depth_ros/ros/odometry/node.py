@@ -1,0 +1,136 @@
+"""Odometry node: stereo, RGB-D or one camera in, the robot's pose and how it is doing out.
+
+This file only joins the parts: ``odometry_inputs`` subscribes, ``odometry_topics`` publishes,
+``task_node`` runs them. See ``docs/odometry.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from depth_ros.ros.node.interfaces import require_interfaces
+from depth_ros.ros.node.roles import Inputs, OpenProcessor
+from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.odometry.parameters import OdometryParameters, odometry_settings
+from depth_ros.tasks.odometry.processor import (
+    CameraFrame,
+    OdometryProcessor,
+    OdometrySettings,
+    open_odometry,
+)
+from depth_ros.tasks.odometry.values import OdometryOutput, Reason
+
+if TYPE_CHECKING:
+    from depth_ros.ros.odometry.topics import OdometryPublishers
+
+SILENCE_POLL_S = 0.1
+MONO = (
+    'source is mono: direction and rotation only, no metres, so odometry, path and TF stay '
+    'silent; set source to stereo or rgbd for those'
+)
+
+
+class OdometryNode(
+    TaskNode[OdometryParameters, OdometrySettings, CameraFrame, bool, OdometryOutput]
+):
+    """Owns the node and its parts; see ``run_node``."""
+
+    def __init__(
+        self,
+        *,
+        open_processor: OpenProcessor[
+            OdometrySettings, CameraFrame, bool, OdometryOutput
+        ] = open_odometry,
+    ) -> None:
+        """Declare parameters, advertise, and start opening the frontend.
+
+        Args:
+            open_processor: Opens the processor; benchmarks and tests put their own here.
+
+        Raises:
+            ParameterError: If a start value is refused.
+            DepthRosError: If depth_ros_interfaces is not built.
+        """
+        require_interfaces()
+        super().__init__(
+            NodeParts(
+                name='odometry_node',
+                parameters=OdometryParameters,
+                settings_of=odometry_settings,
+                open_processor=open_processor,
+                outputs=_make_outputs,
+                inputs=_make_inputs,
+                job_noun='frames',
+            )
+        )
+        self.node.create_service(Trigger, 'reset', self._reset)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(SILENCE_POLL_S, self._watch, clock=steady)
+        if self._declared.current.source == 'mono':
+            self.node.get_logger().info(MONO)
+
+    @property
+    def _topics(self) -> OdometryPublishers:
+        return cast('OdometryPublishers', self.outputs)
+
+    @property
+    def _processor(self) -> OdometryProcessor | None:
+        return cast('OdometryProcessor | None', self._worker.processor)
+
+    def _watch(self) -> None:
+        """Say once that frames stopped coming: the last pose is not the present one."""
+        topics, processor = self._topics, self._processor
+        silent_s = time.monotonic() - topics.last_output_s
+        is_busy = self._worker.num_in_flight > 0
+        if processor is None or topics.last is None or is_busy:
+            return
+        is_told = topics.last.reason is Reason.NO_FRAMES
+        if silent_s > self._declared.current.silence_s and not is_told:
+            text = f'no usable frame for {silent_s:.1f} s; check the camera topics'
+            topics.publish_status(processor.notice_silence(text))
+
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Forget everything; the next good frame is the new origin."""
+        processor = self._processor
+        response.success = processor is not None
+        if processor is None:
+            response.message = 'the frontend is still being opened; there is nothing to reset'
+            return response
+        output = processor.reset()
+        self._topics.publish_status(output)
+        response.message = output.text
+        return response
+
+
+def _make_outputs(
+    node: Node, parameters: OdometryParameters, warn: ThrottledWarnings
+) -> OdometryPublishers:
+    from depth_ros.ros.odometry.topics import OdometryPublishers
+
+    return OdometryPublishers(node, parameters, warn)
+
+
+def _make_inputs(
+    node: Node, parameters: OdometryParameters, inbox: Inbox
+) -> Inputs[OdometryParameters]:
+    from depth_ros.ros.odometry.inputs import INPUTS
+
+    return INPUTS[parameters.source](node, parameters, inbox)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('odometry_node', OdometryNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

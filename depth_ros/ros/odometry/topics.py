@@ -1,0 +1,231 @@
+"""What the odometry node publishes: odometry, path, status, direction and TF."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped, QuaternionStamped, Vector3Stamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.ros.node.parameters import base_from_camera
+from depth_ros.ros.node.qos import output_profile, profile, publisher_events
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.transforms import transform_lookup
+from depth_ros.ros.odometry.messages import (
+    direction_message,
+    odometry_message,
+    pose_message,
+    rotation_message,
+    status_message,
+    transform_message,
+)
+from depth_ros.ros.odometry.parameters import OdometryParameters
+from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, Mounting, mounted
+from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState, Pose
+from depth_ros_interfaces.msg import OdometryStatus
+
+ODOMETRY, PATH, STATUS = 'odometry', 'path', 'odometry/status'
+DIRECTION, ROTATION = 'direction', 'rotation'
+KINDS: dict[str, type] = {
+    ODOMETRY: Odometry,
+    PATH: Path,
+    STATUS: OdometryStatus,
+    DIRECTION: Vector3Stamped,
+    ROTATION: QuaternionStamped,
+}
+TF_DEPTH = 100
+NO_TF = (
+    'publish_tf is true, but tf2_msgs is not installed, so there is no transform from odom_frame: '
+    'type: apt install ros-$ROS_DISTRO-tf2-msgs, or set publish_tf to false'
+)
+
+
+class OdometryPublishers:
+    """Publishes what became of every frame; a pose only with the frame it belongs to.
+
+    Attributes:
+        last_output_s: Monotonic clock of the last processed frame; 0 before the first.
+        last: The last output, or None.
+    """
+
+    def __init__(
+        self, node: Node, parameters: OdometryParameters, warn: ThrottledWarnings
+    ) -> None:
+        """Advertise every topic."""
+        self.parameters = parameters
+        self.last_output_s = 0.0
+        self.last: OdometryOutput | None = None
+        self._warn = warn
+        self._log = node.get_logger()
+        self._frame_id = ''
+        self._body = BodyTracker(max_gap_s=parameters.max_gap_s)
+        self._path: deque[PoseStamped] = deque(maxlen=parameters.max_path_poses)
+        self._mounting = MountingSource(node, parameters)
+        self._tf = TransformSender(node) if parameters.publish_tf else None
+        if self._tf is not None and not self._tf.is_open:
+            self._log.warning(NO_TF)
+        self._publishers = {name: self._advertise(node, name) for name in KINDS}
+
+    def set_parameters(self, parameters: OdometryParameters) -> None:
+        """Use other parameters from the next output on."""
+        self.parameters = parameters
+        self._body.max_gap_s = parameters.max_gap_s
+        if self._path.maxlen != parameters.max_path_poses:
+            self._path = deque(self._path, maxlen=parameters.max_path_poses)
+
+    def details(self) -> Mapping[str, str]:
+        """Return the state for diagnostics and the report."""
+        last = self.last
+        if last is None:
+            return {'state': OdometryState.INITIALISING.value}
+        return {
+            'state': last.state.value,
+            'reason': last.reason.value,
+            'num_inliers': str(last.counts.num_inliers),
+            'num_keyframes': str(last.num_keyframes),
+            'num_lost': str(last.num_lost),
+            'metric': str(self.parameters.source != 'mono').lower(),
+        }
+
+    def wanted(self) -> bool:
+        """Always want everything: a frame that is not tracked is a gap in the odometry."""
+        return True
+
+    def publish(self, output: OdometryOutput, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish what became of a frame."""
+        self.last_output_s = time.monotonic()
+        self._frame_id = frame_id
+        if self.last is not None and output.session < self.last.session:
+            return  # of before a reset: its origin is gone
+        if self.last is None or output.session > self.last.session:
+            self._start_again()
+        if output.pose is not None:
+            self._publish_pose(output.pose, stamp_ns=stamp_ns, frame_id=frame_id)
+        if output.direction is not None:
+            for name, make in ((DIRECTION, direction_message), (ROTATION, rotation_message)):
+                message = make(output.direction, stamp_ns=stamp_ns, frame_id=frame_id)
+                self._publishers[name].publish(message)
+        self.publish_status(output)
+
+    def publish_status(self, output: OdometryOutput) -> None:
+        """Publish the state, after a frame or a change without one."""
+        if self.last is not None and output.session > self.last.session:
+            self._start_again()
+        self._tell_change(output)
+        self.last = output
+        message = status_message(
+            output,
+            frame_id=self._frame_id,
+            frontend=self.parameters.model,
+            is_metric=self.parameters.source != 'mono',
+        )
+        self._publishers[STATUS].publish(message)
+
+    def _start_again(self) -> None:
+        self._path.clear()
+        self._body.forget()
+
+    def _publish_pose(self, pose: Pose, *, stamp_ns: int, frame_id: str) -> None:
+        mounting = self._mounting.at(stamp_ns, frame_id)
+        if mounting is None:
+            self._warn('no_extrinsic', self._mounting.missing_text(frame_id))
+            return
+        body = self._body.moved(pose, stamp_ns, mounting)
+        message = odometry_message(
+            body,
+            stamp_ns=stamp_ns,
+            odom_frame=self.parameters.odom_frame,
+            child_frame=self.parameters.base_frame or frame_id,
+        )
+        self._publishers[ODOMETRY].publish(message)
+        if self._tf is not None:
+            self._tf.send(message)
+        self._path.append(pose_message(message))
+        if self._publishers[PATH].get_subscription_count():
+            self._publishers[PATH].publish(Path(header=message.header, poses=list(self._path)))
+
+    def _advertise(self, node: Node, name: str) -> Publisher:
+        return node.create_publisher(
+            KINDS[name],
+            name,
+            output_profile(self.parameters),
+            event_callbacks=publisher_events(node.resolve_topic_name(name), self._warn),
+        )
+
+    def _tell_change(self, output: OdometryOutput) -> None:
+        """Log changes of state, once each."""
+        if self.last is not None and self.last.state is output.state:
+            return
+        words = f'{output.state.value}: {output.text}' if output.text else output.state.value
+        is_fine = output.state in (OdometryState.TRACKING, OdometryState.INITIALISING)
+        # Two calls: rclpy refuses one line of code that logs at two severities.
+        if is_fine:
+            self._log.info(words)
+        else:
+            self._log.warning(words)
+
+
+class MountingSource:
+    """Says how the camera sits on the base: by parameter, by TF, or not at all."""
+
+    def __init__(self, node: Node, parameters: OdometryParameters) -> None:
+        """Read the parameter, or listen to TF where a base frame needs it."""
+        self._base_frame = parameters.base_frame
+        self._known: Mounting | None = None if parameters.base_frame else CAMERA_ALONE
+        self._look_up = None
+        numbers = base_from_camera(parameters.base_from_camera)
+        if self._known is None and numbers is not None:
+            pose = rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))
+            self._known = mounted(pose)
+        if self._known is None:
+            self._look_up = transform_lookup(node)
+
+    def at(self, stamp_ns: int, camera_frame: str) -> Mounting | None:
+        """Return the mounting; None while nobody says. A found one is kept: cameras are fixed."""
+        if self._known is None and self._look_up is not None:
+            # A static transform is the same at every time; 0 asks for the newest.
+            found = self._look_up(self._base_frame, camera_frame, 0)
+            self._known = None if found is None else mounted(found)
+        return self._known
+
+    def missing_text(self, camera_frame: str) -> str:
+        """Say what to publish or set."""
+        tf = f'publish {self._base_frame!r} to {camera_frame!r} on /tf_static, or '
+        return (
+            'nobody says how the camera sits on the base, so no odometry is published: '
+            f'{tf if self._look_up else ""}set base_from_camera to x y z qx qy qz qw, or '
+            'base_frame to empty'
+        )
+
+
+class TransformSender:
+    """Publishes on /tf where tf2_msgs is installed."""
+
+    def __init__(self, node: Node) -> None:
+        """Advertise /tf, as tf2's broadcaster does."""
+        self._message_type: Callable[..., object] | None = None
+        self._publisher: Publisher | None = None
+        try:
+            self._message_type = import_module('tf2_msgs.msg').TFMessage
+        except ImportError:
+            return
+        self._publisher = node.create_publisher(
+            self._message_type, '/tf', profile('reliable', TF_DEPTH)
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a /tf to publish on."""
+        return self._publisher is not None
+
+    def send(self, message: Odometry) -> None:
+        """Publish an odometry message's pose as a transform."""
+        if self._publisher is not None and self._message_type is not None:
+            self._publisher.publish(self._message_type(transforms=[transform_message(message)]))

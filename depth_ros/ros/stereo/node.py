@@ -1,0 +1,62 @@
+"""Stereo node: camera topics in, disparity, depth and point cloud out; see ``docs/topics.md``.
+
+This file only joins the parts: ``stereo_inputs`` pairs images, ``stereo_topics`` is the table of
+outputs, ``task_node`` runs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from depth_ros.frames import StereoFrame
+from depth_ros.ros.node.pair_inputs import StereoInputs
+from depth_ros.ros.node.publishers import TopicPublishers
+from depth_ros.ros.node.roles import OpenProcessor
+from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.task_node import NodeParts, TaskNode
+from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
+from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
+from depth_ros.tasks.stereo import StereoOutput, StereoSettings, Wanted, open_stereo
+
+
+class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted, StereoOutput]):
+    """Owns the node and its parts; see ``run_node``."""
+
+    def __init__(
+        self,
+        *,
+        open_processor: OpenProcessor[
+            StereoSettings, StereoFrame, Wanted, StereoOutput
+        ] = open_stereo,
+    ) -> None:
+        """Declare parameters, advertise, and start opening the engine.
+
+        Args:
+            open_processor: Opens the processor; benchmarks and tests put their own here.
+
+        Raises:
+            ParameterError: If a start value is refused.
+        """
+        super().__init__(
+            NodeParts(
+                name='stereo_node',
+                parameters=StereoParameters,
+                settings_of=stereo_settings,
+                open_processor=open_processor,
+                outputs=lambda node, parameters, warn: TopicPublishers(
+                    node, parameters, warn, OUTPUT_TOPICS
+                ),
+                inputs=StereoInputs,
+                job_noun='pairs',
+            )
+        )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('stereo_node', StereoNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Outputs of the stereo node: every topic as one line of a table."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from stereo_msgs.msg import DisparityImage
+
+from depth_ros.geometry.postprocess import colorize_disparity
+from depth_ros.messages.sensors import fill_disparity
+from depth_ros.ros.node.publishers import (
+    OutputTopic,
+    image_message,
+    info_message,
+    points_message,
+)
+from depth_ros.ros.stereo.parameters import StereoParameters
+from depth_ros.tasks.stereo import StereoOutput, Wanted
+
+Topic: TypeAlias = OutputTopic[StereoOutput, StereoParameters, Wanted]
+
+
+def _disparity(output: StereoOutput, parameters: StereoParameters) -> DisparityImage:
+    message = DisparityImage()
+    fill_disparity(message, output.disparity)
+    return message
+
+
+def _disparity_color(output: StereoOutput, parameters: StereoParameters) -> Image:
+    result = output.disparity
+    highest = parameters.color_max_disparity_px or result.max_disparity_px
+    lowest = min(parameters.color_min_disparity_px, highest - 1.0)
+    rgb = colorize_disparity(result.disparity, min=lowest, max=highest)
+    return image_message(np.ascontiguousarray(rgb[:, :, ::-1]), 'bgr8')
+
+
+def _depth_image(output: StereoOutput, parameters: StereoParameters) -> Image | None:
+    return image_message(output.depth.depth, '32FC1') if output.depth else None
+
+
+def _sigma(output: StereoOutput, parameters: StereoParameters) -> Image | None:
+    if output.depth is None or output.depth.sigma is None:
+        return None
+    return image_message(output.depth.sigma, '32FC1')
+
+
+def _confidence(output: StereoOutput, parameters: StereoParameters) -> Image | None:
+    confidence = output.disparity.confidence
+    return None if confidence is None else image_message(confidence, '32FC1')
+
+
+def _points(output: StereoOutput, parameters: StereoParameters) -> PointCloud2 | None:
+    if output.depth is None:
+        return None
+    return points_message(output.depth, output.rectified.left, stride=parameters.cloud_stride)
+
+
+def _left_image(output: StereoOutput, parameters: StereoParameters) -> Image:
+    return image_message(output.rectified.left, 'rgb8')
+
+
+def _right_image(output: StereoOutput, parameters: StereoParameters) -> Image:
+    return image_message(output.rectified.right, 'rgb8')
+
+
+def _left_info(output: StereoOutput, parameters: StereoParameters) -> CameraInfo:
+    return info_message(output.rectified.camera.left)
+
+
+def _right_info(output: StereoOutput, parameters: StereoParameters) -> CameraInfo:
+    return info_message(output.rectified.camera.right)
+
+
+DISPARITY_ONLY = Wanted(depth=False)
+
+OUTPUT_TOPICS: tuple[Topic, ...] = (
+    OutputTopic(
+        name='disparity',
+        message_type=DisparityImage,
+        make=_disparity,
+        needs=DISPARITY_ONLY,
+        meaning='Disparity in pixels of the rectified image, offset of cx removed so that '
+        '`Z = f * T / d`; unknown is `min_disparity - 1`',
+    ),
+    OutputTopic(
+        name='disparity/color',
+        message_type=Image,
+        make=_disparity_color,
+        needs=DISPARITY_ONLY,
+        meaning='`bgr8` picture of it for RViz: far blue, near red, unknown black',
+    ),
+    OutputTopic(
+        name='depth/image',
+        message_type=Image,
+        make=_depth_image,
+        needs=Wanted(depth=True),
+        meaning='`32FC1` metres along the optical axis; NaN unknown, +Inf beyond `max_depth_m`, '
+        '-Inf nearer than `min_depth_m` (REP 117, 118)',
+    ),
+    OutputTopic(
+        name='depth/camera_info',
+        message_type=CameraInfo,
+        make=_left_info,
+        needs=DISPARITY_ONLY,
+        rides_along=True,
+        meaning='Calibration of the rectified left image, which is that of `depth/image`',
+    ),
+    OutputTopic(
+        name='points',
+        message_type=PointCloud2,
+        make=_points,
+        needs=Wanted(depth=True),
+        meaning='Organised cloud in the left optical frame: x, y, z in metres and packed rgb, 16 '
+        'bytes a point; every depth that is not finite is a NaN point',
+    ),
+    OutputTopic(
+        name='confidence',
+        message_type=Image,
+        make=_confidence,
+        needs=Wanted(depth=False, confidence=True),
+        meaning='`32FC1` 0..1 by left-right consistency; matching twice, so it doubles the time',
+    ),
+    OutputTopic(
+        name='depth/sigma',
+        message_type=Image,
+        make=_sigma,
+        needs=Wanted(depth=False, sigma=True),
+        meaning='`32FC1` standard deviation of depth in metres for `disparity_sigma_px`',
+    ),
+    OutputTopic(
+        name='rectified/left/image',
+        message_type=Image,
+        make=_left_image,
+        needs=DISPARITY_ONLY,
+        meaning='`rgb8` rectified left image',
+    ),
+    OutputTopic(
+        name='rectified/left/camera_info',
+        message_type=CameraInfo,
+        make=_left_info,
+        needs=DISPARITY_ONLY,
+        rides_along=True,
+        meaning='Its calibration: no distortion, R = I, K from P',
+    ),
+    OutputTopic(
+        name='rectified/right/image',
+        message_type=Image,
+        make=_right_image,
+        needs=DISPARITY_ONLY,
+        meaning='`rgb8` rectified right image, with the same stamp and frame as the left one',
+    ),
+    OutputTopic(
+        name='rectified/right/camera_info',
+        message_type=CameraInfo,
+        make=_right_info,
+        needs=DISPARITY_ONLY,
+        rides_along=True,
+        meaning='Its calibration; `P[0, 3] = -fx * baseline` in metres',
+    ),
+)
+"""Every output of the node but diagnostics."""

@@ -1,0 +1,186 @@
+"""Viewer node: what the stereo node publishes, live in a browser on this machine.
+
+It subscribes only while a browser is connected, so an idle viewer makes nobody compute
+anything. Callbacks keep the newest message and return; the viewer's own thread decodes and draws.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from depth_ros.ros.node.declare import declare_once
+from depth_ros.ros.node.parameter_specs import (
+    RELIABILITIES,
+    ParameterValue,
+    start_parameter,
+)
+from depth_ros.ros.node.qos import diagnostics_profile, profile, subscription_events
+from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.viewer.inputs import Role, ViewerInputs
+from depth_ros.viewer.server import open_viewer
+
+POLL_S = 0.25
+
+SPECS = (
+    start_parameter('port', 8080, 'port on 127.0.0.1; 0: a free one', minimum=0, maximum=65535),
+    start_parameter('viewer_stride', 2, 'show every n-th point and row', minimum=1, maximum=64),
+    start_parameter(
+        'max_rate_hz', 5.0, 'frames drawn per second at most', minimum=0.1, maximum=60.0
+    ),
+    start_parameter(
+        'picture',
+        'depth',
+        'second picture: depth of depth/image, or disparity of disparity/color',
+        choices=('depth', 'disparity'),
+    ),
+    start_parameter(
+        'input',
+        'raw',
+        'first picture: left/image_raw (raw) or left/image_rect (rectified)',
+        choices=('raw', 'rectified'),
+    ),
+    start_parameter(
+        'image_transport',
+        'raw',
+        'type of the first picture; compressed has /compressed behind its name',
+        choices=('raw', 'compressed'),
+    ),
+    start_parameter(
+        'input_reliability',
+        'reliable',
+        'reliability asked of everything but the first picture, which is taken as best effort',
+        choices=RELIABILITIES,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ViewerTopic:
+    """One topic to subscribe to."""
+
+    role: Role
+    kind: type
+    topic: str
+    qos: QoSProfile
+
+
+class ViewerNode:
+    """Owns the node and the view; see ``run_node``."""
+
+    def __init__(self) -> None:
+        """Open the view.
+
+        Raises:
+            ParameterError: If a parameter is refused.
+            ViewerError: If viser is missing or the port is taken.
+        """
+        self.node = Node('viewer_node')
+        values = declare_once(self.node, SPECS)
+        log = self.node.get_logger()
+        self._warn = ThrottledWarnings(log.warning)
+        self._sources = sources(values)
+        stride = int(values['viewer_stride'])
+        rated = [source.role for source in self._sources if source.kind in RATED_TYPES]
+        self._inputs = ViewerInputs(stride=stride, expected=rated)
+        self._subscriptions: list[Subscription] = []
+        self.viewer = open_viewer(
+            int(values['port']), stride=stride, max_rate_hz=float(values['max_rate_hz'])
+        )
+        log.info(f'open {self.viewer.address} in a browser on this machine')
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(POLL_S, self._poll, clock=steady)
+
+    @property
+    def is_finished(self) -> bool:
+        """Never by itself."""
+        return False
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether somebody looks, so that topics are subscribed to."""
+        return bool(self._subscriptions)
+
+    def close(self) -> int:
+        """Stop serving and give the exit code."""
+        self.viewer.close()
+        return 0
+
+    def _poll(self) -> None:
+        """Subscribe when the first browser comes, and stop when the last has gone."""
+        has_clients = self.viewer.num_clients > 0
+        if has_clients and not self._subscriptions:
+            self._inputs.forget()
+            self._subscriptions = [self._subscribe(source) for source in self._sources]
+        elif self._subscriptions and not has_clients:
+            for subscription in self._subscriptions:
+                self.node.destroy_subscription(subscription)
+            self._subscriptions = []
+
+    def _subscribe(self, source: ViewerTopic) -> Subscription:
+        topic = self.node.resolve_topic_name(source.topic)
+        return self.node.create_subscription(
+            source.kind,
+            source.topic,
+            self._on_message(source.role),
+            source.qos,
+            event_callbacks=subscription_events(topic, self._warn),
+        )
+
+    def _on_message(self, role: Role) -> Callable[[object], None]:
+        def on_message(message: object) -> None:
+            self._inputs.keep(role, message)
+            self.viewer.show(self._inputs.make_frame)
+
+        return on_message
+
+
+RATED_TYPES = (Image, CompressedImage, PointCloud2)
+"""Types of the topics whose rate is plotted and whose silence is named."""
+
+
+def sources(values: Mapping[str, ParameterValue]) -> tuple[ViewerTopic, ...]:
+    """List what to subscribe to."""
+    qos = profile(str(values['input_reliability']), 1)
+    picture = Role.DEPTH if values['picture'] == 'depth' else Role.DISPARITY
+    camera_images = profile('best_effort', 1)
+    return (
+        left_source(values, camera_images),
+        ViewerTopic(role=picture, kind=Image, topic=picture.value, qos=qos),
+        ViewerTopic(role=Role.CAMERA, kind=CameraInfo, topic=Role.CAMERA.value, qos=qos),
+        ViewerTopic(role=Role.POINTS, kind=PointCloud2, topic=Role.POINTS.value, qos=qos),
+        ViewerTopic(
+            role=Role.DIAGNOSTICS,
+            kind=DiagnosticArray,
+            topic=Role.DIAGNOSTICS.value,
+            qos=diagnostics_profile(),
+        ),
+    )
+
+
+def left_source(values: Mapping[str, ParameterValue], qos: QoSProfile) -> ViewerTopic:
+    """Name the left image by what the stereo node is told to take."""
+    topic = 'left/image_rect' if values['input'] == 'rectified' else Role.LEFT.value
+    if values['image_transport'] == 'compressed':
+        return ViewerTopic(
+            role=Role.LEFT, kind=CompressedImage, topic=f'{topic}/compressed', qos=qos
+        )
+    return ViewerTopic(role=Role.LEFT, kind=Image, topic=topic, qos=qos)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node; give the exit code."""
+    return run_node('viewer_node', ViewerNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Exact renderers: images whose depth is known."""

@@ -1,0 +1,1 @@
+"""Layered scenes for training, in torch."""

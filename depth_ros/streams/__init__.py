@@ -1,0 +1,1 @@
+"""Frames over time: pairing by stamp, newest-wins slot, queues, recent frames."""

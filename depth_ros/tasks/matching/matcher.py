@@ -1,0 +1,245 @@
+"""Matching end to end without ROS: two images in, point pairs in their own pixels out.
+
+The service, the odometry and ``depth-ros run match`` all run this, so what one shows the others
+show. Every frontend gives the same ``MatchResult``: what its confidence means is its own affair.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from depth_ros.errors import ParameterError
+from depth_ros.frames import ImagePair
+from depth_ros.models.base import model_entry
+from depth_ros.results import MatchResult
+from depth_ros.tasks.pipeline import Pipeline, network_key
+from depth_ros.tensors import Task
+
+MatchPipeline = Pipeline[ImagePair, MatchResult]
+Progress = Callable[[str, 'float | None'], None]
+Masks = tuple['np.ndarray | None', 'np.ndarray | None']
+COARSE_STUDENT = 'coarse_student'
+VARIANT_RECIPES = {COARSE_STUDENT: 'loftr_coarse', 'tiny': 'loftr_tiny'}
+"""Variants of LoFTR that have a recipe, and so a network, of their own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatchSettings:
+    """What to run and how; every field is also a parameter of ``matcher_node``.
+
+    Attributes:
+        frontend: ``'loftr'``, ``'sift'`` or ``'orb'``.
+        variant: Which LoFTR: ``'tiny'``, whose weights ship, ``'outdoor_ds'``, ``'indoor_ds'``,
+            ``'indoor_ds_new'``, ``'outdoor_ot'``, ``'indoor_ot'`` or ``'coarse_student'``.
+        engine: Runtime of a network, or ``'auto'``.
+        precision: ``'f32'`` or ``'bf16'``.
+        preset: Named size of the recipe, or empty for its default.
+        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
+        weights: Checkpoint file; empty takes shipped or already exported ones.
+        num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
+        engine_matches: Most matches that LoFTR's graph refines, 0 takes the preset's.
+        max_keypoints: Keypoints of ``sift`` and ``orb`` in each image, 0 takes their default.
+        max_matches: Best matches to give, 0 gives all; LoFTR has at most ``engine_matches``.
+        min_confidence: Matches at or below it are dropped; negative takes the frontend's own,
+            see ``default_min_confidence``.
+    """
+
+    frontend: str = 'sift'
+    variant: str = 'tiny'
+    engine: str = 'auto'
+    precision: str = 'f32'
+    preset: str = ''
+    size: tuple[int, int] | None = None
+    weights: str = ''
+    num_threads: int = 0
+    tensorrt: str = ''
+    engine_matches: int = 0
+    max_keypoints: int = 0
+    max_matches: int = 1024
+    min_confidence: float = -1.0
+
+    @property
+    def model(self) -> str:
+        """The frontend, by the name that settings of every task have."""
+        return self.frontend
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+        return (*network_key(self), self.variant, self.engine_matches, self.max_keypoints)
+
+    @property
+    def is_student(self) -> bool:
+        """Whether the coarse student matches: real weights, but a third of a 16 px cell off."""
+        return self.frontend == 'loftr' and self.variant == COARSE_STUDENT
+
+    @property
+    def default_min_confidence(self) -> float:
+        """Threshold of the paper (0.2) or of the student; for SIFT and ORB a ratio of 0.8."""
+        return 0.01 if self.is_student else 0.2
+
+    @property
+    def inlier_threshold_px(self) -> float:
+        """Distance to a model beyond which a match of this frontend is no inlier."""
+        return 8.0 if self.is_student else 1.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MatchOutput:
+    """One pair's matches.
+
+    Attributes:
+        result: Matches in pixels of the original images, most confident first.
+        num_found: How many there were before ``max_matches`` cut them.
+        stages_s: Wall seconds by stage: ``preprocess``, ``infer``, ``postprocess``.
+    """
+
+    result: MatchResult
+    num_found: int
+    stages_s: Mapping[str, float]
+
+
+class Matcher:
+    """A pipeline with thresholds; one worker thread owns it."""
+
+    def __init__(self, pipeline: MatchPipeline, settings: MatchSettings) -> None:
+        """Take ownership of the pipeline."""
+        self.pipeline = pipeline
+        self.settings = _checked(settings)
+
+    def describe(self) -> str:
+        """Say frontend and engines in one line."""
+        return self.pipeline.describe()
+
+    def set_settings(self, settings: MatchSettings) -> None:
+        """Take over settings that need no new pipeline.
+
+        Raises:
+            ParameterError: If a value is refused or needs another pipeline; open one instead.
+        """
+        if settings.pipeline_key != self.settings.pipeline_key:
+            raise ParameterError(
+                'frontend, variant, engine and size need a new matcher: call '
+                'open_matcher(settings)'
+            )
+        self.settings = _checked(settings)
+
+    def match(
+        self,
+        pair: ImagePair,
+        *,
+        masks: Masks = (None, None),
+        max_matches: int | None = None,
+        min_confidence: float | None = None,
+    ) -> MatchOutput:
+        """Match one pair.
+
+        Args:
+            pair: Two ``(H, W, 3)`` uint8 RGB images; sizes may differ.
+            masks: ``(H, W)`` bool each, True where matches are wanted; None leaves the pair's.
+            max_matches: Instead of the settings' value.
+            min_confidence: Instead of the settings' value.
+
+        Raises:
+            ImageError: If an image or a mask cannot be used.
+            ParameterError: If a limit is refused.
+            EngineError: If the runtime fails.
+        """
+        settings = self._with_limits(max_matches, min_confidence)
+        first, second = masks
+        if first is not None or second is not None:
+            pair = replace(
+                pair,
+                first_mask=pair.first_mask if first is None else first,
+                second_mask=pair.second_mask if second is None else second,
+            )
+        timed = self.pipeline.run(pair)
+        start = time.perf_counter()
+        result, num_found = _limited(timed.result, settings)
+        stages = dict(timed.stages_s)
+        stages['postprocess'] += time.perf_counter() - start
+        return MatchOutput(result=result, num_found=num_found, stages_s=MappingProxyType(stages))
+
+    def close(self) -> None:
+        """Close the engines."""
+        self.pipeline.close()
+
+    def _with_limits(self, max_matches: int | None, min_confidence: float | None) -> MatchSettings:
+        given = self.settings
+        if max_matches is not None:
+            given = replace(given, max_matches=max_matches)
+        if min_confidence is not None:
+            given = replace(given, min_confidence=min_confidence)
+        return _checked(given)
+
+
+def open_matcher(settings: MatchSettings, *, progress: Progress | None = None) -> Matcher:
+    """Open a frontend and its engines.
+
+    Args:
+        settings: What to run.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If the frontend or a setting is unknown.
+        WeightsError: If the frontend needs weights and none are to be had; says what to type.
+        EngineError: If the runtime is missing or refuses.
+    """
+    settings = _checked(settings)
+    entry = model_entry(settings.frontend, Task.MATCHING)
+    opener = _open_network if entry.needs_weights else _open_classical
+    return Matcher(opener(settings, progress), settings)
+
+
+def _open_classical(settings: MatchSettings, progress: Progress | None) -> MatchPipeline:
+    factory = model_entry(settings.frontend, Task.MATCHING).load(Task.MATCHING)
+    return Pipeline(factory(max_keypoints=settings.max_keypoints))
+
+
+def _open_network(settings: MatchSettings, progress: Progress | None) -> MatchPipeline:
+    from depth_ros.tasks.networks import open_engines
+
+    recipe = VARIANT_RECIPES.get(settings.variant, settings.frontend)
+    variant = settings.variant if recipe == settings.frontend else ''
+    options: dict[str, int | str] = {'variant': variant, 'matches': settings.engine_matches}
+    engines = open_engines(recipe, settings, options=options, progress=progress)
+    specs = {spec.name: spec.shape for spec in next(iter(engines.values())).inputs}
+    height, width = specs['first'][1:3]
+    factory = model_entry(settings.frontend, Task.MATCHING).load(Task.MATCHING)
+    cell_px = height // specs['first_mask'][1]
+    model = factory(engine_height=height, engine_width=width, cell_px=cell_px)
+    return Pipeline(model, engines)
+
+
+def _limited(result: MatchResult, settings: MatchSettings) -> tuple[MatchResult, int]:
+    """Drop unsure matches, then the weakest beyond ``max_matches``; say how many were sure."""
+    threshold = settings.min_confidence
+    if threshold < 0:
+        threshold = settings.default_min_confidence
+    num_found = int(np.count_nonzero(result.confidence > threshold))
+    kept = slice(0, min(num_found, settings.max_matches or num_found))
+    limited = MatchResult(
+        points_first=result.points_first[kept],
+        points_second=result.points_second[kept],
+        confidence=result.confidence[kept],
+    )
+    return limited, num_found
+
+
+def _checked(settings: MatchSettings) -> MatchSettings:
+    if settings.max_matches < 0:
+        raise ParameterError(
+            f'max_matches must be 0 (all) or more, got {settings.max_matches}; 1024 is usual'
+        )
+    if not settings.min_confidence <= 1.0:
+        raise ParameterError(
+            'min_confidence must be at most 1 (negative takes the default), got '
+            f'{settings.min_confidence!r}; 0.2 is usual'
+        )
+    return settings

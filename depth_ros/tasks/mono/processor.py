@@ -1,0 +1,320 @@
+"""One camera end to end without ROS: raw image in, relative and, where it is known, metric depth.
+
+The node and ``depth-ros run mono`` both run this, so what one shows the other shows. Depth from
+one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where metres come from.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.errors import ParameterError
+from depth_ros.frames import MonoFrame
+from depth_ros.geometry.depth import crop_range
+from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.models.base import model_entry
+from depth_ros.results import DepthResult, DepthScale
+from depth_ros.tasks.mono.scale import (
+    Scaled,
+    ScaleMode,
+    Scaler,
+    ScaleSettings,
+    TrainingRig,
+    make_scaler,
+)
+from depth_ros.tasks.networks import ModelArguments, open_network
+from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, identity_of, network_key
+from depth_ros.tensors import Task
+
+MonoPipeline = Pipeline[MonoFrame, DepthResult]
+UNKNOWN = np.float32(np.nan)
+PATHS = ('refine', 'mono')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonoSettings:
+    """What to run and how; every field is also a parameter of ``mono_node``.
+
+    Attributes:
+        model: Name in ``depth_ros.models.base.MODELS``.
+        engine: Runtime, or ``'auto'``.
+        precision: ``'f32'`` or a lower one of the recipe.
+        preset: Named size of the recipe, or empty for its default.
+        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
+        weights: Checkpoint file or folder; empty takes shipped or already exported ones.
+        num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
+        path: Inference path of ``tio_depth``: ``'refine'`` or the faster ``'mono'``.
+        min_depth_m: Nearer metric depth becomes ``-Inf``.
+        max_depth_m: Farther metric depth becomes ``+Inf``.
+        scale: Where metres come from.
+    """
+
+    model: str = 'monodepth2'
+    engine: str = 'auto'
+    precision: str = 'f32'
+    preset: str = ''
+    size: tuple[int, int] | None = None
+    weights: str = ''
+    num_threads: int = 0
+    tensorrt: str = ''
+    path: str = 'refine'
+    min_depth_m: float = 0.0
+    max_depth_m: float = math.inf
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+        return (*network_key(self), self.path)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonoWanted:
+    """What somebody will look at beyond relative depth; nothing else is computed."""
+
+    depth: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MonoOutput:
+    """One frame's results.
+
+    Attributes:
+        frame: The rectified image and its camera.
+        relative: Depth up to a factor, as the model gives it; NaN unknown.
+        scaled: What became of the scale; None where metric depth was not wanted.
+        depth: Metric depth; None if it was not wanted or its scale is not known.
+        is_untrained: Whether the weights are made up, so that depth means nothing.
+        stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
+            ``postprocess``, ``scale``.
+    """
+
+    frame: MonoFrame
+    relative: DepthResult
+    scaled: Scaled | None
+    depth: DepthResult | None
+    is_untrained: bool
+    stages_s: Mapping[str, float]
+
+    @property
+    def valid_fraction(self) -> float:
+        """Share of pixels whose relative depth is known."""
+        return float(np.isfinite(self.relative.depth).mean())
+
+
+class MonoProcessor:
+    """Rectifier, pipeline and scaler of one camera; one worker thread owns it.
+
+    The rectifier is made at the first frame and again only when the calibration changes.
+    """
+
+    def __init__(
+        self,
+        pipeline: MonoPipeline,
+        settings: MonoSettings,
+        *,
+        training_rig: TrainingRig | None = None,
+    ) -> None:
+        """Take ownership of the pipeline.
+
+        Args:
+            pipeline: Model and engines.
+            settings: What to run.
+            training_rig: That of the weights, where the recipe states one.
+
+        Raises:
+            ParameterError: If the scale's settings are refused, or the weights are made up and a
+                metric scale is asked for.
+        """
+        self.pipeline = pipeline
+        self.settings = settings
+        self._training_rig = training_rig
+        self._scaler = self._make_scaler(settings)
+        self._rectifier: MonoRectifier | None = None
+        self._calibration = b''
+
+    @property
+    def identity(self) -> Identity:
+        """Model, engine, precision and size in words."""
+        return identity_of(self.pipeline, self.settings.model)
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the weights are made up, so that depth means nothing."""
+        return self.pipeline.is_untrained
+
+    @property
+    def has_training_rig(self) -> bool:
+        """Whether ``scale.mode`` ``training_rig`` is to be had with these weights."""
+        return self._training_rig is not None
+
+    def describe(self) -> str:
+        """Say model and engines in one line."""
+        return self.pipeline.describe()
+
+    def set_settings(self, settings: MonoSettings) -> None:
+        """Take over settings that need no new pipeline.
+
+        Raises:
+            ParameterError: If they need another pipeline, or the scale's are refused.
+        """
+        if settings.pipeline_key != self.settings.pipeline_key:
+            raise ParameterError(
+                'model, engine, size, weights and path need a new processor: '
+                'call open_mono(settings)'
+            )
+        if settings.scale != self.settings.scale:
+            self._scaler = self._make_scaler(settings)
+        self.settings = settings
+
+    def check_settings(self, settings: MonoSettings) -> None:
+        """Raise what ``set_settings`` would raise about the scale, and change nothing."""
+        self._make_scaler(settings)
+
+    def process(
+        self,
+        frame: MonoFrame,
+        *,
+        wanted: MonoWanted | None = None,
+        reference: DepthResult | None = None,
+    ) -> MonoOutput:
+        """Run one frame end to end.
+
+        Args:
+            frame: Raw or rectified image.
+            wanted: What will be looked at; None wants metric depth.
+            reference: Metric depth of about the same moment, for ``scale.mode``
+                ``reference_depth``.
+
+        Raises:
+            InputError: If the image or its calibration cannot be used.
+            EngineError: If the runtime fails.
+        """
+        wanted = wanted or MonoWanted()
+        start = time.perf_counter()
+        rectified, covered = self._rectified(frame)
+        rectify_s = time.perf_counter() - start
+        timed = self.pipeline.run(rectified)
+        start = time.perf_counter()
+        relative = _covered(timed.result, covered)
+        scaled = self._scaler.apply(relative, reference=reference) if wanted.depth else None
+        depth = self._metric(scaled)
+        scale_s = time.perf_counter() - start
+        return MonoOutput(
+            frame=rectified,
+            relative=relative,
+            scaled=scaled,
+            depth=depth,
+            is_untrained=self.is_untrained,
+            stages_s=MappingProxyType({'rectify': rectify_s, **timed.stages_s, 'scale': scale_s}),
+        )
+
+    def close(self) -> None:
+        """Close the engines."""
+        self.pipeline.close()
+
+    def _make_scaler(self, settings: MonoSettings) -> Scaler:
+        if self.is_untrained and settings.scale.mode is not ScaleMode.NONE:
+            raise ParameterError(
+                f'made-up weights give no metres, got scale.mode {settings.scale.mode.value!r}; '
+                'set it to none, or set weights to trained ones'
+            )
+        return make_scaler(settings.scale, self._training_rig)
+
+    def _rectified(self, frame: MonoFrame) -> tuple[MonoFrame, np.ndarray | None]:
+        """Rectify, rebuilding the maps if the calibration changed; give what is covered too."""
+        calibration = frame.camera.fingerprint()
+        if self._rectifier is None or calibration != self._calibration:
+            self._rectifier = MonoRectifier(frame.camera)
+            self._calibration = calibration
+        covered = None if frame.is_rectified else self._rectifier.covered
+        return self._rectifier.rectify(frame), covered
+
+    def _metric(self, scaled: Scaled | None) -> DepthResult | None:
+        """Return depth within the range that the settings ask for, if it is metric at all."""
+        if scaled is None or scaled.result.scale is not DepthScale.METRIC:
+            return None
+        depth = crop_range(
+            scaled.result.depth,
+            min_depth_m=self.settings.min_depth_m,
+            max_depth_m=self.settings.max_depth_m,
+        )
+        return replace(scaled.result, depth=depth)
+
+
+def open_mono(settings: MonoSettings, *, progress: Progress | None = None) -> MonoProcessor:
+    """Open the model and its engines.
+
+    Args:
+        settings: What to run.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If the model does not serve mono depth, or the scale's settings are
+            refused.
+        WeightsError: If the model needs weights and none are to be had; says what to type.
+        EngineError: If the runtime is missing or refuses.
+    """
+    model_entry(settings.model, Task.MONO)
+    settings.scale.check()
+    network = _NETWORKS[settings.model](settings)
+    opened = open_network(
+        Task.MONO,
+        settings,
+        graphs=network.graphs,
+        arguments=network.arguments,
+        progress=progress,
+    )
+    try:
+        return MonoProcessor(opened.pipeline, settings, training_rig=opened.training_rig)
+    except ParameterError:
+        opened.pipeline.close()
+        raise
+
+
+def _covered(result: DepthResult, covered: np.ndarray | None) -> DepthResult:
+    """Make unknown what the rectified image does not show."""
+    if covered is None:
+        return result
+    confidence = result.confidence
+    if confidence is not None:
+        confidence = np.where(covered, confidence, np.float32(0.0))
+    return replace(result, depth=np.where(covered, result.depth, UNKNOWN), confidence=confidence)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Network:
+    """Which graphs of a recipe serve one camera, and what the model's factory takes."""
+
+    graphs: tuple[str, ...]
+    arguments: ModelArguments = field(default_factory=dict)
+
+
+def _monodepth2(settings: MonoSettings) -> _Network:
+    return _Network(graphs=('depth',))
+
+
+def _tio_depth(settings: MonoSettings) -> _Network:
+    if settings.path not in PATHS:
+        raise ParameterError(f'path must be one of {", ".join(PATHS)}, got {settings.path!r}')
+    rig = load_recipe('tio_depth').training_rig
+    assert rig is not None, 'the recipe states the rig that its depth is relative to'
+    return _Network(
+        graphs=(settings.path,),
+        arguments={'path': settings.path, 'focal_over_width': rig.focal_over_width},
+    )
+
+
+_NETWORKS: dict[str, Callable[[MonoSettings], _Network]] = {
+    'monodepth2': _monodepth2,
+    'tio_depth': _tio_depth,
+}
+"""What each mono model needs."""

@@ -1,0 +1,1 @@
+"""Depth of a moving camera with known poses."""

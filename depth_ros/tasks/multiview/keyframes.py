@@ -1,0 +1,200 @@
+"""Posed views as they come; a reference with its best sources whenever there is a new keyframe.
+
+The node and ``depth-ros run multiview`` on a sequence both use this, so both choose alike.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.frames import MultiViewFrame
+from depth_ros.geometry.posed_view import PosedView, multi_view_frame
+from depth_ros.tasks.multiview.view_selection import (
+    ViewPolicy,
+    choose_sources,
+    sample_points,
+    typical_depth,
+)
+
+DepthRange = tuple[float, float]
+
+
+class ReferenceChoice(Enum):
+    """Which keyframe gets its depth."""
+
+    NEWEST = 'newest'
+    """The one that just came: no delay, sources only from before it."""
+    MIDDLE = 'middle'
+    """The one in the middle of the sources: better depth, late by half of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyframeSettings:
+    """How keyframes and sources are chosen.
+
+    Attributes:
+        policy: When a view becomes a keyframe.
+        num_sources: Source views of a reference.
+        min_sources: Fewer than this give no depth.
+        window: Keyframes that are kept to choose from.
+        reference: Which keyframe gets its depth.
+        max_jump_ratio: Way between two successive views, over the typical depth, above which the
+            pose is taken to have jumped: everything before is forgotten.
+    """
+
+    policy: ViewPolicy = field(default_factory=ViewPolicy)
+    num_sources: int = 4
+    min_sources: int = 2
+    window: int = 10
+    reference: ReferenceChoice = ReferenceChoice.MIDDLE
+    max_jump_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_sources <= self.num_sources < self.window:
+            raise ParameterError(
+                'needed is 1 <= min_sources <= num_sources < window, got '
+                f'{self.min_sources}, {self.num_sources} and {self.window}; correct them'
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ViewSet:
+    """A reference with the sources chosen for it, best first."""
+
+    reference: PosedView
+    sources: tuple[PosedView, ...]
+
+    def frame(self, depth_range_m: DepthRange) -> MultiViewFrame:
+        """Make what the model takes."""
+        return multi_view_frame(self.reference, self.sources, depth_range_m=depth_range_m)
+
+
+class KeyframeWindow:
+    """Keeps the last keyframes; used by one thread."""
+
+    def __init__(self, settings: KeyframeSettings | None = None) -> None:
+        """Start empty."""
+        self.settings = settings or KeyframeSettings()
+        self.num_keyframes = 0
+        self._keyframes: deque[PosedView] = deque(maxlen=self.settings.window)
+        self._last: tuple[int, np.ndarray] | None = None
+        self._num_waiting = 0
+
+    def __len__(self) -> int:
+        """Number of keyframes kept."""
+        return len(self._keyframes)
+
+    def reset(self) -> None:
+        """Forget every view."""
+        self._keyframes.clear()
+        self._last, self._num_waiting = None, 0
+
+    def add(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
+        """Take the next view; give a set when a keyframe has enough sources.
+
+        Args:
+            view: The view.
+            depth_range_m: Nearest and farthest depth that the scene is expected to have.
+
+        Raises:
+            InputError: As ``is_wanted``.
+        """
+        pose, stamp_ns = view.world_from_camera, view.frame.stamp_ns
+        if not self.is_wanted(pose, stamp_ns=stamp_ns, depth_range_m=depth_range_m):
+            return None
+        return self.keep(view, depth_range_m=depth_range_m)
+
+    def is_wanted(self, pose: np.ndarray, *, stamp_ns: int, depth_range_m: DepthRange) -> bool:
+        """Tell whether a view of this pose becomes a keyframe, before its image is decoded.
+
+        Args:
+            pose: ``(4, 4)`` world from camera.
+            stamp_ns: Its stamp.
+            depth_range_m: As for ``add``.
+
+        Raises:
+            InputError: Reason ``'stamp_order'`` or ``'pose_jump'``: the views before are
+                forgotten, and the next view is the first of a new sequence.
+        """
+        depth_m = typical_depth(depth_range_m)
+        try:
+            self._check_follows(pose, stamp_ns, depth_m)
+        except InputError:
+            self.reset()
+            raise
+        self._last = (stamp_ns, pose)
+        last = self._keyframes[-1].world_from_camera if self._keyframes else None
+        return self.settings.policy.is_new(pose, last, depth_m=depth_m)
+
+    def keep(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
+        """Make a view a keyframe; give a set when one has enough sources."""
+        self._keyframes.append(view)
+        self.num_keyframes += 1
+        self._num_waiting += 1
+        lag = self._lag()
+        if self._num_waiting <= lag:
+            return None
+        self._num_waiting = lag
+        return self._next_set(depth_range_m, lag=lag)
+
+    def flush(self, *, depth_range_m: DepthRange) -> list[ViewSet]:
+        """Return the sets of the keyframes that still wait for later ones, at the end of a way.
+
+        If the way goes on, none of them becomes a reference again.
+        """
+        lags = range(self._num_waiting)[::-1]
+        self._num_waiting = 0
+        sets = [self._next_set(depth_range_m, lag=lag) for lag in lags]
+        return [found for found in sets if found is not None]
+
+    def _lag(self) -> int:
+        if self.settings.reference is ReferenceChoice.NEWEST:
+            return 0
+        return self.settings.num_sources // 2
+
+    def _next_set(self, depth_range_m: DepthRange, *, lag: int) -> ViewSet | None:
+        if len(self._keyframes) < 1 + max(lag, self.settings.min_sources):
+            return None
+        reference = self._keyframes[-1 - lag]
+        candidates = [view for view in self._keyframes if view is not reference]
+        return view_set(reference, candidates, self.settings, depth_range_m=depth_range_m)
+
+    def _check_follows(self, pose: np.ndarray, stamp_ns: int, depth_m: float) -> None:
+        if self._last is None:
+            return
+        last_stamp_ns, last_pose = self._last
+        if stamp_ns <= last_stamp_ns:
+            raise InputError(
+                'stamp_order',
+                f'a view came {(last_stamp_ns - stamp_ns) / 1e9:.3f} s before the one before it; '
+                'keyframes start afresh (a bag that starts again does this)',
+            )
+        way = float(np.linalg.norm(pose[:3, 3] - last_pose[:3, 3]))
+        if way > self.settings.max_jump_ratio * depth_m:
+            raise InputError(
+                'pose_jump',
+                f'the pose jumped by {way:.2f} m between two views, with the scene '
+                f'{depth_m:.2f} m away; keyframes start afresh: check the odometry, or raise '
+                'max_jump_ratio',
+            )
+
+
+def view_set(
+    reference: PosedView,
+    candidates: Sequence[PosedView],
+    settings: KeyframeSettings,
+    *,
+    depth_range_m: DepthRange,
+) -> ViewSet | None:
+    """Choose sources for a reference; None if fewer than ``min_sources`` help it."""
+    points = sample_points(reference, depth_range_m)
+    sources = choose_sources(reference, candidates, points, count=settings.num_sources)
+    if len(sources) < settings.min_sources:
+        return None
+    return ViewSet(reference=reference, sources=tuple(sources))

@@ -1,0 +1,256 @@
+"""Multi-view depth end to end without ROS: posed views in, metric depth of the reference out.
+
+The node and ``depth-ros run multiview`` both run this, so what one shows the other shows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from depth_ros.errors import ParameterError
+from depth_ros.frames import MultiViewFrame
+from depth_ros.geometry.preprocess import Fit
+from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.models.base import model_entry
+from depth_ros.models.mvsnet.slabs import Sampling
+from depth_ros.models.mvsnet.upsample import Upsampling
+from depth_ros.results import DepthResult
+from depth_ros.settings import choice_from_name
+from depth_ros.tasks.multiview.checks import check_frame
+from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, identity_of, network_key
+from depth_ros.tensors import Task
+
+MultiViewPipeline = Pipeline[MultiViewFrame, DepthResult]
+UNKNOWN = np.float32(np.nan)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MultiViewSettings:
+    """What to run and how; every field is also a parameter of ``multiview_node``.
+
+    Attributes:
+        model: Name in ``depth_ros.models.base.MODELS``.
+        engine: Runtime, or ``'auto'``.
+        precision: ``'f32'``, or a lower one that the recipe offers.
+        preset: Named size of the recipe, or empty for its default.
+        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
+        num_depths: Depth hypotheses, 0 takes the preset's.
+        num_sources: Most source views used, 0 takes the preset's; a frame may have fewer, and
+            of more the first are taken.
+        weights: Checkpoint file; empty takes shipped or already exported ones.
+        num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
+        sampling: ``'linear'`` spreads the hypotheses evenly over depth, ``'inverse'`` over
+            inverse depth (fine near, coarse far).
+        fit: ``'resize'`` or ``'pad'``; how frames are brought to the engine's size.
+        upsampling: ``'guarded'``, ``'bilinear'`` or ``'nearest'``; see
+            ``models.mvsnet.upsample.Upsampling``.
+        min_overlap: Smallest share of the reference that a source must see, 0..1.
+        min_confidence: Depths of lower photometric confidence become unknown; 0 keeps all.
+    """
+
+    model: str = 'mvsnet'
+    engine: str = 'auto'
+    precision: str = 'f32'
+    preset: str = ''
+    size: tuple[int, int] | None = None
+    num_depths: int = 0
+    num_sources: int = 0
+    weights: str = ''
+    num_threads: int = 0
+    tensorrt: str = ''
+    sampling: str = 'linear'
+    fit: str = 'resize'
+    upsampling: str = 'guarded'
+    min_overlap: float = 0.1
+    min_confidence: float = 0.0
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+        return (
+            *network_key(self),
+            self.num_depths,
+            self.num_sources,
+            self.sampling,
+            self.fit,
+            self.upsampling,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MultiViewWanted:
+    """What somebody will look at; nothing else is kept."""
+
+    confidence: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MultiViewOutput:
+    """One frame's results.
+
+    Attributes:
+        frame: The views the network saw: rectified images with rectified cameras.
+        depth: Metric depth of the reference, in its rectified pixels, with photometric
+            confidence where wanted.
+        stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
+            ``postprocess``, ``filter``.
+    """
+
+    frame: MultiViewFrame
+    depth: DepthResult
+    stages_s: Mapping[str, float]
+
+    @property
+    def valid_fraction(self) -> float:
+        """Share of pixels whose depth is known."""
+        return float(np.isfinite(self.depth.depth).mean())
+
+
+class MultiViewProcessor:
+    """Rectifiers, pipeline and filters; one worker thread owns it.
+
+    Rectifiers are kept for the cameras of the latest frame.
+    """
+
+    def __init__(self, pipeline: MultiViewPipeline, settings: MultiViewSettings) -> None:
+        """Take ownership of the pipeline.
+
+        Raises:
+            ParameterError: If a setting is out of its range.
+        """
+        _check_settings(settings)
+        self.pipeline = pipeline
+        self.settings = settings
+        self._rectifiers: dict[bytes, MonoRectifier] = {}
+
+    @property
+    def identity(self) -> Identity:
+        """Model, engine, precision and size in words."""
+        return identity_of(self.pipeline, self.settings.model)
+
+    def describe(self) -> str:
+        """Say model and engines in one line."""
+        return self.pipeline.describe()
+
+    def set_settings(self, settings: MultiViewSettings) -> None:
+        """Take over settings that need no new pipeline.
+
+        Raises:
+            ParameterError: If the settings need another pipeline, or one is out of its range.
+        """
+        if settings.pipeline_key != self.settings.pipeline_key:
+            raise ParameterError(
+                'model, engine, size, depths, sources and sampling need a new processor: '
+                'call open_multiview(settings)'
+            )
+        _check_settings(settings)
+        self.settings = settings
+
+    def process(
+        self, frame: MultiViewFrame, *, wanted: MultiViewWanted | None = None
+    ) -> MultiViewOutput:
+        """Run one reference with its sources end to end.
+
+        Raises:
+            InputError: If views, poses, calibrations or the depth range cannot be used; see
+                ``multiview_checks.check_frame`` for the reasons.
+            EngineError: If the runtime fails.
+        """
+        wanted = wanted or MultiViewWanted()
+        start = time.perf_counter()
+        check_frame(frame, min_overlap=self.settings.min_overlap)
+        rectified, covered = self._rectify(frame)
+        rectify_s = time.perf_counter() - start
+        timed = self.pipeline.run(rectified)
+        start = time.perf_counter()
+        depth = self._filtered(timed.result, covered, wanted)
+        filter_s = time.perf_counter() - start
+        stages = {'rectify': rectify_s, **timed.stages_s, 'filter': filter_s}
+        return MultiViewOutput(frame=rectified, depth=depth, stages_s=MappingProxyType(stages))
+
+    def close(self) -> None:
+        """Close the engines."""
+        self.pipeline.close()
+
+    def _rectify(self, frame: MultiViewFrame) -> tuple[MultiViewFrame, np.ndarray | None]:
+        """Rectify every view; also tell where the reference shows something."""
+        views = (frame.reference, *frame.sources)
+        keys = [view.camera.fingerprint() for view in views]
+        kept = self._rectifiers
+        self._rectifiers = {}
+        for key, view in zip(keys, views, strict=True):
+            if key not in self._rectifiers:
+                self._rectifiers[key] = kept.get(key) or MonoRectifier(view.camera)
+        reference, *sources = (
+            self._rectifiers[key].rectify(view) for key, view in zip(keys, views, strict=True)
+        )
+        covered = None if frame.reference.is_rectified else self._rectifiers[keys[0]].covered
+        return replace(frame, reference=reference, sources=tuple(sources)), covered
+
+    def _filtered(
+        self, result: DepthResult, covered: np.ndarray | None, wanted: MultiViewWanted
+    ) -> DepthResult:
+        """Make unknown what the reference does not show and what the network doubts."""
+        depth, confidence = result.depth, result.confidence
+        if covered is not None:
+            depth = np.where(covered, depth, UNKNOWN)
+        if confidence is not None:
+            if self.settings.min_confidence > 0.0:
+                depth = np.where(confidence >= self.settings.min_confidence, depth, UNKNOWN)
+            confidence = np.where(np.isnan(depth), np.float32(0.0), confidence)
+        return replace(result, depth=depth, confidence=confidence if wanted.confidence else None)
+
+
+def open_multiview(
+    settings: MultiViewSettings, *, progress: Progress | None = None
+) -> MultiViewProcessor:
+    """Open the model and its engines.
+
+    Args:
+        settings: What to run.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If the model does not serve multi-view depth or a setting is out of
+            its range.
+        WeightsError: If there are no weights; says what to type.
+        EngineError: If the runtime is missing or refuses.
+    """
+    from depth_ros.engines.recipe import load_recipe
+    from depth_ros.tasks.networks import open_network
+
+    model_entry(settings.model, Task.MULTIVIEW)
+    _check_settings(settings)
+    given = {'depths': settings.num_depths, 'sources': settings.num_sources}
+    options = {name: value for name, value in given.items() if value}
+    decided = load_recipe(settings.model).variant(
+        preset=settings.preset or None, size=settings.size, options=options
+    )
+    arguments = {
+        'num_depths': decided.options['depths'],
+        'num_sources': decided.options['sources'],
+        'num_slab_depths': decided.options['slab'],
+        'sampling': settings.sampling,
+        'fit': settings.fit,
+        'upsampling': settings.upsampling,
+    }
+    network = open_network(
+        Task.MULTIVIEW, settings, options=options, arguments=arguments, progress=progress
+    )
+    return MultiViewProcessor(network.pipeline, settings)
+
+
+def _check_settings(settings: MultiViewSettings) -> None:
+    for name in ('min_overlap', 'min_confidence'):
+        value = getattr(settings, name)
+        if not 0.0 <= value <= 1.0:
+            raise ParameterError(f'{name} must be from 0 to 1, got {value!r}; correct it')
+    choice_from_name(Sampling, settings.sampling, parameter='sampling')
+    choice_from_name(Fit, settings.fit, parameter='fit')
+    choice_from_name(Upsampling, settings.upsampling, parameter='upsampling')

@@ -1,0 +1,329 @@
+"""Odometry end to end without ROS: camera frames in, pose and state out.
+
+The node and ``depth-ros run odometry`` both run this, so what one shows the other shows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+
+from depth_ros.errors import ImageError, InputError, ParameterError
+from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
+from depth_ros.models.monodepth2.model import Monodepth2Pose
+from depth_ros.results import DepthResult
+from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
+from depth_ros.tasks.odometry.frame_tracker import FrameTracker
+from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.odometry.tracker import OdometryTracker
+from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
+from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, identity_of
+from depth_ros.tasks.stereo import StereoProcessor, StereoSettings, Wanted, open_stereo
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RgbdFrame:
+    """An image with depth.
+
+    Attributes:
+        image: Raw or rectified.
+        depth: Metric depth on the pixels of the rectified image, as ``depth_image_proc/register``
+            gives it.
+    """
+
+    image: MonoFrame
+    depth: DepthResult
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the image."""
+        return self.image.stamp_ns
+
+
+CameraFrame = StereoFrame | RgbdFrame | MonoFrame
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OdometrySettings:
+    """What to run and how.
+
+    Attributes:
+        source: Where depth comes from; ``MONO`` gives directions only.
+        frontend: What relates two images; ``MONODEPTH2_POSE`` is for ``MONO``.
+        matching: Matcher, for every frontend but the pose network; its ``frontend`` is not read.
+        stereo: Stereo matcher, for ``STEREO``.
+        tracking: When a pose is believed.
+    """
+
+    source: Source = Source.STEREO
+    frontend: Frontend = Frontend.SIFT
+    matching: MatchSettings = field(default_factory=MatchSettings)
+    stereo: StereoSettings = field(
+        default_factory=lambda: StereoSettings(model=DEFAULT_KEYFRAME_MODEL)
+    )
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+
+    def __post_init__(self) -> None:
+        if self.frontend is Frontend.MONODEPTH2_POSE and self.source is not Source.MONO:
+            raise ParameterError(
+                'the pose network gives directions only, so frontend monodepth2_pose needs source '
+                f'mono, got {self.source.value!r}; set source to mono, or frontend to sift, orb '
+                'or loftr'
+            )
+
+    @property
+    def model(self) -> str:
+        """Name of the frontend, which is what a node calls its model."""
+        return self.frontend.value
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What engines and the state of tracking depend on: anything but the thresholds."""
+        return (self.source, self.frontend, self.matching, self.stereo)
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether positions are in metres."""
+        return self.source is not Source.MONO
+
+
+Prepare = Callable[[CameraFrame], OdometryFrame]
+
+
+class OdometryProcessor:
+    """Rectifies, finds depth where it is needed, and tracks.
+
+    One worker thread owns it; ``notice_silence`` and ``reset`` may come from another and wait
+    for the frame under way.
+    """
+
+    def __init__(
+        self,
+        tracker: FrameTracker,
+        settings: OdometrySettings,
+        *,
+        identity: Identity,
+        stereo: StereoProcessor | None = None,
+        is_untrained: bool = False,
+    ) -> None:
+        """Take ownership of tracker and stereo.
+
+        Args:
+            tracker: Places frames.
+            settings: What runs.
+            identity: Frontend and engine in words.
+            stereo: Gives depth of keyframes; needed for source ``STEREO``.
+            is_untrained: Whether the frontend's weights are made up.
+        """
+        self.settings = settings
+        self.identity = identity
+        self.is_untrained = is_untrained
+        self._tracker = tracker
+        self._stereo = stereo
+        self._mono = _MonoPreparer()
+        self._lock = threading.Lock()
+
+    def describe(self) -> str:
+        """Say source, frontend and engines in one line."""
+        stereo = f', depth by {self._stereo.describe()}' if self._stereo else ''
+        what = 'metres' if self.settings.is_metric else 'direction only, no metres'
+        if self.is_untrained:
+            what = 'UNTRAINED, made-up weights: means nothing'
+        source, frontend = self.settings.source.value, self.settings.frontend.value
+        return f'odometry from {source} by {frontend} ({self.identity.engine}){stereo}: {what}'
+
+    def set_settings(self, settings: OdometrySettings) -> None:
+        """Take over thresholds from the next frame on.
+
+        Raises:
+            ParameterError: If anything else changes; open another processor instead.
+        """
+        if settings.pipeline_key != self.settings.pipeline_key:
+            raise ParameterError(
+                'source, frontend, engine and stereo settings need a new processor: '
+                'call open_odometry(settings)'
+            )
+        with self._lock:
+            self.settings = settings
+            self._tracker.set_settings(settings.tracking)
+
+    def process(self, frame: CameraFrame, *, wanted: object = None) -> OdometryOutput:
+        """Place one frame.
+
+        Args:
+            frame: Of the kind that the source asks for.
+            wanted: Not read: every frame must be tracked, whoever looks.
+
+        Raises:
+            InputError: If the frame cannot be used or is not newer than the last one.
+            EngineError: If a runtime fails.
+        """
+        start = time.perf_counter()
+        prepared = self._prepared(frame)
+        rectified = time.perf_counter()
+        with self._lock:
+            output = self._tracker.process(prepared)
+        stages = {'rectify': rectified - start, 'track': time.perf_counter() - rectified}
+        return replace(output, stages_s=MappingProxyType(stages))
+
+    def notice_silence(self, text: str) -> OdometryOutput:
+        """Take note that frames stopped coming; ``text`` says for how long."""
+        with self._lock:
+            return self._tracker.notice_silence(text)
+
+    def reset(self) -> OdometryOutput:
+        """Forget everything; the next good frame is the new origin."""
+        with self._lock:
+            return self._tracker.reset()
+
+    def close(self) -> None:
+        """Close every engine."""
+        self._tracker.close()
+        if self._stereo is not None:
+            self._stereo.close()
+
+    def _prepared(self, frame: CameraFrame) -> OdometryFrame:
+        """Rectify, and say how to come by depth."""
+        source = self.settings.source
+        if source is Source.STEREO and isinstance(frame, StereoFrame) and self._stereo:
+            return _stereo_frame(self._stereo, frame)
+        if source is Source.RGBD and isinstance(frame, RgbdFrame):
+            check_registered(frame)
+            return self._mono.prepared(frame.image, frame.depth)
+        if source is Source.MONO and isinstance(frame, MonoFrame):
+            return self._mono.prepared(frame, None)
+        raise InputError(
+            'frame_kind',
+            f'source {source.value} cannot use a {type(frame).__name__}; set source to what the '
+            'camera gives',
+        )
+
+
+def check_registered(frame: RgbdFrame) -> None:
+    """Require depth of the image's size.
+
+    Raises:
+        ImageError: Reason ``'depth_size'``.
+    """
+    depth, image = frame.depth.depth.shape, frame.image.image.shape[:2]
+    if depth != image:
+        raise ImageError(
+            'depth_size',
+            f'depth is {depth[1]}x{depth[0]} but the image {image[1]}x{image[0]}; register depth '
+            'to the image, e.g. with depth_image_proc/register',
+        )
+
+
+class _MonoPreparer:
+    """Rectifies one camera; maps are made again only when the calibration changes."""
+
+    def __init__(self) -> None:
+        self._rectifier: MonoRectifier | None = None
+        self._calibration = b''
+
+    def prepared(self, frame: MonoFrame, depth: DepthResult | None) -> OdometryFrame:
+        """Rectify an image that has depth already, or never will."""
+        calibration = frame.camera.fingerprint()
+        if self._rectifier is None or calibration != self._calibration:
+            self._rectifier = MonoRectifier(frame.camera)
+            self._calibration = calibration
+        image = self._rectifier.rectify(frame)
+        return OdometryFrame(
+            image=image.image, camera=image.camera, stamp_ns=frame.stamp_ns, depth=lambda: depth
+        )
+
+
+def _stereo_frame(stereo: StereoProcessor, frame: StereoFrame) -> OdometryFrame:
+    """Rectify a pair; disparity is computed only if the frame becomes a keyframe."""
+    rectified = stereo.rectify(frame)
+
+    def depth() -> DepthResult | None:
+        return stereo.process_rectified(rectified, wanted=Wanted(depth=True)).depth
+
+    return OdometryFrame(
+        image=np.ascontiguousarray(rectified.left),
+        camera=rectified.camera.left,
+        stamp_ns=frame.stamp_ns,
+        depth=depth,
+    )
+
+
+def open_odometry(
+    settings: OdometrySettings, *, progress: Progress | None = None
+) -> OdometryProcessor:
+    """Open frontend, stereo matcher and their engines.
+
+    Args:
+        settings: What to run.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If a setting is unknown or two contradict each other.
+        WeightsError: If a network needs weights and none are to be had; says what to type.
+        EngineError: If a runtime is missing or refuses.
+    """
+    opened = _open_pose_network if _is_network(settings) else _open_matching
+    tracker, pipeline = opened(settings, progress)
+    make_processor = partial(
+        OdometryProcessor,
+        tracker,
+        settings,
+        identity=identity_of(pipeline, settings.frontend.value),
+        is_untrained=pipeline.is_untrained,
+    )
+    if settings.source is not Source.STEREO:
+        return make_processor()
+    try:
+        return make_processor(stereo=open_stereo(settings.stereo, progress=progress))
+    except BaseException:
+        tracker.close()
+        raise
+
+
+def _is_network(settings: OdometrySettings) -> bool:
+    return settings.frontend is Frontend.MONODEPTH2_POSE
+
+
+def _open_matching(
+    settings: OdometrySettings, progress: Progress | None
+) -> tuple[FrameTracker, Pipeline]:
+    matching = replace(settings.matching, frontend=settings.frontend.value)
+    matcher = open_matcher(matching, progress=progress)
+    if settings.is_metric:
+        return OdometryTracker(matcher, settings.tracking), matcher.pipeline
+    estimator = MatchedMotion(matcher, settings.tracking)
+    return DirectionTracker(estimator, settings.tracking), matcher.pipeline
+
+
+def _open_pose_network(
+    settings: OdometrySettings, progress: Progress | None
+) -> tuple[FrameTracker, Pipeline]:
+    from depth_ros.engines.build import open_graphs
+    from depth_ros.engines.recipe import load_recipe
+
+    matching = settings.matching
+    engines = open_graphs(
+        load_recipe('monodepth2'),
+        graphs=Monodepth2Pose.graphs,
+        preset=matching.preset or None,
+        size=matching.size,
+        options={},
+        weights=matching.weights or None,
+        runtime=matching.engine,
+        precision=matching.precision,
+        num_threads=matching.num_threads,
+        tensorrt=matching.tensorrt,
+        progress=progress,
+    )
+    _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
+    pipeline = Pipeline(Monodepth2Pose(engine_height=height, engine_width=width), engines)
+    return DirectionTracker(NetworkMotion(pipeline), settings.tracking), pipeline

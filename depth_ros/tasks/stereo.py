@@ -1,0 +1,303 @@
+"""Stereo end to end without ROS: raw pair in, rectified images, disparity and depth out.
+
+The node and ``depth-ros run stereo`` both run this, so what one shows the other shows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from depth_ros.errors import EngineError, ParameterError
+from depth_ros.frames import RectifiedStereo, StereoFrame
+from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
+from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
+from depth_ros.geometry.preprocess import mirrored
+from depth_ros.geometry.rectify import Rectifier
+from depth_ros.models.base import DEFAULT_STEREO_MODEL, model_entry
+from depth_ros.models.sgbm.model import SgbmSettings
+from depth_ros.results import DepthResult, DepthScale, DisparityResult
+from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, Timed, identity_of, network_key
+from depth_ros.tensors import Task
+
+StereoPipeline = Pipeline[RectifiedStereo, DisparityResult]
+UNKNOWN = np.float32(np.nan)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StereoSettings:
+    """What to run and how; every field is also a parameter of ``stereo_node``.
+
+    Attributes:
+        model: Name in ``depth_ros.models.base.MODELS``.
+        engine: Runtime, or ``'auto'``.
+        precision: ``'f32'`` or ``'bf16'``.
+        preset: Named size of the recipe, or empty for its default.
+        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
+        iterations: Update steps, 0 takes the preset's.
+        stages: Coarse-to-fine passes, 0 takes the preset's.
+        weights: Checkpoint file; empty takes shipped or already exported ones.
+        num_threads: CPU threads of the engine, 0 lets the engine choose.
+        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
+        baseline_m: Baseline where CameraInfo has none, else 0.
+        min_depth_m: Nearer becomes ``-Inf``.
+        max_depth_m: Farther becomes ``+Inf``.
+        left_right_check: Match the mirrored pair too: doubles the time, gives confidence, and
+            makes disparities of zero confidence unknown.
+        confidence_threshold_px: Left-right difference at which confidence reaches 0.
+        disparity_sigma_px: Standard deviation of disparity that ``sigma`` assumes.
+        speckle_size_px: Connected areas smaller than this become unknown; 0 switches it off.
+        speckle_difference_px: Step that separates two areas.
+        fill_holes: Fill unknown disparities from the background of their row.
+        sgbm: Settings of the classical matcher.
+    """
+
+    model: str = DEFAULT_STEREO_MODEL
+    engine: str = 'auto'
+    precision: str = 'f32'
+    preset: str = ''
+    size: tuple[int, int] | None = None
+    iterations: int = 0
+    stages: int = 0
+    weights: str = ''
+    num_threads: int = 0
+    tensorrt: str = ''
+    baseline_m: float = 0.0
+    min_depth_m: float = 0.0
+    max_depth_m: float = math.inf
+    left_right_check: bool = False
+    confidence_threshold_px: float = 1.0
+    disparity_sigma_px: float = 0.5
+    speckle_size_px: int = 0
+    speckle_difference_px: float = 1.0
+    fill_holes: bool = False
+    sgbm: SgbmSettings = field(default_factory=SgbmSettings)
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+        return (*network_key(self), self.iterations, self.stages, self.sgbm)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What somebody will look at; nothing else is computed."""
+
+    depth: bool = True
+    confidence: bool = False
+    sigma: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class StereoOutput:
+    """One frame's results.
+
+    Attributes:
+        rectified: The pair the matcher saw.
+        disparity: Disparity in rectified pixels.
+        depth: Metric depth, or None if not wanted.
+        stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
+            ``postprocess``, ``filter``, ``depth``.
+    """
+
+    rectified: RectifiedStereo
+    disparity: DisparityResult
+    depth: DepthResult | None
+    stages_s: Mapping[str, float]
+
+    @property
+    def valid_fraction(self) -> float:
+        """Share of pixels whose disparity is known."""
+        return float(np.isfinite(self.disparity.disparity).mean())
+
+
+class StereoProcessor:
+    """Rectifier, pipeline and filters of one rig; one worker thread owns it.
+
+    The rectifier is made at the first frame and again only when a calibration changes.
+    """
+
+    def __init__(self, pipeline: StereoPipeline, settings: StereoSettings) -> None:
+        """Take ownership of the pipeline."""
+        self.pipeline = pipeline
+        self.settings = settings
+        self._rectifier: Rectifier | None = None
+        self._calibration: tuple[bytes, bytes, float] | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Model, engine, precision and size in words."""
+        return identity_of(self.pipeline, self.settings.model)
+
+    def describe(self) -> str:
+        """Say model and engines in one line."""
+        return self.pipeline.describe()
+
+    def set_settings(self, settings: StereoSettings) -> None:
+        """Take over settings that need no new pipeline.
+
+        Raises:
+            ParameterError: If the settings need another pipeline; open one instead.
+        """
+        if settings.pipeline_key != self.settings.pipeline_key:
+            raise ParameterError(
+                'model, engine, size and matcher settings need a new processor: '
+                'call open_stereo(settings)'
+            )
+        self.settings = settings
+
+    def rectify(self, frame: StereoFrame) -> RectifiedStereo:
+        """Rectify a pair, rebuilding the maps if a calibration changed."""
+        left, right = frame.left.camera, frame.right.camera
+        calibration = (left.fingerprint(), right.fingerprint(), self.settings.baseline_m)
+        if self._rectifier is None or calibration != self._calibration:
+            baseline_m = self.settings.baseline_m or None
+            self._rectifier = Rectifier(left, right, baseline_m=baseline_m)
+            self._calibration = calibration
+        return self._rectifier.rectify(frame)
+
+    def process(self, frame: StereoFrame, *, wanted: Wanted | None = None) -> StereoOutput:
+        """Run one pair end to end.
+
+        Raises:
+            InputError: If the pair or its calibration cannot be used.
+            EngineError: If the runtime fails.
+        """
+        start = time.perf_counter()
+        rectified = self.rectify(frame)
+        rectify_s = time.perf_counter() - start
+        covered = self._rectifier.covered if self._rectifier else None
+        output = self.process_rectified(rectified, wanted=wanted, covered=covered)
+        stages = MappingProxyType({'rectify': rectify_s, **output.stages_s})
+        return replace(output, stages_s=stages)
+
+    def process_rectified(
+        self,
+        rectified: RectifiedStereo,
+        *,
+        wanted: Wanted | None = None,
+        covered: np.ndarray | None = None,
+    ) -> StereoOutput:
+        """Run one already rectified pair; raises as ``process`` does.
+
+        Args:
+            rectified: The pair.
+            wanted: What will be looked at; None wants depth.
+            covered: ``(H, W)`` bool, False where the left image shows nothing (black after
+                rectification) and disparity is unknown; None where all is covered.
+        """
+        wanted = wanted or Wanted()
+        timed = self._match(rectified, needs_right=wanted.confidence)
+        start = time.perf_counter()
+        disparity = self._filtered(timed.result, covered)
+        filtered = time.perf_counter()
+        depth = self._depth(disparity, wanted) if wanted.depth or wanted.sigma else None
+        stages = dict(timed.stages_s)
+        stages['filter'] = filtered - start
+        stages['depth'] = time.perf_counter() - filtered
+        return StereoOutput(
+            rectified=rectified,
+            disparity=disparity,
+            depth=depth,
+            stages_s=MappingProxyType(stages),
+        )
+
+    def close(self) -> None:
+        """Close the engines."""
+        self.pipeline.close()
+
+    def _match(self, rectified: RectifiedStereo, *, needs_right: bool) -> Timed[DisparityResult]:
+        """Match, and where asked match the mirrored pair for confidence."""
+        left = self.pipeline.run(rectified)
+        if not (needs_right or self.settings.left_right_check):
+            return left
+        right = self.pipeline.run(mirrored(rectified))
+        confidence = left_right_confidence(
+            left.result.disparity,
+            np.ascontiguousarray(right.result.disparity[:, ::-1]),
+            threshold_px=self.settings.confidence_threshold_px,
+        )
+        stages = {name: left.stages_s[name] + right.stages_s[name] for name in left.stages_s}
+        return Timed(result=replace(left.result, confidence=confidence), stages_s=stages)
+
+    def _filtered(self, result: DisparityResult, covered: np.ndarray | None) -> DisparityResult:
+        """Apply the filters that the settings switch on, in a fixed order."""
+        settings, disparity, confidence = self.settings, result.disparity, result.confidence
+        if covered is not None:
+            disparity = np.where(covered, disparity, UNKNOWN)
+        if settings.left_right_check and confidence is not None:
+            disparity = np.where(confidence > 0, disparity, UNKNOWN)
+        if settings.speckle_size_px > 0:
+            disparity = remove_speckles(
+                disparity,
+                max_size_px=settings.speckle_size_px,
+                max_difference_px=settings.speckle_difference_px,
+            )
+        if confidence is not None:
+            confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
+        if settings.fill_holes:
+            disparity = fill_holes(disparity)
+        return replace(result, disparity=disparity, confidence=confidence)
+
+    def _depth(self, result: DisparityResult, wanted: Wanted) -> DepthResult:
+        settings, rig = self.settings, result.camera
+        depth = disparity_to_depth(
+            result.disparity,
+            rig,
+            min_depth_m=settings.min_depth_m,
+            max_depth_m=settings.max_depth_m,
+        )
+        sigma = depth_sigma(depth, rig, settings.disparity_sigma_px) if wanted.sigma else None
+        return DepthResult(
+            depth=depth,
+            camera=rig.left,
+            stamp_ns=result.stamp_ns,
+            scale=DepthScale.METRIC,
+            confidence=result.confidence,
+            sigma=sigma,
+        )
+
+
+def open_stereo(settings: StereoSettings, *, progress: Progress | None = None) -> StereoProcessor:
+    """Open the model and its engines.
+
+    Args:
+        settings: What to run.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If the model does not serve stereo.
+        WeightsError: If the model needs weights and none are to be had; says what to type.
+        EngineError: If the runtime is missing or refuses.
+    """
+    entry = model_entry(settings.model, Task.STEREO)
+    opener = _open_network if entry.needs_weights else _open_classical
+    return StereoProcessor(opener(settings, progress), settings)
+
+
+def _open_classical(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
+    factory = model_entry(settings.model, Task.STEREO).load(Task.STEREO)
+    return Pipeline(factory(settings.sgbm))
+
+
+def _open_network(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
+    from depth_ros.engines.runtime import AUTO_ENGINE, usable_runtimes
+    from depth_ros.tasks.networks import open_network
+
+    if settings.engine == AUTO_ENGINE and not usable_runtimes():
+        raise EngineError(
+            f'model {settings.model!r} needs a runtime and none is installed here; type: '
+            'pip install openvino (or onnxruntime), or set model to sgbm, which needs none'
+        )
+    return open_network(
+        Task.STEREO,
+        settings,
+        graphs=model_entry(settings.model, Task.STEREO).graphs.get(Task.STEREO),
+        options={'iterations': settings.iterations, 'stages': settings.stages},
+        progress=progress,
+    ).pipeline

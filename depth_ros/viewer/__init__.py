@@ -1,0 +1,1 @@
+"""Live depth in a browser."""

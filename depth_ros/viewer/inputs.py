@@ -1,0 +1,364 @@
+"""The newest message of each topic, and the picture of the moment they make together.
+
+Knows ROS field names but imports no ROS, as ``messages.py``. Messages are kept as they came
+and decoded only when a browser is there to look.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.errors import ImageError, InputError
+from depth_ros.geometry.postprocess import colorize_depth
+from depth_ros.messages.sensors import (
+    FLOAT32_FIELD,
+    ImageMessage,
+    PointCloudMessage,
+    camera_from_info,
+    decode_compressed_image,
+    decode_image,
+    stamp_ns,
+)
+from depth_ros.pictures.panels import Scale, value_scale
+from depth_ros.viewer.page import (
+    DEFAULT_POINT_SIZE_M,
+    ViewerFrame,
+    point_size_m,
+    unpack_cloud,
+)
+
+NUM_LEFT_KEPT = 8
+"""Left images kept: depth comes this many frames later at most."""
+
+RATE_WINDOW_S = 3.0
+MAX_TEXT_LINES = 120
+MAX_HEADLINES = 6
+_LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
+_DEPTH_UNITS_M = {'32FC1': ('f4', 1.0), '16UC1': ('u2', 0.001)}
+"""Element type and metres of one unit of the encodings of REP 118."""
+
+PartT = TypeVar('PartT')
+
+
+class Role(Enum):
+    """What a topic is to the view; the value is its default name."""
+
+    LEFT = 'left/image_raw'
+    DEPTH = 'depth/image'
+    CAMERA = 'depth/camera_info'
+    DISPARITY = 'disparity/color'
+    POINTS = 'points'
+    DIAGNOSTICS = 'diagnostics'
+
+
+class KeyValueMessage(Protocol):
+    """Fields of ``diagnostic_msgs/KeyValue``."""
+
+    key: str
+    value: str
+
+
+class StatusMessage(Protocol):
+    """Fields of ``diagnostic_msgs/DiagnosticStatus``; rclpy gives the level as one byte."""
+
+    level: bytes | int
+    name: str
+    message: str
+    values: Sequence[KeyValueMessage]
+
+
+class ViewerInputs:
+    """Collect messages in one thread, make frames in another.
+
+    A part that cannot be decoded is left out and named in the frame's text.
+    """
+
+    def __init__(self, *, stride: int, expected: Collection[Role] = ()) -> None:
+        """Start with nothing seen.
+
+        Args:
+            stride: Every ``stride``-th point of an organised cloud is shown.
+            expected: Topics whose rate is plotted, and whose silence is named.
+        """
+        self._stride = stride
+        self._lock = threading.Lock()
+        self._newest: dict[Role, Any] = {}
+        self._lefts: deque[Any] = deque(maxlen=NUM_LEFT_KEPT)
+        self._statuses: dict[str, StatusMessage] = {}
+        self._rates = {role: _Rate() for role in expected}
+        self._scale: Scale | None = None
+
+    def keep(self, role: Role, message: Any) -> None:
+        """Keep the newest message of a topic; a few of the left image, to find the right one."""
+        with self._lock:
+            self._newest[role] = message
+            if role is Role.LEFT:
+                self._lefts.append(message)
+            if role is Role.DIAGNOSTICS:
+                self._statuses |= {status.name: status for status in message.status}
+            if role in self._rates:
+                self._rates[role].count()
+
+    def forget(self) -> None:
+        """Drop every message, so that nothing old is shown after a pause."""
+        with self._lock:
+            self._newest.clear()
+            self._lefts.clear()
+            self._statuses.clear()
+            self._rates = {role: _Rate() for role in self._rates}
+
+    def make_frame(self) -> ViewerFrame:
+        """Decode what is there into one frame, the left image being that of the depth."""
+        with self._lock:
+            newest, lefts = dict(self._newest), list(self._lefts)
+            statuses = list(self._statuses.values())
+            rates = {role.value: rate.hz() for role, rate in self._rates.items()}
+            silent = [role.value for role, rate in self._rates.items() if rate.is_silent()]
+        problems = [f'nothing arrives on {name}' for name in silent]
+        left = _part(_decode_any_image, _left_of(newest, lefts), problems)
+        camera = _part(camera_from_info, newest.get(Role.CAMERA), problems)
+        picture = self._picture(newest, problems)
+        cloud = _part(self._decode_points, newest.get(Role.POINTS), problems) or _NO_CLOUD
+        return ViewerFrame(
+            left=left,
+            picture=picture.rgb if picture else None,
+            picture_label=picture.label if picture else '',
+            points=cloud.points,
+            colors=cloud.colors,
+            point_size_m=cloud.size_m(camera),
+            camera=camera,
+            headline='\n'.join([*problems, *map(_status_line, statuses)][:MAX_HEADLINES]),
+            text='\n'.join(detail_lines(statuses)),
+            rates=rates,
+        )
+
+    def _picture(self, newest: dict[Role, Any], problems: list[str]) -> _Picture | None:
+        if Role.DISPARITY in newest:
+            rgb = _part(decode_image, newest[Role.DISPARITY], problems)
+            return None if rgb is None else _Picture(rgb=rgb, label='disparity')
+        depth = _part(decode_depth, newest.get(Role.DEPTH), problems)
+        if depth is None:
+            return None
+        self._scale = _steady_scale(self._scale, _depth_scale(depth[::4, ::4]))
+        return _Picture(
+            rgb=colorize_depth(depth, min=self._scale.low, max=self._scale.high),
+            label=f'depth, red {self._scale.low:.2g} m to blue {self._scale.high:.2g} m or more',
+        )
+
+    def _decode_points(self, message: PointCloudMessage) -> _Cloud:
+        points, colors = unpack_cloud(decode_cloud(message, stride=self._stride))
+        return _Cloud(points=points, colors=colors, columns=-(-int(message.width) // self._stride))
+
+
+def decode_depth(message: ImageMessage) -> np.ndarray:
+    """Read a depth image as REP 118 has it.
+
+    Returns:
+        ``(H, W)`` float32 metres; of ``16UC1`` (millimetres) 0 becomes NaN.
+
+    Raises:
+        ImageError: With reason ``'encoding'``, ``'size'``, ``'step'`` or ``'data_length'``.
+    """
+    if message.encoding not in _DEPTH_UNITS_M:
+        raise ImageError(
+            'encoding',
+            f'depth must be one of {sorted(_DEPTH_UNITS_M)}, got {message.encoding!r}; '
+            'remap depth/image to a depth topic',
+        )
+    kind, unit_m = _DEPTH_UNITS_M[message.encoding]
+    dtype = np.dtype(('>' if message.is_bigendian else '<') + kind)
+    rows = _rows(message, row_bytes=int(message.width) * dtype.itemsize)
+    values = np.ascontiguousarray(rows).view(dtype).astype(np.float32)
+    if dtype.kind == 'u':
+        values *= np.float32(unit_m)
+        values[values == 0.0] = np.nan
+    return values
+
+
+def decode_cloud(message: PointCloudMessage, *, stride: int = 1) -> np.ndarray:
+    """Read x, y, z and rgb of a ``sensor_msgs/PointCloud2``, wherever they lie in a point.
+
+    Args:
+        message: A cloud of float32 x, y, z; without ``rgb`` or ``rgba`` it is shown grey.
+        stride: Step between points, and between rows where there are several.
+
+    Returns:
+        ``(h, w, 4)`` float32: x, y, z and the bits ``0x00RRGGBB``.
+
+    Raises:
+        ImageError: With reason ``'encoding'``, ``'size'``, ``'step'`` or ``'data_length'``.
+    """
+    offsets = _field_offsets(message)
+    point_step = int(message.point_step)
+    rows = _rows(message, row_bytes=int(message.width) * point_step)
+    points = rows.reshape(len(rows), -1, point_step)[:: stride if len(rows) > 1 else 1, ::stride]
+    cloud = np.zeros((*points.shape[:2], 4), np.float32)
+    order = '>f4' if message.is_bigendian else '<f4'
+    for index, offset in enumerate(offsets):
+        # A colour's bits may be those of a NaN, which a conversion of floats may alter.
+        bytes_4 = np.ascontiguousarray(points[..., offset : offset + 4])
+        bits = bytes_4.view(order.replace('f', 'u'))[..., 0].astype(np.uint32)
+        cloud.view(np.uint32)[..., index] = bits
+    if len(offsets) == 3:
+        cloud.view(np.uint32)[..., 3] = 0x00C0C0C0
+    return cloud
+
+
+def detail_lines(statuses: Sequence[StatusMessage]) -> list[str]:
+    """Return names and values of ``diagnostic_msgs/DiagnosticStatus`` as plain text, cut short."""
+    lines: list[str] = []
+    for status in statuses:
+        lines.append(status.name)
+        lines += [f'  {item.key:<20} {item.value}' for item in status.values]
+    if len(lines) > MAX_TEXT_LINES:
+        return [*lines[:MAX_TEXT_LINES], f'... {len(lines) - MAX_TEXT_LINES} more lines']
+    return lines
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Picture:
+    rgb: np.ndarray
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Cloud:
+    """Points, colours, and how many points a row had (0 where unknown)."""
+
+    points: np.ndarray | None
+    colors: np.ndarray | None
+    columns: int = 0
+
+    def size_m(self, camera: PinholeCamera | None) -> float:
+        """Size of a drawn point: the image's columns over the cloud's are its stride."""
+        if camera is None or self.points is None or not 1 < self.columns <= camera.width:
+            return DEFAULT_POINT_SIZE_M
+        return point_size_m(
+            self.points, fx=camera.fx, stride=max(1, round(camera.width / self.columns))
+        )
+
+
+_NO_CLOUD = _Cloud(points=None, colors=None)
+
+
+class _Rate:
+    """Messages per second over the last few seconds; falls to 0 when they stop."""
+
+    def __init__(self) -> None:
+        """Start counting now."""
+        self._start_s = time.monotonic()
+        self._times: deque[float] = deque(maxlen=512)
+
+    def count(self) -> None:
+        """Count a message."""
+        self._times.append(time.monotonic())
+
+    def hz(self) -> float:
+        """Return messages per second."""
+        now_s = time.monotonic()
+        span_s = min(RATE_WINDOW_S, max(0.5, now_s - self._start_s))
+        return sum(moment > now_s - span_s for moment in self._times) / span_s
+
+    def is_silent(self) -> bool:
+        """Whether nothing came for the whole window."""
+        last_s = self._times[-1] if self._times else self._start_s
+        return time.monotonic() - last_s > RATE_WINDOW_S
+
+
+def _part(decode: Callable[[Any], PartT], message: Any, problems: list[str]) -> PartT | None:
+    """Decode a message if there is one; what is wrong with it goes to ``problems``."""
+    if message is None:
+        return None
+    try:
+        return decode(message)
+    except InputError as error:
+        problems.append(str(error))
+        return None
+
+
+def _left_of(newest: dict[Role, Any], lefts: list[Any]) -> Any:
+    """Find the left image that the depth was made of, else the newest one."""
+    anchor = next((newest[role] for role in (Role.DEPTH, Role.DISPARITY) if role in newest), None)
+    if anchor is not None:
+        wanted_ns = stamp_ns(anchor.header.stamp)
+        for left in reversed(lefts):
+            if stamp_ns(left.header.stamp) == wanted_ns:
+                return left
+    return newest.get(Role.LEFT)
+
+
+def _decode_any_image(message: Any) -> np.ndarray:
+    """Decode a raw or a compressed image; only the latter has a ``format``."""
+    if hasattr(message, 'format'):
+        return decode_compressed_image(message)
+    return decode_image(message)
+
+
+def _rows(message: ImageMessage | PointCloudMessage, *, row_bytes: int) -> np.ndarray:
+    """Return ``(height, row_bytes)`` uint8 without padding, a view of the message."""
+    height, width = int(message.height), int(message.width)
+    step = int(getattr(message, 'row_step', 0) or getattr(message, 'step', 0))
+    if height < 1 or width < 1 or row_bytes < 1:
+        raise ImageError('size', f'a message of {width}x{height} has nothing to show')
+    if step < row_bytes:
+        raise ImageError(
+            'step', f'a row of {width} has {row_bytes} bytes but the step is {step}; set it'
+        )
+    data = np.frombuffer(message.data, np.uint8) if len(message.data) else np.zeros(0, np.uint8)
+    if data.size < step * height:
+        raise ImageError(
+            'data_length',
+            f'{data.size} bytes came, {step * height} expected for {height} rows of step {step}; '
+            'the message is truncated',
+        )
+    return data[: step * height].reshape(height, step)[:, :row_bytes]
+
+
+def _field_offsets(message: PointCloudMessage) -> list[int]:
+    """Offsets of x, y, z and, if there is one, of the colour."""
+    fields: dict[str, Any] = {str(getattr(item, 'name', '')): item for item in message.fields}
+    color = next((name for name in ('rgb', 'rgba') if name in fields), None)
+    names = ['x', 'y', 'z', *([color] if color else [])]
+    for name in names:
+        is_float = name in fields and fields[name].datatype == FLOAT32_FIELD
+        is_known = name in fields and (is_float or name == color)
+        if not is_known or not 0 <= fields[name].offset <= int(message.point_step) - 4:
+            raise ImageError(
+                'encoding',
+                f'the cloud must have float32 x, y and z within a point, got fields '
+                f'{sorted(fields)} and point_step {message.point_step}; remap points',
+            )
+    return [int(fields[name].offset) for name in names]
+
+
+def _depth_scale(depth: np.ndarray) -> Scale:
+    """Find a scale that shows the near, where a robot drives, also when much is far away."""
+    scale = value_scale(depth, high_percent=95.0)
+    finite = depth[np.isfinite(depth)]
+    if not finite.size:
+        return scale
+    return Scale(low=scale.low, high=min(scale.high, scale.low + 1.5 * float(np.median(finite))))
+
+
+def _steady_scale(last: Scale | None, present: Scale) -> Scale:
+    """Keep the last scale while it fits, so that colours do not flicker."""
+    if last is None:
+        return present
+    slack = 0.2 * (last.high - last.low)
+    is_near = abs(present.low - last.low) < slack and abs(present.high - last.high) < slack
+    return last if is_near else present
+
+
+def _status_line(status: StatusMessage) -> str:
+    level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
+    word = _LEVELS[level] if level < len(_LEVELS) else str(level)
+    return f'{status.name}: {word} {status.message}'

@@ -1,0 +1,276 @@
+"""``depth-ros run mono``: metres only where their scale is known, files and bags, resume."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from depth_ros.cli.main import main
+from depth_ros.cli.run import mono as run_mono
+from depth_ros.files.cloud import read_ply
+from depth_ros.pictures.panels import write_picture
+from tests.kit.bag_writer import info, raw, stamp, write_bag
+from tests.kit.cli_process import depth_ros, expect_one_sentence
+from tests.kit.mono_doubles import (
+    CAMERA,
+    FLOOR_M,
+    HEIGHT,
+    UNIT_M,
+    WIDTH,
+    open_truth,
+    room_depth,
+    room_image,
+)
+
+FIXED = ('--scale-mode', 'fixed', '--scale', f'factor={UNIT_M}')
+FOCAL = ('--focal-length-px', str(CAMERA.fx))
+
+
+@pytest.fixture(autouse=True)
+def known_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_mono, 'open_mono', open_truth)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    images = tmp_path / 'images'
+    images.mkdir()
+    for index in range(3):
+        write_picture(images / f'{index:06d}.png', room_image())
+    return images
+
+
+def run(source: Path, output: Path, *more: object) -> int:
+    return main(['run', 'mono', str(source), '-o', str(output), *map(str, more)])
+
+
+def summary_of(output: Path) -> dict:
+    return json.loads((output / 'summary.json').read_text())
+
+
+def counts(output: Path) -> tuple[int, int]:
+    summary = summary_of(output)
+    return summary['outputs'], summary['skipped']
+
+
+def test_without_a_scale_only_relative_files_are_written(folder, tmp_path, capsys) -> None:
+    output = tmp_path / 'out'
+    assert run(folder / '000000.png', output) == 0
+    written = sorted(path.name for path in output.iterdir())
+    assert written == [
+        '000000.json',
+        '000000_picture.png',
+        '000000_relative_depth.npy',
+        'summary.json',
+    ]
+    relative = np.load(output / '000000_relative_depth.npy')
+    np.testing.assert_allclose(relative, room_depth() / UNIT_M, rtol=1e-4)
+    summary = summary_of(output)
+    assert summary['scale_mode'] == 'none' and not summary['is_untrained']
+    assert summary['images'][0]['depth_m'] == {'p5': None, 'p50': None, 'p95': None}
+    out = capsys.readouterr().out
+    assert 'relative' in out and 'set scale.mode' in out
+    assert run(folder / '000000.png', output) == 0
+    assert counts(output) == (0, 1), 'files that cannot be are not missed'
+
+
+def test_metres_of_a_folder_and_every_file(folder, tmp_path, capsys) -> None:
+    output = tmp_path / 'out'
+    assert run(folder, output, *FIXED, *FOCAL) == 0
+    depth = np.load(output / '000001_depth.npy')
+    np.testing.assert_allclose(depth, room_depth(), rtol=1e-4)
+    png = cv2.imread(str(output / '000001_depth_mm.png'), cv2.IMREAD_UNCHANGED)
+    assert png.dtype == np.uint16 and np.abs(png / 1000.0 - depth).max() <= 0.00051
+    points, _ = read_ply(output / '000001_cloud.ply')
+    np.testing.assert_allclose(np.sort(points[:, 2]), np.sort(depth.ravel()), rtol=1e-4)
+    row, column = 100, 20
+    index = row * WIDTH + column
+    np.testing.assert_allclose(
+        points[index, 0], (column - 79.5) / CAMERA.fx * depth[row, column], rtol=1e-4
+    )
+    summary = summary_of(output)
+    assert (summary['received'], summary['outputs'], summary['refused']) == (3, 3, {})
+    assert summary['images'][0]['scale']['factor'] == UNIT_M
+    assert summary['calibration'] == 'focal length 100 px, images taken as rectified'
+    assert f'/ {np.median(room_depth()):.2f} /' in capsys.readouterr().out
+
+
+def test_an_interrupted_run_goes_on_and_other_settings_do_it_again(folder, tmp_path) -> None:
+    output = tmp_path / 'out'
+    assert run(folder, output, *FIXED, *FOCAL) == 0
+    (output / '000002.json').write_text('{"name"', encoding='utf-8')
+    assert run(folder, output, *FIXED, *FOCAL) == 0
+    assert counts(output) == (1, 2)
+    assert run(folder, output, *FIXED, *FOCAL, '--overwrite') == 0
+    assert counts(output) == (3, 0)
+    assert run(folder, output, *FIXED, '--focal-length-px', '90') == 0
+    assert counts(output) == (3, 0)
+    assert run(folder, output, *FIXED, '--focal-length-px', '90', '--max-depth-m', '3') == 0
+    assert counts(output) == (3, 0)
+    assert np.isposinf(np.load(output / '000000_depth.npy')).any()
+    (output / '000000_cloud.ply').unlink()
+    assert run(folder, output, *FIXED, '--focal-length-px', '90', '--max-depth-m', '3') == 0
+    assert counts(output) == (1, 2)
+
+
+def test_camera_height_and_training_rig(folder, tmp_path) -> None:
+    height = ('--scale-mode', 'camera_height', '--scale', f'camera_height_m={FLOOR_M}')
+    for name, more in (('h', height), ('r', ('--scale-mode', 'training_rig'))):
+        assert run(folder / '000000.png', tmp_path / name, *more, *FOCAL) == 0
+        depth = np.load(tmp_path / name / '000000_depth.npy')
+        np.testing.assert_allclose(depth, room_depth(), rtol=0.05)
+
+
+def test_reference_depth_by_name_and_an_image_without_one(folder, tmp_path) -> None:
+    references = tmp_path / 'references'
+    references.mkdir()
+    np.save(references / '000000.npy', room_depth()[::2, ::2])
+    millimetres = np.rint(room_depth() * 1000.0).astype(np.uint16)
+    millimetres[::2] = 0
+    cv2.imwrite(str(references / '000001.png'), millimetres)
+    output = tmp_path / 'out'
+    more = ('--scale-mode', 'reference_depth', '--reference', references, *FOCAL)
+    assert run(folder, output, *more) == 0
+    for index in (0, 1):
+        depth = np.load(output / f'00000{index}_depth.npy')
+        np.testing.assert_allclose(depth, room_depth(), rtol=0.02)
+    assert not (output / '000002_depth.npy').exists()
+    np.save(references / '000000.npy', 2.0 * room_depth())
+    assert run(folder, output, *more) == 0
+    assert counts(output) == (1, 2), 'another reference: done again'
+    depth = np.load(output / '000000_depth.npy')
+    np.testing.assert_allclose(depth, 2.0 * room_depth(), rtol=0.02)
+
+
+def recording(count: int = 3):
+    recorded = [('/cam/camera_info', info(CAMERA, stamp_ns=stamp(0)))]
+    for index in range(count):
+        recorded.append(('/cam/image_raw', raw(room_image(), stamp_ns=stamp(index + 1))))
+    return recorded
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_bags_bring_their_own_calibration_and_resume(tmp_path, storage) -> None:
+    bag = write_bag(tmp_path / 'bag', recording(), storage=storage)
+    output = tmp_path / 'out'
+    assert run(bag, output, *FIXED) == 0
+    summary = summary_of(output)
+    assert (summary['received'], summary['outputs']) == (3, 3)
+    assert '/cam/camera_info of the bag' in summary['calibration']
+    assert [image['name'] for image in summary['images']] == [
+        f'{stamp(index):019d}' for index in (1, 2, 3)
+    ]
+    depth = np.load(output / f'{stamp(2):019d}_depth.npy')
+    np.testing.assert_allclose(depth, room_depth(), rtol=1e-4)
+    (output / f'{stamp(2):019d}.json').unlink()
+    assert run(bag, output, *FIXED) == 0
+    assert counts(output) == (1, 2)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_a_damaged_bag_gives_what_was_before_the_damage(tmp_path, capsys) -> None:
+    bag = write_bag(tmp_path / 'bag', recording(20), storage='sqlite3')
+    (file,) = bag.glob('*.db3')
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute('UPDATE messages SET data = substr(data, 1, 20) WHERE id = 15')
+    code = run(bag, tmp_path / 'out', *FIXED, '--write', 'depth')
+    err = capsys.readouterr().err
+    assert code == 2 and 'cannot be read further' in err and 'Traceback' not in err
+    summary = summary_of(tmp_path / 'out')
+    assert summary['refused'] == {'bag': 1}
+    assert 1 <= summary['outputs'] < 20
+
+
+def test_made_up_weights_are_written_over_the_picture(folder, tmp_path, capsys) -> None:
+    trained, untrained = tmp_path / 'trained', tmp_path / 'untrained'
+    assert run(folder / '000000.png', trained) == 0
+    assert run(folder / '000000.png', untrained, '--model', 'tio_depth') == 0
+    plain, marked = (cv2.imread(str(path / '000000_picture.png')) for path in (trained, untrained))
+    rows = slice(30, 30 + HEIGHT)
+    assert (plain[rows, 12 : 12 + WIDTH] != marked[rows, 12 : 12 + WIDTH]).any(
+        axis=-1
+    ).mean() > 0.05
+    assert summary_of(untrained)['is_untrained']
+    assert 'untrained' in capsys.readouterr().out
+    code = run(folder / '000000.png', untrained, '--model', 'tio_depth', *FIXED, *FOCAL)
+    assert code == 2 and 'made-up weights' in capsys.readouterr().err
+
+
+def ros_yaml(path: Path) -> Path:
+    k = CAMERA.k.ravel().tolist()
+    p = CAMERA.p.ravel().tolist()
+    path.write_text(
+        f'image_width: {WIDTH}\nimage_height: {HEIGHT}\ncamera_name: cam\n'
+        f'camera_matrix: {{rows: 3, cols: 3, data: {k}}}\n'
+        'distortion_model: plumb_bob\n'
+        'distortion_coefficients: {rows: 1, cols: 5, data: [0.3, 0.1, 0, 0, 0]}\n'
+        'rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}\n'
+        f'projection_matrix: {{rows: 3, cols: 4, data: {p}}}\n',
+        encoding='utf-8',
+    )
+    return path
+
+
+def test_one_camera_file_is_enough_and_raw_images_are_rectified(folder, tmp_path) -> None:
+    calibration = ros_yaml(tmp_path / 'camera.yaml')
+    output = tmp_path / 'out'
+    assert run(folder / '000000.png', output, *FIXED, '--calibration', calibration) == 0
+    assert 'images taken as raw' in summary_of(output)['calibration']
+    assert np.isnan(np.load(output / '000000_depth.npy')[0, 0]), 'outside the raw image'
+    assert (
+        run(folder / '000000.png', output, *FIXED, '--calibration', calibration, '--rectified')
+        == 0
+    )
+    assert np.isfinite(np.load(output / '000000_depth.npy')).all()
+
+
+def test_a_bad_image_among_several_is_left_out(folder, tmp_path, capsys) -> None:
+    whole = (folder / '000001.png').read_bytes()
+    (folder / '000001.png').write_bytes(whole[: len(whole) // 2])
+    output = tmp_path / 'out'
+    assert run(folder, output, *FIXED, *FOCAL, '--write', 'depth') == 2
+    assert '000001 left out' in capsys.readouterr().err
+    summary = summary_of(output)
+    assert (summary['outputs'], summary['refused']) == (2, {'compressed': 1})
+
+
+MISTAKES = {
+    'no camera': (FIXED, ('--calibration FILE', '--focal-length-px')),
+    'two cameras': ((*FIXED, *FOCAL, '--calibration', 'x.yaml'), ('not both',)),
+    'mode without value': (('--scale-mode', 'fixed'), ('scale.factor',)),
+    'unknown setting': ((*FIXED, '--scale', 'facter=2'), ('facter', 'camera_height_m')),
+    'word for number': (('--scale', 'factor=big'), ('float', 'big')),
+    'reference without mode': (('--reference', 'r'), ('--scale-mode reference_depth',)),
+    'mode without reference': (('--scale-mode', 'reference_depth'), ('--reference',)),
+    'unknown model': (('--model', 'sgbm'), ('monodepth2', 'tio_depth')),
+    'unknown file kind': (('--write', 'disparity'), ('relative', 'cloud')),
+    'negative focal length': (('--focal-length-px', '-1'), ('above 0',)),
+}
+
+
+@pytest.mark.parametrize('name', MISTAKES)
+def test_mistakes_are_told_in_one_sentence(folder, tmp_path, capsys, name) -> None:
+    more, parts = MISTAKES[name]
+    assert run(folder, tmp_path / 'out', *more) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert all(part in err for part in parts), err
+
+
+def test_nothing_to_read_is_told(tmp_path, capsys) -> None:
+    (tmp_path / 'empty').mkdir()
+    for name in ('empty', 'missing.png'):
+        assert run(tmp_path / name, tmp_path / 'out') == 2
+        assert name in capsys.readouterr().err
+
+
+def test_without_weights_it_says_what_to_type(folder, tmp_path) -> None:
+    outcome = depth_ros('run', 'mono', folder, '-o', 'out', cwd=tmp_path)
+    expect_one_sentence(outcome, 'monodepth2', 'depth-ros build monodepth2')

@@ -1,0 +1,85 @@
+"""``depth-ros train``: starts, refuses to overwrite, resumes, restarts, begins with weights."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs torch')
+
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.cli.main import main
+from depth_ros.training.metrics import read_metrics
+from depth_ros.training.recipe import TrainRecipe, recipes
+from tests.kit.small_stereo import SMALL_TASK
+
+SMALL = TrainRecipe(
+    name='small',
+    task=SMALL_TASK,
+    batch_size=2,
+    validation_samples=8,
+)
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes(), 'small', SMALL)
+    before = torch.get_num_threads()
+
+    def run(*words, steps=2):
+        words = ('train', 'small', '--out', tmp_path / 'run', '--steps', steps, *words)
+        return main([str(word) for word in (*words, '--threads', 1)])
+
+    yield run
+    torch.set_num_threads(before)
+
+
+def test_a_run_leaves_weights_metrics_and_curve(train, tmp_path, capsys):
+    assert train() == 0
+    assert '4 samples seen' in capsys.readouterr().out
+    assert load_checkpoint(tmp_path / 'run' / 'weights.safetensors')
+    (row,) = read_metrics(tmp_path / 'run' / 'metrics.csv')
+    assert float(row['val_epe']) > 0.0
+    assert train('--restart') == 0  # one row alone makes no curve
+    assert (tmp_path / 'run' / 'curve.png').stat().st_size > 1000
+
+
+def test_a_run_is_not_overwritten_unasked(train, capsys):
+    assert train() == 0
+    assert train() == 2
+    message = capsys.readouterr().err
+    assert '--resume' in message and '--restart' in message
+    assert train('--restart') == 0
+    assert '8 samples seen' in capsys.readouterr().out
+    assert train('--resume', steps=6) == 0  # a longer schedule is no other recipe
+    assert '16 samples seen' in capsys.readouterr().out
+
+
+def test_a_run_begins_with_given_weights(train, tmp_path):
+    assert train() == 0
+    first = tmp_path / 'run' / 'weights.safetensors'
+    other = ('--out', tmp_path / 'other', '--learning-rate', '1e-12', '--weights', first)
+    assert train(*other) == 0
+    old, new = (load_checkpoint(path) for path in (first, tmp_path / 'other' / first.name))
+    assert old.keys() == new.keys()
+    name = 'update.gates.weight'
+    torch.testing.assert_close(new[name], old[name], atol=1e-6, rtol=0)
+
+
+def test_a_smaller_batch_for_a_smaller_machine(train, capsys):
+    assert train('--batch-size', 1, '--workers', 2) == 0
+    assert '2 samples seen' in capsys.readouterr().out
+    assert train('--resume', steps=3) == 2, 'the batch is part of the recipe'
+    assert 'made by another recipe' in capsys.readouterr().err
+    assert train('--resume', '--batch-size', 1, '--workers', 1, steps=3) == 0
+
+
+@pytest.mark.parametrize('option', ['--steps', '--batch-size', '--workers', '--learning-rate'])
+def test_nothing_cannot_be_asked_for(train, option, capsys):
+    assert train(option, 0) == 2
+    assert f'{option} must be above 0, got 0' in capsys.readouterr().err
+
+
+def test_weights_of_another_network_are_refused(train, tmp_path, capsys):
+    torch.save({'a.weight': torch.zeros(2)}, tmp_path / 'other.pth')
+    assert train('--weights', tmp_path / 'other.pth') == 2
+    assert 'crestereo_tiny' in capsys.readouterr().err

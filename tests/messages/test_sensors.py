@@ -1,0 +1,494 @@
+"""Messages: every encoding decodes to known colours, and what is filled is right on the wire."""
+
+from __future__ import annotations
+
+from array import array
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depth_ros.camera import camera_from_calibration, ideal_camera, rectified_camera, stereo_camera
+from depth_ros.errors import CalibrationError, ImageError
+from depth_ros.geometry.depth import organised_cloud
+from depth_ros.messages.encodings import ENCODINGS
+from depth_ros.messages.sensors import (
+    camera_from_info,
+    decode_compressed_image,
+    decode_image,
+    fill_camera_info,
+    fill_disparity,
+    fill_header,
+    fill_image,
+    fill_point_cloud,
+    stamp_ns,
+)
+from depth_ros.results import DisparityResult
+from tests.kit import message_doubles as doubles
+
+BAYER_ROWS = {
+    'rggb': ('RG', 'GB'),
+    'bggr': ('BG', 'GR'),
+    'gbrg': ('GB', 'RG'),
+    'grbg': ('GR', 'BG'),
+}
+COLOR = {'R': 200, 'G': 120, 'B': 40}
+
+
+def random_rgb(height: int = 6, width: int = 8) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def mosaic(pattern: str, height: int, width: int, scale: int, dtype: str) -> np.ndarray:
+    """One colour everywhere, seen through the filters of a Bayer pattern."""
+    cell = [[COLOR[name] * scale for name in row] for row in BAYER_ROWS[pattern]]
+    tiled = np.tile(np.array(cell, dtype), (height // 2 + 1, width // 2 + 1))
+    return np.ascontiguousarray(tiled[:height, :width])
+
+
+def yuv_pair(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
+    """BT.601 video range, ITU-R BT.601-7 section 2.5.3."""
+    red, green, blue = (value / 255.0 for value in rgb)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return (
+        round(16 + 219 * luma),
+        round(128 + 224 * 0.5 / (1 - 0.114) * (blue - luma)),
+        round(128 + 224 * 0.5 / (1 - 0.299) * (red - luma)),
+    )
+
+
+@pytest.mark.parametrize('padding', [0, 5])
+@pytest.mark.parametrize(
+    ('encoding', 'channels'),
+    [
+        ('rgb8', 'RGB'),
+        ('bgr8', 'BGR'),
+        ('rgba8', 'RGBA'),
+        ('bgra8', 'BGRA'),
+        ('8UC3', 'BGR'),
+        ('8UC4', 'BGRA'),
+    ],
+)
+def test_color_orders(encoding: str, channels: str, padding: int) -> None:
+    rgb = random_rgb()
+    planes = {'R': rgb[..., 0], 'G': rgb[..., 1], 'B': rgb[..., 2], 'A': np.full((6, 8), 77)}
+    stored = np.stack([planes[name] for name in channels], axis=-1).astype(np.uint8)
+    decoded = decode_image(doubles.image_of(stored, encoding, padding=padding))
+    np.testing.assert_array_equal(decoded, rgb)
+    assert decoded.flags.c_contiguous
+
+
+@pytest.mark.parametrize('encoding', ['mono8', '8UC1'])
+def test_grey_is_repeated(encoding: str) -> None:
+    grey = random_rgb()[..., 0]
+    decoded = decode_image(doubles.image_of(grey, encoding, padding=3))
+    np.testing.assert_array_equal(decoded, np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1'])
+@pytest.mark.parametrize('is_bigendian', [0, 1])
+@pytest.mark.parametrize('padding', [0, 3])
+def test_16_bit_is_scaled_to_8(encoding: str, is_bigendian: int, padding: int) -> None:
+    values = np.array([[0, 256, 32768], [65535, 257, 128]], np.uint16)
+    stored = values.astype('>u2' if is_bigendian else '<u2')
+    message = doubles.image_of(stored, encoding, padding=padding, is_bigendian=is_bigendian)
+    expected = np.rint(values * (255.0 / 65535.0)).astype(np.uint8)
+    np.testing.assert_array_equal(decode_image(message)[..., 0], expected)
+
+
+@pytest.mark.parametrize('bits', ['8', '16'])
+@pytest.mark.parametrize('pattern', list(BAYER_ROWS))
+def test_bayer_patterns_give_the_color_back(pattern: str, bits: str) -> None:
+    scale, dtype = (257, '<u2') if bits == '16' else (1, 'u1')
+    message = doubles.image_of(mosaic(pattern, 9, 12, scale, dtype), f'bayer_{pattern}{bits}')
+    decoded = decode_image(message)
+    assert decoded.shape == (9, 12, 3)
+    np.testing.assert_array_equal(decoded[2:-2, 2:-2], np.broadcast_to([200, 120, 40], (5, 8, 3)))
+
+
+@pytest.mark.parametrize('rgb', [(200, 120, 40), (30, 60, 220), (90, 200, 10)])
+@pytest.mark.parametrize('encoding', ['yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'])
+def test_yuv_pairs(encoding: str, rgb: tuple[int, int, int]) -> None:
+    y, u, v = yuv_pair(rgb)
+    pair = [u, y, v, y] if encoding in ('yuv422', 'uyvy') else [y, u, y, v]
+    stored = np.tile(np.array(pair, np.uint8).reshape(1, 2, 2), (4, 3, 1))
+    decoded = decode_image(doubles.image_of(stored, encoding, padding=2))
+    assert decoded.shape == (4, 6, 3)
+    assert np.abs(decoded.astype(int) - np.array(rgb)).max() <= 2
+
+
+def test_every_encoding_of_the_table_decodes_a_small_image() -> None:
+    for name, encoding in ENCODINGS.items():
+        stored = np.zeros((4, 6, encoding.num_channels * encoding.sample_bytes), np.uint8)
+        assert decode_image(doubles.image_of(stored, name)).shape == (4, 6, 3), name
+
+
+def test_unpadded_rgb_is_not_copied() -> None:
+    message = doubles.image_of(random_rgb(), 'rgb8')
+    assert np.shares_memory(decode_image(message), np.frombuffer(message.data, np.uint8))
+
+
+def test_more_data_than_announced_is_ignored() -> None:
+    message = doubles.image_of(random_rgb(), 'rgb8', padding=4)
+    message.data.extend([0] * 100)
+    np.testing.assert_array_equal(decode_image(message), random_rgb())
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'encoding': '32FC1'}, 'encoding'),
+        ({'encoding': ''}, 'encoding'),
+        ({'encoding': 'rgb'}, 'encoding'),
+        ({'step': 23}, 'step'),
+        ({'step': 0}, 'step'),
+        ({'width': 0}, 'size'),
+        ({'height': 0}, 'size'),
+        ({'height': 0, 'width': 0, 'step': 0, 'data': array('B')}, 'size'),
+        ({'height': 7}, 'data_length'),
+        ({'data': array('B')}, 'data_length'),
+        ({'height': 2**32 - 1}, 'data_length'),
+        ({'height': 2**32 - 1, 'width': 2**32 - 1, 'step': 2**32 - 1}, 'step'),
+        ({'encoding': 'yuv422', 'width': 7}, 'size'),
+        ({'encoding': 'bayer_rggb8', 'width': 2}, 'size'),
+    ],
+)
+def test_hostile_images_are_refused(changes: dict[str, Any], reason: str) -> None:
+    message = doubles.image_of(random_rgb(), 'rgb8')
+    vars(message).update(changes)
+    with pytest.raises(ImageError) as caught:
+        decode_image(message)
+    assert caught.value.reason == reason
+    assert len(str(caught.value)) > 40
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    encoding=st.sampled_from(list(ENCODINGS)),
+    height=st.integers(0, 9),
+    width=st.integers(0, 9),
+    step=st.integers(0, 80),
+    length=st.integers(0, 800),
+    is_bigendian=st.booleans(),
+)
+def test_any_image_decodes_or_is_refused(
+    encoding: str, height: int, width: int, step: int, length: int, is_bigendian: bool
+) -> None:
+    message = doubles.image(
+        encoding=encoding,
+        height=height,
+        width=width,
+        step=step,
+        is_bigendian=is_bigendian,
+        data=array('B', bytes(length)),
+    )
+    try:
+        decoded = decode_image(message)
+    except ImageError:
+        return
+    assert decoded.shape == (height, width, 3)
+    assert decoded.dtype == np.uint8
+
+
+def compressed(data: bytes, text: str) -> SimpleNamespace:
+    return SimpleNamespace(header=doubles.header(), format=text, data=array('B', data))
+
+
+def encoded(extension: str, rgb: np.ndarray) -> bytes:
+    done, data = cv2.imencode(extension, np.ascontiguousarray(rgb[..., ::-1]))
+    assert done
+    return bytes(data)
+
+
+def smooth_rgb() -> np.ndarray:
+    x, y = np.meshgrid(np.linspace(0, 255, 64), np.linspace(0, 255, 48))
+    return np.dstack([x, y, 255 - x]).astype(np.uint8)
+
+
+def test_compressed_png_is_exact_and_rgb() -> None:
+    rgb = random_rgb(48, 64)
+    decoded = decode_compressed_image(
+        compressed(encoded('.png', rgb), 'rgb8; png compressed bgr8')
+    )
+    np.testing.assert_array_equal(decoded, rgb)
+    assert decoded.flags.c_contiguous
+
+
+@pytest.mark.parametrize('text', ['jpeg', 'bgr8; jpeg compressed bgr8', ''])
+def test_compressed_jpeg_is_rgb(text: str) -> None:
+    decoded = decode_compressed_image(compressed(encoded('.jpg', smooth_rgb()), text))
+    assert np.abs(decoded.astype(int) - smooth_rgb()).mean() < 3
+
+
+def test_jpeg_of_rgb_handed_over_as_bgr_is_understood() -> None:
+    data = encoded('.png', smooth_rgb()[..., ::-1])
+    decoded = decode_compressed_image(compressed(data, 'rgb8; png compressed rgb8'))
+    np.testing.assert_array_equal(decoded, smooth_rgb())
+
+
+def test_grey_png_gives_three_channels() -> None:
+    grey = smooth_rgb()[..., 0]
+    data = bytes(cv2.imencode('.png', grey)[1])
+    np.testing.assert_array_equal(
+        decode_compressed_image(compressed(data, 'mono8; png compressed mono8')),
+        np.dstack([grey] * 3),
+    )
+
+
+def test_jpeg_with_trailing_zeros_is_accepted() -> None:
+    data = encoded('.jpg', smooth_rgb()) + bytes(300)
+    assert decode_compressed_image(compressed(data, 'jpeg')).shape == (48, 64, 3)
+
+
+def with_orientation(jpeg: bytes, value: int) -> bytes:
+    entry = b'\x01\x12\x00\x03\x00\x00\x00\x01' + bytes([0, value, 0, 0])
+    tiff = b'MM\x00\x2a\x00\x00\x00\x08\x00\x01' + entry + bytes(4)
+    block = b'Exif\x00\x00' + tiff
+    return jpeg[:2] + b'\xff\xe1' + (len(block) + 2).to_bytes(2, 'big') + block + jpeg[2:]
+
+
+def test_orientation_tags_do_not_turn_the_image() -> None:
+    data = with_orientation(encoded('.jpg', smooth_rgb()), 6)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (64, 48, 3)
+    assert decode_compressed_image(compressed(data, 'jpeg')).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize('extension', ['.jpg', '.png'])
+@pytest.mark.parametrize('share', [0.0, 0.01, 0.3, 0.6, 0.9, 0.98])
+def test_truncated_images_are_refused(extension: str, share: float) -> None:
+    whole = encoded(extension, random_rgb(48, 64))
+    cause = 'is truncated' if share else 'it is empty'
+    with pytest.raises(ImageError, match=f'cannot be decoded: .*{cause}') as caught:
+        decode_compressed_image(compressed(whole[: int(share * len(whole))], extension))
+    assert caught.value.reason == 'compressed'
+
+
+@pytest.mark.parametrize('data', [b'hello', bytes(1000), b'\xff\xd8\xff\xd9', b'\x89PNGIEND'])
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode_compressed_image(compressed(data, 'jpeg'))
+    assert caught.value.reason == 'compressed'
+
+
+def test_stamps_round_trip() -> None:
+    header = doubles.header()
+    fill_header(header, stamp_ns=1_403_715_273_262_142_976, frame_id='cam')
+    assert (header.stamp.sec, header.stamp.nanosec) == (1_403_715_273, 262_142_976)
+    assert header.frame_id == 'cam'
+    assert stamp_ns(header.stamp) == 1_403_715_273_262_142_976
+
+
+def test_camera_info_is_read_with_roi_and_binning() -> None:
+    info = doubles.camera_info(
+        header=doubles.header('optical'),
+        height=480,
+        width=640,
+        distortion_model='plumb_bob',
+        d=array('d', [-0.3, 0.1, 0.0, 0.0, 0.0]),
+        k=np.array([500.0, 0, 320, 0, 500, 240, 0, 0, 1]),
+        r=np.eye(3).ravel(),
+        p=np.array([480.0, 0, 330, -48, 0, 480, 250, 0, 0, 0, 1, 0]),
+        binning_x=2,
+        binning_y=2,
+        roi=doubles.roi(x_offset=20, y_offset=40, width=600, height=400),
+    )
+    camera = camera_from_info(info)
+    assert (camera.height, camera.width, camera.frame_id) == (200, 300, 'optical')
+    assert (camera.cx, camera.cy) == (155.0, 105.0)
+    np.testing.assert_array_equal(camera.d, info.d)
+
+
+def test_unset_camera_info_is_refused() -> None:
+    with pytest.raises(CalibrationError):
+        camera_from_info(doubles.camera_info())
+
+
+def test_camera_info_round_trips_over_the_wire() -> None:
+    raw = camera_from_calibration(
+        k=np.array([500.0, 0, 320, 0, 500, 240, 0, 0, 1]),
+        d=np.array([0.1, 0.2, 0.3, 0.4]),
+        distortion_model='equidistant',
+        r=cv2.Rodrigues(np.array([0.1, 0.0, 0.02]))[0],
+        p=np.array([480.0, 0, 330, -48, 0, 480, 250, 0, 0, 0, 1, 0]),
+        height=480,
+        width=640,
+    )
+    for camera in (raw, rectified_camera(raw)):
+        info = doubles.camera_info(binning_x=4, roi=doubles.roi(width=9, do_rectify=True))
+        fill_camera_info(info, camera)
+        read = doubles.over_the_wire(info, 'sensor_msgs/msg/CameraInfo')
+        assert (read.binning_x, read.roi.width, read.roi.do_rectify) == (0, 0, False)
+        assert camera_from_info(read).fingerprint() == camera.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'dtype', 'shape'),
+    [
+        ('rgb8', 'u1', (5, 7, 3)),
+        ('bgr8', 'u1', (5, 7, 3)),
+        ('mono8', 'u1', (5, 7)),
+        ('16UC1', 'u2', (5, 7)),
+        ('32FC1', 'f4', (5, 7)),
+    ],
+)
+def test_filled_image_is_right_on_the_wire(
+    encoding: str, dtype: str, shape: tuple[int, ...]
+) -> None:
+    values = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    message = doubles.image()
+    fill_image(message, values, encoding)
+    read = doubles.over_the_wire(message, 'sensor_msgs/msg/Image')
+    assert (read.height, read.width, read.encoding, read.is_bigendian) == (5, 7, encoding, 0)
+    assert read.step == values.nbytes // 5
+    assert read.data.tobytes() == values.tobytes()
+
+
+def test_filling_twice_and_from_strided_arrays() -> None:
+    message = doubles.image()
+    fill_image(message, np.zeros((9, 9, 3), np.uint8), 'bgr8')
+    mirrored = random_rgb()[:, ::-1]
+    fill_image(message, mirrored, 'rgb8')
+    np.testing.assert_array_equal(decode_image(message), mirrored)
+
+
+@pytest.mark.parametrize(
+    ('values', 'encoding'),
+    [
+        (np.zeros((2, 2), np.float64), '32FC1'),
+        (np.zeros((2, 2), np.float32), 'mono8'),
+        (np.zeros((2, 2, 4), np.uint8), 'bgr8'),
+        (np.zeros((2, 2), np.uint8), 'jpeg'),
+    ],
+)
+def test_array_that_is_not_of_the_encoding_is_refused(values: np.ndarray, encoding: str) -> None:
+    with pytest.raises(ImageError, match='cannot be published'):
+        fill_image(doubles.image(), values, encoding)
+
+
+def rig(*, cx_right: float = 2.0) -> Any:
+    numbers = {'fx': 100.0, 'fy': 100.0, 'cy': 1.0, 'height': 2, 'width': 6}
+    return stereo_camera(
+        ideal_camera(cx=2.0, **numbers), ideal_camera(cx=cx_right, tx=-10.0, **numbers)
+    )
+
+
+def disparity_result(values: list[list[float]], **changes: Any) -> DisparityResult:
+    fields: dict[str, Any] = {
+        'disparity': np.array(values, np.float32),
+        'camera': rig(),
+        'stamp_ns': 5,
+        'min_disparity_px': 0.0,
+        'max_disparity_px': 63.0,
+        'step_px': 1.0 / 16.0,
+    }
+    return DisparityResult(**{**fields, **changes})
+
+
+def filled(result: DisparityResult) -> Any:
+    message = doubles.disparity_image()
+    fill_disparity(message, result)
+    return doubles.over_the_wire(message, 'stereo_msgs/msg/DisparityImage')
+
+
+def pixels(message: Any) -> np.ndarray:
+    return np.frombuffer(message.image.data, np.float32).reshape(message.image.height, -1)
+
+
+def test_disparity_image_has_every_field() -> None:
+    values = [[np.nan, 0.0, 1.0, 2.5, 63.0, 4.0]] * 2
+    read = filled(disparity_result(values, num_masked_left=2))
+    np.testing.assert_array_equal(pixels(read)[0], [-1.0, 0.0, 1.0, 2.5, 63.0, 4.0])
+    assert (read.f, read.t) == (100.0, pytest.approx(0.1))
+    assert (read.min_disparity, read.max_disparity, read.delta_d) == (0.0, 63.0, 0.0625)
+    assert (read.image.encoding, read.image.step) == ('32FC1', 24)
+    window = read.valid_window
+    assert (window.x_offset, window.y_offset, window.width, window.height) == (2, 0, 4, 2)
+    assert not window.do_rectify
+
+
+def test_disparity_image_of_verged_cameras_gives_the_right_metres() -> None:
+    motorcycle = stereo_camera(
+        ideal_camera(fx=994.978, fy=994.978, cx=311.193, cy=254.877, height=2, width=3),
+        ideal_camera(
+            fx=994.978,
+            fy=994.978,
+            cx=311.193 + 31.086,
+            cy=254.877,
+            height=2,
+            width=3,
+            tx=-994.978 * 0.193001,
+        ),
+    )
+    values = [[7.19, 20.0, 59.91], [0.0, np.nan, 63.0]]
+    read = filled(disparity_result(values, camera=motorcycle))
+    metres = read.f * read.t / pixels(read)
+    expected = 994.978 * 0.193001 / (np.array(values) + 31.086)
+    known = np.isfinite(values)
+    np.testing.assert_allclose(metres[known], expected[known], rtol=1e-6)
+    assert read.min_disparity == pytest.approx(31.086, abs=1e-5)
+    assert read.max_disparity == pytest.approx(94.086, abs=1e-5)
+    assert pixels(read)[1, 1] == np.float32(read.min_disparity) - 1
+    assert (pixels(read)[known] >= np.float32(read.min_disparity)).all()
+
+
+def test_disparities_behind_infinity_are_unknown_on_the_wire() -> None:
+    read = filled(
+        disparity_result([[5.0, 10.0, 10.5, 30.0, 9.0, np.nan]] * 2, camera=rig(cx_right=-8.0))
+    )
+    assert read.min_disparity == 0.0
+    assert read.max_disparity == 53.0
+    np.testing.assert_array_equal(pixels(read)[0], [-1.0, 0.0, 0.5, 20.0, -1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ('num_masked', 'min_disparity', 'first', 'width'),
+    [(0, 0.0, 0, 6), (6, 0.0, 6, 0), (900, 0.0, 6, 0), (0, -2.0, 0, 4), (3, -9.0, 3, 0)],
+)
+def test_valid_window_stays_in_the_image(
+    num_masked: int, min_disparity: float, first: int, width: int
+) -> None:
+    result = disparity_result(
+        [[1.0] * 6] * 2, num_masked_left=num_masked, min_disparity_px=min_disparity
+    )
+    window = filled(result).valid_window
+    assert (window.x_offset, window.width) == (first, width)
+
+
+def test_filling_does_not_touch_the_result() -> None:
+    result = disparity_result([[np.nan, 1.0, 2.0, 3.0, 4.0, 5.0]] * 2)
+    filled(result)
+    assert np.isnan(result.disparity[0, 0])
+
+
+def point_field(**fields: Any) -> SimpleNamespace:
+    return SimpleNamespace(**fields)
+
+
+def test_point_cloud_on_the_wire() -> None:
+    camera = ideal_camera(fx=10.0, fy=20.0, cx=1.0, cy=0.5, height=2, width=3)
+    depth = np.array([[1.0, 2.0, np.nan], [np.inf, -np.inf, 4.0]], np.float32)
+    rgb = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 200
+    message = doubles.point_cloud()
+    fill_point_cloud(message, organised_cloud(depth, rgb, camera), point_field)
+    read = doubles.over_the_wire(message, 'sensor_msgs/msg/PointCloud2')
+    assert (read.height, read.width, read.point_step, read.row_step) == (2, 3, 16, 48)
+    assert (read.is_bigendian, read.is_dense) == (False, False)
+    layout = [(field.name, field.offset, field.datatype, field.count) for field in read.fields]
+    assert layout == [('x', 0, 7, 1), ('y', 4, 7, 1), ('z', 8, 7, 1), ('rgb', 12, 7, 1)]
+    points = read.data.view('<f4').reshape(2, 3, 4)
+    np.testing.assert_allclose(points[0, 0, :3], [-0.1, -0.025, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(points[1, 2, :3], [0.4, 0.1, 4.0], rtol=1e-6)
+    assert np.isnan(points[[0, 1, 1], [2, 0, 1], :3]).all()
+    colors = read.data.reshape(2, 3, 16)[..., 12:]
+    np.testing.assert_array_equal(colors[..., :3], rgb[..., ::-1])
+    assert not colors[..., 3].any()
+
+
+def test_bytes_are_never_assigned() -> None:
+    message = doubles.image(data=b'')
+    with pytest.raises(TypeError, match=r'array\.array'):
+        fill_image(message, np.zeros((2, 2), np.float32), '32FC1')

@@ -1,0 +1,161 @@
+"""The mono demo: made-up weights only where there are none, and nobody can overlook them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+
+from depth_ros.cli.demo import command as demo
+from depth_ros.cli.demo import mono as demo_mono
+from depth_ros.cli.demo.processes import DemoSettings
+from depth_ros.errors import DepthRosError, EngineError, WeightsError
+from depth_ros.ros.demo.observer import Seen
+from depth_ros.tasks.mono.processor import MonoProcessor, MonoSettings
+from tests.kit.mono_doubles import RIG, room_depth, room_image, truth_pipeline
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+NEEDED = ('stereodemo', 'torch', 'onnx', 'onnxscript')
+
+
+def settings(folder: Path, model: str = 'monodepth2', weights: str = '') -> DemoSettings:
+    return DemoSettings(
+        duration_s=1.0, rate_hz=1.0, model=model, output=folder, view=False, weights=weights
+    )
+
+
+class Opener:
+    """``open_mono`` of a machine that has some weights and not others."""
+
+    def __init__(self, *known: str, rig: Any = RIG) -> None:
+        self.known = known
+        self.rig = rig
+        self.asked: list[str] = []
+
+    def __call__(self, given: MonoSettings, *, progress: Any) -> MonoProcessor:
+        self.asked.append(given.weights)
+        if given.weights not in self.known:
+            raise WeightsError('no weights')
+        graph = 'monodepth2-depth [synthetic:1]' if given.weights == 'synthetic:1' else 'depth'
+        return MonoProcessor(truth_pipeline(graph=graph), given, training_rig=self.rig)
+
+
+def find(opener: Opener, given: DemoSettings, monkeypatch: pytest.MonkeyPatch) -> demo_mono.Found:
+    monkeypatch.setattr(demo_mono, 'open_mono', opener)
+    return demo_mono.find_weights(given, lambda text: None)
+
+
+def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opener = Opener('', 'synthetic:1')
+    found = find(opener, settings(tmp_path), monkeypatch)
+    assert opener.asked == ['']
+    assert (found.weights, found.is_untrained, found.has_rig) == ('', False, True)
+    assert not find(Opener('', rig=None), settings(tmp_path), monkeypatch).has_rig
+
+
+def test_made_up_weights_only_where_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find(Opener('synthetic:1'), settings(tmp_path), monkeypatch)
+    assert (found.weights, found.is_untrained, found.has_rig) == ('synthetic:1', True, False)
+    opener = Opener('synthetic:1')
+    with pytest.raises(WeightsError):
+        find(opener, settings(tmp_path, weights='mine.pth'), monkeypatch)
+    assert opener.asked == ['mine.pth'], 'named weights are never replaced'
+
+
+def test_without_torch_it_says_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(given: MonoSettings, *, progress: Any) -> MonoProcessor:
+        raise (EngineError if given.weights else WeightsError)('no torch')
+
+    monkeypatch.setattr(demo_mono, 'open_mono', refuse)
+    monkeypatch.setattr(demo_mono, 'is_importable', lambda name: name != 'torch')
+    with pytest.raises(EngineError, match=r'make demo MODEL=monodepth2.*pip install torch'):
+        demo_mono.find_weights(settings(tmp_path), lambda text: None)
+
+
+@pytest.mark.parametrize('model', ['monodepth2', 'tio_depth'])
+def test_untrained_weights_watch_relative_depth_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.setattr(demo_mono, 'open_mono', Opener('synthetic:1'))
+    task = demo.choose_task(settings(tmp_path, model))
+    assert task.node == 'mono_node'
+    assert [entry.topic for entry in task.watched if entry.is_output] == ['relative_depth/image']
+    assert task.parameters['scale.mode'] == 'none'
+    assert task.parameters['weights'] == 'synthetic:1'
+    monkeypatch.setattr(demo_mono, 'open_mono', Opener(''))
+    task = demo.choose_task(settings(tmp_path, model))
+    assert task.parameters['scale.mode'] == 'training_rig' and 'weights' not in task.parameters
+    assert 'depth/image' in [entry.topic for entry in task.watched]
+
+
+def test_a_model_without_a_demo_is_refused(tmp_path: Path) -> None:
+    assert demo.choose_task(settings(tmp_path, '')).node == 'stereo_node'
+    assert demo.choose_task(settings(tmp_path, 'crestereo')).node == 'stereo_node'
+    with pytest.raises(DepthRosError, match='monodepth2'):
+        demo.choose_task(settings(tmp_path, 'nothing'))
+
+
+def test_untrained_pictures_say_so_in_every_tile() -> None:
+    seen = Seen(left=room_image(), relative=room_depth(), depth=room_depth())
+    plain, marked = (
+        demo_mono.mono_picture(
+            seen, 't', demo_mono.Found(weights='', is_untrained=is_untrained, has_rig=True)
+        )
+        for is_untrained in (False, True)
+    )
+    rows = min(len(plain), len(marked))
+    differs = (plain[:rows] != marked[:rows]).any(axis=-1)
+    for tile in np.array_split(differs, 2, axis=1):
+        assert tile.mean() > 0.02
+
+
+@pytest.fixture(scope='module')
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The real thing, in processes of its own, with an empty cache."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f'not installed: {", ".join(missing)}')
+    folder = tmp_path_factory.mktemp('mono_demo')
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(REPOSITORY),
+        'DEPTH_ROS_CACHE': str(folder / 'cache'),
+        'OMP_NUM_THREADS': '1',
+    }
+    command = [sys.executable, '-m', 'depth_ros', 'demo', '--model', 'monodepth2']
+    command += ['--duration', '3', '--rate', '2', '--output', str(folder / 'out')]
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=environment, check=False
+    )
+    assert result.returncode == 0, result.stderr + result.stdout
+    return folder / 'out', result.stdout
+
+
+def test_the_real_graph_runs_without_weights_and_says_so(outcome: tuple[Path, str]) -> None:
+    folder, words = outcome
+    assert 'making some up' in words and '("untrained")' in words
+    summary = json.loads((folder / 'summary.json').read_text(encoding='utf-8'))
+    assert summary['is_untrained'] and summary['scale_mode'] == 'none'
+    assert summary['outputs'] > 0
+    assert summary['sent'] == summary['received'] + summary['lost_in_transport']
+    assert summary['received'] == summary['outputs'] + sum(summary['dropped'].values())
+    assert not (folder / 'cloud.ply').exists()
+    picture = cv2.imread(str(folder / 'mono.png'))
+    assert picture is not None and picture.shape[1] > 2 * 640
+    red = (picture[..., 2].astype(int) - picture[..., 1] > 60) & (picture[..., 0] < 120)
+    left = red[:, : picture.shape[1] // 2]
+    assert left.mean() > 0.01, 'the grey photograph has no red but the word'

@@ -1,0 +1,134 @@
+"""The demo as a newcomer runs it: real processes, real images, and what it leaves on disk."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from depth_ros.cli.demo import command as demo
+from depth_ros.cli.demo.processes import DemoSettings
+from depth_ros.errors import DepthRosError
+from depth_ros.files.cloud import read_ply
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+HAS_IMAGES = importlib.util.find_spec('stereodemo') is not None
+PROMISED = {
+    'model',
+    'engine',
+    'precision',
+    'size',
+    'sent',
+    'lost_in_transport',
+    'received',
+    'paired',
+    'unpaired_left',
+    'unpaired_right',
+    'refused',
+    'outputs',
+    'dropped',
+    'rate_hz',
+    'valid_fraction',
+    'stages_ms',
+    'versions',
+}
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    command = [sys.executable, '-m', 'depth_ros', 'demo', '--rate', '4', *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not HAS_IMAGES:
+        pytest.skip('the sample images are absent (pip install --no-deps stereodemo==0.7)')
+    output = tmp_path_factory.mktemp('demo')
+    result = run_demo('--duration', '4', '--output', str(output))
+    assert result.returncode == 0, result.stderr + result.stdout
+    for name in ('stereo.png', 'cloud.ply', 'summary.json'):
+        assert str(output / name) in result.stdout.replace('\n', '')
+    assert 'CC BY 4.0' in result.stdout
+    return output
+
+
+@pytest.fixture(scope='module')
+def summary(folder: Path) -> dict:
+    return json.loads((folder / 'summary.json').read_text(encoding='utf-8'))
+
+
+def test_summary_has_what_is_promised_and_its_books_balance(summary: dict) -> None:
+    assert set(summary) >= PROMISED
+    assert summary['outputs'] > 0
+    assert summary['sent'] == summary['received'] + summary['lost_in_transport']
+    assert summary['lost_in_transport'] >= 0
+    assert summary['received'] == (
+        summary['paired'] + summary['unpaired_left'] + summary['waiting_left']
+    )
+    assert summary['paired'] == summary['outputs'] + sum(summary['dropped'].values())
+    assert summary['refused'] == {}
+    for times in summary['stages_ms'].values():
+        assert 0 <= times['p50'] <= times['p95'] <= times['p99']
+
+
+def test_picture_shows_three_tiles_in_colour(folder: Path) -> None:
+    picture = cv2.imread(str(folder / 'stereo.png'))
+    assert picture is not None and picture.shape[1] > 3 * 640
+    saturation = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)[..., 1]
+    left, _, depth = np.array_split(saturation, 3, axis=1)
+    assert left.mean() < 30, 'the left tile is a grey photograph'
+    assert (depth > 100).mean() > 0.4, 'the depth tile is mostly coloured'
+
+
+def test_cloud_is_a_room_in_metres(folder: Path, summary: dict) -> None:
+    """Something between half a metre and the demo's limit, in front of the camera."""
+    points, colors = read_ply(folder / 'cloud.ply')
+    assert len(points) == len(colors) > 50_000
+    assert np.isfinite(points).all()
+    depth = points[:, 2]
+    assert depth.min() > 0.2 and depth.max() <= 8.0
+    assert 0.5 < np.median(depth) < 4.0
+    assert 0.3 < summary['valid_fraction'] <= 1.0
+
+
+def test_a_node_that_cannot_start_is_shown_with_its_own_words(tmp_path: Path) -> None:
+    if not HAS_IMAGES:
+        pytest.skip('the sample images are absent (pip install --no-deps stereodemo==0.7)')
+    cache = {'DEPTH_ROS_CACHE': str(tmp_path / 'cache')}
+    os.environ.update(cache)
+    try:
+        result = run_demo('--duration', '2', '--model', 'crestereo', '--output', str(tmp_path))
+    finally:
+        del os.environ['DEPTH_ROS_CACHE']
+    assert result.returncode == 2
+    assert 'depth-ros build crestereo' in result.stderr, result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+def test_what_is_missing_is_named_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    settings = DemoSettings(duration_s=1.0, rate_hz=1.0, model='', output=tmp_path, view=False)
+    with pytest.raises(DepthRosError, match='make demo'):
+        demo.check_requirements(settings)
+
+
+def test_users_own_domain_and_transport_profile_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('ROS_DOMAIN_ID', '42')
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', 'mine.xml')
+    environment = demo.private_environment()
+    assert environment['ROS_DOMAIN_ID'] == '42'
+    assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in environment

@@ -1,0 +1,385 @@
+"""The launch files, run with recorded doubles of ``launch`` and ``launch_ros``.
+
+Neither is on PyPI; the doubles have the constructors and methods of the real ones (Humble to
+Kilted) that the file uses, and refuse everything else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.ros import fastdds
+from tests.kit.shared_data import REPOSITORY
+
+LAUNCH = REPOSITORY / 'launch'
+
+
+class PackageNotFoundError(KeyError):
+    pass
+
+
+INSTALLED = {'rviz2'}
+
+
+def get_package_prefix(name: str) -> str:
+    if name not in INSTALLED:
+        raise PackageNotFoundError(name)
+    return '/opt/ros/some'
+
+
+@dataclass
+class LaunchDescription:
+    entities: list[Any]
+
+
+@dataclass
+class DeclareLaunchArgument:
+    name: str
+    default_value: str = field(kw_only=True)
+    description: str = field(kw_only=True)
+
+
+@dataclass
+class SetEnvironmentVariable:
+    name: str
+    value: str
+
+
+@dataclass(kw_only=True)
+class LogInfo:
+    msg: str
+
+
+@dataclass(kw_only=True)
+class OpaqueFunction:
+    function: Any
+
+
+@dataclass
+class LaunchConfiguration:
+    variable_name: str
+
+    def perform(self, context: Any) -> str:
+        return str(context.launch_configurations[self.variable_name])
+
+
+@dataclass
+class IfCondition:
+    predicate_expression: LaunchConfiguration
+
+    def evaluate(self, context: Any) -> bool:
+        return self.predicate_expression.perform(context).lower() in ('true', '1')
+
+
+@dataclass(kw_only=True)
+class ParameterValue:
+    value: LaunchConfiguration
+    value_type: type
+
+    def __init__(self, value: LaunchConfiguration, *, value_type: type) -> None:
+        self.value, self.value_type = value, value_type
+
+    def evaluate(self, context: Any) -> Any:
+        return yaml.safe_load(self.value.perform(context))
+
+
+@dataclass(kw_only=True)
+class Node:
+    package: str
+    executable: str
+    name: str
+    namespace: str
+    parameters: list[Any]
+    remappings: list[tuple[str, str]]
+    arguments: list[str] = field(default_factory=list)
+    output: str = 'log'
+    emulate_tty: bool = False
+
+
+@dataclass
+class Launched:
+    """What one run of the launch file did."""
+
+    arguments: dict[str, DeclareLaunchArgument]
+    environment: dict[str, str]
+    words: str
+    nodes: dict[str, Node]
+    context: Any
+
+
+@pytest.fixture
+def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = {
+        'ament_index_python.packages': [PackageNotFoundError, get_package_prefix],
+        'launch': [LaunchDescription],
+        'launch.actions': [
+            DeclareLaunchArgument,
+            LogInfo,
+            OpaqueFunction,
+            SetEnvironmentVariable,
+        ],
+        'launch.conditions': [IfCondition],
+        'launch.substitutions': [LaunchConfiguration],
+        'launch_ros': [],
+        'launch_ros.actions': [Node],
+        'launch_ros.parameter_descriptions': [ParameterValue],
+    }
+    for name, classes in contents.items():
+        module = ModuleType(name)
+        for entry in classes:
+            setattr(module, entry.__name__, entry)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.fixture
+def start(launch_modules: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in (fastdds.VARIABLE, fastdds.OLD_VARIABLE, 'ROS_DISTRO'):
+        monkeypatch.delenv(name, raising=False)
+    usage = SimpleNamespace(free=8 * 2**30)
+    monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
+
+    def run(_stem: str = 'stereo', **given: str) -> Launched:
+        path = LAUNCH / f'{_stem}.launch.py'
+        spec = importlib.util.spec_from_file_location(f'{_stem}_launch', path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return execute(module.generate_launch_description().entities, given)
+
+    return run
+
+
+def execute(entities: list[Any], given: dict[str, str]) -> Launched:
+    """Do what ``launch`` does with a description, conditions included."""
+    context = SimpleNamespace(launch_configurations=dict(given))
+    launched = Launched({}, {}, '', {}, context)
+    for entity in entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            launched.arguments[entity.name] = entity
+            context.launch_configurations.setdefault(entity.name, entity.default_value)
+        elif isinstance(entity, SetEnvironmentVariable):
+            launched.environment[entity.name] = entity.value
+        elif isinstance(entity, LogInfo):
+            launched.words += entity.msg
+        else:
+            for action in entity.function(context):
+                if isinstance(action, LogInfo):
+                    launched.words += action.msg
+                else:
+                    launched.nodes[action.name] = action
+    assert set(given) <= set(launched.arguments), 'an argument is not declared'
+    return launched
+
+
+def overrides(launched: Launched, node: str = 'stereo_node') -> dict[str, Any]:
+    (values,) = (p for p in launched.nodes[node].parameters if isinstance(p, dict))
+    return {
+        name: value.evaluate(launched.context) if isinstance(value, ParameterValue) else value
+        for name, value in values.items()
+    }
+
+
+def test_defaults_start_one_node_with_the_shipped_parameters(start: Any) -> None:
+    launched = start()
+    assert list(launched.nodes) == ['stereo_node']
+    node = launched.nodes['stereo_node']
+    assert (node.package, node.executable, node.namespace) == ('depth_ros', 'stereo_node', '')
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'stereo.yaml')
+    assert overrides(launched) == {'use_sim_time': False}
+    shipped = yaml.safe_load(Path(node.parameters[0]).read_text(encoding='utf-8'))
+    assert shipped['/**']['ros__parameters']['model'] == DEFAULT_STEREO_MODEL
+
+
+def test_arguments_the_issue_names_are_declared_and_described(start: Any) -> None:
+    arguments = start().arguments
+    names = {'model', 'engine', 'left', 'right', 'namespace', 'params_file', 'rviz'}
+    assert names | {'use_sim_time'} <= set(arguments)
+    assert all(argument.description.endswith('.') for argument in arguments.values())
+
+
+def test_given_arguments_override_the_parameter_file(start: Any) -> None:
+    launched = start(
+        model='crestereo',
+        engine='openvino',
+        precision='auto',
+        use_sim_time='true',
+        input='rectified',
+    )
+    assert overrides(launched) == {
+        'model': 'crestereo',
+        'engine': 'openvino',
+        'precision': 'auto',
+        'input': 'rectified',
+        'use_sim_time': True,
+    }
+
+
+def test_camera_namespaces_are_remapped(start: Any) -> None:
+    remaps = dict(start(left='/cam/l/', right='r').nodes['stereo_node'].remappings)
+    assert remaps['left/image_raw'] == '/cam/l/image_raw'
+    assert remaps['left/image_raw/compressed'] == '/cam/l/image_raw/compressed'
+    assert remaps['left/image_rect'] == '/cam/l/image_rect'
+    assert remaps['left/camera_info'] == '/cam/l/camera_info'
+    assert remaps['right/image_raw'] == 'r/image_raw'
+    assert remaps['right/camera_info'] == 'r/camera_info'
+
+
+@pytest.fixture
+def image_names() -> list[str]:
+    """Names the node subscribes to; imported before the doubles are in place."""
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    from depth_ros.ros.node.camera_input import IMAGE_NAMES
+
+    return list(IMAGE_NAMES.values())
+
+
+def test_remapped_names_are_those_the_node_subscribes_to(
+    image_names: list[str], start: Any
+) -> None:
+    remaps = dict(start().nodes['stereo_node'].remappings)
+    for side in ('left', 'right'):
+        for name in image_names:
+            assert f'{side}/{name}' in remaps
+            assert f'{side}/{name}/compressed' in remaps
+
+
+def test_rviz_is_started_in_the_namespace_with_its_file(start: Any) -> None:
+    launched = start(rviz='true', namespace='front', left='/cam/l', fixed_frame='eye')
+    node = launched.nodes['rviz2']
+    assert (node.package, node.namespace) == ('rviz2', 'front')
+    assert Path(node.arguments[1]).samefile(REPOSITORY / 'config' / 'stereo.rviz')
+    assert node.arguments[2:] == ['-f', 'eye']
+    remaps = dict(node.remappings)
+    config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))
+    for display in config['Visualization Manager']['Displays']:
+        if 'Topic' in display:
+            assert display['Topic']['Value'] in remaps, 'RViz would leave the namespace'
+    assert remaps['/points'] == 'points'
+    assert remaps['/left/image_raw'] == '/cam/l/image_raw'
+
+
+def test_rviz_is_not_missed_badly_where_it_is_not_installed(start: Any) -> None:
+    INSTALLED.clear()
+    try:
+        launched = start(rviz='true')
+    finally:
+        INSTALLED.add('rviz2')
+    assert list(launched.nodes) == ['stereo_node']
+    assert 'apt install' in launched.words
+
+
+def test_fast_dds_profile_is_set_for_the_distro(start: Any, monkeypatch: Any) -> None:
+    environment = start().environment
+    assert list(environment) == ['FASTDDS_DEFAULT_PROFILES_FILE']
+    assert Path(environment['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    assert list(start().environment) == ['FASTRTPS_DEFAULT_PROFILES_FILE']
+
+
+@pytest.mark.parametrize('name', [fastdds.VARIABLE, fastdds.OLD_VARIABLE])
+def test_a_profile_of_the_user_is_left_alone(start: Any, monkeypatch: Any, name: str) -> None:
+    monkeypatch.setenv(name, '/home/me/mine.xml')
+    launched = start()
+    assert launched.environment == {}
+    assert '/home/me/mine.xml' in launched.words
+
+
+def test_small_shared_memory_is_named_and_left_alone(start: Any, monkeypatch: Any) -> None:
+    usage = SimpleNamespace(free=64 * 2**20)
+    monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
+    launched = start()
+    assert launched.environment == {}
+    assert '64 MB' in launched.words and '--shm-size' in launched.words
+
+
+def test_mono_takes_the_camera_beside_it_or_another_one(start: Any) -> None:
+    launched = start('mono')
+    node = launched.nodes['mono_node']
+    assert (node.executable, list(launched.nodes)) == ('mono_node', ['mono_node'])
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'mono.yaml')
+    assert dict(node.remappings)['image_raw'] == 'image_raw'
+    assert 'reference/depth/image' not in dict(node.remappings)
+    launched = start('mono', camera='/cam/', model='tio_depth', reference='/stereo/depth/image')
+    remaps = dict(launched.nodes['mono_node'].remappings)
+    assert remaps['image_rect/compressed'] == '/cam/image_rect/compressed'
+    assert remaps['camera_info'] == '/cam/camera_info'
+    assert remaps['reference/depth/image'] == '/stereo/depth/image'
+    assert overrides(launched, 'mono_node') == {'model': 'tio_depth', 'use_sim_time': False}
+
+
+def test_matcher_takes_frames_of_a_camera_or_none(start: Any) -> None:
+    launched = start('matcher', camera='/cam/', model='loftr', variant='coarse_student')
+    node = launched.nodes['matcher_node']
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'matcher.yaml')
+    remaps = dict(node.remappings)
+    assert remaps['image_raw'] == '/cam/image_raw'
+    assert remaps['camera_info'] == '/cam/camera_info'
+    expected = {'model': 'loftr', 'variant': 'coarse_student', 'use_sim_time': False}
+    assert overrides(launched, 'matcher_node') == expected
+    assert overrides(start('matcher', input='none'), 'matcher_node')['input'] == 'none'
+
+
+def test_odometry_takes_a_rig_or_a_camera_with_depth(start: Any) -> None:
+    remaps = dict(start('odometry', left='/rig/l').nodes['odometry_node'].remappings)
+    assert remaps['left/image_raw'] == '/rig/l/image_raw'
+    assert 'depth/image' not in remaps
+    given = {'source': 'rgbd', 'frontend': 'orb', 'base_frame': 'base_link'}
+    launched = start('odometry', camera='/cam', depth='/cam/aligned_depth', **given)
+    remaps = dict(launched.nodes['odometry_node'].remappings)
+    assert remaps['image_raw'] == '/cam/image_raw'
+    assert remaps['depth/image'] == '/cam/aligned_depth'
+    assert overrides(launched, 'odometry_node') == {**given, 'use_sim_time': False}
+
+
+def test_multiview_takes_a_camera_and_poses(start: Any) -> None:
+    launched = start('multiview')
+    node = launched.nodes['multiview_node']
+    assert (node.executable, list(launched.nodes)) == ('multiview_node', ['multiview_node'])
+    assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'multiview.yaml')
+    remaps = dict(node.remappings)
+    assert [remaps[name] for name in ('image_raw', 'odometry', 'pose')] == [
+        'image_raw',
+        'odometry',
+        'pose',
+    ]
+    given = {'camera': '/cam/', 'odometry': '/odom', 'range_points': '/lidar/points'}
+    launched = start('multiview', pose_source='pose', pose='/tracker/pose', **given)
+    remaps = dict(launched.nodes['multiview_node'].remappings)
+    assert remaps['image_rect/compressed'] == '/cam/image_rect/compressed'
+    assert remaps['camera_info'] == '/cam/camera_info'
+    assert (remaps['odometry'], remaps['pose']) == ('/odom', '/tracker/pose')
+    assert remaps['range/points'] == '/lidar/points'
+    expected = {'pose_source': 'pose', 'use_sim_time': False}
+    assert overrides(launched, 'multiview_node') == expected
+
+
+@pytest.mark.parametrize('stem', [path.name.split('.')[0] for path in LAUNCH.glob('*.launch.py')])
+def test_every_launch_file_describes_its_arguments_and_starts_its_node(
+    start: Any, stem: str
+) -> None:
+    launched = start(stem)
+    assert f'{stem}_node' in launched.nodes
+    names = {'namespace', 'params_file', 'use_sim_time', 'build_only'}
+    assert names <= set(launched.arguments)
+    assert 'build_only' not in overrides(launched, f'{stem}_node')
+    assert overrides(start(stem, build_only='true'), f'{stem}_node')['build_only'] is True
+    assert all(argument.description.endswith('.') for argument in launched.arguments.values())
+
+
+@pytest.mark.parametrize('stem', ['stereo', 'mono', 'odometry', 'multiview'])
+def test_rviz_never_leaves_the_namespace(start: Any, stem: str) -> None:
+    node = start(stem, rviz='true', namespace='front').nodes['rviz2']
+    config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))
+    remaps = dict(node.remappings)
+    for display in config['Visualization Manager']['Displays']:
+        if 'Topic' in display:
+            assert not remaps[display['Topic']['Value']].startswith('/')
