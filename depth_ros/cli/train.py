@@ -115,7 +115,7 @@ def _reporter() -> Callable[[TrainingProgress], None]:
     """Return a progress bar where rich is installed, a line every ten seconds otherwise."""
     try:
         from rich.console import Console
-        from rich.progress import TrainingProgress as Bar
+        from rich.progress import Progress as Bar
     except ImportError:
         return _plain_reporter()
     if not Console().is_terminal:
