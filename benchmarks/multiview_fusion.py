@@ -31,10 +31,10 @@ from depth_ros.evaluation.cloud_accuracy import (
     nearest_distances,
     thin_cloud,
 )
-from depth_ros.files.cloud import points_of_cloud, read_ply
+from depth_ros.files.cloud import read_ply
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.consistency import ConsistencySettings, DepthView
-from depth_ros.geometry.depth import organised_cloud
+from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.scenes.paths import ScenePath, room_path
 from depth_ros.scenes.solids import View

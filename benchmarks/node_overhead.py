@@ -22,7 +22,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from timing import machine, markdown_table, write_report
 
-from depth_ros.messages.sensors import fill_image
+from depth_ros.messages.images import fill_image
 from depth_ros.models.base import Prepared
 from depth_ros.results import DisparityResult
 from depth_ros.tasks.pipeline import Pipeline

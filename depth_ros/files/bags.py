@@ -19,7 +19,6 @@ from typing import Generic, Protocol, TypeVar, cast
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, DepthRosError, InputError
 from depth_ros.files.bag_topics import (
-    COMPRESSED_IMAGE,
     BagTopic,
     CameraTopics,
     mono_topics,
@@ -27,15 +26,11 @@ from depth_ros.files.bag_topics import (
     stereo_topics,
 )
 from depth_ros.frames import MonoFrame, StereoFrame
-from depth_ros.messages.sensors import (
-    CameraInfoMessage,
-    CompressedImageMessage,
-    HeaderMessage,
-    ImageMessage,
-    camera_from_info,
-    decode_compressed_image,
-    decode_image,
-    stamp_ns,
+from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
+from depth_ros.messages.headers import HeaderMessage, stamp_ns
+from depth_ros.messages.images import (
+    AnyImageMessage,
+    decode_any_image,
 )
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 
@@ -263,13 +258,8 @@ def _first_calibration(reader: _Reader, camera: CameraTopics, path: Path) -> Pin
 
 
 def _frame(message: object, camera: CameraTopics, calibration: PinholeCamera) -> MonoFrame:
-    """Decode an image message of either type."""
-    if camera.image.type == COMPRESSED_IMAGE:
-        image = decode_compressed_image(cast(CompressedImageMessage, message))
-    else:
-        image = decode_image(cast(ImageMessage, message))
     return MonoFrame(
-        image=image,
+        image=decode_any_image(cast(AnyImageMessage, message)),
         camera=calibration,
         stamp_ns=stamp_ns(cast(_StampedMessage, message).header.stamp),
         is_rectified=camera.is_rectified,

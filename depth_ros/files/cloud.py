@@ -47,23 +47,6 @@ DATA binary
 """
 
 
-def points_of_cloud(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take the known points out of an organised cloud.
-
-    Args:
-        cloud: ``(h, w, 4)`` float32 as ``geometry.organised_cloud`` gives it: x, y, z in metres
-            and 0x00RRGGBB in the bits of the fourth; unknown points are NaN.
-
-    Returns:
-        ``(N, 3)`` float32 points and their ``(N, 3)`` uint8 RGB.
-    """
-    flat = np.ascontiguousarray(cloud, np.float32).reshape(-1, 4)
-    known = flat[np.isfinite(flat[:, :3]).all(axis=1)]
-    packed = np.ascontiguousarray(known[:, 3]).view(np.uint32)
-    channels = [(packed >> shift) & 0xFF for shift in (16, 8, 0)]
-    return known[:, :3], np.stack(channels, axis=1).astype(np.uint8)
-
-
 def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
     """Write coloured points.
 

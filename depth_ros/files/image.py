@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import ImageError
-from depth_ros.messages.sensors import ByteData, decode_compressed_image
+from depth_ros.messages.images import decode_compressed_image
+from depth_ros.messages.payload import ByteData
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
 _CHECKED_SUFFIXES = ('.png', '.jpg', '.jpeg')

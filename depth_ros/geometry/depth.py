@@ -122,6 +122,22 @@ def flat_cloud(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
     return cloud
 
 
+def points_of_cloud(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the known points of an organised cloud and their colours.
+
+    Args:
+        cloud: ``(h, w, 4)`` float32 as ``organised_cloud`` gives it.
+
+    Returns:
+        ``(N, 3)`` float32 finite points and ``(N, 3)`` uint8 RGB, both new.
+    """
+    flat = np.ascontiguousarray(cloud, np.float32).reshape(-1, 4)
+    known = flat[np.isfinite(flat[:, :3]).all(axis=1)]
+    packed = np.ascontiguousarray(known[:, 3]).view(np.uint32)
+    channels = [(packed >> shift) & 0xFF for shift in (16, 8, 0)]
+    return known[:, :3].copy(), np.stack(channels, axis=1).astype(np.uint8)
+
+
 def _packed_rgb(rgb: np.ndarray) -> np.ndarray:
     """Pack ``(h, w, 3)`` uint8 into ``(h, w)`` float32 whose bits are ``0x00RRGGBB``.
 

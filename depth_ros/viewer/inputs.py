@@ -1,6 +1,6 @@
 """The newest message of each topic, and the picture of the moment they make together.
 
-Knows ROS field names but imports no ROS, as ``messages.py``. Messages are kept as they came
+Knows ROS field names but imports no ROS, as ``messages/``. Messages are kept as they came
 and decoded only when a browser is there to look.
 """
 
@@ -17,24 +17,16 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import ImageError, InputError
+from depth_ros.errors import InputError
+from depth_ros.geometry.depth import points_of_cloud
 from depth_ros.geometry.postprocess import colorize_depth
-from depth_ros.messages.sensors import (
-    FLOAT32_FIELD,
-    ImageMessage,
-    PointCloudMessage,
-    camera_from_info,
-    decode_compressed_image,
-    decode_image,
-    stamp_ns,
-)
+from depth_ros.messages.camera_info import camera_from_info
+from depth_ros.messages.clouds import PointCloudMessage, decode_cloud
+from depth_ros.messages.depth import decode_depth
+from depth_ros.messages.headers import stamp_ns
+from depth_ros.messages.images import decode_any_image, decode_image
 from depth_ros.pictures.panels import Scale, value_scale
-from depth_ros.viewer.page import (
-    DEFAULT_POINT_SIZE_M,
-    ViewerFrame,
-    point_size_m,
-    unpack_cloud,
-)
+from depth_ros.viewer.page import DEFAULT_POINT_SIZE_M, ViewerFrame, point_size_m
 
 NUM_LEFT_KEPT = 8
 """Left images kept: depth comes this many frames later at most."""
@@ -43,8 +35,6 @@ RATE_WINDOW_S = 3.0
 MAX_TEXT_LINES = 120
 MAX_HEADLINES = 6
 _LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
-_DEPTH_UNITS_M = {'32FC1': ('f4', 1.0), '16UC1': ('u2', 0.001)}
-"""Element type and metres of one unit of the encodings of REP 118."""
 
 PartT = TypeVar('PartT')
 
@@ -124,7 +114,7 @@ class ViewerInputs:
             rates = {role.value: rate.hz() for role, rate in self._rates.items()}
             silent = [role.value for role, rate in self._rates.items() if rate.is_silent()]
         problems = [f'nothing arrives on {name}' for name in silent]
-        left = _part(_decode_any_image, _left_of(newest, lefts), problems)
+        left = _part(decode_any_image, _left_of(newest, lefts), problems)
         camera = _part(camera_from_info, newest.get(Role.CAMERA), problems)
         picture = self._picture(newest, problems)
         cloud = _part(self._decode_points, newest.get(Role.POINTS), problems) or _NO_CLOUD
@@ -155,62 +145,8 @@ class ViewerInputs:
         )
 
     def _decode_points(self, message: PointCloudMessage) -> _Cloud:
-        points, colors = unpack_cloud(decode_cloud(message, stride=self._stride))
+        points, colors = points_of_cloud(decode_cloud(message, stride=self._stride))
         return _Cloud(points=points, colors=colors, columns=-(-int(message.width) // self._stride))
-
-
-def decode_depth(message: ImageMessage) -> np.ndarray:
-    """Read a depth image as REP 118 has it.
-
-    Returns:
-        ``(H, W)`` float32 metres; of ``16UC1`` (millimetres) 0 becomes NaN.
-
-    Raises:
-        ImageError: With reason ``'encoding'``, ``'size'``, ``'step'`` or ``'data_length'``.
-    """
-    if message.encoding not in _DEPTH_UNITS_M:
-        raise ImageError(
-            'encoding',
-            f'depth must be one of {sorted(_DEPTH_UNITS_M)}, got {message.encoding!r}; '
-            'remap depth/image to a depth topic',
-        )
-    kind, unit_m = _DEPTH_UNITS_M[message.encoding]
-    dtype = np.dtype(('>' if message.is_bigendian else '<') + kind)
-    rows = _rows(message, row_bytes=int(message.width) * dtype.itemsize)
-    values = np.ascontiguousarray(rows).view(dtype).astype(np.float32)
-    if dtype.kind == 'u':
-        values *= np.float32(unit_m)
-        values[values == 0.0] = np.nan
-    return values
-
-
-def decode_cloud(message: PointCloudMessage, *, stride: int = 1) -> np.ndarray:
-    """Read x, y, z and rgb of a ``sensor_msgs/PointCloud2``, wherever they lie in a point.
-
-    Args:
-        message: A cloud of float32 x, y, z; without ``rgb`` or ``rgba`` it is shown grey.
-        stride: Step between points, and between rows where there are several.
-
-    Returns:
-        ``(h, w, 4)`` float32: x, y, z and the bits ``0x00RRGGBB``.
-
-    Raises:
-        ImageError: With reason ``'encoding'``, ``'size'``, ``'step'`` or ``'data_length'``.
-    """
-    offsets = _field_offsets(message)
-    point_step = int(message.point_step)
-    rows = _rows(message, row_bytes=int(message.width) * point_step)
-    points = rows.reshape(len(rows), -1, point_step)[:: stride if len(rows) > 1 else 1, ::stride]
-    cloud = np.zeros((*points.shape[:2], 4), np.float32)
-    order = '>f4' if message.is_bigendian else '<f4'
-    for index, offset in enumerate(offsets):
-        # A colour's bits may be those of a NaN, which a conversion of floats may alter.
-        bytes_4 = np.ascontiguousarray(points[..., offset : offset + 4])
-        bits = bytes_4.view(order.replace('f', 'u'))[..., 0].astype(np.uint32)
-        cloud.view(np.uint32)[..., index] = bits
-    if len(offsets) == 3:
-        cloud.view(np.uint32)[..., 3] = 0x00C0C0C0
-    return cloud
 
 
 def detail_lines(statuses: Sequence[StatusMessage]) -> list[str]:
@@ -294,50 +230,6 @@ def _left_of(newest: dict[Role, Any], lefts: list[Any]) -> Any:
             if stamp_ns(left.header.stamp) == wanted_ns:
                 return left
     return newest.get(Role.LEFT)
-
-
-def _decode_any_image(message: Any) -> np.ndarray:
-    """Decode a raw or a compressed image; only the latter has a ``format``."""
-    if hasattr(message, 'format'):
-        return decode_compressed_image(message)
-    return decode_image(message)
-
-
-def _rows(message: ImageMessage | PointCloudMessage, *, row_bytes: int) -> np.ndarray:
-    """Return ``(height, row_bytes)`` uint8 without padding, a view of the message."""
-    height, width = int(message.height), int(message.width)
-    step = int(getattr(message, 'row_step', 0) or getattr(message, 'step', 0))
-    if height < 1 or width < 1 or row_bytes < 1:
-        raise ImageError('size', f'a message of {width}x{height} has nothing to show')
-    if step < row_bytes:
-        raise ImageError(
-            'step', f'a row of {width} has {row_bytes} bytes but the step is {step}; set it'
-        )
-    data = np.frombuffer(message.data, np.uint8) if len(message.data) else np.zeros(0, np.uint8)
-    if data.size < step * height:
-        raise ImageError(
-            'data_length',
-            f'{data.size} bytes came, {step * height} expected for {height} rows of step {step}; '
-            'the message is truncated',
-        )
-    return data[: step * height].reshape(height, step)[:, :row_bytes]
-
-
-def _field_offsets(message: PointCloudMessage) -> list[int]:
-    """Offsets of x, y, z and, if there is one, of the colour."""
-    fields: dict[str, Any] = {str(getattr(item, 'name', '')): item for item in message.fields}
-    color = next((name for name in ('rgb', 'rgba') if name in fields), None)
-    names = ['x', 'y', 'z', *([color] if color else [])]
-    for name in names:
-        is_float = name in fields and fields[name].datatype == FLOAT32_FIELD
-        is_known = name in fields and (is_float or name == color)
-        if not is_known or not 0 <= fields[name].offset <= int(message.point_step) - 4:
-            raise ImageError(
-                'encoding',
-                f'the cloud must have float32 x, y and z within a point, got fields '
-                f'{sorted(fields)} and point_step {message.point_step}; remap points',
-            )
-    return [int(fields[name].offset) for name in names]
 
 
 def _depth_scale(depth: np.ndarray) -> Scale:

@@ -66,23 +66,6 @@ class ViewerFrame:
             _check_cloud(self.points, self.colors)
 
 
-def unpack_cloud(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split an organised cloud into its known points and their colours.
-
-    Args:
-        cloud: ``(H, W, 4)`` float32: x, y, z in metres and ``0x00RRGGBB`` in the bits of the
-            fourth; unknown points are NaN.
-
-    Returns:
-        ``(N, 3)`` float32 finite points and ``(N, 3)`` uint8 RGB, both new.
-    """
-    flat = np.ascontiguousarray(cloud, np.float32).reshape(-1, 4)
-    flat = flat[np.isfinite(flat[:, :3]).all(axis=1)]
-    packed = np.ascontiguousarray(flat[:, 3]).view(np.uint32)
-    channels = [(packed >> shift) & 0xFF for shift in (16, 8, 0)]
-    return flat[:, :3].copy(), np.stack(channels, axis=1).astype(np.uint8)
-
-
 def point_size_m(points: np.ndarray, *, fx: float, stride: int) -> float:
     """Return the edge at which neighbouring points just touch at the median distance.
 
@@ -254,5 +237,5 @@ def _check_cloud(points: np.ndarray, colors: np.ndarray | None) -> None:
             'shape',
             'points must be float (N, 3) with colors uint8 (N, 3), got '
             f'{points.dtype}{points.shape} with {got}; flatten an organised cloud with '
-            'unpack_cloud first',
+            'points_of_cloud first',
         )

@@ -9,16 +9,7 @@ import numpy as np
 import pytest
 
 from depth_ros.errors import DepthRosError, InputError
-from depth_ros.files.cloud import (
-    cloud_writer,
-    points_of_cloud,
-    read_ply,
-    write_cloud,
-    write_pcd,
-    write_ply,
-)
-from depth_ros.geometry.depth import organised_cloud
-from depth_ros.scenes.solids import Plane, Scene, Sphere, ideal_stereo_camera, render
+from depth_ros.files.cloud import cloud_writer, read_ply, write_cloud, write_pcd, write_ply
 
 
 def test_round_trip(tmp_path):
@@ -57,27 +48,6 @@ def test_no_points_is_a_valid_file(tmp_path):
     write_ply(tmp_path / 'a.ply', np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8))
     points, colors = read_ply(tmp_path / 'a.ply')
     assert points.shape == colors.shape == (0, 3)
-
-
-def test_cloud_of_a_rendered_ball_lies_on_the_ball(tmp_path):
-    camera = ideal_stereo_camera(height=60, width=80).left
-    ball = Sphere(center=(0.1, 0.0, 2.0), radius=0.5)
-    view = render(Scene(shapes=(ball,)), camera)
-    points, colors = points_of_cloud(organised_cloud(view.depth, view.image, camera))
-    seen = np.isfinite(view.depth)
-    assert 200 < len(points) == seen.sum()
-    np.testing.assert_allclose(np.linalg.norm(points - (0.1, 0.0, 2.0), axis=1), 0.5, rtol=1e-4)
-    np.testing.assert_array_equal(colors, view.image[seen])
-
-
-def test_cloud_drops_every_kind_of_unknown():
-    camera = ideal_stereo_camera(height=4, width=4).left
-    depth = np.full((4, 4), 2.0, np.float32)
-    depth[0] = np.nan, np.inf, -np.inf, 2.0
-    points, _ = points_of_cloud(organised_cloud(depth, np.zeros((4, 4, 3), np.uint8), camera))
-    assert len(points) == 13
-    plane = render(Scene(shapes=(Plane(point=(0, 0, 2)),)), camera)
-    np.testing.assert_array_equal(points[:, 2], plane.depth.ravel()[3:])
 
 
 @pytest.mark.parametrize(

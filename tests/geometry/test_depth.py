@@ -9,8 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depth_ros.camera import PinholeCamera, StereoCamera, ideal_camera, stereo_camera
-from depth_ros.geometry.depth import crop_range, depth_sigma, disparity_to_depth, organised_cloud
+from depth_ros.camera import (
+    PinholeCamera,
+    StereoCamera,
+    ideal_camera,
+    stereo_camera,
+)
+from depth_ros.geometry.depth import (
+    crop_range,
+    depth_sigma,
+    disparity_to_depth,
+    organised_cloud,
+    points_of_cloud,
+)
+from depth_ros.scenes.solids import Plane, Scene, Sphere, ideal_stereo_camera, render
 from tests.kit.shared_data import shared_path
 
 NAN, INF = math.nan, math.inf
@@ -173,3 +185,33 @@ def test_point_on_the_axis_of_a_centred_camera_is_on_the_axis() -> None:
     np.testing.assert_array_equal(cloud[1, 2, :3], [0.0, 0.0, 2.0])
     assert cloud[1, 4, 0] > 0
     assert cloud[2, 2, 1] > 0
+
+
+def test_unpacked_points_are_finite_and_have_their_own_colours() -> None:
+    depth, rgb = random_map(4, 6)
+    depth[0, 0], depth[0, 2], depth[2, 0] = NAN, INF, -INF
+    points, colors = points_of_cloud(organised_cloud(depth, rgb, wide_camera(4, 6)))
+    is_known = np.isfinite(depth)
+    np.testing.assert_array_equal(points[:, 2], depth[is_known])
+    np.testing.assert_array_equal(colors, rgb[is_known])
+
+
+def test_cloud_of_a_rendered_ball_lies_on_the_ball() -> None:
+    camera = ideal_stereo_camera(height=60, width=80).left
+    ball = Sphere(center=(0.1, 0.0, 2.0), radius=0.5)
+    view = render(Scene(shapes=(ball,)), camera)
+    points, colors = points_of_cloud(organised_cloud(view.depth, view.image, camera))
+    seen = np.isfinite(view.depth)
+    assert 200 < len(points) == seen.sum()
+    np.testing.assert_allclose(np.linalg.norm(points - (0.1, 0.0, 2.0), axis=1), 0.5, rtol=1e-4)
+    np.testing.assert_array_equal(colors, view.image[seen])
+
+
+def test_cloud_drops_every_kind_of_unknown() -> None:
+    camera = ideal_stereo_camera(height=4, width=4).left
+    depth = np.full((4, 4), 2.0, np.float32)
+    depth[0] = np.nan, np.inf, -np.inf, 2.0
+    points, _ = points_of_cloud(organised_cloud(depth, np.zeros((4, 4, 3), np.uint8), camera))
+    assert len(points) == 13
+    plane = render(Scene(shapes=(Plane(point=(0, 0, 2)),)), camera)
+    np.testing.assert_array_equal(points[:, 2], plane.depth.ravel()[3:])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.messages.sensors import fill_camera_info, fill_header
+from depth_ros.messages.camera_info import fill_camera_info
+from depth_ros.messages.headers import fill_header
 from tests.kit import message_doubles
 
 STEP_NS = 100_000_000

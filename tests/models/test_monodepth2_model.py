@@ -8,7 +8,7 @@ import pytest
 from depth_ros.camera import ideal_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import ImagePair, MonoFrame
-from depth_ros.messages.sensors import decode_image
+from depth_ros.messages.images import decode_image
 from depth_ros.models.monodepth2.model import (
     Monodepth2Model,
     Monodepth2Pose,

@@ -11,7 +11,8 @@ import numpy as np
 
 from depth_ros.cli.kit.versions import package_version
 from depth_ros.errors import DepthRosError
-from depth_ros.files.cloud import points_of_cloud, write_ply
+from depth_ros.files.cloud import write_ply
+from depth_ros.geometry.depth import points_of_cloud
 
 if TYPE_CHECKING:
     from rich.table import Table

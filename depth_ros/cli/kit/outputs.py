@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import ParameterError
-from depth_ros.files.cloud import points_of_cloud, write_ply
+from depth_ros.files.cloud import write_ply
 from depth_ros.files.whole_file import whole_file
-from depth_ros.geometry.depth import organised_cloud
+from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.pictures.panels import stereo_panel, write_picture
 from depth_ros.results import DepthResult
 from depth_ros.tasks.stereo import StereoOutput

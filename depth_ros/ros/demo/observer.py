@@ -22,8 +22,9 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
-from depth_ros.messages.sensors import decode_image
-from depth_ros.viewer.inputs import decode_cloud, decode_depth
+from depth_ros.messages.clouds import decode_cloud
+from depth_ros.messages.depth import decode_depth
+from depth_ros.messages.images import decode_image
 
 RATE_WINDOW_S = 5.0
 RELIABLE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)

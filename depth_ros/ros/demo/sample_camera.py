@@ -21,7 +21,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.messages.sensors import fill_camera_info, fill_image, stamp_ns
+from depth_ros.messages.camera_info import fill_camera_info
+from depth_ros.messages.headers import stamp_ns
+from depth_ros.messages.images import fill_image
 from depth_ros.ros.demo.sample_images import SampleRig, folder_rig, scene_rig, stereodemo_folder
 from depth_ros.ros.node.declare import declare_once
 from depth_ros.ros.node.parameter_specs import (

@@ -22,7 +22,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import EngineError
 from depth_ros.frames import check_rgb_image
-from depth_ros.messages.sensors import fill_camera_info, fill_image
+from depth_ros.messages.camera_info import fill_camera_info
+from depth_ros.messages.images import fill_image
 from depth_ros.results import MatchResult
 from depth_ros.ros.matcher.messages import MatchStatus, check_pixels, points_of
 from depth_ros.ros.node.interfaces import require_interfaces

@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from depth_ros.camera import rectified_camera
 from depth_ros.errors import DepthRosError, InputError
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.matcher.jobs import MatchJob, Request, Response, ServiceJob, TopicJob, refusal
 from depth_ros.ros.matcher.messages import MatchStatus, check_limits, request_camera, status_of
 from depth_ros.ros.matcher.parameters import MEGABYTE, MatcherParameters

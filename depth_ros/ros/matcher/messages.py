@@ -23,13 +23,9 @@ from depth_ros.errors import (
 )
 from depth_ros.geometry.rigid import quaternion_from_rotation
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
-from depth_ros.messages.sensors import (
-    CameraInfoMessage,
-    HeaderMessage,
-    ImageMessage,
-    StampMessage,
-    camera_from_info,
-)
+from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
+from depth_ros.messages.headers import HeaderMessage, StampMessage
+from depth_ros.messages.images import ImageMessage
 from depth_ros.tasks.matching.service import MatchAnswer
 
 LARGEST_PIXELS = 4096 * 2160

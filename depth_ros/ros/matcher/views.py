@@ -10,8 +10,9 @@ from std_msgs.msg import Header
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, DepthRosError, ImageError, InputError
+from depth_ros.messages.images import decode_any_image
 from depth_ros.ros.matcher.messages import check_pixels
-from depth_ros.ros.node.camera_input import DECODERS, ImageMessage
+from depth_ros.ros.node.camera_input import ImageMessage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,7 +59,7 @@ class MatchView:
             ImageError: Naming which image.
         """
         try:
-            image = DECODERS[type(self.message)](self.message)
+            image = decode_any_image(self.message)
         except ImageError as error:
             raise ImageError(error.reason, f'{what}: {error}') from error
         check_pixels(*image.shape[:2], what=what)

@@ -11,13 +11,13 @@ from sensor_msgs.msg import Image
 from depth_ros.camera import PinholeCamera, rectified_camera, scaled_camera
 from depth_ros.errors import ImageError
 from depth_ros.frames import MonoFrame
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.depth import decode_depth
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.ros.node.camera_input import CameraInfoCache
 from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoSettings, MonoWanted
-from depth_ros.viewer.inputs import decode_depth
 
 NUM_REFERENCES = 30
 

@@ -13,7 +13,8 @@ from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.geometry.rigid import inverse
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.clouds import decode_cloud
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.job import MultiviewInput, MultiviewJob
 from depth_ros.ros.multiview.parameters import MultiviewParameters, keyframe_settings
 from depth_ros.ros.multiview.poses import PoseSource, open_poses
@@ -30,7 +31,6 @@ from depth_ros.ros.node.task_node import Inbox
 from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.reconstruction import MARGIN, PERCENTILES
 from depth_ros.tasks.multiview.view_selection import sees
-from depth_ros.viewer.inputs import decode_cloud
 
 RANGE_POINTS = 'range/points'
 MAX_WAITING = 30

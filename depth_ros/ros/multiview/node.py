@@ -19,7 +19,8 @@ from std_srvs.srv import Trigger
 
 from depth_ros.errors import DepthRosError
 from depth_ros.geometry.depth import flat_cloud
-from depth_ros.messages.sensors import fill_header, fill_point_cloud
+from depth_ros.messages.clouds import fill_point_cloud
+from depth_ros.messages.headers import fill_header
 from depth_ros.ros.multiview.inputs import MultiviewInputs
 from depth_ros.ros.multiview.job import (
     FusingProcessor,

@@ -13,7 +13,7 @@ from rclpy.node import Node
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.node.parameters import base_from_camera
 from depth_ros.ros.node.qos import input_profile, subscription_events

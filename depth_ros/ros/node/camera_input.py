@@ -13,16 +13,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, ImageError, InputError
 from depth_ros.frames import MonoFrame
-from depth_ros.messages.sensors import camera_from_info, decode_compressed_image, decode_image
+from depth_ros.messages.camera_info import camera_from_info
+from depth_ros.messages.images import decode_any_image
 from depth_ros.ros.node.parameters import CameraParameters
 from depth_ros.ros.node.qos import camera_info_profile, input_profile, subscription_events
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 
 ImageMessage: TypeAlias = Image | CompressedImage
-DECODERS: dict[type, Callable[[ImageMessage], np.ndarray]] = {
-    Image: decode_image,
-    CompressedImage: decode_compressed_image,
-}
 IMAGE_NAMES = {'raw': 'image_raw', 'rectified': 'image_rect'}
 MESSAGE_TYPES: dict[str, type] = {'raw': Image, 'compressed': CompressedImage}
 SILENT_S = 5.0
@@ -121,7 +118,7 @@ def decode_frame(
     prefix = f'{label}: ' if label else ''
     try:
         return MonoFrame(
-            image=DECODERS[type(message)](message),
+            image=decode_any_image(message),
             camera=camera,
             stamp_ns=stamp_ns,
             is_rectified=is_rectified,

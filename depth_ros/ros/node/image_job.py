@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.frames import MonoFrame
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.camera_input import ImageMessage, decode_frame
 
 

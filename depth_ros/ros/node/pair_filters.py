@@ -13,7 +13,7 @@ from typing import Protocol
 from std_msgs.msg import Header
 
 from depth_ros.errors import ParameterError
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from rclpy.node import Node
 
 from depth_ros.errors import InputError
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.camera_input import (
     CameraInput,
     ImageMessage,

@@ -14,13 +14,10 @@ from stereo_msgs.msg import DisparityImage
 
 from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.geometry.depth import organised_cloud
-from depth_ros.messages.sensors import (
-    HeaderMessage,
-    fill_camera_info,
-    fill_header,
-    fill_image,
-    fill_point_cloud,
-)
+from depth_ros.messages.camera_info import fill_camera_info
+from depth_ros.messages.clouds import fill_point_cloud
+from depth_ros.messages.headers import HeaderMessage, fill_header
+from depth_ros.messages.images import fill_image
 from depth_ros.results import DepthResult
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import output_profile, publisher_events

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from depth_ros.messages.sensors import stamp_ns
+from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.camera_input import SILENT_S, ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.pair_inputs import StereoInputs

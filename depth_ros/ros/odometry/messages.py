@@ -14,7 +14,7 @@ from geometry_msgs.msg import (
 from nav_msgs.msg import Odometry
 
 from depth_ros.geometry.rigid import quaternion_from_rotation
-from depth_ros.messages.sensors import fill_header
+from depth_ros.messages.headers import fill_header
 from depth_ros.tasks.odometry.body import BodyPose
 from depth_ros.tasks.odometry.values import Direction, OdometryOutput, OdometryState
 from depth_ros_interfaces.msg import OdometryStatus

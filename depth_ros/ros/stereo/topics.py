@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
 from depth_ros.geometry.postprocess import colorize_disparity
-from depth_ros.messages.sensors import fill_disparity
+from depth_ros.messages.disparity import fill_disparity
 from depth_ros.ros.node.publishers import (
     OutputTopic,
     image_message,

@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 from depth_ros.camera import scaled_camera
 from depth_ros.errors import CalibrationError, EngineError, ImageError, InputError
-from depth_ros.messages.sensors import camera_from_info
+from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.ros.matcher import views as matcher_views
 from depth_ros.ros.matcher.client import MatchClient, MatchOptions, SideToMatch
 from depth_ros.ros.matcher.messages import LARGEST_PIXELS, decode_mask

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from depth_ros.errors import ImageError
 from depth_ros.geometry.two_view import TwoViewStatus
-from depth_ros.messages.sensors import camera_from_info
+from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.ros.matcher.client import MatchOptions, SideToMatch
 from depth_ros.ros.matcher.messages import GEOMETRY_STATUS, MatchStatus
 from depth_ros_interfaces.msg import TwoViewGeometry

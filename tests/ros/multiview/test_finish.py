@@ -13,7 +13,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image, PointCloud2, PointField
 
 from depth_ros.geometry.depth import flat_cloud
-from depth_ros.messages.sensors import fill_point_cloud
+from depth_ros.messages.clouds import fill_point_cloud
 from tests.kit.live_node import Robot, floats, robot, running, stamp_of
 from tests.kit.multiview_doubles import CAMERA, START_NS, pose_at, view_at
 from tests.kit.multiview_replay import call, is_done, send

@@ -20,8 +20,7 @@ from std_srvs.srv import Trigger
 from depth_ros.files.cloud import read_ply
 from depth_ros.geometry.depth import flat_cloud
 from depth_ros.geometry.rigid import quaternion_from_rotation
-from depth_ros.messages.sensors import fill_point_cloud
-from depth_ros.viewer.inputs import decode_cloud
+from depth_ros.messages.clouds import decode_cloud, fill_point_cloud
 from tests.kit.live_node import (
     NodeProcess,
     Robot,

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
 from depth_ros.errors import CalibrationError, EngineError
-from depth_ros.messages.sensors import camera_from_info
+from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.ros.node.camera_input import CameraInfoCache
 from depth_ros.ros.node.pair_job import StereoJob
 from depth_ros.ros.node.statistics import NodeStatistics

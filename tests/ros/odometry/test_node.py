@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import Trigger
 
 from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse, rigid, rotation_from_quaternion
-from depth_ros.messages.sensors import fill_camera_info
+from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros_interfaces.msg import OdometryStatus
 from tests.kit.live_node import NodeProcess, Robot, image, robot, running, set_stamp, stamp_of
 from tests.kit.odometry_sequences import Shot, Shots, shots

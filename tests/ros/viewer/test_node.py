@@ -25,7 +25,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 
 from depth_ros.camera import ideal_camera
 from depth_ros.geometry.depth import organised_cloud
-from depth_ros.messages.sensors import fill_point_cloud
+from depth_ros.messages.clouds import fill_point_cloud
 from tests.kit import live_node
 from tests.kit.live_node import (
     DEPTH_M,

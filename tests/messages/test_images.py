@@ -1,4 +1,4 @@
-"""Messages: every encoding decodes to known colours, and what is filled is right on the wire."""
+"""Every encoding decodes to known colours, and what is filled is right on the wire."""
 
 from __future__ import annotations
 
@@ -12,22 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depth_ros.camera import camera_from_calibration, ideal_camera, rectified_camera, stereo_camera
-from depth_ros.errors import CalibrationError, ImageError
-from depth_ros.geometry.depth import organised_cloud
+from depth_ros.errors import ImageError
 from depth_ros.messages.encodings import ENCODINGS
-from depth_ros.messages.sensors import (
-    camera_from_info,
-    decode_compressed_image,
-    decode_image,
-    fill_camera_info,
-    fill_disparity,
-    fill_header,
-    fill_image,
-    fill_point_cloud,
-    stamp_ns,
-)
-from depth_ros.results import DisparityResult
+from depth_ros.messages.images import decode_compressed_image, decode_image, fill_image
 from tests.kit import message_doubles as doubles
 
 BAYER_ROWS = {
@@ -274,57 +261,6 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
     assert caught.value.reason == 'compressed'
 
 
-def test_stamps_round_trip() -> None:
-    header = doubles.header()
-    fill_header(header, stamp_ns=1_403_715_273_262_142_976, frame_id='cam')
-    assert (header.stamp.sec, header.stamp.nanosec) == (1_403_715_273, 262_142_976)
-    assert header.frame_id == 'cam'
-    assert stamp_ns(header.stamp) == 1_403_715_273_262_142_976
-
-
-def test_camera_info_is_read_with_roi_and_binning() -> None:
-    info = doubles.camera_info(
-        header=doubles.header('optical'),
-        height=480,
-        width=640,
-        distortion_model='plumb_bob',
-        d=array('d', [-0.3, 0.1, 0.0, 0.0, 0.0]),
-        k=np.array([500.0, 0, 320, 0, 500, 240, 0, 0, 1]),
-        r=np.eye(3).ravel(),
-        p=np.array([480.0, 0, 330, -48, 0, 480, 250, 0, 0, 0, 1, 0]),
-        binning_x=2,
-        binning_y=2,
-        roi=doubles.roi(x_offset=20, y_offset=40, width=600, height=400),
-    )
-    camera = camera_from_info(info)
-    assert (camera.height, camera.width, camera.frame_id) == (200, 300, 'optical')
-    assert (camera.cx, camera.cy) == (155.0, 105.0)
-    np.testing.assert_array_equal(camera.d, info.d)
-
-
-def test_unset_camera_info_is_refused() -> None:
-    with pytest.raises(CalibrationError):
-        camera_from_info(doubles.camera_info())
-
-
-def test_camera_info_round_trips_over_the_wire() -> None:
-    raw = camera_from_calibration(
-        k=np.array([500.0, 0, 320, 0, 500, 240, 0, 0, 1]),
-        d=np.array([0.1, 0.2, 0.3, 0.4]),
-        distortion_model='equidistant',
-        r=cv2.Rodrigues(np.array([0.1, 0.0, 0.02]))[0],
-        p=np.array([480.0, 0, 330, -48, 0, 480, 250, 0, 0, 0, 1, 0]),
-        height=480,
-        width=640,
-    )
-    for camera in (raw, rectified_camera(raw)):
-        info = doubles.camera_info(binning_x=4, roi=doubles.roi(width=9, do_rectify=True))
-        fill_camera_info(info, camera)
-        read = doubles.over_the_wire(info, 'sensor_msgs/msg/CameraInfo')
-        assert (read.binning_x, read.roi.width, read.roi.do_rectify) == (0, 0, False)
-        assert camera_from_info(read).fingerprint() == camera.fingerprint()
-
-
 @pytest.mark.parametrize(
     ('encoding', 'dtype', 'shape'),
     [
@@ -367,125 +303,6 @@ def test_filling_twice_and_from_strided_arrays() -> None:
 def test_array_that_is_not_of_the_encoding_is_refused(values: np.ndarray, encoding: str) -> None:
     with pytest.raises(ImageError, match='cannot be published'):
         fill_image(doubles.image(), values, encoding)
-
-
-def rig(*, cx_right: float = 2.0) -> Any:
-    numbers = {'fx': 100.0, 'fy': 100.0, 'cy': 1.0, 'height': 2, 'width': 6}
-    return stereo_camera(
-        ideal_camera(cx=2.0, **numbers), ideal_camera(cx=cx_right, tx=-10.0, **numbers)
-    )
-
-
-def disparity_result(values: list[list[float]], **changes: Any) -> DisparityResult:
-    fields: dict[str, Any] = {
-        'disparity': np.array(values, np.float32),
-        'camera': rig(),
-        'stamp_ns': 5,
-        'min_disparity_px': 0.0,
-        'max_disparity_px': 63.0,
-        'step_px': 1.0 / 16.0,
-    }
-    return DisparityResult(**{**fields, **changes})
-
-
-def filled(result: DisparityResult) -> Any:
-    message = doubles.disparity_image()
-    fill_disparity(message, result)
-    return doubles.over_the_wire(message, 'stereo_msgs/msg/DisparityImage')
-
-
-def pixels(message: Any) -> np.ndarray:
-    return np.frombuffer(message.image.data, np.float32).reshape(message.image.height, -1)
-
-
-def test_disparity_image_has_every_field() -> None:
-    values = [[np.nan, 0.0, 1.0, 2.5, 63.0, 4.0]] * 2
-    read = filled(disparity_result(values, num_masked_left=2))
-    np.testing.assert_array_equal(pixels(read)[0], [-1.0, 0.0, 1.0, 2.5, 63.0, 4.0])
-    assert (read.f, read.t) == (100.0, pytest.approx(0.1))
-    assert (read.min_disparity, read.max_disparity, read.delta_d) == (0.0, 63.0, 0.0625)
-    assert (read.image.encoding, read.image.step) == ('32FC1', 24)
-    window = read.valid_window
-    assert (window.x_offset, window.y_offset, window.width, window.height) == (2, 0, 4, 2)
-    assert not window.do_rectify
-
-
-def test_disparity_image_of_verged_cameras_gives_the_right_metres() -> None:
-    motorcycle = stereo_camera(
-        ideal_camera(fx=994.978, fy=994.978, cx=311.193, cy=254.877, height=2, width=3),
-        ideal_camera(
-            fx=994.978,
-            fy=994.978,
-            cx=311.193 + 31.086,
-            cy=254.877,
-            height=2,
-            width=3,
-            tx=-994.978 * 0.193001,
-        ),
-    )
-    values = [[7.19, 20.0, 59.91], [0.0, np.nan, 63.0]]
-    read = filled(disparity_result(values, camera=motorcycle))
-    metres = read.f * read.t / pixels(read)
-    expected = 994.978 * 0.193001 / (np.array(values) + 31.086)
-    known = np.isfinite(values)
-    np.testing.assert_allclose(metres[known], expected[known], rtol=1e-6)
-    assert read.min_disparity == pytest.approx(31.086, abs=1e-5)
-    assert read.max_disparity == pytest.approx(94.086, abs=1e-5)
-    assert pixels(read)[1, 1] == np.float32(read.min_disparity) - 1
-    assert (pixels(read)[known] >= np.float32(read.min_disparity)).all()
-
-
-def test_disparities_behind_infinity_are_unknown_on_the_wire() -> None:
-    read = filled(
-        disparity_result([[5.0, 10.0, 10.5, 30.0, 9.0, np.nan]] * 2, camera=rig(cx_right=-8.0))
-    )
-    assert read.min_disparity == 0.0
-    assert read.max_disparity == 53.0
-    np.testing.assert_array_equal(pixels(read)[0], [-1.0, 0.0, 0.5, 20.0, -1.0, -1.0])
-
-
-@pytest.mark.parametrize(
-    ('num_masked', 'min_disparity', 'first', 'width'),
-    [(0, 0.0, 0, 6), (6, 0.0, 6, 0), (900, 0.0, 6, 0), (0, -2.0, 0, 4), (3, -9.0, 3, 0)],
-)
-def test_valid_window_stays_in_the_image(
-    num_masked: int, min_disparity: float, first: int, width: int
-) -> None:
-    result = disparity_result(
-        [[1.0] * 6] * 2, num_masked_left=num_masked, min_disparity_px=min_disparity
-    )
-    window = filled(result).valid_window
-    assert (window.x_offset, window.width) == (first, width)
-
-
-def test_filling_does_not_touch_the_result() -> None:
-    result = disparity_result([[np.nan, 1.0, 2.0, 3.0, 4.0, 5.0]] * 2)
-    filled(result)
-    assert np.isnan(result.disparity[0, 0])
-
-
-def point_field(**fields: Any) -> SimpleNamespace:
-    return SimpleNamespace(**fields)
-
-
-def test_point_cloud_on_the_wire() -> None:
-    camera = ideal_camera(fx=10.0, fy=20.0, cx=1.0, cy=0.5, height=2, width=3)
-    depth = np.array([[1.0, 2.0, np.nan], [np.inf, -np.inf, 4.0]], np.float32)
-    rgb = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) + 200
-    message = doubles.point_cloud()
-    fill_point_cloud(message, organised_cloud(depth, rgb, camera), point_field)
-    read = doubles.over_the_wire(message, 'sensor_msgs/msg/PointCloud2')
-    assert (read.height, read.width, read.point_step, read.row_step) == (2, 3, 16, 48)
-    assert (read.is_bigendian, read.is_dense) == (False, False)
-    layout = [(field.name, field.offset, field.datatype, field.count) for field in read.fields]
-    assert layout == [('x', 0, 7, 1), ('y', 4, 7, 1), ('z', 8, 7, 1), ('rgb', 12, 7, 1)]
-    points = read.data.view('<f4').reshape(2, 3, 4)
-    np.testing.assert_allclose(points[0, 0, :3], [-0.1, -0.025, 1.0], rtol=1e-6)
-    np.testing.assert_allclose(points[1, 2, :3], [0.4, 0.1, 4.0], rtol=1e-6)
-    assert np.isnan(points[[0, 1, 1], [2, 0, 1], :3]).all()
-    colors = read.data.reshape(2, 3, 16)[..., 12:]
-    np.testing.assert_array_equal(colors[..., :3], rgb[..., ::-1])
-    assert not colors[..., 3].any()
 
 
 def test_bytes_are_never_assigned() -> None:
