@@ -17,11 +17,12 @@ from depth_ros.cli.kit.arguments import (
     parse_options,
     tensorrt_words,
 )
-from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.tables import text_table
 from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.build import available_runtimes, open_graphs
 from depth_ros.engines.checks.golden import golden_inputs
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant, load_recipe, parse_size
 from depth_ros.errors import DepthRosError, EngineError, ParameterError, WeightsError
 from depth_ros.tensors import Engine

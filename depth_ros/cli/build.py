@@ -15,12 +15,12 @@ from depth_ros.cli.kit.arguments import (
     tensorrt_words,
 )
 from depth_ros.cli.kit.build_progress import interruptible, watched
-from depth_ros.cli.kit.progress import Progress
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.engines.torch_build import DEVICES
 from depth_ros.errors import ParameterError

@@ -19,9 +19,10 @@ from depth_ros.cli.kit.arguments import (
 )
 from depth_ros.cli.kit.disparities import READERS, read_disparity
 from depth_ros.cli.kit.images import PairFiles
-from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.rig import Rig, rig_settings
 from depth_ros.cli.kit.tables import text_table
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
 from depth_ros.frames import StereoFrame

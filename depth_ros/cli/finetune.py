@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from depth_ros.cli.kit.arguments import add_pair_arguments
 from depth_ros.cli.kit.batch import Tally
 from depth_ros.cli.kit.mono_inputs import MonoInputSettings, open_source
-from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.sources import FrameItem
 from depth_ros.cli.kit.stereo_inputs import add_bag_arguments, open_pairs
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
 from depth_ros.files.bags import is_bag

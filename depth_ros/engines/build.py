@@ -37,6 +37,7 @@ from depth_ros.engines.exports import (
     obtain_exports,
     plan_exports,
 )
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import (
     FULL_PRECISION,
     Recipe,
@@ -60,7 +61,6 @@ from depth_ros.tensors import Engine, Options
 __all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[str, 'float | None'], None]
 _REFERENCES = ('openvino', 'onnxruntime')
 _COARSER = 'bf16'
 """Whose tolerances bind f16 too where a recipe gives it none: f16 has three bits more."""

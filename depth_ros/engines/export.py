@@ -10,7 +10,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -33,6 +33,7 @@ from depth_ros.engines.artifact import (
 )
 from depth_ros.engines.cache import flush_path
 from depth_ros.engines.checks.golden import GOLDEN_SEED, Tolerance, check_outputs, golden_inputs
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.engines.torch_engine import run_module, to_torch
@@ -43,7 +44,6 @@ OPSET = 18
 """OpenVINO 2026.4 misreads ReduceLogSumExp at 13 to 17; TensorRT from 10 reads 18."""
 _CHECKERS = ('onnxruntime', 'openvino')
 _NOISY_LOGGERS = ('torch.onnx', 'torch.onnx._internal.exporter', 'onnxscript', 'onnx_ir')
-Progress = Callable[[str, 'float | None'], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ the error says what to type. Made-up weights are only ever taken when asked for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ from depth_ros.checkpoints.parts import find_parts, holds_parts
 from depth_ros.engines.artifact import WeightsRecord, file_sha256, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
@@ -24,7 +25,6 @@ from depth_ros.files.share import find_share, share_roots
 from depth_ros.tensors import Options, OptionValue
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[str, 'float | None'], None]
 SYNTHETIC = 'synthetic:'
 EXPORT_PACKAGES = ('torch', 'onnx', 'onnxscript')
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.tensorrt.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.errors import EngineError
@@ -40,7 +41,7 @@ class BuildSettings:
     gpu: GpuOptions | None = None
     also_low: tuple[str, ...] = ()
     cache_root: Path | None = None
-    progress: Callable[[str, float | None], None] | None = None
+    progress: Progress | None = None
     network: Callable[[], object] | None = None
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, TrainingRig, load_recipe
 from depth_ros.models.base import model_entry
-from depth_ros.tasks.pipeline import NetworkSettings, Pipeline, Progress
+from depth_ros.tasks.pipeline import NetworkSettings, Pipeline
 from depth_ros.tensors import Engine, EngineInfo, Task
 
 ModelArguments = Mapping[str, int | float | str | bool]

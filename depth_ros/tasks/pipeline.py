@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -13,8 +13,6 @@ from depth_ros.tensors import Engine
 
 FrameT = TypeVar('FrameT')
 ResultT = TypeVar('ResultT')
-Progress = Callable[[str, 'float | None'], None]
-"""Told a phase and a fraction (None where unknown) during long work."""
 
 
 class NetworkSettings(Protocol):

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
@@ -22,7 +23,7 @@ from depth_ros.geometry.rectify import Rectifier
 from depth_ros.models.base import DEFAULT_STEREO_MODEL, model_entry
 from depth_ros.models.sgbm.model import SgbmSettings
 from depth_ros.results import DepthResult, DepthScale, DisparityResult
-from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, Timed, identity_of, network_key
+from depth_ros.tasks.pipeline import Identity, Pipeline, Timed, identity_of, network_key
 from depth_ros.tensors import Task
 
 StereoPipeline = Pipeline[RectifiedStereo, DisparityResult]

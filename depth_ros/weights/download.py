@@ -14,18 +14,18 @@ import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from depth_ros import __version__
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import WeightsError
 
 TIMEOUT_S = 30.0
 BLOCK_BYTES = 1 << 18
-Progress = Callable[[str, float | None], None]
 _RANGE = re.compile(r'bytes (\d+)-\d+/(\d+|\*)')
 _HTTP_PARTIAL = 206
 

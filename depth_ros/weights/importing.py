@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from depth_ros.checkpoints.recognise import SIGNATURES, recognise
 from depth_ros.engines.exports import ExportPlan, plan_exports
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
 from depth_ros.tensors import OptionValue
-from depth_ros.weights.download import Progress, file_digest
+from depth_ros.weights.download import file_digest
 from depth_ros.weights.folder import SUFFIX, weights_folder
 from depth_ros.weights.registry import OfficialWeights, load_registry, variants_of
 

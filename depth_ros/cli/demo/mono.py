@@ -26,12 +26,12 @@ from depth_ros.cli.demo.report import (
 )
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.engines.exports import EXPORT_PACKAGES
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import EngineError, WeightsError
 from depth_ros.pictures.panels import depth_panel, write_picture
 from depth_ros.pictures.watermark import watermarked
 from depth_ros.tasks.mono.processor import MonoProcessor, MonoSettings, open_mono
-from depth_ros.tasks.pipeline import Progress
 
 if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Seen

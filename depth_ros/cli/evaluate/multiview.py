@@ -14,7 +14,8 @@ from depth_ros.cli.evaluate.report import (
     write_figures,
 )
 from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
-from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import format_size, load_recipe
 from depth_ros.evaluation.data_sets import FoundSets, find_sets
 from depth_ros.evaluation.multiview import (

@@ -14,9 +14,9 @@ import numpy as np
 
 from depth_ros import __version__
 from depth_ros.cli.kit.outputs import Item, OutputFolder, Record, file_identity
-from depth_ros.cli.kit.progress import Progress
 from depth_ros.cli.kit.timing import percentiles
 from depth_ros.cli.kit.versions import installed_versions
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import CalibrationError, InputError
 
 SUMMARY = 'summary.json'

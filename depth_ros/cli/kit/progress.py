@@ -6,20 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import TextIO
+
+from depth_ros.engines.progress import Progress
 
 QUIET_S = 2.0
 """What has a known end and is done sooner says nothing outside a terminal."""
 
 LINE_EVERY_S = 5.0
 """Pause between two lines outside a terminal."""
-
-
-class Progress(Protocol):
-    """Where long work reports to."""
-
-    def __call__(self, phase: str, fraction: float | None) -> None:
-        """Say what is being done and, where known, how much of it, 0..1."""
 
 
 @contextmanager
@@ -77,9 +72,10 @@ class _RichProgress:
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
 
-        self._bar = Progress(
+        self._bar = Bar(
             SpinnerColumn(),
             TextColumn('{task.description}'),
             BarColumn(),

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from depth_ros.cli.kit.batch import BatchRunner
 from depth_ros.cli.kit.outputs import Record
-from depth_ros.cli.kit.progress import Progress
 from depth_ros.cli.run.multiview_outputs import MapFolder
 from depth_ros.cli.run.multiview_plan import NUM_NEIGHBOURS, FolderPlan, PlannedSet
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.geometry.posed_view import PosedView

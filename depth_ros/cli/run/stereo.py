@@ -33,8 +33,9 @@ from depth_ros.cli.kit.outputs import (
     run_facts,
     write_json,
 )
-from depth_ros.cli.kit.progress import Progress, open_progress
+from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
+from depth_ros.engines.progress import Progress
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.models.base import DEFAULT_STEREO_MODEL
 from depth_ros.tasks.stereo import (

@@ -11,7 +11,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,12 +19,12 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from depth_ros.engines.channel_sums import SUM_MARK
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.engines.tensorrt.timing_cache import TimingFile
 from depth_ros.errors import EngineError
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[str, 'float | None'], None]
 FIRST_STRONGLY_TYPED = 10
 SAVE_TIMINGS_S = 5.0
 _FREE_LAYERS = ('CONVOLUTION', 'DECONVOLUTION')

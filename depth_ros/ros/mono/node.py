@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from rclpy.node import Node
 
+from depth_ros.engines.progress import Progress
 from depth_ros.ros.mono.inputs import MonoInputs
 from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
 from depth_ros.ros.mono.parameters import MonoParameters, mono_settings
@@ -27,7 +28,6 @@ from depth_ros.tasks.mono.processor import (
     open_mono,
 )
 from depth_ros.tasks.mono.scale import Scaled
-from depth_ros.tasks.pipeline import Progress
 
 NO_SCALE = (
     'scale.mode is none: depth is relative and goes to relative_depth/image only; for metres on '

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import DepthRosError
 from depth_ros.geometry.depth import flat_cloud
 from depth_ros.messages.clouds import fill_point_cloud
@@ -47,7 +48,6 @@ from depth_ros.tasks.multiview.processor import (
     MultiViewSettings,
     open_multiview,
 )
-from depth_ros.tasks.pipeline import Progress
 
 FUSED = 'fused/points'
 POSE_POLL_S = 0.02

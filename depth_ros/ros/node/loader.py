@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from depth_ros.engines.build_policy import building
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import DepthRosError, EngineError, ParameterError
 from depth_ros.ros.node.roles import (
     FrameT,
@@ -17,7 +18,6 @@ from depth_ros.ros.node.roles import (
     SettingsT,
     WantedT,
 )
-from depth_ros.tasks.pipeline import Progress
 
 THREAD_NAME = 'depth-ros-loader'
 logger = logging.getLogger(__name__)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
+from depth_ros.engines.progress import Progress
 from depth_ros.ros.node.parameters import NodeParameters
-from depth_ros.tasks.pipeline import Identity, Progress
+from depth_ros.tasks.pipeline import Identity
 
 SettingsT = TypeVar('SettingsT', bound='Settings')
 FrameT = TypeVar('FrameT')

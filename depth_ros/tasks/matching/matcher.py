@@ -7,12 +7,13 @@ show. Every frontend gives the same ``MatchResult``: what its confidence means i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
 from depth_ros.models.base import model_entry
@@ -21,7 +22,6 @@ from depth_ros.tasks.pipeline import Pipeline, network_key
 from depth_ros.tensors import Task
 
 MatchPipeline = Pipeline[ImagePair, MatchResult]
-Progress = Callable[[str, 'float | None'], None]
 Masks = tuple['np.ndarray | None', 'np.ndarray | None']
 COARSE_STUDENT = 'coarse_student'
 VARIANT_RECIPES = {COARSE_STUDENT: 'loftr_coarse', 'tiny': 'loftr_tiny'}

@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.engines.progress import Progress
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
 from depth_ros.results import MatchResult
-from depth_ros.tasks.matching.matcher import Matcher, MatchSettings, Progress, open_matcher
+from depth_ros.tasks.matching.matcher import Matcher, MatchSettings, open_matcher
 from depth_ros.tasks.pipeline import Identity, identity_of
 
 TicketT = TypeVar('TicketT')

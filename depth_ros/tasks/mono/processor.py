@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame
@@ -30,7 +31,7 @@ from depth_ros.tasks.mono.scale import (
     make_scaler,
 )
 from depth_ros.tasks.networks import ModelArguments, open_network
-from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, identity_of, network_key
+from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of, network_key
 from depth_ros.tensors import Task
 
 MonoPipeline = Pipeline[MonoFrame, DepthResult]

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.preprocess import Fit
@@ -22,7 +23,7 @@ from depth_ros.models.mvsnet.upsample import Upsampling
 from depth_ros.results import DepthResult
 from depth_ros.settings import choice_from_name
 from depth_ros.tasks.multiview.checks import check_frame
-from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, identity_of, network_key
+from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of, network_key
 from depth_ros.tensors import Task
 
 MultiViewPipeline = Pipeline[MultiViewFrame, DepthResult]

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rectify import MonoRectifier
@@ -26,7 +27,7 @@ from depth_ros.tasks.odometry.frame_tracker import FrameTracker
 from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
 from depth_ros.tasks.odometry.tracker import OdometryTracker
 from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
-from depth_ros.tasks.pipeline import Identity, Pipeline, Progress, identity_of
+from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
 from depth_ros.tasks.stereo import StereoProcessor, StereoSettings, Wanted, open_stereo
 
 

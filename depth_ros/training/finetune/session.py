@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from depth_ros import __version__
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.training.finetune.figures import TuningVerdict, judge
@@ -91,7 +92,7 @@ class Reporters:
         tuning: Told after every step.
     """
 
-    preparing: Callable[[str, float | None], None]
+    preparing: Progress
     tuning: Callable[[TuneProgress], None]
 
 

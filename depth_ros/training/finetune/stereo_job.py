@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.evaluation.stereo import Matcher
 from depth_ros.geometry.postprocess import colorize_disparity, left_right_confidence
@@ -143,7 +144,7 @@ def prepare_stereo(
     student: Student,
     network: nn.Module,
     pairs: PairSplit,
-    report: Callable[[str, float | None], None],
+    report: Progress,
     *,
     batch_size: int = 2,
     budget_s: float = math.inf,
@@ -191,7 +192,7 @@ def _matchers(student: Student, network: nn.Module, pairs: Sequence[RigPair]) ->
 def _labelled(
     pairs: Sequence[RigPair],
     matchers: Sequence[Matcher],
-    report: Callable[[str, float | None], None],
+    report: Progress,
     end_s: float,
     clock: Callable[[], float],
 ) -> list[LabelledPair]:

@@ -1,0 +1,8 @@
+"""Where long work says how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, 'float | None'], None]
+"""Called with what is being done and, where known, how much of it, 0..1."""
