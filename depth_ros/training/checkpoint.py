@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from depth_ros.errors import WeightsError
+from depth_ros.training.recipe import TrainRecipe
 
 CHECKPOINT_NAME = 'checkpoint.pt'
 
@@ -76,7 +77,7 @@ def load_state(folder: Path, *, recipe: str) -> TrainState | None:
     return state
 
 
-def recipe_text(recipe: object) -> str:
+def recipe_text(recipe: TrainRecipe) -> str:
     """Write what must not change within a run: the recipe without its length and pace."""
     free = {'steps', 'learning_rate', 'warm_up', 'validation_samples', 'streams'}
     values = {key: value for key, value in asdict(recipe).items() if key not in free}

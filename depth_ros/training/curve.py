@@ -32,7 +32,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
     for index, (label, colour, points) in enumerate(series):
         pixels = np.round(_to_pixels(points, low, high)).astype(np.int32)
         cv2.polylines(image, [pixels[:, None]], False, colour, 2, cv2.LINE_AA)
-        _write(image, label, WIDTH - 330, MARGIN + 22 * index, colour)
+        _write(image, label, (WIDTH - 330, MARGIN + 22 * index), colour)
     cv2.imwrite(str(picture), image)
 
 
@@ -61,8 +61,8 @@ def _draw_axes(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
             end = (x, MARGIN) if axis == 0 else (WIDTH - MARGIN, y)
             cv2.line(image, (x, y), end, (225, 225, 225), 1)
             place = (x - 15, y + 22) if axis == 0 else (8, y + 5)
-            _write(image, f'{value:g}', *place, (60, 60, 60))
-    _write(image, 'samples seen', WIDTH // 2 - 50, HEIGHT - 18, (60, 60, 60))
+            _write(image, f'{value:g}', place, (60, 60, 60))
+    _write(image, 'samples seen', (WIDTH // 2 - 50, HEIGHT - 18), (60, 60, 60))
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -72,5 +72,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [value for value in values if low <= value <= high]
 
 
-def _write(image: np.ndarray, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
-    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+def _write(
+    image: np.ndarray, text: str, place: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)

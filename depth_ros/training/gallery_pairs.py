@@ -60,8 +60,8 @@ def _euroc(folder: Path) -> Iterator[GalleryPair]:
     images = [read_rgb(folder / camera / 'data' / lefts[0].name) for camera in CAMERAS]
     maps = _rectifying_maps(folder, size=(images[0].shape[1], images[0].shape[0]))
     left, right = (
-        cv2.remap(image, *found, cv2.INTER_LINEAR)
-        for image, found in zip(images, maps, strict=True)
+        cv2.remap(image, columns, rows, cv2.INTER_LINEAR)
+        for image, (columns, rows) in zip(images, maps, strict=True)
     )
     yield GalleryPair(name=folder.parent.name, left=left, right=right)
 
@@ -69,7 +69,9 @@ def _euroc(folder: Path) -> Iterator[GalleryPair]:
 CAMERAS = ('cam0', 'cam1')
 
 
-def _rectifying_maps(folder: Path, *, size: tuple[int, int]) -> list[tuple[np.ndarray, ...]]:
+def _rectifying_maps(
+    folder: Path, *, size: tuple[int, int]
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Compute both cameras' maps by OpenCV's stereoRectify without black borders."""
     sensors = [_sensor(folder / camera / 'sensor.yaml') for camera in CAMERAS]
     (k0, d0, body_from_0), (k1, d1, body_from_1) = sensors

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from depth_ros.scenes.chunks import Chunks
 from depth_ros.scenes.layered.composition import SceneSize, draw_scene
 from depth_ros.scenes.layered.photometric import reflect, shoot
 from depth_ros.scenes.layered.render import LayeredView, RowShift, render
@@ -109,21 +110,17 @@ def stack(samples: Sequence[Batch]) -> Batch:
 def _samples(
     settings: SampleSettings, photos: Sequence[np.ndarray], skip: int, stream: int
 ) -> Iterator[Batch]:
-    per_chunk = settings.chunk * settings.reuse
-    chunk, inside = divmod(skip, per_chunk)
-    pool, pool_number = None, -1
-    while True:
-        if chunk // CHUNKS_PER_POOL != pool_number:
-            pool_number = chunk // CHUNKS_PER_POOL
-            key = (settings.seed, stream, pool_number, 1)
-            pool = texture_pool(np.random.default_rng(key), photos, settings.textures)
-        rng = np.random.default_rng((settings.seed, stream, chunk, 2))
-        scenes = [_draw_views(rng, settings, pool) for _ in range(settings.chunk)]
-        order = rng.permutation(per_chunk) % settings.chunk
-        for number in range(inside, per_chunk):
-            rng_of_one = np.random.default_rng((settings.seed, stream, chunk, 3, number))
-            yield take_sample(rng_of_one, settings, *scenes[order[number]])
-        chunk, inside = chunk + 1, 0
+    chunks = Chunks(
+        seed=settings.seed,
+        samples=settings.chunk * settings.reuse,
+        chunks_per_pool=CHUNKS_PER_POOL,
+        draw_pool=lambda rng: texture_pool(rng, photos, settings.textures),
+        draw_items=lambda rng, pool: [
+            _draw_views(rng, settings, pool) for _ in range(settings.chunk)
+        ],
+    )
+    for rng, views in chunks.from_sample(skip, stream=stream):
+        yield take_sample(rng, settings, *views)
 
 
 def _draw_views(

@@ -20,8 +20,8 @@ def _tiles(batch: PairBatch, index: int) -> list[np.ndarray]:
     rows, columns = np.nonzero(np.isfinite(places).all(axis=-1))
     for row, column in zip(rows, columns, strict=True):
         colour = _colour(row / places.shape[0], column / places.shape[1])
-        _dot(marked[0], (column * CELL_PX, row * CELL_PX), colour)
-        _dot(marked[1], tuple(places[row, column]), colour)
+        _dot(marked[0], np.array((column * CELL_PX, row * CELL_PX)), colour)
+        _dot(marked[1], places[row, column], colour)
     return [first, second, *marked]
 
 
@@ -34,5 +34,5 @@ def _colour(down: float, across: float) -> tuple[int, int, int]:
     return int(255 * across), int(255 * down), int(255 * (1.0 - across))
 
 
-def _dot(image: np.ndarray, place: tuple[float, float], colour: tuple[int, int, int]) -> None:
+def _dot(image: np.ndarray, place: np.ndarray, colour: tuple[int, int, int]) -> None:
     cv2.circle(image, (round(float(place[0])), round(float(place[1]))), 2, colour, cv2.FILLED)

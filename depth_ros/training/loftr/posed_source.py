@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,6 @@ from depth_ros.training.loftr.correspondences import by_depth
 from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
 
 Size = tuple[int, int]
-LAYOUTS = {'megadepth': open_megadepth, 'scannet': open_scannet}
 
 
 class PairReader(Protocol):
@@ -26,6 +25,12 @@ class PairReader(Protocol):
 
     def draw(self, rng: np.random.Generator) -> tuple[PosedView, PosedView]:
         """Draw a scene evenly, then one of its pairs, and read it."""
+
+
+LAYOUTS: dict[str, Callable[..., PairReader]] = {
+    'megadepth': open_megadepth,
+    'scannet': open_scannet,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

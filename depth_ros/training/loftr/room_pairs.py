@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
-from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, moved, views_around
+from depth_ros.scenes.rooms.draw import RoomSettings
+from depth_ros.scenes.rooms.paths import draw_intrinsics, moved, views_around
+from depth_ros.scenes.rooms.places import draw_place
 from depth_ros.scenes.rooms.render import Levels, render_view
 from depth_ros.training.datasets.posed_view import PosedView
 
@@ -39,12 +41,12 @@ def draw_room_views(
     rng: Rng, settings: RoomPairSettings, pool: Levels, *, height: int, width: int
 ) -> list[PosedView]:
     """Draw a room and views of it with exact depth; images are (H, W, 3) float32, 0..255."""
-    room = draw_room(rng, settings.rooms)
-    k = draw_intrinsics(rng, height=height, width=width)
-    start = draw_viewpoint(rng, room, k, height=height, width=width)
+    draw_k = partial(draw_intrinsics, height=height, width=width)
+    place = draw_place(rng, settings.rooms, draw_k, (height, width))
+    k, start = place.k, place.start
     others = views_around(
         rng,
-        room,
+        place.room,
         start,
         k,
         sources=settings.views - 1,
@@ -58,7 +60,7 @@ def draw_room_views(
         pose = moved(pose, roll=(0.0, 0.0, float(rng.normal(0.0, settings.roll_rad))))
         own = k * np.array((*[float(np.exp(rng.normal(0.0, settings.zoom)))] * 2, 1.0))[:, None]
         own[:2, 2] = k[:2, 2]
-        seen = render_view(room, own, pose, height=height, width=width, pool=pool)
+        seen = render_view(place.room, own, pose, height=height, width=width, pool=pool)
         view = PosedView(image=seen.image, depth=seen.depth, k=own, camera_from_world=pose)
         views.append(view)
     return views

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depth_ros.scenes.chunks import Chunks
 from depth_ros.scenes.layered.photometric import shoot_views
 from depth_ros.scenes.rooms.render import Levels, room_textures
 from depth_ros.training.datasets.posed_view import PosedView
@@ -79,42 +80,37 @@ class SyntheticPairs:
 def _samples(
     settings: PairSettings, photos: Sequence[np.ndarray], skip: int, stream: int
 ) -> Iterator[PairBatch]:
-    per_chunk = settings.rooms * settings.pairs_per_room + settings.planes
-    chunk, inside = divmod(skip, per_chunk)
-    pool, pool_number = None, -1
-    while True:
-        if chunk // CHUNKS_PER_POOL != pool_number:
-            pool_number = chunk // CHUNKS_PER_POOL
-            key = (settings.seed, stream, pool_number, 1)
-            count = settings.room.rooms.textures
-            pool = room_textures(np.random.default_rng(key), photos, count)
-        rng = np.random.default_rng((settings.seed, stream, chunk, 2))
-        rooms = _draw_rooms(rng, settings, pool)
-        order = rng.permutation(per_chunk)
-        for number in range(inside, per_chunk):
-            own = np.random.default_rng((settings.seed, stream, chunk, 3, number))
-            yield _draw_pair(own, settings, rooms, photos, int(order[number]))
-        chunk, inside = chunk + 1, 0
+    chunks = Chunks(
+        seed=settings.seed,
+        samples=settings.rooms * settings.pairs_per_room + settings.planes,
+        chunks_per_pool=CHUNKS_PER_POOL,
+        draw_pool=lambda rng: room_textures(rng, photos, settings.room.rooms.textures),
+        draw_items=lambda rng, pool: _draw_kinds(rng, settings, pool),
+    )
+    for rng, views in chunks.from_sample(skip, stream=stream):
+        yield _draw_pair(rng, settings, views, photos)
 
 
-def _draw_rooms(rng: Rng, settings: PairSettings, pool: Levels) -> list[list[PosedView]]:
+def _draw_kinds(
+    rng: Rng, settings: PairSettings, pool: Levels
+) -> list[Sequence[PosedView] | None]:
+    """Return what each pair of a chunk is of: None for a plane, views of a room."""
     size = {'height': settings.height, 'width': settings.width}
-    return [draw_room_views(rng, settings.room, pool, **size) for _ in range(settings.rooms)]
+    rooms = [draw_room_views(rng, settings.room, pool, **size) for _ in range(settings.rooms)]
+    return [*[None] * settings.planes, *rooms * settings.pairs_per_room]
 
 
 def _draw_pair(
     rng: Rng,
     settings: PairSettings,
-    rooms: Sequence[Sequence[PosedView]],
+    views: Sequence[PosedView] | None,
     photos: Sequence[np.ndarray],
-    index: int,
 ) -> PairBatch:
     size = (settings.height, settings.width)
-    if index < settings.planes:
+    if views is None:
         pair = draw_plane_pair(rng, settings.plane, photos, height=size[0], width=size[1])
         images, places = pair.images, pair.places
     else:
-        views = rooms[(index - settings.planes) % settings.rooms]
         first, second = (views[n] for n in rng.choice(len(views), 2, replace=False))
         images = (first.image, second.image)
         places = (

@@ -99,9 +99,9 @@ class LoftrTask:
         data = to_tensors(batch, device)
         with mixed():
             maps = network.maps(data.images, data.masks)
-        maps = tuple(tuple(part.float() for part in view) for view in maps)
+        first, second = (tuple(part.float() for part in view) for view in maps)
         origin = self._origin(data.masks[0].shape[1:])
-        views = network.views_of(maps, data.masks, origin=origin)
+        views = network.views_of((first, second), data.masks, origin=origin)
         log_confidence = coarse_confidence(network, views)
         truth = true_cells(*data.places)
         coarse = coarse_loss(log_confidence, truth, focus=self.losses.focus)
@@ -164,9 +164,14 @@ class LoftrTask:
 
 def coarse_confidence(network: Loftr, views: tuple[TokenView, TokenView]) -> Tensor:
     """Return the logarithm (B, L, S) of the confidences; padded cells match nothing."""
-    penalty = tuple((1.0 - view.flat_mask) * MASKED for view in views)
     pairs = similarity(views[0].coarse, views[1].coarse)
-    return network.coarse_matching.log_confidence(pairs, penalty)
+    return network.coarse_matching.log_confidence(pairs, (_penalty(views[0]), _penalty(views[1])))
+
+
+def _penalty(view: TokenView) -> Tensor:
+    """Return (B, L), 0 for cells of the image and ``MASKED`` for padded ones."""
+    valid = view.flat_mask
+    return torch.zeros(view.coarse.shape[:2]) if valid is None else (1.0 - valid) * MASKED
 
 
 def _recall(log_confidence: Tensor, truth: CellPairs) -> float:

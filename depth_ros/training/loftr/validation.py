@@ -15,6 +15,7 @@ from depth_ros.models.loftr.network import Loftr, Matches
 from depth_ros.training.loftr.pairs import PairBatch
 from depth_ros.training.loftr.samples import PairSettings, SyntheticPairs
 from depth_ros.training.loftr.supervision import REACH_PX, grid_points, true_cells
+from depth_ros.training.loftr.tensors import to_tensors
 
 VALIDATION_SEED = 20_261_122
 VALIDATION_BATCH = 4
@@ -91,8 +92,6 @@ def validate(
         found; ``val_within_3px`` and ``val_within_1px``, matches that close to the true place;
         all in percent, matches being those above the variant's threshold.
     """
-    from depth_ros.training.loftr.task import to_tensors
-
     network.eval()
     tally = MatchTally()
     for batch in validation_set(settings, photos, samples):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
-from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, video_path
+from depth_ros.scenes.chunks import Chunks
+from depth_ros.scenes.rooms.draw import RoomSettings
+from depth_ros.scenes.rooms.paths import draw_intrinsics, video_path
+from depth_ros.scenes.rooms.places import draw_place
 from depth_ros.scenes.rooms.render import Levels, render_view, room_textures
-from depth_ros.training.chunks import Chunks
 from depth_ros.training.datasets.triples import (
     NUM_FRAMES,
     Augmentation,
@@ -99,14 +101,14 @@ def draw_clip(
 ) -> list[Triple]:
     """Film a new room; gives ``frames`` - 2 samples in order of time."""
     height, width = size
-    room = draw_room(rng, settings.rooms)
     focal = (settings.focal, settings.focal)
-    k = draw_intrinsics(rng, height=height, width=width, focal=focal)
-    start = draw_viewpoint(rng, room, k, height=height, width=width)
+    draw_k = partial(draw_intrinsics, height=height, width=width, focal=focal)
+    place = draw_place(rng, settings.rooms, draw_k, size)
+    room, k = place.room, place.k
     path = video_path(
         rng,
         room,
-        start.camera_from_world,
+        place.start.camera_from_world,
         frames=settings.frames,
         step_m=settings.step_m,
         turn_rad=settings.turn_rad,

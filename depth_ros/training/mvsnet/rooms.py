@@ -17,11 +17,11 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.models.mvsnet.projection import STRIDE
+from depth_ros.scenes.chunks import Chunks
 from depth_ros.scenes.layered.photometric import shoot_views
 from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
 from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, views_around
 from depth_ros.scenes.rooms.render import Levels, RoomView, render_view, room_textures
-from depth_ros.training.chunks import Chunks
 from depth_ros.training.mvsnet.batch import (
     MvsBatch,
     PosedImage,
@@ -180,7 +180,8 @@ def _draw_chunk(rng: Rng, settings: RoomViews, pool: Levels) -> list[RoomScene]:
 
 def _draw_scenes(rng: Rng, settings: RoomViews, pool: Levels, count: int) -> list[RoomScene]:
     """Draw views of several places of one room; none where the room is too full."""
-    room, scenes = draw_room(rng, settings.room), []
+    room = draw_room(rng, settings.room)
+    scenes: list[RoomScene] = []
     size = {'height': settings.scene_height, 'width': settings.scene_width}
     for _ in range(count):
         k = draw_intrinsics(rng, **size, focal=settings.focal)

@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='rooms are drawn in torch')
 
-from depth_ros import scenes
 from depth_ros.camera import ideal_camera
 from depth_ros.errors import ParameterError
 from depth_ros.geometry.rigid import inverse
+from depth_ros.scenes import solids
 from depth_ros.scenes.layered.photometric import shoot, shoot_views
 from depth_ros.scenes.layered.textures import spectral_noise
 from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
@@ -64,26 +64,26 @@ def finished(builder: RoomBuilder):
 def test_depth_is_that_of_the_other_renderer() -> None:
     rng = np.random.default_rng(5)
     builder = walls()
-    shapes: list = [scenes.Box(center=(0.0, 0.0, 0.0), size=(6.0, 3.0, 8.0))]
+    shapes: list = [solids.Box(center=(0.0, 0.0, 0.0), size=(6.0, 3.0, 8.0))]
     for number in range(14):
         center, half = rng.uniform(-1.0, 1.0, 3) * (1.5, 1.0, 1.5), rng.uniform(0.01, 0.4, 3)
         center[2] += 1.5
         if number % 3 == 0:
             half[:] = half[0]
             builder.add(Kind.ELLIPSOID, center, half, PAINT)
-            shapes.append(scenes.Sphere(center=tuple(center), radius=half[0]))
+            shapes.append(solids.Sphere(center=tuple(center), radius=half[0]))
             continue
         turn = random_rotation(rng)
         builder.add(Kind.BOX, center, half, PAINT, turn)
         shapes.append(
-            scenes.Box(center=tuple(center), size=tuple(2.0 * half), world_from_box=turn)
+            solids.Box(center=tuple(center), size=tuple(2.0 * half), world_from_box=turn)
         )
     pose = moved(np.eye(4), step=(0.2, -0.1, -2.0), roll=(0.05, 0.1, 0.1))
     camera = ideal_camera(
         fx=K[0, 0], fy=K[1, 1], cx=K[0, 2], cy=K[1, 2], height=HEIGHT, width=WIDTH
     )
-    truth = scenes.render(
-        scenes.Scene(shapes=tuple(shapes)), camera, world_from_camera=inverse(pose)
+    truth = solids.render(
+        solids.Scene(shapes=tuple(shapes)), camera, world_from_camera=inverse(pose)
     )
     depth = render_depth(finished(builder), K, pose, height=HEIGHT, width=WIDTH)
     assert len(np.unique(truth.shape_index)) > 8

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from depth_ros.training.chunks import Chunks
+from depth_ros.scenes.chunks import Chunks
 
 
 def chunks(pools: list[int] | None = None) -> Chunks[int, tuple[int, int]]:
