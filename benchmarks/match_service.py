@@ -30,8 +30,9 @@ from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
 from depth_ros.results import MatchResult
 from depth_ros.ros.fastdds import OLD_VARIABLE, VARIABLE, choose_profile
 from depth_ros.ros.matcher.messages import MatchStatus
-from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.matching.service import MatchAnswer, MatchProcessor
+from depth_ros.tasks.matching.settings import MatchSettings
 
 HEIGHT, WIDTH, NUM_MATCHES = 480, 640, 1024
 NUM_WARM_UP = 10

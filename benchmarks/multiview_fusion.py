@@ -40,8 +40,9 @@ from depth_ros.scenes.paths import ScenePath, room_path
 from depth_ros.scenes.solids import View
 from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
 from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
-from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.reconstruction import depth_view
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

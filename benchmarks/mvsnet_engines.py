@@ -150,7 +150,8 @@ def open_pipeline(
     case: Case, runtime: str, arguments: argparse.Namespace, stack: ExitStack
 ) -> Run:
     """Open the package's own pipeline; gives every fourth pixel, the network's own."""
-    from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+    from depth_ros.tasks.multiview.processor import open_multiview
+    from depth_ros.tasks.multiview.settings import MultiViewSettings
 
     processor = open_multiview(
         MultiViewSettings(

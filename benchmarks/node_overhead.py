@@ -26,7 +26,8 @@ from depth_ros.messages.images import fill_image
 from depth_ros.models.base import Prepared
 from depth_ros.results import DisparityResult
 from depth_ros.tasks.pipeline import Pipeline
-from depth_ros.tasks.stereo import StereoProcessor, StereoSettings
+from depth_ros.tasks.stereo.processor import StereoProcessor
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 SIZES = ((480, 640), (720, 1280))
 DISPARITY_PX, BASELINE_M = 16.0, 0.1

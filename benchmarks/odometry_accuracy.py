@@ -23,14 +23,9 @@ from depth_ros.errors import DepthRosError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.scenes.paths import PATHS, ScenePath, scene_path
-from depth_ros.tasks.matching.matcher import COARSE_STUDENT, MatchSettings
-from depth_ros.tasks.odometry.processor import (
-    CameraFrame,
-    OdometrySettings,
-    RgbdFrame,
-    open_odometry,
-)
-from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.matching.settings import COARSE_STUDENT, MatchSettings
+from depth_ros.tasks.odometry.processor import CameraFrame, RgbdFrame, open_odometry
+from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import Trajectory, trajectory
 from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState
 

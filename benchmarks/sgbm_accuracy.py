@@ -18,7 +18,8 @@ from timing import markdown_table, write_report
 from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored, mirrored_map
-from depth_ros.models.sgbm.model import SgbmModel, SgbmSettings
+from depth_ros.models.sgbm.model import SgbmModel
+from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.tasks.pipeline import Pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -26,7 +26,8 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
 from depth_ros.frames import StereoFrame
-from depth_ros.tasks.stereo import StereoSettings, Wanted, open_stereo
+from depth_ros.tasks.stereo.processor import Wanted, open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

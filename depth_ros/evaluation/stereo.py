@@ -14,8 +14,9 @@ from depth_ros.evaluation.tables import markdown_table
 from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored_map
-from depth_ros.models.sgbm.model import SgbmModel, SgbmSettings
-from depth_ros.tasks.stereo import StereoProcessor, Wanted
+from depth_ros.models.sgbm.model import SgbmModel
+from depth_ros.models.sgbm.settings import SgbmSettings
+from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted
 
 SPECKLE_PX, SPECKLE_STEP_PX = 100, 1.0
 CONSISTENT_PX = 1.0

@@ -24,7 +24,8 @@ from depth_ros.evaluation.match_pairs import (
 from depth_ros.frames import ImagePair
 from depth_ros.pictures.panels import write_picture
 from depth_ros.results import MatchResult
-from depth_ros.tasks.matching.matcher import MatchOutput, MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import MatchOutput, open_matcher
+from depth_ros.tasks.matching.settings import MatchSettings
 from tests.kit.match_scenes import shifted_pair, texture
 from tests.kit.shared_data import shared_path
 from tests.kit.truth_folders import write_hololens

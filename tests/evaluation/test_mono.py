@@ -18,7 +18,8 @@ from depth_ros.evaluation.mono import (
     table,
 )
 from depth_ros.evaluation.mono_images import MONO_SETS, MeasuredImage, iclnuim
-from depth_ros.tasks.mono.processor import MonoProcessor, MonoSettings
+from depth_ros.tasks.mono.processor import MonoProcessor
+from depth_ros.tasks.mono.settings import MonoSettings
 from tests.kit.mono_doubles import UNIT_M, room_depth, truth_pipeline
 from tests.kit.shared_data import shared_path
 from tests.kit.truth_folders import write_hololens, write_iclnuim

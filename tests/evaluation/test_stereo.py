@@ -25,8 +25,9 @@ from depth_ros.evaluation.stereo_pairs import (
     motorcycle,
     visible_mask,
 )
-from depth_ros.models.sgbm.model import SgbmSettings
-from depth_ros.tasks.stereo import StereoSettings, open_stereo
+from depth_ros.models.sgbm.settings import SgbmSettings
+from depth_ros.tasks.stereo.processor import open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.shared_data import shared_path
 from tests.kit.stereo_pairs import textured_pair, write_motorcycle
 

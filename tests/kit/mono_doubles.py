@@ -11,7 +11,8 @@ from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.recipe import TrainingRig
 from depth_ros.models.monodepth2.model import Monodepth2Model
 from depth_ros.scenes.solids import render, room
-from depth_ros.tasks.mono.processor import MonoPipeline, MonoProcessor, MonoSettings
+from depth_ros.tasks.mono.processor import MonoPipeline, MonoProcessor
+from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tensors import Tensors, TensorSpec
 

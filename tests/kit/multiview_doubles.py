@@ -12,7 +12,8 @@ from depth_ros.geometry.rigid import rigid, rotation_from_vector
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.scenes.solids import View, render, room
 from depth_ros.tasks.multiview.checks import check_frame
-from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewSettings, MultiViewWanted
+from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewWanted
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.pipeline import Identity
 
 HEIGHT, WIDTH, FX = 120, 160, 100.0

@@ -12,7 +12,8 @@ import numpy as np
 from depth_ros.geometry.rigid import inverse
 from depth_ros.scenes.paths import ScenePath, scene_path
 from depth_ros.scenes.solids import View
-from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
+from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.settings import TrackingSettings
 from depth_ros.tasks.odometry.tracker import OdometryTracker
 from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput

@@ -23,7 +23,7 @@ from depth_ros.models.loftr.network_tiny import (
     tiny_loftr,
 )
 from depth_ros.models.loftr.network_views import normalised, placed_tokens
-from depth_ros.tasks.matching.matcher import VARIANT_RECIPES, MatchSettings
+from depth_ros.tasks.matching.settings import VARIANT_RECIPES, MatchSettings
 from depth_ros.training.trainer import save_weights
 from tests.kit.match_scenes import shifted_views
 

@@ -15,7 +15,8 @@ from depth_ros.evaluation.multiview import grid_errors
 from depth_ros.evaluation.posed_views import hololens, rendered
 from depth_ros.frames import MultiViewFrame
 from depth_ros.models.mvsnet.model import MvsnetModel
-from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+from depth_ros.tasks.multiview.processor import open_multiview
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.pipeline import Pipeline
 from tests.kit.shared_data import shared_path
 

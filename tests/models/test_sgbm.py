@@ -14,7 +14,8 @@ from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored, mirrored_map
 from depth_ros.models.base import model_entry
-from depth_ros.models.sgbm.model import SgbmMode, SgbmModel, SgbmSettings
+from depth_ros.models.sgbm.model import SgbmModel
+from depth_ros.models.sgbm.settings import SgbmMode, SgbmSettings
 from depth_ros.results import DisparityResult
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tensors import Task

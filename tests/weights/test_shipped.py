@@ -15,9 +15,12 @@ from depth_ros.evaluation.match_pairs import JudgedPair, scannet_neighbours
 from depth_ros.evaluation.match_pairs import hololens as hololens_pairs
 from depth_ros.evaluation.multiview import grid_errors
 from depth_ros.evaluation.posed_views import hololens
-from depth_ros.tasks.matching.matcher import Matcher, MatchSettings, open_matcher
-from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
-from depth_ros.tasks.stereo import StereoSettings, open_stereo
+from depth_ros.tasks.matching.matcher import Matcher, open_matcher
+from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tasks.multiview.processor import open_multiview
+from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tasks.stereo.processor import open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.shared_data import shared_path
 from tests.kit.stereo_sets import motorcycle
 

@@ -31,7 +31,8 @@ from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import EngineError, WeightsError
 from depth_ros.pictures.panels import depth_panel, write_picture
 from depth_ros.pictures.watermark import watermarked
-from depth_ros.tasks.mono.processor import MonoProcessor, MonoSettings, open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
+from depth_ros.tasks.mono.settings import MonoSettings
 
 if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Seen

@@ -24,7 +24,8 @@ from depth_ros.evaluation.match import (
     table,
 )
 from depth_ros.evaluation.match_pairs import MATCH_SETS
-from depth_ros.tasks.matching.matcher import COARSE_STUDENT, MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
+from depth_ros.tasks.matching.settings import COARSE_STUDENT, MatchSettings
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:

@@ -25,7 +25,8 @@ from depth_ros.evaluation.mono import (
     table,
 )
 from depth_ros.evaluation.mono_images import MONO_SETS
-from depth_ros.tasks.mono.processor import PATHS, MonoSettings, open_mono
+from depth_ros.tasks.mono.processor import open_mono
+from depth_ros.tasks.mono.settings import PATHS, MonoSettings
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:

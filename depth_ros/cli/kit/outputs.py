@@ -17,7 +17,7 @@ from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.pictures.panels import stereo_panel, write_picture
 from depth_ros.results import DepthResult
-from depth_ros.tasks.stereo import StereoOutput
+from depth_ros.tasks.stereo.processor import StereoOutput
 
 MILLIMETRES_MAX = 65535
 OutputT = TypeVar('OutputT')

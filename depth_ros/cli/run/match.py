@@ -24,7 +24,8 @@ from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
 from depth_ros.pictures.matches import match_picture
 from depth_ros.pictures.panels import write_picture
-from depth_ros.tasks.matching.matcher import Matcher, MatchOutput, MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import Matcher, MatchOutput, open_matcher
+from depth_ros.tasks.matching.settings import MatchSettings
 
 Cameras = tuple['PinholeCamera | None', 'PinholeCamera | None', bool]
 

@@ -39,14 +39,8 @@ from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.models.base import models_of
-from depth_ros.tasks.mono.processor import (
-    PATHS,
-    MonoOutput,
-    MonoProcessor,
-    MonoSettings,
-    open_mono,
-)
-from depth_ros.tasks.mono.scale import ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
+from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tensors import Task
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')

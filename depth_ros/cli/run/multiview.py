@@ -28,7 +28,8 @@ from depth_ros.files.posed.values import PosedFolder
 from depth_ros.geometry.consistency import ConsistencySettings
 from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
 from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeSettings, ReferenceChoice
-from depth_ros.tasks.multiview.processor import MultiViewSettings, open_multiview
+from depth_ros.tasks.multiview.processor import open_multiview
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.multiview.view_selection import ViewPolicy, typical_depth
 from depth_ros.tasks.multiview.voxel_map import VoxelSettings
 

@@ -19,8 +19,9 @@ from depth_ros.geometry.consistency import DepthView
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.geometry.rectify import MonoRectifier
 from depth_ros.tasks.multiview.fusion import DepthFusion
-from depth_ros.tasks.multiview.processor import MultiViewProcessor, MultiViewSettings
+from depth_ros.tasks.multiview.processor import MultiViewProcessor
 from depth_ros.tasks.multiview.reconstruction import depth_view
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 
 OpenMultiView = Callable[..., MultiViewProcessor]
 

@@ -33,12 +33,12 @@ from depth_ros.errors import InputError
 from depth_ros.geometry.rigid import quaternion_from_rotation
 from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
 from depth_ros.pictures.panels import write_picture
-from depth_ros.tasks.matching.matcher import MatchSettings
-from depth_ros.tasks.odometry.processor import OdometryProcessor, OdometrySettings, open_odometry
-from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
+from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import Trajectory, plot, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryOutput
-from depth_ros.tasks.stereo import StereoSettings
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 TRAJECTORY, PICTURE = 'trajectory.txt', 'trajectory.png'
 STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'

@@ -17,8 +17,8 @@ from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
 from depth_ros.streams.fair_queue import FairQueue
-from depth_ros.tasks.matching.matcher import MatchSettings
 from depth_ros.tasks.matching.service import open_match_processor
+from depth_ros.tasks.matching.settings import MatchSettings
 
 if TYPE_CHECKING:
     from depth_ros.ros.matcher.jobs import Answer, MatchJob, Question

@@ -9,7 +9,7 @@ from depth_ros.ros.node.frontend_parameters import FrontendParameters
 from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
 
 if TYPE_CHECKING:
-    from depth_ros.tasks.matching.matcher import MatchSettings
+    from depth_ros.tasks.matching.settings import MatchSettings
 
 MEGABYTE = 1024 * 1024
 
@@ -82,7 +82,7 @@ class MatcherParameters(FrontendParameters):
 
 def matcher_settings(parameters: MatcherParameters) -> MatchSettings:
     """Return what the matcher runs on."""
-    from depth_ros.tasks.matching.matcher import MatchSettings
+    from depth_ros.tasks.matching.settings import MatchSettings
 
     return MatchSettings(
         frontend=parameters.model,

@@ -17,7 +17,8 @@ from depth_ros.results import DepthResult, DepthScale
 from depth_ros.ros.node.camera_input import CameraInfoCache
 from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
-from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoSettings, MonoWanted
+from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted
+from depth_ros.tasks.mono.settings import MonoSettings
 
 NUM_REFERENCES = 30
 

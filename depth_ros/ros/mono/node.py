@@ -20,14 +20,9 @@ from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.tasks.mono.processor import (
-    MonoOutput,
-    MonoProcessor,
-    MonoSettings,
-    MonoWanted,
-    open_mono,
-)
+from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted, open_mono
 from depth_ros.tasks.mono.scale import Scaled
+from depth_ros.tasks.mono.settings import MonoSettings
 
 NO_SCALE = (
     'scale.mode is none: depth is relative and goes to relative_depth/image only; for metres on '

@@ -10,7 +10,7 @@ from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
 from depth_ros.ros.node.parameters import CameraParameters, check_depth_range
 
 if TYPE_CHECKING:
-    from depth_ros.tasks.mono.processor import MonoSettings
+    from depth_ros.tasks.mono.settings import MonoSettings
 
 RIGHT_ANGLE_RAD = 1.57
 
@@ -143,8 +143,7 @@ def mono_settings(parameters: MonoParameters) -> MonoSettings:
     Raises:
         ParameterError: If ``scale.mode`` lacks what it needs.
     """
-    from depth_ros.tasks.mono.processor import MonoSettings
-    from depth_ros.tasks.mono.scale import ScaleMode, ScaleSettings
+    from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
 
     scale = ScaleSettings(
         mode=ScaleMode(parameters.scale_mode),

@@ -17,16 +17,13 @@ from depth_ros.geometry.consistency import DepthView
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
 from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
 from depth_ros.tasks.multiview.keyframes import DepthRange, ViewSet
-from depth_ros.tasks.multiview.processor import (
-    MultiViewOutput,
-    MultiViewProcessor,
-    MultiViewSettings,
-)
+from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewProcessor
 from depth_ros.tasks.multiview.reconstruction import (
     DepthRangeSettings,
     DepthRangeTracker,
     depth_view,
 )
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,11 +43,8 @@ from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.tasks.multiview.processor import (
-    MultiViewProcessor,
-    MultiViewSettings,
-    open_multiview,
-)
+from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 
 FUSED = 'fused/points'
 POSE_POLL_S = 0.02

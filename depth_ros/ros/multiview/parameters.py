@@ -12,7 +12,7 @@ from depth_ros.ros.node.parameters import CameraParameters, base_from_camera
 if TYPE_CHECKING:
     from depth_ros.tasks.multiview.fusion import FusionSettings
     from depth_ros.tasks.multiview.keyframes import KeyframeSettings
-    from depth_ros.tasks.multiview.processor import MultiViewSettings
+    from depth_ros.tasks.multiview.settings import MultiViewSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +242,7 @@ class MultiviewParameters(CameraParameters):
 
 def multiview_settings(parameters: MultiviewParameters) -> MultiViewSettings:
     """Return what the processor runs on."""
-    from depth_ros.tasks.multiview.processor import MultiViewSettings
+    from depth_ros.tasks.multiview.settings import MultiViewSettings
 
     return MultiViewSettings(
         model=parameters.model,

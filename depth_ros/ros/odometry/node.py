@@ -21,12 +21,8 @@ from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.odometry.parameters import OdometryParameters, odometry_settings
-from depth_ros.tasks.odometry.processor import (
-    CameraFrame,
-    OdometryProcessor,
-    OdometrySettings,
-    open_odometry,
-)
+from depth_ros.tasks.odometry.processor import CameraFrame, OdometryProcessor, open_odometry
+from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput, Reason
 
 if TYPE_CHECKING:

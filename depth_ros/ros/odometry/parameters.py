@@ -13,7 +13,7 @@ from depth_ros.ros.node.parameters import base_from_camera, check_depth_range
 from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
-    from depth_ros.tasks.odometry.processor import OdometrySettings
+    from depth_ros.tasks.odometry.settings import OdometrySettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,10 +213,14 @@ class OdometryParameters(FrontendParameters):
 
 def odometry_settings(parameters: OdometryParameters) -> OdometrySettings:
     """Return what the processor runs on; engine settings are the frontend's."""
-    from depth_ros.tasks.matching.matcher import MatchSettings
-    from depth_ros.tasks.odometry.processor import OdometrySettings
-    from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
-    from depth_ros.tasks.stereo import StereoSettings
+    from depth_ros.tasks.matching.settings import MatchSettings
+    from depth_ros.tasks.odometry.settings import (
+        Frontend,
+        OdometrySettings,
+        Source,
+        TrackingSettings,
+    )
+    from depth_ros.tasks.stereo.settings import StereoSettings
 
     matching = MatchSettings(
         variant=parameters.variant,

@@ -17,7 +17,8 @@ from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
-from depth_ros.tasks.stereo import StereoOutput, StereoSettings, Wanted, open_stereo
+from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 
 class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted, StereoOutput]):

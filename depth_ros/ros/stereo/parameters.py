@@ -13,7 +13,7 @@ from depth_ros.ros.node.parameters import CameraParameters, check_depth_range
 from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
-    from depth_ros.tasks.stereo import StereoSettings
+    from depth_ros.tasks.stereo.settings import StereoSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +206,8 @@ def stereo_settings(parameters: StereoParameters) -> StereoSettings:
     Raises:
         ParameterError: If the matcher refuses its settings.
     """
-    from depth_ros.models.sgbm.model import SgbmMode, SgbmSettings
-    from depth_ros.tasks.stereo import StereoSettings
+    from depth_ros.models.sgbm.settings import SgbmMode, SgbmSettings
+    from depth_ros.tasks.stereo.settings import StereoSettings
 
     return StereoSettings(
         model=parameters.model,

@@ -17,7 +17,7 @@ from depth_ros.ros.node.publishers import (
     points_message,
 )
 from depth_ros.ros.stereo.parameters import StereoParameters
-from depth_ros.tasks.stereo import StereoOutput, Wanted
+from depth_ros.tasks.stereo.processor import StereoOutput, Wanted
 
 Topic: TypeAlias = OutputTopic[StereoOutput, StereoParameters, Wanted]
 

@@ -18,76 +18,12 @@ from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
 from depth_ros.models.base import model_entry
 from depth_ros.results import MatchResult
-from depth_ros.tasks.pipeline import Pipeline, network_key
+from depth_ros.tasks.matching.settings import VARIANT_RECIPES, MatchSettings
+from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tensors import Task
 
 MatchPipeline = Pipeline[ImagePair, MatchResult]
 Masks = tuple['np.ndarray | None', 'np.ndarray | None']
-COARSE_STUDENT = 'coarse_student'
-VARIANT_RECIPES = {COARSE_STUDENT: 'loftr_coarse', 'tiny': 'loftr_tiny'}
-"""Variants of LoFTR that have a recipe, and so a network, of their own."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatchSettings:
-    """What to run and how; every field is also a parameter of ``matcher_node``.
-
-    Attributes:
-        frontend: ``'loftr'``, ``'sift'`` or ``'orb'``.
-        variant: Which LoFTR: ``'tiny'``, whose weights ship, ``'outdoor_ds'``, ``'indoor_ds'``,
-            ``'indoor_ds_new'``, ``'outdoor_ot'``, ``'indoor_ot'`` or ``'coarse_student'``.
-        engine: Runtime of a network, or ``'auto'``.
-        precision: ``'f32'`` or ``'bf16'``.
-        preset: Named size of the recipe, or empty for its default.
-        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
-        weights: Checkpoint file; empty takes shipped or already exported ones.
-        num_threads: CPU threads of the engine, 0 lets the engine choose.
-        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
-        engine_matches: Most matches that LoFTR's graph refines, 0 takes the preset's.
-        max_keypoints: Keypoints of ``sift`` and ``orb`` in each image, 0 takes their default.
-        max_matches: Best matches to give, 0 gives all; LoFTR has at most ``engine_matches``.
-        min_confidence: Matches at or below it are dropped; negative takes the frontend's own,
-            see ``default_min_confidence``.
-    """
-
-    frontend: str = 'sift'
-    variant: str = 'tiny'
-    engine: str = 'auto'
-    precision: str = 'f32'
-    preset: str = ''
-    size: tuple[int, int] | None = None
-    weights: str = ''
-    num_threads: int = 0
-    tensorrt: str = ''
-    engine_matches: int = 0
-    max_keypoints: int = 0
-    max_matches: int = 1024
-    min_confidence: float = -1.0
-
-    @property
-    def model(self) -> str:
-        """The frontend, by the name that settings of every task have."""
-        return self.frontend
-
-    @property
-    def pipeline_key(self) -> tuple[object, ...]:
-        """What a pipeline depends on; two settings of one key can share it."""
-        return (*network_key(self), self.variant, self.engine_matches, self.max_keypoints)
-
-    @property
-    def is_student(self) -> bool:
-        """Whether the coarse student matches: real weights, but a third of a 16 px cell off."""
-        return self.frontend == 'loftr' and self.variant == COARSE_STUDENT
-
-    @property
-    def default_min_confidence(self) -> float:
-        """Threshold of the paper (0.2) or of the student; for SIFT and ORB a ratio of 0.8."""
-        return 0.01 if self.is_student else 0.2
-
-    @property
-    def inlier_threshold_px(self) -> float:
-        """Distance to a model beyond which a match of this frontend is no inlier."""
-        return 8.0 if self.is_student else 1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -16,7 +16,8 @@ from depth_ros.engines.progress import Progress
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
 from depth_ros.results import MatchResult
-from depth_ros.tasks.matching.matcher import Matcher, MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import Matcher, open_matcher
+from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.pipeline import Identity, identity_of
 
 TicketT = TypeVar('TicketT')

@@ -6,7 +6,6 @@ one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where met
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,59 +21,14 @@ from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import MonoRectifier
 from depth_ros.models.base import model_entry
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.mono.scale import (
-    Scaled,
-    ScaleMode,
-    Scaler,
-    ScaleSettings,
-    TrainingRig,
-    make_scaler,
-)
+from depth_ros.tasks.mono.scale import Scaled, Scaler, TrainingRig, make_scaler
+from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode
 from depth_ros.tasks.networks import ModelArguments, open_network
-from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of, network_key
+from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
 from depth_ros.tensors import Task
 
 MonoPipeline = Pipeline[MonoFrame, DepthResult]
 UNKNOWN = np.float32(np.nan)
-PATHS = ('refine', 'mono')
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MonoSettings:
-    """What to run and how; every field is also a parameter of ``mono_node``.
-
-    Attributes:
-        model: Name in ``depth_ros.models.base.MODELS``.
-        engine: Runtime, or ``'auto'``.
-        precision: ``'f32'`` or a lower one of the recipe.
-        preset: Named size of the recipe, or empty for its default.
-        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
-        weights: Checkpoint file or folder; empty takes shipped or already exported ones.
-        num_threads: CPU threads of the engine, 0 lets the engine choose.
-        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
-        path: Inference path of ``tio_depth``: ``'refine'`` or the faster ``'mono'``.
-        min_depth_m: Nearer metric depth becomes ``-Inf``.
-        max_depth_m: Farther metric depth becomes ``+Inf``.
-        scale: Where metres come from.
-    """
-
-    model: str = 'monodepth2'
-    engine: str = 'auto'
-    precision: str = 'f32'
-    preset: str = ''
-    size: tuple[int, int] | None = None
-    weights: str = ''
-    num_threads: int = 0
-    tensorrt: str = ''
-    path: str = 'refine'
-    min_depth_m: float = 0.0
-    max_depth_m: float = math.inf
-    scale: ScaleSettings = field(default_factory=ScaleSettings)
-
-    @property
-    def pipeline_key(self) -> tuple[object, ...]:
-        """What a pipeline depends on; two settings of one key can share it."""
-        return (*network_key(self), self.path)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,6 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Protocol
 
 import numpy as np
@@ -19,96 +18,7 @@ from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.ground_plane import MAD_TO_SIGMA, GroundSearch, camera_down, find_ground
 from depth_ros.results import DepthResult, DepthScale
-
-
-class ScaleMode(Enum):
-    """Where the factor from relative to metric depth comes from."""
-
-    NONE = 'none'
-    FIXED = 'fixed'
-    TRAINING_RIG = 'training_rig'
-    CAMERA_HEIGHT = 'camera_height'
-    REFERENCE_DEPTH = 'reference_depth'
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScaleSettings:
-    """How to find the scale; ``check`` says what a mode needs.
-
-    Attributes:
-        mode: Where the factor comes from.
-        factor: For ``fixed``: metres per unit of relative depth, above 0.
-        camera_height_m: For ``camera_height``: height of the optical centre above the ground.
-        camera_pitch_rad: Tilt of the optical axis below the horizon, positive looking down.
-        camera_roll_rad: Positive where the image's right side is lower.
-        max_tilt_rad: Largest angle between the plane's normal and the expected vertical.
-        min_ground_fraction: Share of the lower image that must lie on the ground plane, 0..1.
-        window_s: Seconds of stamps over which ``camera_height`` takes the median.
-        min_common_pixels: For ``reference_depth``: pixels at which both depths are known.
-        max_spread: For ``reference_depth``: largest relative spread of the ratios.
-        max_stamp_difference_s: For ``reference_depth``: largest difference of the two stamps.
-    """
-
-    mode: ScaleMode = ScaleMode.NONE
-    factor: float = 0.0
-    camera_height_m: float = 0.0
-    camera_pitch_rad: float = 0.0
-    camera_roll_rad: float = 0.0
-    max_tilt_rad: float = 0.26
-    min_ground_fraction: float = 0.3
-    window_s: float = 2.0
-    min_common_pixels: int = 100
-    max_spread: float = 0.5
-    max_stamp_difference_s: float = 0.1
-
-    def check(self) -> None:
-        """Refuse values out of range, and a mode without what it needs.
-
-        Raises:
-            ParameterError: Naming the value and what to set.
-        """
-        for name, is_right, needed in _RULES:
-            value = getattr(self, name)
-            if not is_right(value):
-                raise ParameterError(f'scale.{name} must be {needed}, got {value!r}; correct it')
-        needs = _NEEDS.get(self.mode, '')
-        if needs and not getattr(self, needs) > 0.0:
-            raise ParameterError(
-                f'scale.mode {self.mode.value!r} needs scale.{needs} above 0, '
-                f'got {getattr(self, needs)!r}; measure it and set it'
-            )
-
-
-def _is_positive(value: float) -> bool:
-    return math.isfinite(value) and value > 0.0
-
-
-def _is_not_negative(value: float) -> bool:
-    return math.isfinite(value) and value >= 0.0
-
-
-def _is_fraction(value: float) -> bool:
-    return 0.0 < value <= 1.0
-
-
-def _is_below_right_angle(value: float) -> bool:
-    return abs(value) < math.pi / 2.0
-
-
-_Rule = tuple[str, Callable[[float], bool], str]
-_RULES: tuple[_Rule, ...] = (
-    ('factor', _is_not_negative, 'a finite number, 0 where unset'),
-    ('camera_height_m', _is_not_negative, 'finite metres, 0 where unset'),
-    ('camera_pitch_rad', _is_below_right_angle, 'between -pi/2 and pi/2'),
-    ('camera_roll_rad', _is_below_right_angle, 'between -pi/2 and pi/2'),
-    ('max_tilt_rad', lambda value: 0.0 < value < math.pi / 2.0, 'between 0 and pi/2'),
-    ('min_ground_fraction', _is_fraction, 'above 0 and at most 1'),
-    ('window_s', _is_not_negative, '0 or more seconds'),
-    ('min_common_pixels', lambda value: value >= 1, '1 or more'),
-    ('max_spread', _is_positive, 'above 0'),
-    ('max_stamp_difference_s', _is_not_negative, '0 or more seconds'),
-)
-_NEEDS = {ScaleMode.FIXED: 'factor', ScaleMode.CAMERA_HEIGHT: 'camera_height_m'}
+from depth_ros.tasks.mono.settings import ScaleMode, ScaleSettings
 
 
 class TrainingRig(Protocol):
@@ -257,10 +167,8 @@ class _TrainingRigScale:
                 "scale.mode 'training_rig' needs weights trained with a rig of known size, which "
                 'this recipe does not state; set scale.mode to another'
             )
-        if not (
-            _is_positive(training_rig.metres_per_unit)
-            and _is_positive(training_rig.focal_over_width)
-        ):
+        numbers = (training_rig.metres_per_unit, training_rig.focal_over_width)
+        if not all(0.0 < number < math.inf for number in numbers):
             raise ParameterError(
                 'training_rig of the recipe needs metres_per_unit and focal_over_width above 0, '
                 f'got {training_rig.metres_per_unit!r} and {training_rig.focal_over_width!r}; '

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -18,17 +18,16 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rectify import MonoRectifier
-from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
 from depth_ros.models.monodepth2.model import Monodepth2Pose
 from depth_ros.results import DepthResult
-from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
 from depth_ros.tasks.odometry.frame_tracker import FrameTracker
-from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source
 from depth_ros.tasks.odometry.tracker import OdometryTracker
 from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
 from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
-from depth_ros.tasks.stereo import StereoProcessor, StereoSettings, Wanted, open_stereo
+from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -51,50 +50,6 @@ class RgbdFrame:
 
 
 CameraFrame = StereoFrame | RgbdFrame | MonoFrame
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OdometrySettings:
-    """What to run and how.
-
-    Attributes:
-        source: Where depth comes from; ``MONO`` gives directions only.
-        frontend: What relates two images; ``MONODEPTH2_POSE`` is for ``MONO``.
-        matching: Matcher, for every frontend but the pose network; its ``frontend`` is not read.
-        stereo: Stereo matcher, for ``STEREO``.
-        tracking: When a pose is believed.
-    """
-
-    source: Source = Source.STEREO
-    frontend: Frontend = Frontend.SIFT
-    matching: MatchSettings = field(default_factory=MatchSettings)
-    stereo: StereoSettings = field(
-        default_factory=lambda: StereoSettings(model=DEFAULT_KEYFRAME_MODEL)
-    )
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
-
-    def __post_init__(self) -> None:
-        if self.frontend is Frontend.MONODEPTH2_POSE and self.source is not Source.MONO:
-            raise ParameterError(
-                'the pose network gives directions only, so frontend monodepth2_pose needs source '
-                f'mono, got {self.source.value!r}; set source to mono, or frontend to sift, orb '
-                'or loftr'
-            )
-
-    @property
-    def model(self) -> str:
-        """Name of the frontend, which is what a node calls its model."""
-        return self.frontend.value
-
-    @property
-    def pipeline_key(self) -> tuple[object, ...]:
-        """What engines and the state of tracking depend on: anything but the thresholds."""
-        return (self.source, self.frontend, self.matching, self.stereo)
-
-    @property
-    def is_metric(self) -> bool:
-        """Whether positions are in metres."""
-        return self.source is not Source.MONO
 
 
 Prepare = Callable[[CameraFrame], OdometryFrame]

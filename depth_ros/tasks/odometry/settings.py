@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 
 from depth_ros.errors import ParameterError
+from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
+from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 
 class Source(Enum):
@@ -76,10 +79,10 @@ class TrackingSettings:
     relocalisation_tries: int = 4
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if not value >= 0:
-                raise ParameterError(f'{field.name} must be 0 or more, got {value!r}; correct it')
+                raise ParameterError(f'{entry.name} must be 0 or more, got {value!r}; correct it')
         _require_order(self, 'min_depth_m', 'max_depth_m')
         _require_order(self, 'min_inliers', 'good_inliers')
         # Six numbers need six equations; fewer than six points leave nothing for a covariance.
@@ -105,3 +108,47 @@ def _require_least(settings: TrackingSettings, name: str, least: int) -> None:
     value = getattr(settings, name)
     if value < least:
         raise ParameterError(f'{name} must be at least {least}, got {value!r}; raise it')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OdometrySettings:
+    """What to run and how.
+
+    Attributes:
+        source: Where depth comes from; ``MONO`` gives directions only.
+        frontend: What relates two images; ``MONODEPTH2_POSE`` is for ``MONO``.
+        matching: Matcher, for every frontend but the pose network; its ``frontend`` is not read.
+        stereo: Stereo matcher, for ``STEREO``.
+        tracking: When a pose is believed.
+    """
+
+    source: Source = Source.STEREO
+    frontend: Frontend = Frontend.SIFT
+    matching: MatchSettings = field(default_factory=MatchSettings)
+    stereo: StereoSettings = field(
+        default_factory=lambda: StereoSettings(model=DEFAULT_KEYFRAME_MODEL)
+    )
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+
+    def __post_init__(self) -> None:
+        if self.frontend is Frontend.MONODEPTH2_POSE and self.source is not Source.MONO:
+            raise ParameterError(
+                'the pose network gives directions only, so frontend monodepth2_pose needs source '
+                f'mono, got {self.source.value!r}; set source to mono, or frontend to sift, orb '
+                'or loftr'
+            )
+
+    @property
+    def model(self) -> str:
+        """Name of the frontend, which is what a node calls its model."""
+        return self.frontend.value
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What engines and the state of tracking depend on: anything but the thresholds."""
+        return (self.source, self.frontend, self.matching, self.stereo)
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether positions are in metres."""
+        return self.source is not Source.MONO

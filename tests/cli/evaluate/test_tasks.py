@@ -21,7 +21,8 @@ from depth_ros.evaluation.posed_views import MultiViewSet, rendered
 from depth_ros.pictures.panels import write_picture
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.matching.matcher import open_matcher
-from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewSettings
+from depth_ros.tasks.multiview.processor import MultiViewOutput
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.pipeline import Pipeline
 from tests.kit.match_scenes import shifted_pair
 from tests.kit.mono_doubles import open_truth as open_true_mono

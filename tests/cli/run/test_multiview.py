@@ -19,7 +19,8 @@ from depth_ros.files.pfm import read_pfm
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.rigid import inverse, quaternion_from_rotation
 from depth_ros.scenes.solids import View
-from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewSettings
+from depth_ros.tasks.multiview.processor import MultiViewOutput
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 from tests.kit.cli_process import depth_ros
 from tests.kit.multiview_doubles import (
     CAMERA,

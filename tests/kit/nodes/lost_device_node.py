@@ -9,7 +9,8 @@ from typing import Any
 from depth_ros.errors import DeviceLostError
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.stereo.node import StereoNode
-from depth_ros.tasks.stereo import StereoOutput, StereoProcessor, StereoSettings, open_stereo
+from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 
 class LostProcessor(StereoProcessor):

@@ -10,8 +10,9 @@ from typing import Any
 
 from depth_ros.ros.matcher.node import MatcherNode
 from depth_ros.ros.node.runner import run_node
-from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.matching.service import MatchAnswer, MatchProcessor, MatchQuestion
+from depth_ros.tasks.matching.settings import MatchSettings
 
 GATE = 'DEPTH_ROS_TEST_GATE'
 OPEN_WITHIN_S = 60.0

@@ -12,7 +12,8 @@ from typing import Any
 from depth_ros.errors import EngineError
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.stereo.node import StereoNode
-from depth_ros.tasks.stereo import StereoOutput, StereoProcessor, StereoSettings, open_stereo
+from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 SLOW_S = 1.5
 FAIL_FIRST = 2

@@ -11,7 +11,8 @@ from typing import Any
 from depth_ros.engines.build import open_engine
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.stereo.node import StereoNode
-from depth_ros.tasks.stereo import StereoProcessor, StereoSettings, open_stereo
+from depth_ros.tasks.stereo.processor import StereoProcessor, open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 ONNX = Path(os.environ.get('TOY_ONNX', 'toy.onnx'))
 

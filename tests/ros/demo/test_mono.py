@@ -21,7 +21,8 @@ from depth_ros.cli.demo import mono as demo_mono
 from depth_ros.cli.demo.processes import DemoSettings
 from depth_ros.errors import DepthRosError, EngineError, WeightsError
 from depth_ros.ros.demo.observer import Seen
-from depth_ros.tasks.mono.processor import MonoProcessor, MonoSettings
+from depth_ros.tasks.mono.processor import MonoProcessor
+from depth_ros.tasks.mono.settings import MonoSettings
 from tests.kit.mono_doubles import RIG, room_depth, room_image, truth_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -34,8 +34,9 @@ from depth_ros.ros.matcher.messages import (
     request_camera,
     status_of,
 )
-from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.matching.service import MatchProcessor, MatchQuestion
+from depth_ros.tasks.matching.settings import MatchSettings
 from tests.kit.message_doubles import image, image_of
 
 

@@ -12,8 +12,7 @@ from depth_ros.ros.mono.parameters import MonoParameters, mono_settings
 from depth_ros.ros.node.parameter_specs import ParameterSpec
 from depth_ros.ros.node.parameters import NodeParameters
 from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
-from depth_ros.tasks.mono.processor import PATHS, MonoSettings
-from depth_ros.tasks.mono.scale import ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tensors import Task
 
 SPECS = {spec.name: spec for spec in MonoParameters.specs()}

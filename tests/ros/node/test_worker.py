@@ -20,7 +20,8 @@ from depth_ros.ros.node.statistics import NodeStatistics
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.worker import Worker
 from depth_ros.streams.synchronize import Pair
-from depth_ros.tasks.stereo import StereoSettings, Wanted
+from depth_ros.tasks.stereo.processor import Wanted
+from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.live_node import camera_info, mono8, set_stamp, wait_until
 
 

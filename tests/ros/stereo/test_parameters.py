@@ -10,10 +10,10 @@ from dataclasses import fields
 import pytest
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.sgbm.model import SgbmSettings
+from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.ros.node.parameter_specs import parse_size
 from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
-from depth_ros.tasks.stereo import StereoSettings
+from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.shared_data import REPOSITORY
 
 TEXTS = {'size': '96x128', 'tensorrt': 'low_memory=true'}

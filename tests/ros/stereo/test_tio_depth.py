@@ -12,7 +12,8 @@ pytest.importorskip('torch', reason='torch is not installed')
 
 from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.frames import RectifiedStereo
-from depth_ros.tasks.stereo import StereoSettings, open_stereo
+from depth_ros.tasks.stereo.processor import open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.live_node import BASELINE_M, FX, HEIGHT, WIDTH, floats, pixels, robot, running
 
 pytestmark = pytest.mark.ros

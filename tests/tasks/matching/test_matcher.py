@@ -20,7 +20,8 @@ from depth_ros.files.image import read_rgb
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewSettings, TwoViewStatus, estimate_two_view
 from depth_ros.models.keypoints.model import mutual_nearest
-from depth_ros.tasks.matching.matcher import MatchSettings, open_matcher
+from depth_ros.tasks.matching.matcher import open_matcher
+from depth_ros.tasks.matching.settings import MatchSettings
 from tests.kit.match_scenes import rgb, shifted_pair, texture
 from tests.kit.shared_data import shared_path
 

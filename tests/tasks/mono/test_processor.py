@@ -12,14 +12,8 @@ from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.models.base import MODELS
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.mono.processor import (
-    _NETWORKS,
-    MonoProcessor,
-    MonoSettings,
-    MonoWanted,
-    open_mono,
-)
-from depth_ros.tasks.mono.scale import ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.processor import _NETWORKS, MonoProcessor, MonoWanted, open_mono
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tensors import Task
 from tests.kit.mono_doubles import (
     CAMERA,

@@ -13,10 +13,12 @@ from depth_ros.camera import PinholeCamera, ideal_camera, scaled_camera, stereo_
 from depth_ros.errors import ParameterError
 from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.depth import disparity_to_depth
-from depth_ros.models.sgbm.model import SgbmModel, SgbmSettings
+from depth_ros.models.sgbm.model import SgbmModel
+from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.scenes.solids import fronto_parallel, render, room
-from depth_ros.tasks.mono.scale import ScaleMode, ScaleSettings, make_scaler, median_and_spread
+from depth_ros.tasks.mono.scale import make_scaler, median_and_spread
+from depth_ros.tasks.mono.settings import ScaleMode, ScaleSettings
 from depth_ros.tasks.pipeline import Pipeline
 from tests.kit.shared_data import shared_path
 

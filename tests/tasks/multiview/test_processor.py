@@ -13,12 +13,8 @@ from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.models.base import model_entry
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.multiview.checks import baselines_m, check_frame, view_overlaps
-from depth_ros.tasks.multiview.processor import (
-    MultiViewProcessor,
-    MultiViewSettings,
-    MultiViewWanted,
-    open_multiview,
-)
+from depth_ros.tasks.multiview.processor import MultiViewProcessor, MultiViewWanted, open_multiview
+from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tensors import Task
 

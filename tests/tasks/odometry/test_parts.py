@@ -19,7 +19,7 @@ from depth_ros.geometry.rigid import (
 )
 from depth_ros.models.monodepth2.model import MotionResult
 from depth_ros.scenes.paths import ScenePath
-from depth_ros.tasks.matching.matcher import MatchSettings
+from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, mounted
 from depth_ros.tasks.odometry.direction import DirectionTracker, NetworkMotion
 from depth_ros.tasks.odometry.keyframes import KeyframePolicy, KeyframeStore, covered_cells, spread
@@ -27,11 +27,10 @@ from depth_ros.tasks.odometry.motion import image_trouble, motion_trouble
 from depth_ros.tasks.odometry.processor import (
     CameraFrame,
     OdometryProcessor,
-    OdometrySettings,
     RgbdFrame,
     open_odometry,
 )
-from depth_ros.tasks.odometry.settings import Frontend, Source, TrackingSettings
+from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import plot, read_tum, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryState, Pose, Reason
 from depth_ros.tasks.pipeline import Timed

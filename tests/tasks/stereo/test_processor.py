@@ -15,11 +15,12 @@ from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
 from depth_ros.models.base import DEFAULT_STEREO_MODEL
 from depth_ros.models.crestereo.model import CreStereoModel
-from depth_ros.models.sgbm.model import SgbmSettings
+from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.results import DepthScale
 from depth_ros.scenes.solids import SCENES, StereoView, ideal_stereo_camera, render_stereo
 from depth_ros.tasks.pipeline import Pipeline
-from depth_ros.tasks.stereo import StereoProcessor, StereoSettings, Wanted, open_stereo
+from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
+from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Tensors, TensorSpec
 
 STAMP_NS = 1_234_567_890
