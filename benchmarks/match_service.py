@@ -30,8 +30,8 @@ from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
 from depth_ros.results import MatchResult
 from depth_ros.ros.fastdds import OLD_VARIABLE, VARIABLE, choose_profile
 from depth_ros.ros.matcher.messages import MatchStatus
-from depth_ros.tasks.matching.matcher import open_matcher
-from depth_ros.tasks.matching.service import MatchAnswer, MatchProcessor
+from depth_ros.tasks.matching.matcher import Matcher, open_matcher
+from depth_ros.tasks.matching.question import MatchAnswer
 from depth_ros.tasks.matching.settings import MatchSettings
 
 HEIGHT, WIDTH, NUM_MATCHES = 480, 640, 1024
@@ -40,12 +40,12 @@ AIM_P50_MS = 12.0
 TRANSPORTS = ('default', 'config/fastdds.xml')
 
 
-class ConstantProcessor(MatchProcessor):
+class ConstantMatcher(Matcher):
     """Gives the same matches for every pair."""
 
     def __init__(self, settings: MatchSettings) -> None:
         """Prepare the answer."""
-        super().__init__(open_matcher(settings))
+        super().__init__(open_matcher(settings).pipeline, settings)
         points = np.random.default_rng(0).uniform(0, HEIGHT, (NUM_MATCHES, 2)).astype(np.float32)
         self._result = MatchResult(
             points_first=points,
@@ -73,7 +73,7 @@ def run_matcher() -> None:
     from depth_ros.ros.node.runner import run_node
 
     def open_constant(settings, *, progress=None):
-        return ConstantProcessor(settings)
+        return ConstantMatcher(settings)
 
     sys.exit(run_node('matcher_node', lambda: MatcherNode(open_processor=open_constant)))
 

@@ -41,11 +41,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """The rooms from the ground up. A module imports its own room and those on floors below."""
 
+EVERY_TASKS = ('tasks/pipeline', 'tasks/processor', 'tasks/networks')
 APART: dict[str, tuple[str, ...]] = {
     'models/*': ('models/base', 'models/layers'),
     'models/base': ('models/*',),
-    'tasks/*': ('tasks/pipeline', 'tasks/networks'),
-    'tasks/odometry': ('tasks/matching', 'tasks/stereo', 'tasks/pipeline', 'tasks/networks'),
+    'tasks/*': EVERY_TASKS,
+    'tasks/odometry': ('tasks/matching', 'tasks/stereo', *EVERY_TASKS),
     'ros/*': ('ros/node',),
     'ros/launching': ('ros/fastdds',),
     'ros/__main__': ('ros/*',),

@@ -8,6 +8,7 @@ twice as fast as floating-point ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -72,6 +73,10 @@ class MonoRectifier:
             )
         )
 
+    def covered_in(self, frame: MonoFrame) -> np.ndarray | None:
+        """Return ``covered`` for a raw frame, None for one that came rectified."""
+        return None if frame.is_rectified else self.covered
+
 
 def rectified_rig(
     left: PinholeCamera, right: PinholeCamera, *, baseline_m: float | None = None
@@ -119,6 +124,51 @@ class Rectifier:
             camera=self.camera,
             stamp_ns=frame.stamp_ns,
         )
+
+
+class RectifierCache:
+    """Makes rectifiers and keeps the latest: maps are built again only when a calibration changes.
+
+    Not thread-safe: one worker owns it.
+    """
+
+    def __init__(self, *, num_kept: int = 1) -> None:
+        """Start empty; of single cameras as many are kept, or as one call asks for."""
+        self._num_kept = num_kept
+        self._cameras: dict[bytes, MonoRectifier] = {}
+        self._rig: tuple[tuple[bytes, bytes, float], Rectifier] | None = None
+
+    def of_camera(self, camera: PinholeCamera) -> MonoRectifier:
+        """Return one camera's rectifier."""
+        return self.of_cameras([camera])[0]
+
+    def of_cameras(self, cameras: Sequence[PinholeCamera]) -> list[MonoRectifier]:
+        """Return the rectifier of each camera; equal calibrations share one."""
+        keys = [camera.fingerprint() for camera in cameras]
+        for key, camera in zip(keys, cameras, strict=True):
+            kept = self._cameras.pop(key, None)
+            self._cameras[key] = kept or MonoRectifier(camera)
+        for oldest in list(self._cameras)[: -max(self._num_kept, len(set(keys)))]:
+            del self._cameras[oldest]
+        return [self._cameras[key] for key in keys]
+
+    def of_rig(
+        self, left: PinholeCamera, right: PinholeCamera, *, baseline_m: float = 0.0
+    ) -> Rectifier:
+        """Return a rig's rectifier.
+
+        Args:
+            left: Left calibration.
+            right: Right calibration.
+            baseline_m: Used where the right P has no baseline; 0 where there is none.
+
+        Raises:
+            CalibrationError: If the two do not make a rig; see ``stereo_camera``.
+        """
+        key = (left.fingerprint(), right.fingerprint(), baseline_m)
+        if self._rig is None or self._rig[0] != key:
+            self._rig = key, Rectifier(left, right, baseline_m=baseline_m or None)
+        return self._rig[1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from depth_ros.camera import (
 )
 from depth_ros.errors import CalibrationError
 from depth_ros.frames import MonoFrame, StereoFrame
-from depth_ros.geometry.rectify import MonoRectifier, Rectifier
+from depth_ros.geometry.rectify import MonoRectifier, Rectifier, RectifierCache
 from tests.kit.shared_data import shared_path
 
 HEIGHT, WIDTH = 240, 320
@@ -409,3 +409,35 @@ def test_chessboard_corners_become_row_aligned() -> None:
 def test_rectified_camera_of_a_rectified_camera_is_itself() -> None:
     camera = rectified_camera(raw_camera())
     assert rectified_camera(camera).fingerprint() == camera.fingerprint()
+
+
+def test_cache_builds_again_only_when_a_calibration_changes() -> None:
+    cache = RectifierCache()
+    first = cache.of_camera(raw_camera())
+    assert cache.of_camera(raw_camera()) is first, 'equal numbers, another object'
+    other = cache.of_camera(raw_camera(cx=150.0))
+    assert other is not first and other.camera.cx == 150.0
+    assert cache.of_camera(raw_camera()) is not first, 'one is kept'
+
+
+def test_cache_keeps_what_one_call_asked_for_or_the_number_it_was_given() -> None:
+    cameras = [raw_camera(cx=cx) for cx in (150.0, 151.0, 150.0)]
+    cache = RectifierCache()
+    first, second, third = cache.of_cameras(cameras)
+    assert first is third and second is not first
+    assert cache.of_cameras(cameras) == [first, second, third]
+    roomy = RectifierCache(num_kept=2)
+    kept = [roomy.of_camera(camera) for camera in cameras]
+    assert kept[0] is kept[2]
+    roomy.of_camera(raw_camera(cx=152.0))
+    assert roomy.of_camera(cameras[0]) is kept[0], 'the oldest went'
+
+
+def test_cache_of_a_rig_follows_calibrations_and_baseline() -> None:
+    left, right = raw_camera(), raw_camera(tx=0.0)
+    cache = RectifierCache()
+    rig = cache.of_rig(left, right, baseline_m=0.1)
+    assert cache.of_rig(raw_camera(), right, baseline_m=0.1) is rig
+    assert cache.of_rig(left, right, baseline_m=0.2).camera.baseline_m == 0.2
+    with pytest.raises(CalibrationError):
+        cache.of_rig(left, right)

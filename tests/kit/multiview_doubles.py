@@ -48,6 +48,9 @@ class TruthProcessor:
     def describe(self) -> str:
         return 'mvsnet: exact depth'
 
+    def check_settings(self, settings: MultiViewSettings) -> None:
+        pass
+
     def set_settings(self, settings: MultiViewSettings) -> None:
         self.settings = settings
 

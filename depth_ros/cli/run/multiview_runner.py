@@ -17,7 +17,7 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.geometry.posed_view import PosedView
-from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.tasks.multiview.fusion import DepthFusion
 from depth_ros.tasks.multiview.processor import MultiViewProcessor
 from depth_ros.tasks.multiview.reconstruction import depth_view
@@ -52,7 +52,7 @@ class ReferenceRunner(BatchRunner[MultiViewProcessor]):
         super().__init__(lambda: open_processor(settings, progress=progress))
         self.progress = progress
         self.maps = maps
-        self._rectifiers: dict[bytes, MonoRectifier] = {}
+        self._rectifiers = RectifierCache(num_kept=NUM_NEIGHBOURS)
 
     def found(self, planned: PlannedSet) -> tuple[Record, DepthView] | None:
         """Return what an earlier run left of a reference, None if it must be computed."""
@@ -63,7 +63,7 @@ class ReferenceRunner(BatchRunner[MultiViewProcessor]):
     def view_of(self, reference: PosedView) -> DepthView | None:
         """Return the maps of a reference as they are on disk; None where they are not whole."""
         maps = self.maps.load(reference.name)
-        frame = self._rectifier(reference).rectify(reference.frame)
+        frame = self._rectifiers.of_camera(reference.frame.camera).rectify(reference.frame)
         if maps is None or any(values.shape != frame.image.shape[:2] for values in maps):
             return None
         return DepthView(
@@ -95,15 +95,6 @@ class ReferenceRunner(BatchRunner[MultiViewProcessor]):
             'ran_by': asdict(ran_by),
         }
         return self.maps.write(planned, view, title=title, details=details), view
-
-    def _rectifier(self, reference: PosedView) -> MonoRectifier:
-        """Return the rectifier of a view's camera; folders have one or a few cameras."""
-        key = reference.frame.camera.fingerprint()
-        if key not in self._rectifiers:
-            if len(self._rectifiers) == NUM_NEIGHBOURS:
-                self._rectifiers.clear()
-            self._rectifiers[key] = MonoRectifier(reference.frame.camera)
-        return self._rectifiers[key]
 
 
 def run_plan(

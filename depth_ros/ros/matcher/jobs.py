@@ -20,7 +20,7 @@ from depth_ros.ros.matcher.messages import (
 from depth_ros.ros.matcher.views import MatchView
 from depth_ros.ros.node.roles import Job
 from depth_ros.streams.fair_queue import Queued, QueueRefusal
-from depth_ros.tasks.matching.service import MatchAnswer, MatchQuestion
+from depth_ros.tasks.matching.question import MatchAnswer, MatchQuestion
 from depth_ros_interfaces.msg import Matches
 from depth_ros_interfaces.srv import MatchImages
 

@@ -26,7 +26,7 @@ from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import HeaderMessage, StampMessage
 from depth_ros.messages.images import ImageMessage
-from depth_ros.tasks.matching.service import MatchAnswer
+from depth_ros.tasks.matching.question import MatchAnswer
 
 LARGEST_PIXELS = 4096 * 2160
 """Images with more (than 4K) are refused: two of these are 53 MB a request already."""

@@ -17,7 +17,7 @@ from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
 from depth_ros.streams.fair_queue import FairQueue
-from depth_ros.tasks.matching.service import open_match_processor
+from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.matching.settings import MatchSettings
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ class MatcherNode(
     def __init__(
         self,
         *,
-        open_processor: OpenProcessor[
-            MatchSettings, Question, MatchWanted, Answer
-        ] = open_match_processor,
+        open_processor: OpenProcessor[MatchSettings, Question, MatchWanted, Answer] = open_matcher,
     ) -> None:
         """Declare parameters, offer service and topics, and start opening the matcher.
 

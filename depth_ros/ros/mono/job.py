@@ -65,10 +65,6 @@ class ReferencedProcessor(WrappedProcessor[MonoSettings]):
         super().__init__(processor)
         self._processor = processor
 
-    def check_settings(self, settings: MonoSettings) -> None:
-        """Refuse what ``set_settings`` would refuse."""
-        self._processor.check_settings(settings)
-
     def process(self, frame: MonoInput, *, wanted: MonoWanted) -> MonoOutput:
         """Run one frame end to end."""
         return self._processor.process(frame.frame, wanted=wanted, reference=frame.reference)

@@ -16,13 +16,13 @@ from depth_ros.ros.node.parameter_specs import ParameterValue
 from depth_ros.ros.node.parameters import NodeParameters, ParametersT
 from depth_ros.ros.node.roles import (
     FrameT,
+    OpenedProcessor,
     OpenProcessor,
     OutputT,
-    SettingsChecker,
-    SettingsT,
     WantedT,
 )
 from depth_ros.ros.node.worker import Worker
+from depth_ros.tasks.processor import SettingsT
 
 REFUSE_WITHIN_S = 0.5
 """A parameter change waits this long for its processor, so that most failures refuse it."""
@@ -64,7 +64,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._log = log
         self._running = declared.current
         self._settings = settings_of(declared.current)
-        self._checker: SettingsChecker[SettingsT] | None = None
+        self._checker: OpenedProcessor[SettingsT] | None = None
         self._loader = ProcessorLoader(
             open_processor, self._monitor, may_build=declared.current.may_build
         )
@@ -115,9 +115,8 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
 
     def _check(self, settings: SettingsT) -> None:
         """Let the processor refuse settings of its own pipeline."""
-        checker = self._checker
-        if checker is not None and not self._loader.is_busy:
-            checker.check_settings(settings)
+        if self._checker is not None and not self._loader.is_busy:
+            self._checker.check_settings(settings)
 
     def _prepare(self, parameters: ParametersT) -> None:
         """Open another processor; what fails quickly refuses the change."""
@@ -137,8 +136,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
     ) -> None:
         assert loaded.processor is not None
         self._running, self._words = parameters, ''
-        processor = loaded.processor
-        self._checker = processor if isinstance(processor, SettingsChecker) else None
+        self._checker = loaded.processor
         self._log.info(f'running {loaded.processor.describe()}')
         if self.is_open:
             self._worker.swap(loaded.processor)

@@ -15,9 +15,9 @@ from depth_ros.ros.node.roles import (
     OpenProcessor,
     OutputT,
     Processor,
-    SettingsT,
     WantedT,
 )
+from depth_ros.tasks.processor import SettingsT
 
 THREAD_NAME = 'depth-ros-loader'
 logger = logging.getLogger(__name__)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar
 
 from depth_ros.engines.progress import Progress
 from depth_ros.ros.node.parameters import NodeParameters
 from depth_ros.tasks.pipeline import Identity
+from depth_ros.tasks.processor import SettingsT
 
-SettingsT = TypeVar('SettingsT', bound='Settings')
 FrameT = TypeVar('FrameT')
 FrameT_co = TypeVar('FrameT_co', covariant=True)
 FrameT_contra = TypeVar('FrameT_contra', contravariant=True)
@@ -22,19 +22,6 @@ OutputT = TypeVar('OutputT', bound='Output')
 OutputT_co = TypeVar('OutputT_co', bound='Output', covariant=True)
 OutputT_contra = TypeVar('OutputT_contra', bound='Output', contravariant=True)
 ParametersT_contra = TypeVar('ParametersT_contra', bound=NodeParameters, contravariant=True)
-SettingsT_contra = TypeVar('SettingsT_contra', bound='Settings', contravariant=True)
-
-
-class Settings(Protocol):
-    """What a processor runs on."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-
-    @property
-    def pipeline_key(self) -> tuple[object, ...]:
-        """What a pipeline depends on; two settings of one key can share it."""
 
 
 class Output(Protocol):
@@ -63,6 +50,9 @@ class OpenedProcessor(Protocol[SettingsT]):
     def describe(self) -> str:
         """Say model and engines in one line."""
 
+    def check_settings(self, settings: SettingsT) -> None:
+        """Raise what ``set_settings`` would raise about a value, and change nothing."""
+
     def set_settings(self, settings: SettingsT) -> None:
         """Take over settings of the same ``pipeline_key``."""
 
@@ -77,18 +67,6 @@ class Processor(
 
     def process(self, frame: FrameT_contra, *, wanted: WantedT_contra) -> OutputT_co:
         """Run one frame end to end."""
-
-
-@runtime_checkable
-class SettingsChecker(Protocol[SettingsT_contra]):
-    """A processor that may refuse settings although their ``pipeline_key`` is its own."""
-
-    def check_settings(self, settings: SettingsT_contra) -> None:
-        """Raise what ``set_settings`` would raise, and change nothing.
-
-        Raises:
-            ParameterError: Saying what to set instead.
-        """
 
 
 class OpenProcessor(Protocol[SettingsT, FrameT_contra, WantedT_contra, OutputT_co]):

@@ -42,7 +42,6 @@ from depth_ros.ros.node.roles import (
     OutputT,
     OutputT_contra,
     ParametersT_contra,
-    SettingsT,
     WantedT,
     WantedT_co,
 )
@@ -50,6 +49,7 @@ from depth_ros.ros.node.statistics import NodeStatistics, StatisticsSnapshot
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.worker import Worker, tell_nobody
 from depth_ros.streams.mailbox import Mailbox
+from depth_ros.tasks.processor import SettingsT
 
 JobT = TypeVar('JobT', bound=Job)
 JobT_contra = TypeVar('JobT_contra', bound=Job, contravariant=True)

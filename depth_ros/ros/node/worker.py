@@ -18,11 +18,11 @@ from depth_ros.ros.node.roles import (
     OutputSink,
     OutputT,
     Processor,
-    SettingsT,
     WantedT,
 )
 from depth_ros.ros.node.statistics import NodeStatistics
 from depth_ros.streams.mailbox import Mailbox
+from depth_ros.tasks.processor import SettingsT
 
 IDLE_S = 0.2
 logger = logging.getLogger(__name__)

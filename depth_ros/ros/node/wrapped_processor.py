@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Generic
 
-from depth_ros.ros.node.roles import OpenedProcessor, SettingsT
+from depth_ros.ros.node.roles import OpenedProcessor
 from depth_ros.tasks.pipeline import Identity
+from depth_ros.tasks.processor import SettingsT
 
 
 class WrappedProcessor(Generic[SettingsT]):
@@ -28,6 +29,10 @@ class WrappedProcessor(Generic[SettingsT]):
     def describe(self) -> str:
         """Say model and engines in one line."""
         return self._opened.describe()
+
+    def check_settings(self, settings: SettingsT) -> None:
+        """Refuse what ``set_settings`` would refuse."""
+        self._opened.check_settings(settings)
 
     def set_settings(self, settings: SettingsT) -> None:
         """Take over settings of the same pipeline."""

@@ -16,10 +16,13 @@ import numpy as np
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
+from depth_ros.geometry.two_view import TwoViewSettings, estimate_two_view
 from depth_ros.models.base import model_entry
 from depth_ros.results import MatchResult
+from depth_ros.tasks.matching.question import MatchAnswer, MatchQuestion, TicketT
 from depth_ros.tasks.matching.settings import VARIANT_RECIPES, MatchSettings
 from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Task
 
 MatchPipeline = Pipeline[ImagePair, MatchResult]
@@ -41,30 +44,53 @@ class MatchOutput:
     stages_s: Mapping[str, float]
 
 
-class Matcher:
+class Matcher(Processor[MatchSettings]):
     """A pipeline with thresholds; one worker thread owns it."""
 
-    def __init__(self, pipeline: MatchPipeline, settings: MatchSettings) -> None:
-        """Take ownership of the pipeline."""
-        self.pipeline = pipeline
-        self.settings = _checked(settings)
+    needs_another = (
+        'frontend, variant, engine and size need a new matcher: call open_matcher(settings)'
+    )
 
-    def describe(self) -> str:
-        """Say frontend and engines in one line."""
-        return self.pipeline.describe()
+    def check_settings(self, settings: MatchSettings) -> None:
+        """Raise ParameterError if a limit is refused."""
+        _checked(settings)
 
-    def set_settings(self, settings: MatchSettings) -> None:
-        """Take over settings that need no new pipeline.
+    def process(
+        self, question: MatchQuestion[TicketT], *, wanted: object = None
+    ) -> MatchAnswer[TicketT]:
+        """Match a pair, and say which matches hold and what the two views say of each other.
+
+        Args:
+            question: What to match.
+            wanted: Not read: everything is always wanted.
 
         Raises:
-            ParameterError: If a value is refused or needs another pipeline; open one instead.
+            ImageError: If an image or a mask cannot be used.
+            ParameterError: If a limit is refused.
+            EngineError: If the runtime fails.
         """
-        if settings.pipeline_key != self.settings.pipeline_key:
-            raise ParameterError(
-                'frontend, variant, engine and size need a new matcher: call '
-                'open_matcher(settings)'
-            )
-        self.settings = _checked(settings)
+        output = self.match(
+            question.pair,
+            max_matches=question.max_matches,
+            min_confidence=question.min_confidence,
+        )
+        started = time.perf_counter()
+        has_cameras = question.first_camera is not None and question.second_camera is not None
+        geometry = estimate_two_view(
+            output.result,
+            first_camera=question.first_camera if has_cameras else None,
+            second_camera=question.second_camera if has_cameras else None,
+            settings=TwoViewSettings(threshold_px=self.settings.inlier_threshold_px),
+        )
+        stages = {**output.stages_s, 'geometry': time.perf_counter() - started}
+        return MatchAnswer(
+            question=question,
+            result=output.result,
+            geometry=geometry,
+            num_found=output.num_found,
+            model=self.settings.model,
+            stages_s=MappingProxyType(stages),
+        )
 
     def match(
         self,
@@ -101,10 +127,6 @@ class Matcher:
         stages = dict(timed.stages_s)
         stages['postprocess'] += time.perf_counter() - start
         return MatchOutput(result=result, num_found=num_found, stages_s=MappingProxyType(stages))
-
-    def close(self) -> None:
-        """Close the engines."""
-        self.pipeline.close()
 
     def _with_limits(self, max_matches: int | None, min_confidence: float | None) -> MatchSettings:
         given = self.settings

@@ -14,17 +14,18 @@ from types import MappingProxyType
 import numpy as np
 
 from depth_ros.engines.progress import Progress
-from depth_ros.engines.recipe import load_recipe
+from depth_ros.engines.recipe import TrainingRig, load_recipe
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
-from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.base import model_entry
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.mono.scale import Scaled, Scaler, TrainingRig, make_scaler
+from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
 from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode
 from depth_ros.tasks.networks import ModelArguments, open_network
-from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Task
 
 MonoPipeline = Pipeline[MonoFrame, DepthResult]
@@ -65,11 +66,12 @@ class MonoOutput:
         return float(np.isfinite(self.relative.depth).mean())
 
 
-class MonoProcessor:
-    """Rectifier, pipeline and scaler of one camera; one worker thread owns it.
+class MonoProcessor(Processor[MonoSettings]):
+    """Rectifier, pipeline and scaler of one camera; one worker thread owns it."""
 
-    The rectifier is made at the first frame and again only when the calibration changes.
-    """
+    needs_another = (
+        'model, engine, size, weights and path need a new processor: call open_mono(settings)'
+    )
 
     def __init__(
         self,
@@ -89,50 +91,30 @@ class MonoProcessor:
             ParameterError: If the scale's settings are refused, or the weights are made up and a
                 metric scale is asked for.
         """
-        self.pipeline = pipeline
-        self.settings = settings
         self._training_rig = training_rig
+        super().__init__(pipeline, settings)
         self._scaler = self._make_scaler(settings)
-        self._rectifier: MonoRectifier | None = None
-        self._calibration = b''
-
-    @property
-    def identity(self) -> Identity:
-        """Model, engine, precision and size in words."""
-        return identity_of(self.pipeline, self.settings.model)
-
-    @property
-    def is_untrained(self) -> bool:
-        """Whether the weights are made up, so that depth means nothing."""
-        return self.pipeline.is_untrained
+        self._rectifiers = RectifierCache()
 
     @property
     def has_training_rig(self) -> bool:
         """Whether ``scale.mode`` ``training_rig`` is to be had with these weights."""
         return self._training_rig is not None
 
-    def describe(self) -> str:
-        """Say model and engines in one line."""
-        return self.pipeline.describe()
+    def check_settings(self, settings: MonoSettings) -> None:
+        """Raise what ``set_settings`` would raise about the scale, and change nothing."""
+        self._make_scaler(settings)
 
     def set_settings(self, settings: MonoSettings) -> None:
-        """Take over settings that need no new pipeline.
+        """Take over settings that need no new pipeline; another scale starts anew.
 
         Raises:
             ParameterError: If they need another pipeline, or the scale's are refused.
         """
-        if settings.pipeline_key != self.settings.pipeline_key:
-            raise ParameterError(
-                'model, engine, size, weights and path need a new processor: '
-                'call open_mono(settings)'
-            )
-        if settings.scale != self.settings.scale:
+        former = self.settings.scale
+        super().set_settings(settings)
+        if settings.scale != former:
             self._scaler = self._make_scaler(settings)
-        self.settings = settings
-
-    def check_settings(self, settings: MonoSettings) -> None:
-        """Raise what ``set_settings`` would raise about the scale, and change nothing."""
-        self._make_scaler(settings)
 
     def process(
         self,
@@ -155,7 +137,8 @@ class MonoProcessor:
         """
         wanted = wanted or MonoWanted()
         start = time.perf_counter()
-        rectified, covered = self._rectified(frame)
+        rectifier = self._rectifiers.of_camera(frame.camera)
+        rectified, covered = rectifier.rectify(frame), rectifier.covered_in(frame)
         rectify_s = time.perf_counter() - start
         timed = self.pipeline.run(rectified)
         start = time.perf_counter()
@@ -172,10 +155,6 @@ class MonoProcessor:
             stages_s=MappingProxyType({'rectify': rectify_s, **timed.stages_s, 'scale': scale_s}),
         )
 
-    def close(self) -> None:
-        """Close the engines."""
-        self.pipeline.close()
-
     def _make_scaler(self, settings: MonoSettings) -> Scaler:
         if self.is_untrained and settings.scale.mode is not ScaleMode.NONE:
             raise ParameterError(
@@ -183,15 +162,6 @@ class MonoProcessor:
                 'set it to none, or set weights to trained ones'
             )
         return make_scaler(settings.scale, self._training_rig)
-
-    def _rectified(self, frame: MonoFrame) -> tuple[MonoFrame, np.ndarray | None]:
-        """Rectify, rebuilding the maps if the calibration changed; give what is covered too."""
-        calibration = frame.camera.fingerprint()
-        if self._rectifier is None or calibration != self._calibration:
-            self._rectifier = MonoRectifier(frame.camera)
-            self._calibration = calibration
-        covered = None if frame.is_rectified else self._rectifier.covered
-        return self._rectifier.rectify(frame), covered
 
     def _metric(self, scaled: Scaled | None) -> DepthResult | None:
         """Return depth within the range that the settings ask for, if it is metric at all."""

@@ -10,32 +10,15 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.engines.recipe import TrainingRig
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.ground_plane import MAD_TO_SIGMA, GroundSearch, camera_down, find_ground
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.mono.settings import ScaleMode, ScaleSettings
-
-
-class TrainingRig(Protocol):
-    """What the weights were trained with, as recipes state it.
-
-    Attributes:
-        metres_per_unit: Metres for each unit of relative depth, on the training camera.
-        focal_over_width: Focal length of the training camera divided by its image width.
-    """
-
-    @property
-    def metres_per_unit(self) -> float:
-        """Metres for each unit of relative depth."""
-
-    @property
-    def focal_over_width(self) -> float:
-        """Focal length over image width."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,15 +48,11 @@ class Estimate:
     spread: float | None = None
 
 
-class Estimator(Protocol):
-    """Finds the factor for one frame."""
+Estimator = Callable[[DepthResult, 'DepthResult | None'], Estimate]
+"""Finds the factor of a result, given metric depth of about the same moment or None.
 
-    def __call__(self, result: DepthResult, reference: DepthResult | None) -> Estimate:
-        """Return the factor.
-
-        Raises:
-            InputError: If this frame does not tell; the text says why and what to do.
-        """
+It raises ``InputError`` if a frame does not tell; the text says why and what to do.
+"""
 
 
 class Scaler:

@@ -16,7 +16,7 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.preprocess import Fit
-from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.base import model_entry
 from depth_ros.models.mvsnet.slabs import Sampling
 from depth_ros.models.mvsnet.upsample import Upsampling
@@ -24,7 +24,8 @@ from depth_ros.results import DepthResult
 from depth_ros.settings import choice_from_name
 from depth_ros.tasks.multiview.checks import check_frame
 from depth_ros.tasks.multiview.settings import MultiViewSettings
-from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Task
 
 MultiViewPipeline = Pipeline[MultiViewFrame, DepthResult]
@@ -60,45 +61,22 @@ class MultiViewOutput:
         return float(np.isfinite(self.depth.depth).mean())
 
 
-class MultiViewProcessor:
-    """Rectifiers, pipeline and filters; one worker thread owns it.
+class MultiViewProcessor(Processor[MultiViewSettings]):
+    """Rectifiers, pipeline and filters; one worker thread owns it."""
 
-    Rectifiers are kept for the cameras of the latest frame.
-    """
+    needs_another = (
+        'model, engine, size, depths, sources and sampling need a new processor: '
+        'call open_multiview(settings)'
+    )
 
     def __init__(self, pipeline: MultiViewPipeline, settings: MultiViewSettings) -> None:
-        """Take ownership of the pipeline.
+        """Take ownership of the pipeline; raises as ``check_settings``."""
+        super().__init__(pipeline, settings)
+        self._rectifiers = RectifierCache()
 
-        Raises:
-            ParameterError: If a setting is out of its range.
-        """
+    def check_settings(self, settings: MultiViewSettings) -> None:
+        """Raise ParameterError if a setting is out of its range."""
         _check_settings(settings)
-        self.pipeline = pipeline
-        self.settings = settings
-        self._rectifiers: dict[bytes, MonoRectifier] = {}
-
-    @property
-    def identity(self) -> Identity:
-        """Model, engine, precision and size in words."""
-        return identity_of(self.pipeline, self.settings.model)
-
-    def describe(self) -> str:
-        """Say model and engines in one line."""
-        return self.pipeline.describe()
-
-    def set_settings(self, settings: MultiViewSettings) -> None:
-        """Take over settings that need no new pipeline.
-
-        Raises:
-            ParameterError: If the settings need another pipeline, or one is out of its range.
-        """
-        if settings.pipeline_key != self.settings.pipeline_key:
-            raise ParameterError(
-                'model, engine, size, depths, sources and sampling need a new processor: '
-                'call open_multiview(settings)'
-            )
-        _check_settings(settings)
-        self.settings = settings
 
     def process(
         self, frame: MultiViewFrame, *, wanted: MultiViewWanted | None = None
@@ -122,23 +100,14 @@ class MultiViewProcessor:
         stages = {'rectify': rectify_s, **timed.stages_s, 'filter': filter_s}
         return MultiViewOutput(frame=rectified, depth=depth, stages_s=MappingProxyType(stages))
 
-    def close(self) -> None:
-        """Close the engines."""
-        self.pipeline.close()
-
     def _rectify(self, frame: MultiViewFrame) -> tuple[MultiViewFrame, np.ndarray | None]:
         """Rectify every view; also tell where the reference shows something."""
         views = (frame.reference, *frame.sources)
-        keys = [view.camera.fingerprint() for view in views]
-        kept = self._rectifiers
-        self._rectifiers = {}
-        for key, view in zip(keys, views, strict=True):
-            if key not in self._rectifiers:
-                self._rectifiers[key] = kept.get(key) or MonoRectifier(view.camera)
+        rectifiers = self._rectifiers.of_cameras([view.camera for view in views])
         reference, *sources = (
-            self._rectifiers[key].rectify(view) for key, view in zip(keys, views, strict=True)
+            rectifier.rectify(view) for rectifier, view in zip(rectifiers, views, strict=True)
         )
-        covered = None if frame.reference.is_rectified else self._rectifiers[keys[0]].covered
+        covered = rectifiers[0].covered_in(frame.reference)
         return replace(frame, reference=reference, sources=tuple(sources)), covered
 
     def _filtered(

@@ -17,10 +17,10 @@ from depth_ros.frames import ImagePair
 from depth_ros.geometry.rigid import inverse
 from depth_ros.geometry.two_view import TwoViewSettings, TwoViewStatus, estimate_two_view
 from depth_ros.models.monodepth2.model import MotionResult
+from depth_ros.tasks.matching.matcher import Matcher
 from depth_ros.tasks.odometry import troubles
 from depth_ros.tasks.odometry.frame_tracker import FrameTracker
 from depth_ros.tasks.odometry.keyframes import KeyframePolicy
-from depth_ros.tasks.odometry.matcher import PairMatcher
 from depth_ros.tasks.odometry.settings import TrackingSettings
 from depth_ros.tasks.odometry.values import (
     Direction,
@@ -30,7 +30,7 @@ from depth_ros.tasks.odometry.values import (
     Reason,
     Trouble,
 )
-from depth_ros.tasks.pipeline import Timed
+from depth_ros.tasks.pipeline import Pipeline
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ class MotionEstimator(Protocol):
 class MatchedMotion:
     """Motion by matches and the essential matrix."""
 
-    def __init__(self, matcher: PairMatcher, settings: TrackingSettings) -> None:
+    def __init__(self, matcher: Matcher, settings: TrackingSettings) -> None:
         """Take ownership of the matcher."""
         self._matcher = matcher
         self._settings = settings
@@ -119,20 +119,10 @@ class MatchedMotion:
         self._matcher.close()
 
 
-class PosePipeline(Protocol):
-    """``Pipeline[ImagePair, MotionResult]``."""
-
-    def run(self, frame: ImagePair) -> Timed[MotionResult]:
-        """Run one pair, the earlier image first."""
-
-    def close(self) -> None:
-        """Close the engines."""
-
-
 class NetworkMotion:
     """Motion by a pose network, from each frame to the next as it was trained."""
 
-    def __init__(self, pipeline: PosePipeline) -> None:
+    def __init__(self, pipeline: Pipeline[ImagePair, MotionResult]) -> None:
         """Take ownership of the pipeline."""
         self._pipeline = pipeline
 

@@ -9,15 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from depth_ros.engines.progress import Progress
-from depth_ros.errors import ImageError, InputError, ParameterError
+from depth_ros.errors import ImageError, InputError
 from depth_ros.frames import MonoFrame, StereoFrame
-from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.monodepth2.model import Monodepth2Pose
 from depth_ros.results import DepthResult
 from depth_ros.tasks.matching.matcher import open_matcher
@@ -26,7 +25,8 @@ from depth_ros.tasks.odometry.frame_tracker import FrameTracker
 from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source
 from depth_ros.tasks.odometry.tracker import OdometryTracker
 from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
-from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
 
 
@@ -55,37 +55,38 @@ CameraFrame = StereoFrame | RgbdFrame | MonoFrame
 Prepare = Callable[[CameraFrame], OdometryFrame]
 
 
-class OdometryProcessor:
+class OdometryProcessor(Processor[OdometrySettings]):
     """Rectifies, finds depth where it is needed, and tracks.
 
     One worker thread owns it; ``notice_silence`` and ``reset`` may come from another and wait
     for the frame under way.
     """
 
+    needs_another = (
+        'source, frontend, engine and stereo settings need a new processor: '
+        'call open_odometry(settings)'
+    )
+
     def __init__(
         self,
-        tracker: FrameTracker,
+        pipeline: Pipeline,
         settings: OdometrySettings,
         *,
-        identity: Identity,
+        tracker: FrameTracker,
         stereo: StereoProcessor | None = None,
-        is_untrained: bool = False,
     ) -> None:
         """Take ownership of tracker and stereo.
 
         Args:
-            tracker: Places frames.
+            pipeline: The frontend's.
             settings: What runs.
-            identity: Frontend and engine in words.
+            tracker: Places frames, by the frontend.
             stereo: Gives depth of keyframes; needed for source ``STEREO``.
-            is_untrained: Whether the frontend's weights are made up.
         """
-        self.settings = settings
-        self.identity = identity
-        self.is_untrained = is_untrained
+        super().__init__(pipeline, settings)
         self._tracker = tracker
         self._stereo = stereo
-        self._mono = _MonoPreparer()
+        self._rectifiers = RectifierCache()
         self._lock = threading.Lock()
 
     def describe(self) -> str:
@@ -103,13 +104,8 @@ class OdometryProcessor:
         Raises:
             ParameterError: If anything else changes; open another processor instead.
         """
-        if settings.pipeline_key != self.settings.pipeline_key:
-            raise ParameterError(
-                'source, frontend, engine and stereo settings need a new processor: '
-                'call open_odometry(settings)'
-            )
         with self._lock:
-            self.settings = settings
+            super().set_settings(settings)
             self._tracker.set_settings(settings.tracking)
 
     def process(self, frame: CameraFrame, *, wanted: object = None) -> OdometryOutput:
@@ -154,13 +150,20 @@ class OdometryProcessor:
             return _stereo_frame(self._stereo, frame)
         if source is Source.RGBD and isinstance(frame, RgbdFrame):
             check_registered(frame)
-            return self._mono.prepared(frame.image, frame.depth)
+            return self._image_frame(frame.image, frame.depth)
         if source is Source.MONO and isinstance(frame, MonoFrame):
-            return self._mono.prepared(frame, None)
+            return self._image_frame(frame, None)
         raise InputError(
             'frame_kind',
             f'source {source.value} cannot use a {type(frame).__name__}; set source to what the '
             'camera gives',
+        )
+
+    def _image_frame(self, frame: MonoFrame, depth: DepthResult | None) -> OdometryFrame:
+        """Rectify an image that has depth already, or never will."""
+        image = self._rectifiers.of_camera(frame.camera).rectify(frame)
+        return OdometryFrame(
+            image=image.image, camera=image.camera, stamp_ns=frame.stamp_ns, depth=lambda: depth
         )
 
 
@@ -176,25 +179,6 @@ def check_registered(frame: RgbdFrame) -> None:
             'depth_size',
             f'depth is {depth[1]}x{depth[0]} but the image {image[1]}x{image[0]}; register depth '
             'to the image, e.g. with depth_image_proc/register',
-        )
-
-
-class _MonoPreparer:
-    """Rectifies one camera; maps are made again only when the calibration changes."""
-
-    def __init__(self) -> None:
-        self._rectifier: MonoRectifier | None = None
-        self._calibration = b''
-
-    def prepared(self, frame: MonoFrame, depth: DepthResult | None) -> OdometryFrame:
-        """Rectify an image that has depth already, or never will."""
-        calibration = frame.camera.fingerprint()
-        if self._rectifier is None or calibration != self._calibration:
-            self._rectifier = MonoRectifier(frame.camera)
-            self._calibration = calibration
-        image = self._rectifier.rectify(frame)
-        return OdometryFrame(
-            image=image.image, camera=image.camera, stamp_ns=frame.stamp_ns, depth=lambda: depth
         )
 
 
@@ -227,19 +211,12 @@ def open_odometry(
         WeightsError: If a network needs weights and none are to be had; says what to type.
         EngineError: If a runtime is missing or refuses.
     """
-    opened = _open_pose_network if _is_network(settings) else _open_matching
-    tracker, pipeline = opened(settings, progress)
-    make_processor = partial(
-        OdometryProcessor,
-        tracker,
-        settings,
-        identity=identity_of(pipeline, settings.frontend.value),
-        is_untrained=pipeline.is_untrained,
-    )
-    if settings.source is not Source.STEREO:
-        return make_processor()
+    opener = _open_pose_network if _is_network(settings) else _open_matching
+    tracker, pipeline = opener(settings, progress)
     try:
-        return make_processor(stereo=open_stereo(settings.stereo, progress=progress))
+        is_stereo = settings.source is Source.STEREO
+        stereo = open_stereo(settings.stereo, progress=progress) if is_stereo else None
+        return OdometryProcessor(pipeline, settings, tracker=tracker, stereo=stereo)
     except BaseException:
         tracker.close()
         raise
@@ -263,22 +240,10 @@ def _open_matching(
 def _open_pose_network(
     settings: OdometrySettings, progress: Progress | None
 ) -> tuple[FrameTracker, Pipeline]:
-    from depth_ros.engines.build import open_graphs
-    from depth_ros.engines.recipe import load_recipe
+    from depth_ros.tasks.networks import open_engines
 
-    matching = settings.matching
-    engines = open_graphs(
-        load_recipe('monodepth2'),
-        graphs=Monodepth2Pose.graphs,
-        preset=matching.preset or None,
-        size=matching.size,
-        options={},
-        weights=matching.weights or None,
-        runtime=matching.engine,
-        precision=matching.precision,
-        num_threads=matching.num_threads,
-        tensorrt=matching.tensorrt,
-        progress=progress,
+    engines = open_engines(
+        'monodepth2', settings.matching, graphs=Monodepth2Pose.graphs, progress=progress
     )
     _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
     pipeline = Pipeline(Monodepth2Pose(engine_height=height, engine_width=width), engines)

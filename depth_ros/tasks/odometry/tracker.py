@@ -20,6 +20,7 @@ from depth_ros.geometry.rigid import (
     rotation_vector,
     turned_covariance,
 )
+from depth_ros.tasks.matching.matcher import Matcher
 from depth_ros.tasks.odometry import troubles
 from depth_ros.tasks.odometry.frame_tracker import FrameTracker
 from depth_ros.tasks.odometry.keyframes import (
@@ -29,7 +30,6 @@ from depth_ros.tasks.odometry.keyframes import (
     spread,
     usable_depth,
 )
-from depth_ros.tasks.odometry.matcher import PairMatcher
 from depth_ros.tasks.odometry.motion import motion_trouble
 from depth_ros.tasks.odometry.pose import ScaledPose, estimate_pose, lift
 from depth_ros.tasks.odometry.settings import TrackingSettings
@@ -120,7 +120,7 @@ class OdometryTracker(FrameTracker):
 
     is_metric = True
 
-    def __init__(self, matcher: PairMatcher, settings: TrackingSettings) -> None:
+    def __init__(self, matcher: Matcher, settings: TrackingSettings) -> None:
         """Take ownership of the matcher."""
         super().__init__(settings)
         self._matcher = matcher

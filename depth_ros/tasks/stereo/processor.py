@@ -13,15 +13,16 @@ from types import MappingProxyType
 import numpy as np
 
 from depth_ros.engines.progress import Progress
-from depth_ros.errors import EngineError, ParameterError
+from depth_ros.errors import EngineError
 from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored
-from depth_ros.geometry.rectify import Rectifier
+from depth_ros.geometry.rectify import Rectifier, RectifierCache
 from depth_ros.models.base import model_entry
 from depth_ros.results import DepthResult, DepthScale, DisparityResult
-from depth_ros.tasks.pipeline import Identity, Pipeline, Timed, identity_of
+from depth_ros.tasks.pipeline import Pipeline, Timed
+from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Task
 
@@ -61,50 +62,21 @@ class StereoOutput:
         return float(np.isfinite(self.disparity.disparity).mean())
 
 
-class StereoProcessor:
-    """Rectifier, pipeline and filters of one rig; one worker thread owns it.
+class StereoProcessor(Processor[StereoSettings]):
+    """Rectifier, pipeline and filters of one rig; one worker thread owns it."""
 
-    The rectifier is made at the first frame and again only when a calibration changes.
-    """
+    needs_another = (
+        'model, engine, size and matcher settings need a new processor: call open_stereo(settings)'
+    )
 
     def __init__(self, pipeline: StereoPipeline, settings: StereoSettings) -> None:
         """Take ownership of the pipeline."""
-        self.pipeline = pipeline
-        self.settings = settings
-        self._rectifier: Rectifier | None = None
-        self._calibration: tuple[bytes, bytes, float] | None = None
-
-    @property
-    def identity(self) -> Identity:
-        """Model, engine, precision and size in words."""
-        return identity_of(self.pipeline, self.settings.model)
-
-    def describe(self) -> str:
-        """Say model and engines in one line."""
-        return self.pipeline.describe()
-
-    def set_settings(self, settings: StereoSettings) -> None:
-        """Take over settings that need no new pipeline.
-
-        Raises:
-            ParameterError: If the settings need another pipeline; open one instead.
-        """
-        if settings.pipeline_key != self.settings.pipeline_key:
-            raise ParameterError(
-                'model, engine, size and matcher settings need a new processor: '
-                'call open_stereo(settings)'
-            )
-        self.settings = settings
+        super().__init__(pipeline, settings)
+        self._rectifiers = RectifierCache()
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair, rebuilding the maps if a calibration changed."""
-        left, right = frame.left.camera, frame.right.camera
-        calibration = (left.fingerprint(), right.fingerprint(), self.settings.baseline_m)
-        if self._rectifier is None or calibration != self._calibration:
-            baseline_m = self.settings.baseline_m or None
-            self._rectifier = Rectifier(left, right, baseline_m=baseline_m)
-            self._calibration = calibration
-        return self._rectifier.rectify(frame)
+        return self._rectifier(frame).rectify(frame)
 
     def process(self, frame: StereoFrame, *, wanted: Wanted | None = None) -> StereoOutput:
         """Run one pair end to end.
@@ -114,10 +86,10 @@ class StereoProcessor:
             EngineError: If the runtime fails.
         """
         start = time.perf_counter()
-        rectified = self.rectify(frame)
+        rectifier = self._rectifier(frame)
+        rectified = rectifier.rectify(frame)
         rectify_s = time.perf_counter() - start
-        covered = self._rectifier.covered if self._rectifier else None
-        output = self.process_rectified(rectified, wanted=wanted, covered=covered)
+        output = self.process_rectified(rectified, wanted=wanted, covered=rectifier.covered)
         stages = MappingProxyType({'rectify': rectify_s, **output.stages_s})
         return replace(output, stages_s=stages)
 
@@ -152,9 +124,10 @@ class StereoProcessor:
             stages_s=MappingProxyType(stages),
         )
 
-    def close(self) -> None:
-        """Close the engines."""
-        self.pipeline.close()
+    def _rectifier(self, frame: StereoFrame) -> Rectifier:
+        return self._rectifiers.of_rig(
+            frame.left.camera, frame.right.camera, baseline_m=self.settings.baseline_m
+        )
 
     def _match(self, rectified: RectifiedStereo, *, needs_right: bool) -> Timed[DisparityResult]:
         """Match, and where asked match the mirrored pair for confidence."""

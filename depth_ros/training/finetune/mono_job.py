@@ -18,7 +18,7 @@ from depth_ros.errors import InputError, WeightsError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.postprocess import colorize_disparity
 from depth_ros.geometry.preprocess import resize_image
-from depth_ros.geometry.rectify import MonoRectifier
+from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.pictures.panels import value_scale
 from depth_ros.training.datasets.triples import (
     Augmentation,
@@ -200,11 +200,9 @@ class _SmallFrame:
 
 
 def _small(frames: Iterable[MonoFrame], size: tuple[int, int]) -> Iterator[_SmallFrame]:
-    rectifier, calibration = None, b''
+    rectifiers = RectifierCache()
     for frame in frames:
-        if rectifier is None or frame.camera.fingerprint() != calibration:
-            rectifier, calibration = MonoRectifier(frame.camera), frame.camera.fingerprint()
-        rectified = rectifier.rectify(frame)
+        rectified = rectifiers.of_camera(frame.camera).rectify(frame)
         camera = scaled_camera(rectified.camera, height=size[0], width=size[1])
         image = resize_image(rectified.image, size)
         yield _SmallFrame(image=image, intrinsics=camera.k, stamp_ns=frame.stamp_ns)

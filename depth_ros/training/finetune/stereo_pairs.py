@@ -11,7 +11,7 @@ import numpy as np
 from depth_ros.errors import InputError
 from depth_ros.frames import StereoFrame
 from depth_ros.geometry.preprocess import Fit, fit_size, mirrored_map, place_image
-from depth_ros.geometry.rectify import Rectifier
+from depth_ros.geometry.rectify import RectifierCache
 
 MIN_PAIRS = 8
 BLOCKS, HELD_OUT_BLOCKS = 10, (3, 8)
@@ -60,12 +60,11 @@ def rectified_pairs(
     Raises:
         CalibrationError: If the two cameras do not make a rig.
     """
-    rectifier, calibration = None, (b'', b'')
+    rectifiers = RectifierCache()
     for frame in frames:
-        own = (frame.left.camera.fingerprint(), frame.right.camera.fingerprint())
-        if rectifier is None or own != calibration:
-            rectifier = Rectifier(frame.left.camera, frame.right.camera, baseline_m=baseline_m)
-            calibration = own
+        rectifier = rectifiers.of_rig(
+            frame.left.camera, frame.right.camera, baseline_m=baseline_m or 0.0
+        )
         pair = rectifier.rectify(frame)
         covered = rectifier.covered
         placement = fit_size(pair.left.shape[:2], size, fit=Fit.RESIZE)  # type: ignore[arg-type]

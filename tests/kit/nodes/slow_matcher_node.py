@@ -10,8 +10,8 @@ from typing import Any
 
 from depth_ros.ros.matcher.node import MatcherNode
 from depth_ros.ros.node.runner import run_node
-from depth_ros.tasks.matching.matcher import open_matcher
-from depth_ros.tasks.matching.service import MatchAnswer, MatchProcessor, MatchQuestion
+from depth_ros.tasks.matching.matcher import Matcher, open_matcher
+from depth_ros.tasks.matching.question import MatchAnswer, MatchQuestion
 from depth_ros.tasks.matching.settings import MatchSettings
 
 GATE = 'DEPTH_ROS_TEST_GATE'
@@ -19,7 +19,7 @@ OPEN_WITHIN_S = 60.0
 MATCH_S = 0.2
 
 
-class SlowProcessor(MatchProcessor):
+class SlowMatcher(Matcher):
     """Matches as usual, later."""
 
     def process(self, question: MatchQuestion[Any], *, wanted: object = None) -> MatchAnswer[Any]:
@@ -29,11 +29,11 @@ class SlowProcessor(MatchProcessor):
         return super().process(question)
 
 
-def open_processor(settings: MatchSettings, *, progress: Any = None) -> MatchProcessor:
+def open_processor(settings: MatchSettings, *, progress: Any = None) -> Matcher:
     end = time.monotonic() + OPEN_WITHIN_S
     while not Path(os.environ[GATE]).exists() and time.monotonic() < end:
         time.sleep(0.02)
-    return SlowProcessor(open_matcher(settings))
+    return SlowMatcher(open_matcher(settings).pipeline, settings)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,82 @@
+"""What every task's processor is, whatever it computes: a pipeline and the settings it runs on."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from depth_ros.errors import ParameterError
+from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
+
+
+class TaskSettings(Protocol):
+    """What the settings of every task tell a processor and a node."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+
+    @property
+    def pipeline_key(self) -> tuple[object, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+
+
+SettingsT = TypeVar('SettingsT', bound=TaskSettings)
+ProcessorT = TypeVar('ProcessorT', bound='Processor')
+
+
+class Processor(Generic[SettingsT]):
+    """A pipeline and its settings; a task adds ``process``. One worker thread owns it.
+
+    Nodes, commands and ``depth_ros.open_...`` all run the same one.
+    """
+
+    needs_another: ClassVar[str]
+    """Sentence about what cannot change while it runs, and how to open another one."""
+
+    def __init__(self, pipeline: Pipeline, settings: SettingsT) -> None:
+        """Take ownership of the pipeline; raises as ``check_settings``."""
+        self.pipeline = pipeline
+        self.check_settings(settings)
+        self.settings = settings
+
+    def __enter__(self: ProcessorT) -> ProcessorT:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def identity(self) -> Identity:
+        """Model, engine, precision and size in words."""
+        return identity_of(self.pipeline, self.settings.model)
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the weights are made up, so that results mean nothing."""
+        return self.pipeline.is_untrained
+
+    def describe(self) -> str:
+        """Say model and engines in one line."""
+        return self.pipeline.describe()
+
+    def check_settings(self, settings: SettingsT) -> None:
+        """Raise what ``set_settings`` would raise about a value, and change nothing.
+
+        Raises:
+            ParameterError: Saying what to set instead.
+        """
+
+    def set_settings(self, settings: SettingsT) -> None:
+        """Take over settings that need no new pipeline.
+
+        Raises:
+            ParameterError: If they need another pipeline, or a value is refused.
+        """
+        if settings.pipeline_key != self.settings.pipeline_key:
+            raise ParameterError(self.needs_another)
+        self.check_settings(settings)
+        self.settings = settings
+
+    def close(self) -> None:
+        """Close the engines."""
+        self.pipeline.close()
