@@ -7,7 +7,6 @@ built, so they include its disk, its clock and its load.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import threading
 import time
@@ -15,7 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from depth_ros.engines.cache import EngineCache
-from depth_ros.errors import EngineError
+from depth_ros.errors import DepthRosError
+from depth_ros.files.whole_file import write_json
 
 _FILE = 'build_times.json'
 _MAX_ENTRIES = 500
@@ -77,13 +77,11 @@ class BuildTimes:
                     merged.pop(phase, None)
                     merged[phase] = round(value, 3)
                 self._write(dict(list(merged.items())[-_MAX_ENTRIES:]))
-        except (EngineError, OSError):
+        except DepthRosError:
             return
 
     def _write(self, known: Mapping[str, float]) -> None:
-        draft = self._path.with_name(f'.{_FILE}.{os.getpid()}')
-        draft.write_text(json.dumps(known, indent=1) + '\n', encoding='utf-8')
-        draft.replace(self._path)
+        write_json(self._path, known)
         self._known = dict(known)
 
     def _read(self) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from depth_ros.engines.artifact import file_sha256
 from depth_ros.errors import ArtifactError, EngineError
 from depth_ros.files.share import cache_root
+from depth_ros.files.whole_file import flush_path
 
 LOCK_TIMEOUT_S = 1800.0
 _ENTRY = 'entry.json'
@@ -125,15 +125,6 @@ def read_check(folder: Path) -> Mapping[str, object]:
     record = json.loads((folder / _ENTRY).read_text(encoding='utf-8'))
     check: Mapping[str, object] = record['check']
     return check
-
-
-def flush_path(path: Path) -> None:
-    """Wait until a file's or folder's content is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _replace_folder(source: Path, final: Path) -> None:

@@ -31,13 +31,13 @@ from depth_ros.engines.artifact import (
     load_artifact,
     manifest_path,
 )
-from depth_ros.engines.cache import flush_path
 from depth_ros.engines.checks.golden import GOLDEN_SEED, Tolerance, check_outputs, golden_inputs
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.engines.torch_engine import run_module, to_torch
 from depth_ros.errors import EngineError, WeightsError
+from depth_ros.files.whole_file import flush_path
 from depth_ros.tensors import Exportable, Options
 
 OPSET = 18

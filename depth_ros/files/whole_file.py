@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,17 +12,25 @@ from depth_ros.errors import DepthRosError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Return temporary path of the same ending beside ``path``; what is written becomes ``path``.
+def whole_file(path: Path, *, is_flushed: bool = False) -> Iterator[Path]:
+    """Return a draft of the same ending beside ``path``; what is written there becomes ``path``.
 
-    If the block raises, nothing is left of it and an older ``path`` stays.
+    If the block raises, nothing is left of it and an older ``path`` stays. The temporary name is
+    this process's own, so that two may write at once and the later one wins.
+
+    Args:
+        path: The file to make or replace.
+        is_flushed: Whether to wait until the content is on the disk before the rename, so that
+            not even a power cut leaves half of it.
 
     Raises:
         DepthRosError: If the disk is full or the folder cannot be written to.
     """
-    draft = path.with_name(f'.{path.stem}.part{path.suffix}')
+    draft = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
     try:
         yield draft
+        if is_flushed:
+            flush_path(draft)
         draft.replace(path)
     except OSError as error:
         raise DepthRosError(
@@ -30,3 +40,22 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: Mapping[str, object] | Sequence[object]) -> None:
+    """Write JSON, whole or not at all.
+
+    Raises:
+        DepthRosError: As ``whole_file``.
+    """
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+
+
+def flush_path(path: Path) -> None:
+    """Wait until a file's or folder's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

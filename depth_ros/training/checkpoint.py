@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from depth_ros.errors import WeightsError
+from depth_ros.files.whole_file import whole_file
 from depth_ros.training.recipe import TrainRecipe
 
 CHECKPOINT_NAME = 'checkpoint.pt'
@@ -45,12 +45,8 @@ def save_state(state: TrainState, folder: Path) -> Path:
     """Write the checkpoint beside the old one, then put it in its place at once."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CHECKPOINT_NAME
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as stream:
-        torch.save({field: getattr(state, field) for field in state.__dataclass_fields__}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    with whole_file(path, is_flushed=True) as draft:
+        torch.save({field: getattr(state, field) for field in state.__dataclass_fields__}, draft)
     return path
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from depth_ros.errors import DepthRosError, WeightsError
+from depth_ros.files.whole_file import whole_file
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
 from depth_ros.training.metrics import MetricsLog
 from depth_ros.training.recipe import TrainRecipe
@@ -306,7 +307,7 @@ def save_weights(
         for key, value in state.items()
         if not key.endswith('num_batches_tracked')
     }
-    partial = path.with_suffix('.partial')
-    save_file(tensors, partial, {key: json.dumps(value) for key, value in (notes or {}).items()})
-    partial.chmod(0o644)
-    partial.replace(path)
+    extras = {key: json.dumps(value) for key, value in (notes or {}).items()}
+    with whole_file(path) as draft:
+        save_file(tensors, draft, extras)
+        draft.chmod(0o644)

@@ -6,7 +6,6 @@ can serve is made from it. Nothing in the file is executed (see ``depth_ros.chec
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ from depth_ros.engines.exports import ExportPlan, plan_exports
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
+from depth_ros.files.whole_file import whole_file
 from depth_ros.tensors import OptionValue
 from depth_ros.weights.download import file_digest
 from depth_ros.weights.folder import SUFFIX, weights_folder
@@ -161,12 +161,7 @@ def _plain_stem(source: Path) -> str:
 
 
 def _write(checkpoint: Checkpoint, notes: dict[str, OptionValue], path: Path) -> None:
-    """Write under a temporary name of this process and rename."""
     noted = replace(checkpoint, extras={**checkpoint.extras, **notes})
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{os.getpid()}.{path.name}')
-    try:
+    with whole_file(path) as draft:
         import_module('depth_ros.checkpoints.read').write_safetensors(noted, draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from depth_ros.cli.kit.versions import package_version
 from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import write_ply
+from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.depth import points_of_cloud
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def write_summary(folder: Path, summary: Mapping[str, object]) -> str:
     """Write ``summary.json`` and give a line about it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / 'summary.json'
-    path.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    write_json(path, summary)
     return f'summary:     {path} ({summary["outputs"]} outputs)'
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from depth_ros.evaluation.data_sets import FoundSets
-from depth_ros.files.whole_file import whole_file
+from depth_ros.files.whole_file import write_json
 
 
 class Row(Protocol):
@@ -62,9 +61,7 @@ def write_figures(path: Path | None, rows: Iterable[Row]) -> None:
     """Write rows as a JSON list, if a file was named; what is not known (NaN) becomes null."""
     if path is None:
         return
-    records = [known_only(row.record()) for row in rows]
-    with whole_file(path) as draft:
-        draft.write_text(json.dumps(records, indent=2) + '\n', encoding='utf-8')
+    write_json(path, [known_only(row.record()) for row in rows])
 
 
 def known_only(value: object) -> object:

@@ -13,7 +13,7 @@ import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.files.cloud import write_ply
-from depth_ros.files.whole_file import whole_file
+from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.pictures.panels import stereo_panel, write_picture
 from depth_ros.results import DepthResult
@@ -248,12 +248,6 @@ def depth_percentiles(depth: np.ndarray) -> dict[str, float | None]:
     return {
         name: round(float(cut), 4) for name, cut in zip(('p5', 'p50', 'p95'), cuts, strict=True)
     }
-
-
-def write_json(path: Path, record: Mapping[str, object]) -> None:
-    """Write JSON under a temporary name and rename it, so that no half file is ever found."""
-    with whole_file(path) as draft:
-        draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
 
 
 def file_identity(path: Path) -> Record:

@@ -15,11 +15,12 @@ from depth_ros.cli.kit.arguments import (
     add_runtime_arguments,
     engine_choice,
 )
-from depth_ros.cli.kit.outputs import Record, file_identity, write_json
+from depth_ros.cli.kit.outputs import Record, file_identity
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.errors import ImageError
 from depth_ros.files.calibration import read_stereo_calibration
 from depth_ros.files.image import read_rgb
+from depth_ros.files.whole_file import write_json
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
 from depth_ros.pictures.matches import match_picture

@@ -33,11 +33,12 @@ from depth_ros.cli.kit.mono_inputs import (
     input_settings,
     open_source,
 )
-from depth_ros.cli.kit.outputs import OutputFolder, Record, parse_kinds, run_facts, write_json
+from depth_ros.cli.kit.outputs import OutputFolder, Record, parse_kinds, run_facts
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError, ParameterError
+from depth_ros.files.whole_file import write_json
 from depth_ros.models.base import models_of
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode, ScaleSettings

@@ -15,7 +15,7 @@ from depth_ros.cli.kit.arguments import (
     engine_choice,
 )
 from depth_ros.cli.kit.command_parser import EXIT_FAILED
-from depth_ros.cli.kit.outputs import Record, file_identity, write_json
+from depth_ros.cli.kit.outputs import Record, file_identity
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.cli.run.multiview_outputs import KINDS, MapFolder, parse_kinds
@@ -25,6 +25,7 @@ from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.cloud import cloud_writer
 from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.posed.values import PosedFolder
+from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.consistency import ConsistencySettings
 from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
 from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeSettings, ReferenceChoice

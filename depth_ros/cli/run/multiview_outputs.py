@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.kit.outputs import Record, depth_percentiles, file_identity, write_json
+from depth_ros.cli.kit.outputs import Record, depth_percentiles, file_identity
 from depth_ros.cli.run.multiview_plan import PlannedSet
 from depth_ros.errors import ParameterError
 from depth_ros.files.pfm import write_pfm
-from depth_ros.files.whole_file import whole_file
+from depth_ros.files.whole_file import whole_file, write_json
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.pictures.panels import depth_panel, write_picture
 

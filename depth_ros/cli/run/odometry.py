@@ -19,7 +19,7 @@ from depth_ros.cli.kit.arguments import (
 )
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.command_parser import EXIT_FAILED
-from depth_ros.cli.kit.outputs import Record, write_json
+from depth_ros.cli.kit.outputs import Record
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.cli.run.odometry_inputs import (
@@ -30,6 +30,7 @@ from depth_ros.cli.run.odometry_inputs import (
 )
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
+from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.rigid import quaternion_from_rotation
 from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
 from depth_ros.pictures.panels import write_picture

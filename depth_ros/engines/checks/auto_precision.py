@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from depth_ros.engines.cache import CacheKey
+from depth_ros.errors import DepthRosError
+from depth_ros.files.whole_file import write_json
 
 AUTO_PRECISION = 'auto'
 FASTER: Mapping[str, str] = {'tensorrt': 'f16', 'openvino': 'bf16'}
@@ -40,10 +42,8 @@ class RefusalMemory:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = path.with_name(f'.{path.name}')
-            hidden.write_text(json.dumps({'refusal': refusal}, indent=2), encoding='utf-8')
-            hidden.replace(path)
-        except OSError as error:
+            write_json(path, {'refusal': refusal})
+        except (DepthRosError, OSError) as error:
             logger.warning('the refusal of %s could not be kept: %s', key.folder, error)
 
     def _path(self, key: CacheKey) -> Path:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from pathlib import Path
+
+from depth_ros.errors import DepthRosError
+from depth_ros.files.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 FOLDER = 'timing'
@@ -44,11 +46,9 @@ class TimingFile:
 
     def write(self, timings: bytes) -> None:
         """Keep times; failing to is no reason to stop a build."""
-        draft = self.path.with_suffix(f'.{os.getpid()}')
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(hashlib.sha256(timings).digest() + timings)
-            draft.replace(self.path)
-        except OSError as error:
+            with whole_file(self.path) as draft:
+                draft.write_bytes(hashlib.sha256(timings).digest() + timings)
+        except (DepthRosError, OSError) as error:
             logger.warning('layer times cannot be kept in %s: %s', self.path, error)
-            draft.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from depth_ros.files.whole_file import write_json
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.statistics import StatisticsSnapshot
 from depth_ros.tasks.pipeline import Identity
@@ -131,4 +131,4 @@ def faults_since(last: StatisticsSnapshot | None, now: StatisticsSnapshot) -> di
 def write_report(path: Path, report: NodeReport) -> None:
     """Write the record as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report.as_dict(), indent=2) + '\n', encoding='utf-8')
+    write_json(path, report.as_dict())

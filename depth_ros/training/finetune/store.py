@@ -11,7 +11,7 @@ from torch import Tensor
 
 from depth_ros.engines.artifact import file_sha256
 from depth_ros.errors import WeightsError
-from depth_ros.files.whole_file import whole_file
+from depth_ros.files.whole_file import write_json
 from depth_ros.training.task import Note
 from depth_ros.training.trainer import save_weights
 from depth_ros.weights.folder import SUFFIX, weights_folder
@@ -64,8 +64,7 @@ class TunedWeights:
         record['sha256'] = file_sha256(new)
         if self.path.is_file():
             self._move(self.path, self._numbered(self._last() + 1))
-        with whole_file(self.path.with_suffix('.json')) as draft:
-            draft.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+        write_json(self.path.with_suffix('.json'), record)
         new.replace(self.path)
         return self.path
 
