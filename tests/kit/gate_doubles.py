@@ -73,7 +73,7 @@ class OtherGateRuntime(GateRuntime):
 def entry(factory: str = 'GateRuntime', *, library: str = 'json') -> RuntimeEntry:
     """Make a line for the table of runtimes."""
     return RuntimeEntry(
-        module='gate_doubles',
+        module=__name__,
         factory=factory,
         library=library,
         packages=(library,),
