@@ -3,6 +3,9 @@
 import os
 import signal
 
+import pytest
+
+pytest.register_assert_rewrite('tests.kit')
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 

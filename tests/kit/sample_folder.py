@@ -33,7 +33,7 @@ def stock(folder: Path) -> Path:
 
 
 def reader_environment(place: Path) -> dict[str, str]:
-    """Give a reader's environment: ``depth-ros`` and ``python`` of this run, a home of their own."""
+    """Return a reader's environment: ``depth-ros`` and ``python`` of this run, an own home."""
     commands = place / 'bin'
     commands.mkdir(exist_ok=True)
     for name, words in (('depth-ros', '-m depth_ros'), ('python', '')):

@@ -1,6 +1,8 @@
 """Ask a matcher node from another node or a script.
 
-Inside a node's callbacks use ``ask_async`` and its future. Outside of them, ``ask`` waits.
+``ask`` waits for the answer, wherever it is called: it has a small node and an executor of its
+own, so it does not matter who spins the caller's node, or whether anybody does. In a callback it
+holds up its executor; there ``ask_async`` gives a future that the caller's own executor completes.
 
 Two VGA images are 1.8 MB a request. They reach another process on the default transports of Fast
 DDS, but sooner, and beside image topics more surely, with this package's ``config/fastdds.xml``
@@ -10,11 +12,14 @@ processes; ``depth_ros.ros.fastdds.choose_profile`` says whether shared memory h
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from dataclasses import dataclass
 
 import numpy as np
-import rclpy
+from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
@@ -101,9 +106,8 @@ class MatchClient:
         require_interfaces()
         self.caller = caller or f'{node.get_fully_qualified_name()}#{uuid.uuid4().hex[:12]}'
         self._node = node
-        self._client = node.create_client(
-            MatchImages, service, qos_profile=profile('reliable', QUEUE_DEPTH)
-        )
+        self._client = _client_of(node, service)
+        self._waiting = _WaitingNode(node, node.resolve_service_name(service))
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until a matcher offers the service."""
@@ -148,29 +152,87 @@ class MatchClient:
         *,
         timeout_s: float = 10.0,
     ) -> MatchReply:
-        """Ask and wait; not from a callback of the node, which would wait for itself.
+        """Ask and wait, the first time also for the service to be discovered; any thread.
 
         Raises:
             ImageError: If an image is no RGB image, or larger than the service takes.
-            EngineError: If no answer comes in time.
+            EngineError: If nobody offers the service, or no answer comes in time.
         """
-        future = self.ask_async(self.request(first, second, options))
-        executor = self._node.executor
-        if executor is None:
-            rclpy.spin_until_future_complete(self._node, future, timeout_sec=timeout_s)
-        else:
-            executor.spin_until_future_complete(future, timeout_sec=timeout_s)
-        if not future.done():
-            self.forget(future)
-            raise EngineError(
-                f'{self._client.srv_name} did not answer within {timeout_s:g} s; check that '
-                'matcher_node runs and has time (its diagnostics say), or raise timeout_s'
-            )
-        return reply_of(future.result())
+        return reply_of(self._waiting.call(self.request(first, second, options), timeout_s))
 
     def close(self) -> None:
         """Destroy the client."""
+        self._waiting.close()
         self._node.destroy_client(self._client)
+
+
+class _WaitingNode:
+    """A node, a client and an executor that nobody else spins; one call at a time."""
+
+    def __init__(self, asker: Node, service: str) -> None:
+        """Make nothing yet: who only asks from callbacks needs no second node.
+
+        Args:
+            asker: Whose context and namespace it takes.
+            service: Absolute name, remapped already.
+        """
+        self._asker = asker
+        self._service = service
+        self._lock = threading.Lock()
+        self._executor: SingleThreadedExecutor | None = None
+        self._client: Client | None = None
+        self._node: Node | None = None
+
+    def call(self, request: MatchImages.Request, timeout_s: float) -> MatchImages.Response:
+        """Return the response.
+
+        Raises:
+            EngineError: If there is no service, or no answer in time.
+        """
+        with self._lock:
+            end = time.monotonic() + timeout_s
+            client, executor = self._opened()
+            if not client.wait_for_service(timeout_sec=timeout_s):
+                raise EngineError(
+                    f'nobody offers {self._service} within {timeout_s:g} s; start matcher_node, '
+                    'or give its namespace in service'
+                )
+            future = client.call_async(request)
+            executor.spin_until_future_complete(future, max(0.0, end - time.monotonic()))
+            if not future.done():
+                client.remove_pending_request(future)
+                raise EngineError(
+                    f'{self._service} did not answer within {timeout_s:g} s; check that '
+                    'matcher_node runs and has time (its diagnostics say), or raise timeout_s'
+                )
+            return future.result()
+
+    def close(self) -> None:
+        """Destroy what was made."""
+        with self._lock:
+            if self._executor is not None and self._node is not None:
+                self._executor.shutdown()
+                self._node.destroy_node()
+            self._executor = self._client = self._node = None
+
+    def _opened(self) -> tuple[Client, SingleThreadedExecutor]:
+        if self._client is None or self._executor is None:
+            self._node = Node(
+                f'{self._asker.get_name()}_asks_{uuid.uuid4().hex[:8]}',
+                namespace=self._asker.get_namespace(),
+                context=self._asker.context,
+                use_global_arguments=False,
+                enable_rosout=False,
+                start_parameter_services=False,
+            )
+            self._client = _client_of(self._node, self._service)
+            self._executor = SingleThreadedExecutor(context=self._asker.context)
+            self._executor.add_node(self._node)
+        return self._client, self._executor
+
+
+def _client_of(node: Node, service: str) -> Client:
+    return node.create_client(MatchImages, service, qos_profile=profile('reliable', QUEUE_DEPTH))
 
 
 def reply_of(response: MatchImages.Response) -> MatchReply:

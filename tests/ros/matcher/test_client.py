@@ -111,6 +111,6 @@ def test_images_that_cannot_be_sent_are_refused(node: Node) -> None:
 def test_no_answer_is_an_error_and_leaves_nothing_behind(node: Node) -> None:
     client = MatchClient(node)
     assert not client.wait(0.05)
-    with pytest.raises(EngineError, match='did not answer within'):
+    with pytest.raises(EngineError, match='nobody offers /match_images within'):
         client.ask(SideToMatch(image=RGB), SideToMatch(image=RGB), timeout_s=0.05)
     client.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ import pytest
 pytest.importorskip('tests.kit.built_interfaces')
 
 import cv2
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from depth_ros.errors import ImageError
 from depth_ros.geometry.two_view import TwoViewStatus
 from depth_ros.messages.camera_info import camera_from_info
-from depth_ros.ros.matcher.client import MatchOptions, SideToMatch
+from depth_ros.ros.matcher.client import MatchClient, MatchOptions, SideToMatch
 from depth_ros.ros.matcher.messages import GEOMETRY_STATUS, MatchStatus
 from depth_ros_interfaces.msg import TwoViewGeometry
 from depth_ros_interfaces.srv import MatchImages
@@ -35,6 +39,7 @@ from tests.kit.matcher_kit import (
 
 pytestmark = pytest.mark.ros
 FIRST, SECOND = windows()
+NUM_ASKED = 30
 ALL = MatchOptions(fundamental=True, essential=True, homography=True, pose=True)
 
 
@@ -55,6 +60,41 @@ def test_statuses_are_those_of_the_generated_service() -> None:
         assert getattr(TwoViewGeometry, kind.name) == number
     assert TwoViewGeometry.NOT_ASKED not in GEOMETRY_STATUS.values()
     assert set(GEOMETRY_STATUS) == set(TwoViewStatus)
+
+
+def ask_often(client: MatchClient) -> None:
+    for _ in range(NUM_ASKED):
+        assert_shifted(client.ask(*shifted(), timeout_s=20.0))
+
+
+def spin_until_shut_down(executor: SingleThreadedExecutor) -> None:
+    with suppress(ExternalShutdownException):
+        executor.spin()
+
+
+@pytest.mark.parametrize('spinning', ['nobody', 'the caller', 'another thread'])
+def test_asking_and_waiting_goes_on_answering(stage: Stage, spinning: str) -> None:
+    """Whoever spins the caller's node, or nobody, or the callback itself asks."""
+    context = stage.robot.node.context
+    caller = Node('caller', context=context)
+    client = MatchClient(caller)
+    executor = SingleThreadedExecutor(context=context)
+    if spinning == 'nobody':
+        ask_often(client)
+    elif spinning == 'the caller':
+        executor.add_node(caller)
+        done = executor.create_task(ask_often, client)
+        executor.spin_until_future_complete(done, 60.0)
+        assert done.done() and done.exception() is None, done.exception()
+    else:
+        executor.add_node(caller)
+        thread = Thread(target=spin_until_shut_down, args=(executor,), daemon=True)
+        thread.start()
+        ask_often(client)
+        executor.shutdown()
+        thread.join(5.0)
+    client.close()
+    caller.destroy_node()
 
 
 def test_shifted_images_match_in_another_process(stage: Stage) -> None:
