@@ -17,7 +17,6 @@ from depth_ros.cli.kit.arguments import (
     expect_sgbm_settings_used,
     stereo_settings,
 )
-from depth_ros.cli.kit.disparities import READERS, read_disparity
 from depth_ros.cli.kit.images import PairFiles
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.rig import Rig, rig_settings
@@ -25,6 +24,7 @@ from depth_ros.cli.kit.tables import text_table
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
+from depth_ros.files.maps import DISPARITY_SUFFIXES, read_disparity
 from depth_ros.frames import StereoFrame
 from depth_ros.tasks.stereo.processor import Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
@@ -68,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'contenders',
         nargs='+',
         metavar='CONTENDER',
-        help=f'e.g. sgbm, crestereo:onnxruntime, or a file ({", ".join(READERS)})',
+        help=f'e.g. sgbm, crestereo:onnxruntime, or a file ({", ".join(DISPARITY_SUFFIXES)})',
     )
     parser.add_argument(
         '--pair', nargs=2, type=Path, metavar=('LEFT', 'RIGHT'), help='images to run models on'
@@ -106,7 +106,7 @@ def parse_contender(word: str) -> Contender:
     Raises:
         ParameterError: If there are too many parts or an empty one.
     """
-    if Path(word).suffix.lower() in READERS:
+    if Path(word).suffix.lower() in DISPARITY_SUFFIXES:
         return Contender(name=word, file=Path(word))
     parts = word.split(':')
     if len(parts) > 3 or not all(parts):

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
-from depth_ros.files.depth import read_depth
 from depth_ros.files.image import read_rgb
+from depth_ros.files.maps import read_depth
 from depth_ros.files.posed.poses import read_pose_folder
 
 FOLDER = 'hololens_mvs'
@@ -55,7 +55,7 @@ class PosedFrame:
 
     def depth(self) -> np.ndarray:
         """Read the depth, ``(H, W)`` float64 m, NaN unknown; raises InputError likewise."""
-        return read_depth(self.depth_path)
+        return read_depth(self.depth_path).astype(np.float64)
 
 
 def read_frames(folder: Path) -> dict[str, PosedFrame]:

@@ -12,8 +12,8 @@ from depth_ros.camera import PinholeCamera, ideal_camera
 from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
 from depth_ros.evaluation.hololens import FOLDER, read_frames
-from depth_ros.files.depth import read_depth
 from depth_ros.files.image import read_rgb
+from depth_ros.files.maps import read_depth
 from depth_ros.frames import MonoFrame
 
 ICLNUIM_UNIT_M = 1.0 / 5000.0
@@ -51,7 +51,7 @@ def iclnuim(folder: Path) -> Iterator[MeasuredImage]:
         height, width = image.shape[:2]
         camera = ideal_camera(fx=fx, fy=fy, cx=cx, cy=cy, height=height, width=width)
         truth = read_depth(folder / 'depth' / path.name, unit_m=ICLNUIM_UNIT_M)
-        yield _measured(path.stem, image, camera, truth)
+        yield _measured(path.stem, image, camera, truth.astype(np.float64))
 
 
 def hololens(folder: Path) -> Iterator[MeasuredImage]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 
-from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
 from depth_ros.files.image import read_rgb
+from depth_ros.files.maps import read_disparity
 
 OCCLUSION_STEP_PX = 1.0
 
@@ -46,7 +45,7 @@ def motorcycle(folder: Path) -> Iterator[EvaluationPair]:
         name='motorcycle',
         left=read_rgb(folder / 'motorcycle_left.png'),
         right=read_rgb(folder / 'motorcycle_right.png'),
-        truth=_read_disparity(folder / 'motorcycle_disp.npz'),
+        truth=read_disparity(folder / 'motorcycle_disp.npz'),
         num_disparities=64,
     )
     yield pair
@@ -110,19 +109,3 @@ def visible_mask(truth: np.ndarray) -> np.ndarray:
     np.maximum.at(nearest, (rows[inside], columns[inside]), known[inside])
     seen = nearest[rows, np.clip(columns, 0, width - 1)]
     return inside & (known >= seen - OCCLUSION_STEP_PX)
-
-
-_NO_MAP = (OSError, EOFError, BadZipFile, ValueError, IndexError, TypeError, AttributeError)
-"""What NumPy raises about files that hold no map."""
-
-
-def _read_disparity(path: Path) -> np.ndarray:
-    """Read the first array of an NPZ file, (H, W) float32 px; what is not finite becomes NaN."""
-    try:
-        with np.load(path) as arrays:
-            values = arrays[arrays.files[0]]
-    except _NO_MAP as error:
-        raise InputError(
-            'missing', f'{path} must be an NPZ file with one map ({error}); restore it'
-        ) from error
-    return np.where(np.isfinite(values), values, np.nan).astype(np.float32)

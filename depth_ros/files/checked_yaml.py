@@ -1,4 +1,4 @@
-"""Checked access to the mapping of a recipe file; every refusal names file and key."""
+"""Checked access to the mappings of a YAML file; every refusal names file and key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from depth_ros.tensors import OptionValue
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Section:
-    """One mapping of a recipe; remembers which keys were read, so that others can be refused.
+    """One mapping of a file; remembers which keys were read, so that others can be refused.
 
     Attributes:
         path: File.
@@ -164,4 +164,4 @@ class Section:
 
 
 def _refuse(path: Path, key: str, expected: str, got: object) -> NoReturn:
-    raise RecipeError(f'{path}: {key}: expected {expected}, got {got!r}; correct the recipe')
+    raise RecipeError(f'{path}: {key}: expected {expected}, got {got!r}; correct the file')

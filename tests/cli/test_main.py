@@ -9,9 +9,9 @@ import pytest
 
 from depth_ros import __version__
 from depth_ros.cli import main as cli_main
-from depth_ros.cli.kit.disparities import READERS
 from depth_ros.cli.kit.outputs import KINDS
 from depth_ros.cli.main import COMMANDS, main
+from depth_ros.files.maps import DISPARITY_SUFFIXES
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.shared_data import REPOSITORY
 
@@ -86,6 +86,6 @@ def test_the_page_about_it_names_every_command_and_format():
     page = (REPOSITORY / 'docs' / 'cli.md').read_text(encoding='utf-8')
     for name, command in COMMANDS.items():
         assert f'  {name:<8}  {command.summary}\n' in page
-    for word in (*READERS, *KINDS.values()):
+    for word in (*DISPARITY_SUFFIXES, *KINDS.values()):
         suffix = word if isinstance(word, str) else word.suffix
         assert suffix in page.replace('PNG', '.png'), suffix

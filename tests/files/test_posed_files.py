@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 
 from depth_ros.errors import CalibrationError, DepthRosError, InputError
-from depth_ros.files.pfm import read_pfm, write_pfm
 from depth_ros.files.posed.colmap import MODELS, ColmapCamera, calibration
 from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.posed.mvsnet import read_cam, read_pairs
-from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.rigid import inverse, rigid, rotation_from_vector
 
 K = np.array([[200.0, 0.0, 79.5], [0.0, 210.0, 59.5], [0.0, 0.0, 1.0]])
@@ -398,40 +396,3 @@ def test_an_empty_folder_says_what_is_expected(tmp_path):
 def test_pairs_without_sources(tmp_path):
     (tmp_path / 'pair.txt').write_text('1\n4\n0\n')
     assert read_pairs(tmp_path / 'pair.txt') == {4: ()}
-
-
-def test_pfm_round_trip(tmp_path):
-    values = np.arange(12, dtype=np.float32).reshape(3, 4) / 7
-    write_pfm(tmp_path / 'a.pfm', values)
-    np.testing.assert_array_equal(read_pfm(tmp_path / 'a.pfm'), values)
-    first = np.frombuffer((tmp_path / 'a.pfm').read_bytes()[-48:], '<f4', 4)
-    np.testing.assert_array_equal(first, values[-1], err_msg='rows run from bottom to top')
-
-
-@pytest.mark.parametrize('data', [b'', b'P5\n2 2\n255\n0000', b'Pf\n4 3\n-1.0\n' + bytes(40)])
-def test_pfm_that_is_none(tmp_path, data):
-    (tmp_path / 'a.pfm').write_bytes(data)
-    with pytest.raises(InputError, match=r'a\.pfm'):
-        read_pfm(tmp_path / 'a.pfm')
-
-
-def fill_the_disk(path):
-    with whole_file(path) as draft:
-        draft.write_bytes(b'half')
-        raise OSError(28, 'No space left on device')
-
-
-def test_a_file_is_whole_or_not_there(tmp_path):
-    path = tmp_path / 'a.bin'
-    with whole_file(path) as draft:
-        draft.write_bytes(b'first')
-    with (
-        pytest.raises(DepthRosError, match=r'No space.*choose another'),
-        whole_file(path) as draft,
-    ):
-        draft.write_bytes(b'half')
-        raise OSError(28, 'No space left on device')
-    assert path.read_bytes() == b'first'
-    assert [entry.name for entry in tmp_path.iterdir()] == ['a.bin']
-    with pytest.raises(DepthRosError, match='cannot write'), whole_file(tmp_path / 'no' / 'b'):
-        (tmp_path / 'no' / 'b').write_bytes(b'')

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.files.depth import read_depth
+from depth_ros.files.maps import read_depth
 from depth_ros.files.posed.poses import read_pose_folder
 from depth_ros.geometry.projection import project
 from depth_ros.geometry.rigid import inverse

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera, rectified_camera, scaled_camera
@@ -19,10 +18,11 @@ from depth_ros.errors import CalibrationError, InputError, ParameterError
 from depth_ros.files.bags import BagFrames, Report, is_bag, read_mono_bag
 from depth_ros.files.calibration import MonoCalibration, read_mono_calibration
 from depth_ros.files.image import read_rgb
+from depth_ros.files.maps import read_depth
 from depth_ros.frames import MonoFrame
 from depth_ros.results import DepthResult, DepthScale
 
-MILLIMETRE = np.float32(0.001)
+REFERENCE_SUFFIXES = ('.npy', '.png')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -304,38 +304,20 @@ def read_reference(path: Path, camera: PinholeCamera) -> DepthResult:
     Raises:
         InputError: If it cannot be read, reason ``'reference_image'``.
     """
-    reader = _REFERENCE_READERS.get(path.suffix.lower())
     try:
-        depth = reader(path) if reader else None
-    except (OSError, ValueError, EOFError, cv2.error):
-        depth = None
-    if depth is None or depth.ndim != 2 or depth.size == 0:
+        depth = read_depth(path)
+    except InputError:
         raise InputError(
             'reference_image',
             f'{path} is no depth map: give .npy in metres or a 16-bit .png in millimetres',
-        )
+        ) from None
     height, width = depth.shape
     return DepthResult(
-        depth=depth.astype(np.float32),
+        depth=depth,
         camera=scaled_camera(rectified_camera(camera), height=height, width=width),
         stamp_ns=0,
         scale=DepthScale.METRIC,
     )
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    return np.asarray(np.load(path, allow_pickle=False))
-
-
-def _read_png(path: Path) -> np.ndarray | None:
-    values = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16:
-        return None
-    return np.where(values > 0, values.astype(np.float32) * MILLIMETRE, np.float32(np.nan))
-
-
-_REFERENCE_READERS = {'.npy': _read_npy, '.png': _read_png}
-REFERENCE_SUFFIXES = tuple(_REFERENCE_READERS)
 
 
 def _plain_camera(focal_px: float, height: int, width: int) -> PinholeCamera:

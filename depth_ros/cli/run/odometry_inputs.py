@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
@@ -17,6 +16,7 @@ from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.files.bags import Report, is_bag, read_mono_bag, read_stereo_bag
 from depth_ros.files.calibration import read_mono_calibration
 from depth_ros.files.image import SUFFIXES, read_rgb
+from depth_ros.files.maps import read_depth
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.odometry.processor import CameraFrame, RgbdFrame
@@ -308,25 +308,6 @@ def read_intrinsics(folder: Path) -> tuple[float, float, float, float]:
         'no_calibration',
         f'no {INTRINSICS_FILES[0]} in {folder}; give --calibration FILE or --intrinsics '
         'FX,FY,CX,CY',
-    )
-
-
-def read_depth(path: Path, *, unit_m: float) -> np.ndarray:
-    """Read depth as ``(H, W)`` float32 metres; 0 of a 16-bit image becomes NaN.
-
-    Raises:
-        ImageError: Reason ``'depth'``, if it is neither ``.npy`` nor a 16-bit image.
-    """
-    if path.suffix == '.npy':
-        values = np.load(path, allow_pickle=False)
-        if values.ndim == 2 and values.dtype.kind == 'f':
-            return np.asarray(values, np.float32)
-    else:
-        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if values is not None and values.ndim == 2 and values.dtype == np.uint16:
-            return np.where(values > 0, values * np.float32(unit_m), np.float32(np.nan))
-    raise ImageError(
-        'depth', f'{path} must be a 16-bit grey image or a float .npy in metres; convert it'
     )
 
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
+from depth_ros.files.maps import read_steps
 
 PARTS = ('tree', 'shapenet', 'reflective', 'hole')
 STEPS_PER_PIXEL = 32.0
@@ -119,12 +120,7 @@ def _image(stem: Path, ending: str) -> np.ndarray:
 
 def _disparity(stem: Path, side: str) -> np.ndarray:
     path = _file(stem, f'_{side}.disp.png')
-    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.ndim != 2:
-        raise _missing(path, 'a 16-bit PNG of one channel')
-    disparity = values.astype(np.float32) / np.float32(STEPS_PER_PIXEL)
-    disparity[values == 0] = np.nan
-    return disparity
+    return read_steps(path, unit=1.0 / STEPS_PER_PIXEL, kind='disparity')
 
 
 def _missing(path: Path, what: str) -> InputError:

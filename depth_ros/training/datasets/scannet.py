@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
 from depth_ros.files.image import read_rgb
+from depth_ros.files.maps import read_depth
 from depth_ros.geometry.rigid import inverse
 from depth_ros.training.datasets.archives import read_archive
 from depth_ros.training.datasets.posed_view import PosedView
@@ -25,7 +25,6 @@ from depth_ros.training.datasets.posed_view import PosedView
 INDEX = 'index/scene_data/train'
 INTRINSICS = 'index/intrinsics.npz'
 IMAGES = 'train'
-MM_PER_M = 1000.0
 _TRIES = 20
 
 
@@ -66,7 +65,7 @@ class ScanNet:
             return None
         return PosedView(
             image=read_rgb(folder / 'color' / f'{frame}.jpg'),
-            depth=read_depth(folder / 'depth' / f'{frame}.png'),
+            depth=np.nan_to_num(read_depth(folder / 'depth' / f'{frame}.png')),
             k=self._intrinsics(folder),
             camera_from_world=inverse(world_from_camera),
         )
@@ -91,21 +90,6 @@ def open_scannet(root: Path, *, min_overlap: float) -> ScanNet:
             'scenes; pass --data with a folder laid out as docs/training/README.md says'
         )
     return ScanNet(root=root, scenes=scenes, min_overlap=min_overlap)
-
-
-def read_depth(path: Path) -> np.ndarray:
-    """Read a 16-bit depth map, (H, W) float32 m, 0 where unknown.
-
-    Raises:
-        InputError: If it is absent or no 16-bit image.
-    """
-    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
-        raise InputError(
-            'file',
-            f'expected a 16-bit depth image {path}; export the scene with depth images',
-        )
-    return depth.astype(np.float32) / np.float32(MM_PER_M)
 
 
 def _matrix(path: Path) -> np.ndarray:

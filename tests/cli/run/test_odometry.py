@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from depth_ros.cli.main import main
-from depth_ros.cli.run.odometry_inputs import frame_stamps, read_depth
-from depth_ros.errors import ImageError
+from depth_ros.cli.run.odometry_inputs import frame_stamps
 from depth_ros.geometry.rigid import inverse
 from depth_ros.pictures.panels import write_picture
 from depth_ros.tasks.odometry.trajectory import read_tum
@@ -145,14 +144,6 @@ def test_a_folder_without_images_is_named(
     assert 'no images' in capsys.readouterr().err
     assert run(tmp_path / 'nowhere', tmp_path / 'out') != 0
     assert 'there is no folder' in capsys.readouterr().err
-
-
-def test_depth_that_is_no_depth_is_refused(tmp_path: Path) -> None:
-    write_picture(tmp_path / 'a.png', np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ImageError, match='16-bit'):
-        read_depth(tmp_path / 'a.png', unit_m=0.001)
-    np.save(tmp_path / 'a.npy', np.ones((4, 4), np.float32))
-    assert read_depth(tmp_path / 'a.npy', unit_m=0.001).tolist() == np.ones((4, 4)).tolist()
 
 
 def test_names_are_times_only_if_all_of_them_are() -> None:

@@ -1,0 +1,131 @@
+"""Depth and disparity maps as files: NumPy arrays, portable float maps, images of whole steps."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from depth_ros.errors import ImageError, InputError
+from depth_ros.files.pfm import read_pfm
+
+MILLIMETRES = 0.001
+KITTI_PX = 1.0 / 256.0
+"""Pixels of one step of a 16-bit disparity image."""
+
+DISPARITY_SUFFIXES = ('.npy', '.npz', '.pfm', '.png')
+
+
+def read_depth(path: Path, *, unit_m: float = MILLIMETRES) -> np.ndarray:
+    """Read depth, ``(H, W)`` float32 metres, NaN where an image has 0 (unknown).
+
+    Args:
+        path: ``.npy`` of floats in metres, or an image of one uint16 channel.
+        unit_m: Metres for each step of an image.
+
+    Raises:
+        ImageError: Reason ``'depth_file'``, if it is missing or something else.
+    """
+    if path.suffix.lower() != '.npy':
+        return read_steps(path, unit=unit_m, kind='depth')
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ImageError('depth_file', f'{path} cannot be read as depth: {error}') from None
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind != 'f':
+        raise ImageError(
+            'depth_file',
+            f'{path} must hold (H, W) floats in metres, got {values.dtype} of shape '
+            f'{values.shape}; convert it, or give a 16-bit image',
+        )
+    return np.asarray(values, np.float32)
+
+
+def read_disparity(path: Path) -> np.ndarray:
+    """Read a disparity map by its ending.
+
+    ``.npy`` and ``.npz`` (one array) are in pixels, as is ``.pfm`` (Middlebury). A 16-bit PNG is
+    in 1/256 px (KITTI), an 8-bit one in whole pixels, and 0 is unknown in both.
+
+    Returns:
+        ``(H, W)`` float32 pixels; NaN where the file has none.
+
+    Raises:
+        InputError: If there is no such file or it cannot be read, reason ``'disparity_file'``.
+    """
+    if not path.is_file():
+        raise InputError('disparity_file', f'there is no disparity file {path}; check the path')
+    if path.suffix.lower() not in DISPARITY_SUFFIXES:
+        raise InputError(
+            'disparity_file',
+            f'{path} is no disparity file this reads; give one of: '
+            f'{", ".join(DISPARITY_SUFFIXES)}',
+        )
+    try:
+        disparity = _pixels(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, InputError) as error:
+        raise _no_disparity(path, str(error)) from None
+    if disparity.ndim != 2 or disparity.size == 0:
+        raise _no_disparity(path, f'its shape is {disparity.shape}, not (H, W)')
+    result = disparity.astype(np.float32)
+    return np.where(np.isfinite(result), result, np.float32(np.nan))
+
+
+def read_steps(path: Path, *, unit: float, kind: str) -> np.ndarray:
+    """Read a 16-bit image of one channel, ``(H, W)`` float32, NaN where it has 0 (unknown).
+
+    Args:
+        path: The image.
+        unit: What one step is.
+        kind: What is measured, for errors.
+
+    Raises:
+        ImageError: Reason ``'<kind>_file'``, if it is missing or something else.
+    """
+    steps = _image(path)
+    if steps is None or steps.ndim != 2 or steps.dtype != np.uint16:
+        got = 'no image' if steps is None else f'{steps.dtype} of shape {steps.shape}'
+        raise ImageError(
+            f'{kind}_file',
+            f'{path} must be a 16-bit {kind} PNG of one channel, got {got}; restore or convert '
+            'the file',
+        )
+    return np.where(steps > 0, steps * unit, np.nan).astype(np.float32)
+
+
+def _pixels(path: Path) -> np.ndarray:
+    match path.suffix.lower():
+        case '.npy':
+            return np.asarray(np.load(path, allow_pickle=False))
+        case '.npz':
+            return _only_array(path)
+        case '.pfm':
+            return read_pfm(path)
+    steps = _image(path)
+    if steps is None or steps.ndim != 2:
+        raise ValueError('it is not a PNG of one channel')
+    unit = KITTI_PX if steps.dtype == np.uint16 else 1.0
+    return np.where(steps > 0, steps * unit, np.nan)
+
+
+def _only_array(path: Path) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as arrays:
+        names = list(arrays)
+        if len(names) != 1:
+            raise ValueError(f'it has the arrays {names}, not one')
+        return np.asarray(arrays[names[0]])
+
+
+def _image(path: Path) -> np.ndarray | None:
+    """Read an image as it is stored; None where there is none."""
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+
+
+def _no_disparity(path: Path, detail: str) -> InputError:
+    return InputError('disparity_file', f'{path} cannot be read as disparity: {detail}')
