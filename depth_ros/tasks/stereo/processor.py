@@ -23,6 +23,7 @@ from depth_ros.models.base import model_entry
 from depth_ros.results import DepthResult, DepthScale, DisparityResult
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
+from depth_ros.tasks.stereo.pair_watch import PairWatch
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Task
 
@@ -73,6 +74,7 @@ class StereoProcessor(Processor[StereoSettings]):
         """Take ownership of the pipeline."""
         super().__init__(pipeline, settings)
         self._rectifiers = RectifierCache()
+        self._watch = PairWatch()
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair, rebuilding the maps if a calibration changed."""
@@ -109,6 +111,7 @@ class StereoProcessor(Processor[StereoSettings]):
                 rectification) and disparity is unknown; None where all is covered.
         """
         wanted = wanted or Wanted()
+        self._watch.look(rectified)
         timed = self._match(rectified, needs_right=wanted.confidence)
         start = time.perf_counter()
         disparity = self._filtered(timed.result, covered)

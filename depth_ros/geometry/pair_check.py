@@ -1,0 +1,144 @@
+"""Whether a rectified pair can be one: not swapped, not the same image twice, rows on rows.
+
+A few hundred corners are matched between the images. In a rectified pair a point has the same row
+in both, and is never further right in the right image than a point at infinity would be; matches
+say at once when that does not hold. Depth from such a pair looks plausible and is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+
+from depth_ros.frames import RectifiedStereo
+
+MAX_WIDTH_PX = 640
+NUM_CORNERS = 800
+MIN_MATCHES = 40
+LARGEST_ROW_SHARE = 0.08
+"""Matches further apart in rows than this share of the height are taken for mistakes."""
+SAME_PX = 0.3
+ROW_PX = 1.5
+WRONG_SIGN_PX = 1.0
+
+
+class PairFault(Enum):
+    """What is wrong with a pair; the value is the reason in logs and counters."""
+
+    SWAPPED = 'pair_swapped'
+    SAME_IMAGE = 'pair_same_image'
+    ROWS = 'pair_rows'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairEvidence:
+    """What the matches of a pair say, in pixels of the rectified images.
+
+    Attributes:
+        num_matches: Mutual matches of corners.
+        wrong_sign: Share of matches that would lie behind infinity.
+        median_offset_px: Median of ``x_left - x_right`` as the images have it.
+        row_offset_px: Median of ``y_right - y_left``.
+        row_spread_px: Median distance of the row differences from ``row_offset_px``.
+    """
+
+    num_matches: int
+    wrong_sign: float
+    median_offset_px: float
+    row_offset_px: float
+    row_spread_px: float
+
+    @property
+    def fault(self) -> PairFault | None:
+        """What is wrong, or None; None too where there are too few matches to tell."""
+        if self.num_matches < MIN_MATCHES:
+            return None
+        is_still = abs(self.median_offset_px) < SAME_PX and self.row_spread_px < SAME_PX
+        if is_still and abs(self.row_offset_px) < SAME_PX:
+            return PairFault.SAME_IMAGE
+        if abs(self.row_offset_px) + self.row_spread_px > ROW_PX:
+            return PairFault.ROWS
+        return PairFault.SWAPPED if self.wrong_sign > 0.5 else None
+
+    def sentence(self) -> str:
+        """Say what is wrong and what to do; empty where nothing is."""
+        return '' if self.fault is None else SENTENCES[self.fault].format(evidence=self)
+
+
+SENTENCES = {
+    PairFault.SWAPPED: (
+        'left and right look swapped: {evidence.wrong_sign:.0%} of {evidence.num_matches} matches '
+        'lie behind infinity, so depth is wrong; exchange the two images (or topics), or their '
+        'calibrations'
+    ),
+    PairFault.SAME_IMAGE: (
+        'left and right show the same image: {evidence.num_matches} matches have no disparity, so '
+        'depth is wrong; check that the two images (or topics) come from two cameras'
+    ),
+    PairFault.ROWS: (
+        'rows of left and right do not match: they are {evidence.row_offset_px:+.1f} px apart, '
+        'give or take {evidence.row_spread_px:.1f} px, so depth is wrong or missing; calibrate '
+        'the rig again, check that both images are of one moment, and say whether they are '
+        'raw or rectified'
+    ),
+}
+
+
+def examine_pair(pair: RectifiedStereo) -> PairEvidence:
+    """Match corners of a pair (ORB, Rublee et al. 2011) and say what their places tell."""
+    scale = min(1.0, MAX_WIDTH_PX / pair.left.shape[1])
+    left, right = _corners(pair.left, scale), _corners(pair.right, scale)
+    first, second = _mutual(left, right, height=pair.left.shape[0])
+    offset = first - second
+    disparity = offset[:, 0] - pair.camera.cx_offset_px
+    rows = -offset[:, 1]
+    if not len(rows):
+        return PairEvidence(
+            num_matches=0,
+            wrong_sign=0.0,
+            median_offset_px=0.0,
+            row_offset_px=0.0,
+            row_spread_px=0.0,
+        )
+    row_offset = float(np.median(rows))
+    return PairEvidence(
+        num_matches=len(rows),
+        wrong_sign=float((disparity < -WRONG_SIGN_PX).mean()),
+        median_offset_px=float(np.median(offset[:, 0])),
+        row_offset_px=row_offset,
+        row_spread_px=float(np.median(np.abs(rows - row_offset))),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Corners:
+    """``(N, 2)`` float32 places in pixels of the full image, and their descriptors."""
+
+    places: np.ndarray
+    descriptors: np.ndarray | None
+
+
+def _corners(image: np.ndarray, scale: float) -> _Corners:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if scale < 1.0:
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    points, descriptors = cv2.ORB_create(NUM_CORNERS).detectAndCompute(grey, None)
+    places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
+    return _Corners(places=(places + 0.5) / scale - 0.5, descriptors=descriptors)
+
+
+def _mutual(left: _Corners, right: _Corners, *, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of mutual nearest descriptors that lie on rows not far apart."""
+    if left.descriptors is None or right.descriptors is None:
+        empty = np.zeros((0, 2), np.float32)
+        return empty, empty
+    found = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(
+        left.descriptors, right.descriptors
+    )
+    first = left.places[[match.queryIdx for match in found]]
+    second = right.places[[match.trainIdx for match in found]]
+    is_near = np.abs(first[:, 1] - second[:, 1]) <= LARGEST_ROW_SHARE * height
+    return first[is_near], second[is_near]

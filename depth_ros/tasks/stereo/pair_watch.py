@@ -1,0 +1,38 @@
+"""Looks at the first pairs of a rig and says once what cannot be right about them."""
+
+from __future__ import annotations
+
+import logging
+
+from depth_ros.frames import RectifiedStereo
+from depth_ros.geometry.pair_check import MIN_MATCHES, examine_pair
+
+LOGGER = logging.getLogger(__name__)
+NUM_GOOD = 3
+"""Pairs without a fault after which a rig is believed."""
+NUM_TRIED = 12
+"""Pairs that are looked at in all: a rig that sees nothing but bare walls is let be."""
+
+
+class PairWatch:
+    """Warns once for each rig, in the log of ``depth_ros``, if one of its first pairs is wrong."""
+
+    def __init__(self) -> None:
+        self._rig = b''
+        self._num_good = 0
+        self._num_left = 0
+
+    def look(self, pair: RectifiedStereo) -> None:
+        """Examine a pair if it is one of the first of its rig."""
+        rig = pair.camera.left.fingerprint() + pair.camera.right.fingerprint()
+        if rig != self._rig:
+            self._rig, self._num_good, self._num_left = rig, 0, NUM_TRIED
+        if not self._num_left or self._num_good == NUM_GOOD:
+            return
+        self._num_left -= 1
+        evidence = examine_pair(pair)
+        if evidence.fault is not None:
+            self._num_left = 0
+            LOGGER.warning('[%s] %s', evidence.fault.value, evidence.sentence())
+        elif evidence.num_matches >= MIN_MATCHES:
+            self._num_good += 1
