@@ -52,7 +52,7 @@ setup(
         'onnxruntime': ['onnxruntime>=1.17'],
         'cli': ['rich>=13', 'PyYAML>=5.4'],
         'viewer': ['viser>=1.1,<1.2'],
-        'bags': ['rosbags>=0.11'],
+        'bags': ['rosbags>=0.11', 'mcap>=1.2'],
         'benchmarks': ['evo>=1.20'],
         'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
     },

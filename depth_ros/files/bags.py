@@ -25,6 +25,7 @@ from depth_ros.files.bag_topics import (
     printable,
     stereo_topics,
 )
+from depth_ros.files.cut_bags import CutBag, is_cut
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import HeaderMessage, stamp_ns
@@ -321,6 +322,9 @@ def _make_reader(path: Path) -> _Reader:
                 f'if it is a bag, type: ros2 bag reindex {path}',
             )
         path = files[0]
+    storage = files[0] if len(files) == 1 else path
+    if is_cut(storage):
+        return cast(_Reader, CutBag(storage))
     with _reading(path):
         return cast(_Reader, Reader(path))
 
@@ -335,8 +339,14 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(
             'bag',
             f'{path} cannot be read further ({type(error).__name__}: {text}); it may be cut off '
-            'or damaged: copy it again, or type: ros2 bag reindex',
+            f'or damaged: copy it again, or type: {_repair(path)}',
         ) from error
+
+
+def _repair(path: Path) -> str:
+    """Return the command that mends a bag: MCAP has no index that could be made anew."""
+    is_mcap = path.suffix == '.mcap' or any(path.glob('*.mcap'))
+    return f'mcap recover {path}' if is_mcap else f'ros2 bag reindex {path}'
 
 
 def _read_errors() -> tuple[type[Exception], ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from depth_ros.camera import ideal_camera
 from depth_ros.errors import CalibrationError, DepthRosError, InputError
 from depth_ros.files.bags import bag_topics, is_bag, read_mono_bag, read_stereo_bag
 from depth_ros.scenes.solids import ideal_stereo_camera
@@ -188,8 +189,11 @@ def test_a_storage_file_or_a_folder_without_metadata_will_do(tmp_path: Path, sto
 
 
 @pytest.mark.parametrize('storage', STORAGES)
-@pytest.mark.parametrize('keep', [0.0, 0.02, 0.3, 0.6, 0.9])
-def test_truncated_bags_end_in_a_sentence(tmp_path: Path, storage: str, keep: float) -> None:
+@pytest.mark.parametrize('keep', [0.0, 0.02, 0.3, 0.6, 0.9, 0.999])
+def test_cut_bags_give_their_frames_up_to_the_damage(
+    tmp_path: Path, storage: str, keep: float
+) -> None:
+    pytest.importorskip('mcap', reason='mcap is not installed')
     bag = write_bag(tmp_path / 'bag', mono_recording(60), storage=storage)
     file = storage_file(bag)
     content = file.read_bytes()
@@ -198,6 +202,33 @@ def test_truncated_bags_end_in_a_sentence(tmp_path: Path, storage: str, keep: fl
         list(read_mono_bag(bag))
     assert caught.value.reason == 'bag'
     assert len(str(caught.value).splitlines()) == 1
+    assert ('mcap recover' in str(caught.value)) is (storage == 'mcap')
+
+
+LARGEST_CHUNK = 20
+"""Images of the next test that one chunk of MCAP holds; a chunk that is cut is lost whole."""
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+@pytest.mark.parametrize('keep', [0.3, 0.6, 0.9])
+def test_cut_bags_lose_no_more_than_what_is_missing(
+    tmp_path: Path, storage: str, keep: float
+) -> None:
+    pytest.importorskip('mcap', reason='mcap is not installed')
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    camera = ideal_camera(fx=100.0, fy=100.0, cx=80.0, cy=60.0, height=120, width=160)
+    recorded = [('/cam/camera_info', info(camera, stamp_ns=stamp(0)))]
+    recorded += [(IMAGE, raw(noise, stamp_ns=stamp(index))) for index in range(100)]
+    bag = write_bag(tmp_path / 'bag', recorded, storage=storage)
+    file = storage_file(bag)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(keep * len(content))])
+    stamps = []
+    with pytest.raises(InputError, match='those were read'):
+        for frame in read_mono_bag(bag):
+            stamps.append(frame.stamp_ns)
+    assert stamps == [stamp(index) for index in range(len(stamps))]
+    assert keep * 100 - LARGEST_CHUNK - 1 <= len(stamps) <= keep * 100 + 1
 
 
 @pytest.mark.parametrize('storage', STORAGES)
