@@ -23,9 +23,9 @@ from depth_ros.errors import DepthRosError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.scenes.paths import PATHS, ScenePath, scene_path
-from depth_ros.tasks.matching.settings import COARSE_STUDENT, MatchSettings
+from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.processor import CameraFrame, RgbdFrame, open_odometry
-from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source, TrackingSettings
+from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import Trajectory, trajectory
 from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState
 
@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.kit.shared_data import shared_root
 
 REAL = ('hololens_mvs', 'iclnuim_rgbd')
-STUDENT = 'loftr/coarse_student'
+STUDENT = 'loftr_coarse'
 HEADER = (
     'sequence',
     'depth',
@@ -162,15 +162,14 @@ def courses(options: argparse.Namespace) -> Iterator[Course]:
 
 
 def settings_of(frontend: str, course: Course, options: argparse.Namespace) -> OdometrySettings:
-    name, _, variant = frontend.partition('/')
-    weights = options.weights if name == Frontend.LOFTR.value else ''
+    weights = options.weights if frontend in ('loftr', STUDENT) else ''
     tracking = course.tracking
-    if variant == COARSE_STUDENT:
+    if frontend == STUDENT:
         tracking = replace(tracking, ransac_px=COARSE_PX, max_residual_px=COARSE_PX)
-    matching = MatchSettings(variant=variant or 'tiny', weights=weights, num_threads=1)
+    matching = MatchSettings(weights=weights, num_threads=1)
     return OdometrySettings(
         source=course.source,
-        frontend=Frontend(name),
+        frontend=frontend,
         matching=matching,
         tracking=tracking,
     )
@@ -257,7 +256,7 @@ def main() -> None:
     parser.add_argument(
         '--weights',
         default='',
-        help=f'of loftr, or of {STUDENT}: then a folder or file of the {COARSE_STUDENT}',
+        help=f'of loftr or {STUDENT}',
     )
     options = parser.parse_args()
     records = []

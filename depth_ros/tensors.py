@@ -28,6 +28,7 @@ class Task(Enum):
     MONO = 'mono'
     MULTIVIEW = 'multiview'
     MATCHING = 'matching'
+    MOTION = 'motion'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

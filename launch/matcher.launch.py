@@ -6,10 +6,13 @@ Every argument is optional; an empty one leaves the value to the parameter file.
 from depth_ros.ros import launching
 
 ARGUMENTS = {
-    'model': ('', 'Matcher: sift, orb or loftr; empty takes the parameter file, which has sift.'),
+    'model': (
+        '',
+        'E.g. orb or loftr_tiny; empty takes the parameter file, which has sift.',
+    ),
     'variant': (
         '',
-        'Which LoFTR, e.g. tiny or outdoor_ds; empty takes the parameter file.',
+        'Which checkpoint of loftr, e.g. indoor_ds; empty takes the parameter file.',
     ),
     'camera': ('', 'Namespace of the camera, e.g. /camera/color; empty takes the own one.'),
     **launching.CAMERA_ARGUMENTS,

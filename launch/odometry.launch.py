@@ -9,7 +9,7 @@ ARGUMENTS = {
     'source': ('', 'stereo, rgbd or mono; empty takes the parameter file, which has stereo.'),
     'frontend': (
         '',
-        'sift, orb, loftr or monodepth2_pose; empty takes the parameter file, which has sift.',
+        'E.g. orb, loftr_tiny or monodepth2_pose; empty takes the parameter file, which has sift.',
     ),
     'left': ('left', 'Namespace of the left camera, for source stereo.'),
     'right': ('right', 'Namespace of the right camera, for source stereo.'),

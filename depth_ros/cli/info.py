@@ -20,7 +20,7 @@ from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
 from depth_ros.engines.runtime import RuntimeStatus
 from depth_ros.errors import ArtifactError
 from depth_ros.files.share import share_roots
-from depth_ros.models.base import MODELS
+from depth_ros.models.registry import MODELS
 
 FAST_FLAGS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd')
 """CPU flags that decide which engines and precisions are fast."""

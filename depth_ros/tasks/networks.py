@@ -1,18 +1,20 @@
-"""Open a network for a task: its recipe, the engines of its graphs, and the model on top."""
+"""Open a model for a task: its recipe, the engines of its graphs, and the model on top."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from depth_ros.engines.progress import Progress
-from depth_ros.engines.recipe import Recipe, TrainingRig, load_recipe
-from depth_ros.models.base import model_entry
+from depth_ros.entries import ModelEntry, Service
+from depth_ros.errors import ParameterError
+from depth_ros.models.registry import model_entry
 from depth_ros.tasks.pipeline import NetworkSettings, Pipeline
-from depth_ros.tensors import Engine, EngineInfo, Task
+from depth_ros.tensors import Options, Task
 
-ModelArguments = Mapping[str, int | float | str | bool]
+if TYPE_CHECKING:
+    from depth_ros.engines.recipe import TrainingRig
 
 
 class EngineChoice(TypedDict):
@@ -38,45 +40,107 @@ class EngineChoice(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class OpenedNetwork:
-    """A network ready to run.
+class OpenedModel:
+    """A model ready to run.
 
     Attributes:
         pipeline: Model and engines; the taker closes it.
-        recipe: What the engines were made from.
+        training_rig: The camera that its weights were trained with, where the recipe states one.
     """
 
     pipeline: Pipeline
-    recipe: Recipe
-
-    @property
-    def info(self) -> EngineInfo:
-        """The first engine's."""
-        return next(iter(self.pipeline.engines.values())).info
-
-    @property
-    def training_rig(self) -> TrainingRig | None:
-        """The camera that these weights were trained with, where the recipe states one."""
-        return self.recipe.rig_of(self.info)
+    training_rig: TrainingRig | None = None
 
 
-def open_engines(
-    recipe: Recipe | str,
+def open_model(
+    task: Task,
     settings: NetworkSettings,
     *,
-    graphs: Sequence[str] | None = None,
     options: Mapping[str, int | str] | None = None,
     progress: Progress | None = None,
-) -> dict[str, Engine]:
-    """Open the engines of a recipe's graphs by name; arguments and errors of ``open_network``."""
-    from depth_ros.engines.build import open_graphs
+) -> OpenedModel:
+    """Open a model and, where it has any, the engines it needs.
 
-    return open_graphs(
+    Args:
+        task: What it is to serve.
+        settings: The task's: which model, engine, size and weights, and what the model's entry
+            asks for beyond.
+        options: Options of the recipe; what is 0 or empty takes the preset's.
+        progress: Called with a phase and a fraction (None where unknown) during long work.
+
+    Raises:
+        ParameterError: If the model does not serve the task or refuses a setting.
+        WeightsError: If there are no weights; says what to type.
+        EngineError: If the runtime is missing or refuses.
+    """
+    entry = model_entry(settings.model, task)
+    service = entry.services[task]
+    if not entry.needs_weights:
+        model = entry.load(task)(**arguments_of(service, settings))
+        return OpenedModel(pipeline=Pipeline(model))
+    return _open_network(entry, task, settings, _given(options), progress)
+
+
+def graphs_of(service: Service, settings: NetworkSettings) -> tuple[str, ...] | None:
+    """Return the graphs to open for a task; None opens all of the recipe.
+
+    Raises:
+        ParameterError: If the setting that chooses one names another.
+    """
+    if not service.chosen_by:
+        return service.graphs or None
+    chosen: str = getattr(settings, service.chosen_by)
+    if chosen not in service.graphs:
+        raise ParameterError(
+            f'{service.chosen_by} must be one of {", ".join(service.graphs)}, got {chosen!r}'
+        )
+    return (chosen,)
+
+
+def arguments_of(
+    service: Service,
+    settings: NetworkSettings,
+    options: Options | None = None,
+    training_rig: TrainingRig | None = None,
+) -> dict[str, object]:
+    """Return what the factory takes beyond the engine's size.
+
+    Args:
+        service: Says what, and where it comes from.
+        settings: The task's.
+        options: The recipe's, as decided.
+        training_rig: The recipe's.
+    """
+    kinds = {'settings': settings, 'options': options, 'training_rig': training_rig}
+    found: dict[str, object] = {}
+    for argument, source in service.arguments.items():
+        kind, _, name = source.partition('.')
+        origin = kinds[kind]
+        found[argument] = origin[name] if isinstance(origin, Mapping) else getattr(origin, name)
+    return found
+
+
+def _open_network(
+    entry: ModelEntry,
+    task: Task,
+    settings: NetworkSettings,
+    options: Options,
+    progress: Progress | None,
+) -> OpenedModel:
+    from depth_ros.engines.build import open_graphs
+    from depth_ros.engines.recipe import load_recipe
+
+    service = entry.services[task]
+    recipe = load_recipe(entry.recipe or entry.name)
+    graphs = graphs_of(service, settings)
+    decided = recipe.variant(preset=settings.preset or None, size=settings.size, options=options)
+    arguments = arguments_of(service, settings, decided.options, recipe.training_rig)
+    engines = open_graphs(
         recipe,
         graphs=graphs,
         preset=settings.preset or None,
         size=settings.size,
-        options={name: value for name, value in (options or {}).items() if value},
+        options=options,
         weights=settings.weights or None,
         runtime=settings.engine,
         precision=settings.precision,
@@ -84,35 +148,11 @@ def open_engines(
         tensorrt=settings.tensorrt,
         progress=progress,
     )
+    first = next(iter(engines.values()))
+    _, height, width, *_ = first.inputs[0].shape
+    model = entry.load(task)(engine_height=height, engine_width=width, **arguments)
+    return OpenedModel(pipeline=Pipeline(model, engines), training_rig=recipe.rig_of(first.info))
 
 
-def open_network(
-    task: Task,
-    settings: NetworkSettings,
-    *,
-    graphs: Sequence[str] | None = None,
-    options: Mapping[str, int | str] | None = None,
-    arguments: ModelArguments | None = None,
-    progress: Progress | None = None,
-) -> OpenedNetwork:
-    """Open a model and the engines it needs.
-
-    Args:
-        task: What it is to serve.
-        settings: Which model, engine, size and weights.
-        graphs: Graphs of the recipe to open; None opens all.
-        options: Options of the recipe; what is 0 or empty takes the preset's.
-        arguments: What the model's factory takes beyond the engine's size.
-        progress: Called with a phase and a fraction (None where unknown) during long work.
-
-    Raises:
-        ParameterError: If the model does not serve the task.
-        WeightsError: If there are no weights; says what to type.
-        EngineError: If the runtime is missing or refuses.
-    """
-    factory = model_entry(settings.model, task).load(task)
-    recipe = load_recipe(settings.model)
-    engines = open_engines(recipe, settings, graphs=graphs, options=options, progress=progress)
-    _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
-    model = factory(engine_height=height, engine_width=width, **(arguments or {}))
-    return OpenedNetwork(pipeline=Pipeline(model, engines), recipe=recipe)
+def _given(options: Mapping[str, int | str] | None) -> Options:
+    return {name: value for name, value in (options or {}).items() if value}

@@ -11,12 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depth_ros.checkpoints.recognise import SIGNATURES, recognise
+from depth_ros.checkpoints.recognise import recognise
 from depth_ros.engines.exports import ExportPlan, plan_exports
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
 from depth_ros.files.whole_file import whole_file
+from depth_ros.models.registry import signatures
 from depth_ros.tensors import OptionValue
 from depth_ros.weights.download import file_digest
 from depth_ros.weights.folder import SUFFIX, weights_folder
@@ -70,7 +71,7 @@ def import_weights(
     report = progress or (lambda phase, fraction: None)
     report(f'reading {source.name}', None)
     checkpoint: Checkpoint = import_module('depth_ros.checkpoints.read').read_checkpoint(source)
-    model = recognise(checkpoint.state.keys())
+    model = recognise(checkpoint.state.keys(), signatures())
     official, proof = _identify(source, model, variant)
     _require_variant(model, official)
     report(f'checking against the {model} network', None)
@@ -82,7 +83,7 @@ def import_weights(
     return Imported(
         path=path,
         model=model,
-        description=SIGNATURES[model].describe(checkpoint.state.keys(), checkpoint.extras),
+        description=signatures()[model].describe(checkpoint.state.keys(), checkpoint.extras),
         official=official,
         proof=proof,
         graphs=tuple(plan.stems),
@@ -98,7 +99,7 @@ def _identify(source: Path, model: str, variant: str) -> tuple[OfficialWeights |
     official = _by_checksum(source, entries) if source.is_file() else None
     if official is not None:
         return official, 'checksum'
-    if SIGNATURES[model].needs_variant:
+    if signatures()[model].needs_variant:
         return None, ''
     named = [entry for entry in entries if source.name in (entry.file, Path(entry.file).stem)]
     return (named[0], 'name') if len(named) == 1 else (None, '')
@@ -123,7 +124,7 @@ def _asked(entries: tuple[OfficialWeights, ...], model: str, variant: str) -> Of
 
 
 def _require_variant(model: str, official: OfficialWeights | None) -> None:
-    if official is None and SIGNATURES[model].needs_variant:
+    if official is None and signatures()[model].needs_variant:
         loading = [entry.variant for entry in variants_of(load_registry(), model) if entry.loads]
         raise WeightsError(
             f'this is a {model} checkpoint, but nothing in the file says which and they are '

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from depth_ros.checkpoints.recognise import SIGNATURES, recognise
+from depth_ros.checkpoints.recognise import recognise
 from depth_ros.errors import WeightsError
+from depth_ros.models.registry import signatures
 from tests.kit.shared_data import shared_path
 
 LISTS = {
@@ -43,10 +44,10 @@ def names_of(title: str) -> list[str]:
 @pytest.mark.parametrize('title', LISTS)
 def test_every_official_list_is_recognised_and_by_one_signature_alone(title: str) -> None:
     names = names_of(title)
-    assert recognise(names) == LISTS[title][0]
+    assert recognise(names, signatures()) == LISTS[title][0]
     fitting = [
         model
-        for model, signature in SIGNATURES.items()
+        for model, signature in signatures().items()
         if all(any(name.startswith(start) for name in names) for start in signature.beginnings)
     ]
     assert fitting == [LISTS[title][0]]
@@ -66,10 +67,10 @@ def test_every_official_list_is_recognised_and_by_one_signature_alone(title: str
     ],
 )
 def test_what_the_names_tell_is_said(title: str, extras: dict, text: str) -> None:
-    assert SIGNATURES[LISTS[title][0]].describe(names_of(title), extras) == text
+    assert signatures()[LISTS[title][0]].describe(names_of(title), extras) == text
 
 
 @pytest.mark.parametrize('names', [[], ['fnet.conv1.weight'], ['conv.weight', 'depth.decoder.0']])
 def test_half_a_network_or_another_is_refused(names: list[str]) -> None:
     with pytest.raises(WeightsError, match=rf'{len(names)} tensors'):
-        recognise(names)
+        recognise(names, signatures())

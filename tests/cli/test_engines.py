@@ -15,7 +15,7 @@ from depth_ros.engines.artifact import load_artifact
 from depth_ros.engines.recipe import recipe_names
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import MODELS
+from depth_ros.models.registry import MODELS
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 
 SMALL = ('--weights', 'synthetic:0', '--size', '64x64', '--option', 'iterations=2')

@@ -19,7 +19,7 @@ from depth_ros.engines.recipe import (
     recipe_names,
 )
 from depth_ros.errors import RecipeError
-from depth_ros.models.base import MODELS
+from depth_ros.models.registry import MODELS
 from depth_ros.tensors import Task
 
 TOY: dict = {
@@ -68,8 +68,7 @@ def write(tmp_path: Path, body: object) -> Path:
 @pytest.mark.parametrize('name', recipe_names())
 def test_every_shipped_recipe_fits_its_model(name: str) -> None:
     recipe = load_recipe(name)
-    family = recipe.network.split('.')[2]
-    entry = MODELS.get(name) or MODELS[family]
+    entry = MODELS[name]
     assert entry.needs_weights
     assert recipe.tasks == entry.tasks
     assert find_spec(recipe.network) is not None
@@ -84,7 +83,8 @@ def test_every_shipped_recipe_fits_its_model(name: str) -> None:
 
 
 def test_every_model_with_weights_has_a_recipe() -> None:
-    assert {name for name, entry in MODELS.items() if entry.needs_weights} <= set(recipe_names())
+    needed = {entry.recipe or entry.name for entry in MODELS.values() if entry.needs_weights}
+    assert needed == set(recipe_names())
 
 
 @pytest.mark.parametrize('name', recipe_names())

@@ -7,8 +7,8 @@ import pytest
 
 from depth_ros.errors import ImageError, ParameterError, ShapeError
 from depth_ros.frames import ImagePair
-from depth_ros.models.base import MODELS
 from depth_ros.models.loftr.model import LoftrModel, unplaced_points
+from depth_ros.models.registry import MODELS
 from depth_ros.tensors import Task
 from tests.kit.match_scenes import rgb, shifted_pair, texture
 

@@ -23,7 +23,7 @@ from depth_ros.models.loftr.network_tiny import (
     tiny_loftr,
 )
 from depth_ros.models.loftr.network_views import normalised, placed_tokens
-from depth_ros.tasks.matching.settings import VARIANT_RECIPES, MatchSettings
+from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.training.trainer import save_weights
 from tests.kit.match_scenes import shifted_views
 
@@ -173,9 +173,8 @@ def test_engines_give_the_networks_values(runtime, weights) -> None:
     np.testing.assert_allclose(found['points'], wanted[1].numpy(), atol=2e-2)
 
 
-def test_it_is_a_variant_with_a_recipe_of_its_own() -> None:
-    assert VARIANT_RECIPES['tiny'] == 'loftr_tiny'
+def test_it_is_a_model_with_a_recipe_of_its_own() -> None:
     recipe = load_recipe('loftr_tiny')
     assert recipe.network == 'depth_ros.models.loftr.network_tiny'
-    settings = MatchSettings(frontend='loftr', variant='tiny')
+    settings = MatchSettings(frontend='loftr_tiny')
     assert settings.default_min_confidence == 0.2 and settings.inlier_threshold_px == 1.5

@@ -13,7 +13,7 @@ from depth_ros.evaluation.accuracy import disparity_errors
 from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored, mirrored_map
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry
 from depth_ros.models.sgbm.model import SgbmModel
 from depth_ros.models.sgbm.settings import SgbmMode, SgbmSettings
 from depth_ros.results import DisparityResult

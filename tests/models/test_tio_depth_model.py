@@ -9,7 +9,7 @@ from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import MonoFrame, RectifiedStereo
 from depth_ros.geometry.depth import disparity_to_depth
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry
 from depth_ros.models.tio_depth.model import TioMonoModel, TioStereoModel
 from depth_ros.results import DepthScale
 from depth_ros.tasks.pipeline import Pipeline

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.ros import fastdds
 from tests.kit.shared_data import REPOSITORY
 
@@ -317,13 +317,13 @@ def test_mono_takes_the_camera_beside_it_or_another_one(start: Any) -> None:
 
 
 def test_matcher_takes_frames_of_a_camera_or_none(start: Any) -> None:
-    launched = start('matcher', camera='/cam/', model='loftr', variant='coarse_student')
+    launched = start('matcher', camera='/cam/', model='loftr', variant='indoor_ds')
     node = launched.nodes['matcher_node']
     assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'matcher.yaml')
     remaps = dict(node.remappings)
     assert remaps['image_raw'] == '/cam/image_raw'
     assert remaps['camera_info'] == '/cam/camera_info'
-    expected = {'model': 'loftr', 'variant': 'coarse_student', 'use_sim_time': False}
+    expected = {'model': 'loftr', 'variant': 'indoor_ds', 'use_sim_time': False}
     assert overrides(launched, 'matcher_node') == expected
     assert overrides(start('matcher', input='none'), 'matcher_node')['input'] == 'none'
 

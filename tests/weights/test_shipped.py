@@ -85,7 +85,7 @@ def test_loftr_tiny_matches_no_worse_than_sift_with_as_many() -> None:
         next(scannet_neighbours(data / 'scannet_posed_mini')),
     )
     with (
-        closing(open_matcher(MatchSettings(frontend='loftr'))) as loftr,
+        closing(open_matcher(MatchSettings(frontend='loftr_tiny'))) as loftr,
         closing(open_matcher(MatchSettings(frontend='sift'))) as sift,
     ):
         count = len(sift.match(near.pair).result.confidence)

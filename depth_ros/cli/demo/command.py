@@ -29,7 +29,7 @@ from depth_ros.cli.demo.report import status_table
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.errors import DepthRosError
 from depth_ros.files.share import share_path
-from depth_ros.models.base import MODELS, models_of
+from depth_ros.models.registry import MODELS, models_of
 from depth_ros.ros.fastdds import choose_profile
 from depth_ros.tensors import Task
 

@@ -24,8 +24,12 @@ from depth_ros.evaluation.match import (
     table,
 )
 from depth_ros.evaluation.match_pairs import MATCH_SETS
+from depth_ros.models.registry import model_entry, shipped_model
 from depth_ros.tasks.matching.matcher import open_matcher
-from depth_ros.tasks.matching.settings import COARSE_STUDENT, MatchSettings
+from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tensors import Task
+
+STUDENT = 'loftr_coarse'
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -36,7 +40,11 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'LoFTR and SIFT also with as many of their surest as both have.',
     )
     add_report_arguments(parser, folders=[item.folder for item in MATCH_SETS.values()])
-    parser.add_argument('--variant', default='tiny', help='of loftr: tiny (default, shipped)')
+    default = shipped_model(Task.MATCHING)
+    parser.add_argument('--model', default=default, help=f'{default} (default), or another')
+    parser.add_argument(
+        '--variant', default='', help='which official checkpoint the weights of loftr are'
+    )
     parser.add_argument(
         '--student', default='', metavar='FILE', help='weights of the coarse student, judged too'
     )
@@ -73,19 +81,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> dict[str, MatchSettings]:
     """Return what to open, by the names in the table."""
-    networks = {args.variant: engine_choice(args)}
+    networks = [
+        MatchSettings(
+            frontend=args.model, variant=args.variant, max_matches=0, **engine_choice(args)
+        )
+    ]
     if args.student:
         student = engine_choice(args)
         student['weights'], student['preset'], student['size'] = args.student, '', None
-        networks[COARSE_STUDENT] = student
-    wanted = {
-        f'LoFTR {variant.replace("_", " ")}': MatchSettings(
-            frontend='loftr', variant=variant, max_matches=0, **chosen
-        )
-        for variant, chosen in networks.items()
-    }
+        networks.append(MatchSettings(frontend=STUDENT, max_matches=0, **student))
     yardsticks = {
         name: MatchSettings(frontend=frontend, max_matches=0)
         for name, frontend in YARDSTICKS.items()
     }
-    return {**wanted, **yardsticks}
+    return {**{_title(settings): settings for settings in networks}, **yardsticks}
+
+
+def _title(settings: MatchSettings) -> str:
+    title = model_entry(settings.model, Task.MATCHING).title
+    return f'{title} {settings.variant.replace("_", " ")}'.rstrip()

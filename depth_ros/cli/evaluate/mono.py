@@ -25,8 +25,10 @@ from depth_ros.evaluation.mono import (
     table,
 )
 from depth_ros.evaluation.mono_images import MONO_SETS
+from depth_ros.models.registry import graph_choices
 from depth_ros.tasks.mono.processor import open_mono
-from depth_ros.tasks.mono.settings import PATHS, MonoSettings
+from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tensors import Task
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -38,7 +40,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
     )
-    parser.add_argument('--path', default=PATHS[0], choices=PATHS, help='of tio_depth')
+    paths = graph_choices(Task.MONO, 'path')
+    parser.add_argument('--path', default=paths[0], choices=paths, help='of tio_depth')
     add_runtime_arguments(parser)
     add_engine_arguments(parser)
     parser.set_defaults(run=run)

@@ -34,7 +34,7 @@ from depth_ros.evaluation.posed_views import (
     rendered_views,
 )
 from depth_ros.files.share import find_share
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tensors import Task

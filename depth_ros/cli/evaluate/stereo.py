@@ -28,7 +28,7 @@ from depth_ros.evaluation.stereo import (
 )
 from depth_ros.evaluation.stereo_pairs import STEREO_SETS, EvaluationPair
 from depth_ros.files.share import share_path
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry
 from depth_ros.tasks.stereo.processor import StereoProcessor, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Task

@@ -13,7 +13,7 @@ from depth_ros.engines.recipe import parse_size
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.engines.tensorrt.options import OPTION, OPTION_NAMES, gpu_options
 from depth_ros.errors import EngineError, ParameterError
-from depth_ros.models.base import models_of
+from depth_ros.models.registry import models_of
 from depth_ros.models.sgbm.settings import SgbmMode, SgbmSettings
 from depth_ros.tasks.networks import EngineChoice
 from depth_ros.tasks.stereo.settings import StereoSettings

@@ -23,10 +23,12 @@ from depth_ros.files.image import read_rgb
 from depth_ros.files.whole_file import write_json
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
+from depth_ros.models.registry import models_of
 from depth_ros.pictures.matches import match_picture
 from depth_ros.pictures.panels import write_picture
 from depth_ros.tasks.matching.matcher import Matcher, MatchOutput, open_matcher
 from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tensors import Task
 
 Cameras = tuple['PinholeCamera | None', 'PinholeCamera | None', bool]
 
@@ -45,13 +47,14 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     defaults = MatchSettings()
     match.add_argument(
-        '--frontend', default=defaults.frontend, help='sift (default), orb or loftr'
+        '--frontend',
+        default=defaults.frontend,
+        help=f'one of {", ".join(models_of(Task.MATCHING))}; default {defaults.frontend}',
     )
     match.add_argument(
         '--variant',
         default=defaults.variant,
-        help='which LoFTR the weights are: tiny (default; ships), outdoor_ds, indoor_ds, '
-        'indoor_ds_new, outdoor_ot, indoor_ot or coarse_student',
+        help='which official checkpoint the weights of loftr are; default outdoor_ds',
     )
     add_runtime_arguments(match)
     add_engine_arguments(match)

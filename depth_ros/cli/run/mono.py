@@ -39,9 +39,9 @@ from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.whole_file import write_json
-from depth_ros.models.base import models_of
+from depth_ros.models.registry import graph_choices, models_of
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
-from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tensors import Task
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
@@ -71,7 +71,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
     )
     add_runtime_arguments(parser)
-    parser.add_argument('--path', default=PATHS[0], choices=PATHS, help='of tio_depth')
+    paths = graph_choices(Task.MONO, 'path')
+    parser.add_argument('--path', default=paths[0], choices=paths, help='of tio_depth')
     add_engine_arguments(parser)
     _add_scale_arguments(parser)
     parser.set_defaults(run=run_mono)

@@ -32,14 +32,15 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.rigid import quaternion_from_rotation
-from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
+from depth_ros.models.registry import DEFAULT_KEYFRAME_MODEL, DEFAULT_MODELS, models_of
 from depth_ros.pictures.panels import write_picture
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
-from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source, TrackingSettings
+from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import Trajectory, plot, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryOutput
 from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tensors import Task
 
 TRAJECTORY, PICTURE = 'trajectory.txt', 'trajectory.png'
 STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'
@@ -83,11 +84,13 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         '--frontend',
-        default=Frontend.SIFT.value,
-        choices=[frontend.value for frontend in Frontend],
+        default=DEFAULT_MODELS[Task.MATCHING],
+        choices=models_of(Task.MATCHING, Task.MOTION),
         help='what relates two images, default sift; monodepth2_pose gives directions only',
     )
-    parser.add_argument('--variant', default='tiny', help='which LoFTR the weights are')
+    parser.add_argument(
+        '--variant', default='', help='which official checkpoint the weights of loftr are'
+    )
     parser.add_argument(
         '--stereo-model',
         default=DEFAULT_KEYFRAME_MODEL,
@@ -137,7 +140,7 @@ def odometry_settings(
     """
     return OdometrySettings(
         source=source,
-        frontend=Frontend(arguments.frontend),
+        frontend=arguments.frontend,
         matching=MatchSettings(variant=arguments.variant, **engine_choice(arguments)),
         stereo=StereoSettings(
             model=arguments.stereo_model,
@@ -182,7 +185,7 @@ def _summary(run: Run, settings: OdometrySettings, description: str) -> Record:
     return {
         'ran': description,
         'source': settings.source.value,
-        'frontend': settings.frontend.value,
+        'frontend': settings.frontend,
         'is_metric': settings.is_metric,
         'frames': len(outputs),
         'refused': dict(run.refused),

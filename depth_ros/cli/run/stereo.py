@@ -37,7 +37,7 @@ from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_input
 from depth_ros.engines.progress import Progress
 from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.rectify import rectified_rig
-from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 

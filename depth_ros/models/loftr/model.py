@@ -129,6 +129,11 @@ class LoftrModel:
         return cells[np.newaxis].astype(np.uint8)
 
 
+def coarse_model(*, engine_height: int, engine_width: int) -> LoftrModel:
+    """Return the model of the coarse student, whose cells are of 16 px."""
+    return LoftrModel(engine_height=engine_height, engine_width=engine_width, cell_px=16)
+
+
 def unplaced_points(points: np.ndarray, placement: Placement) -> np.ndarray:
     """Take (N, 2) engine pixels (x, y) back to the frame, float32; pixel centres are integers."""
     factors = (

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from depth_ros.models.registry import DEFAULT_MODELS, models_of
 from depth_ros.ros.node.frontend_parameters import FrontendParameters
 from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
+from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
     from depth_ros.tasks.matching.settings import MatchSettings
@@ -19,10 +21,10 @@ class MatcherParameters(FrontendParameters):
     """Every parameter of ``matcher_node``, with its default; described by ``specs()``."""
 
     model: str = described(
-        'sift',
-        'Matcher. sift and orb need no weights. A change is prepared in the background and '
-        'swapped between two requests.',
-        choices=('sift', 'orb', 'loftr'),
+        DEFAULT_MODELS[Task.MATCHING],
+        'Matcher. sift and orb need no weights, those of loftr_tiny ship. A '
+        'change is prepared in the background and swapped between two requests.',
+        choices=models_of(Task.MATCHING),
         opens_engine=True,
     )
     max_matches: int = described(

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from depth_ros.models.registry import DEFAULT_MODELS, graph_choices, models_of
 from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
 from depth_ros.ros.node.parameters import CameraParameters, check_depth_range
+from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
     from depth_ros.tasks.mono.settings import MonoSettings
@@ -20,9 +22,9 @@ class MonoParameters(CameraParameters):
     """Every parameter of ``mono_node``, with its default; described by ``specs()``."""
 
     model: str = described(
-        'monodepth2',
+        DEFAULT_MODELS[Task.MONO],
         'Network. A change is prepared in the background and swapped between two frames.',
-        choices=('monodepth2', 'tio_depth'),
+        choices=models_of(Task.MONO),
         opens_engine=True,
     )
     weights: str = described(
@@ -33,7 +35,7 @@ class MonoParameters(CameraParameters):
     path: str = described(
         'refine',
         'Inference path of tio_depth: refine is the one of the published figures, mono is faster.',
-        choices=('refine', 'mono'),
+        choices=graph_choices(Task.MONO, 'path'),
         opens_engine=True,
     )
     min_depth_m: float = described(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
+from depth_ros.models.registry import DEFAULT_MODELS, models_of
 from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
 from depth_ros.ros.node.parameters import CameraParameters, base_from_camera
+from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
     from depth_ros.tasks.multiview.fusion import FusionSettings
@@ -20,9 +22,9 @@ class MultiviewParameters(CameraParameters):
     """Every parameter of ``multiview_node``, with its default; described by ``specs()``."""
 
     model: str = described(
-        'mvsnet',
+        DEFAULT_MODELS[Task.MULTIVIEW],
         'Network. A change is prepared in the background and swapped between two keyframes.',
-        choices=('mvsnet',),
+        choices=models_of(Task.MULTIVIEW),
         opens_engine=True,
     )
     num_depths: int = described(

@@ -1,4 +1,4 @@
-"""Parameters of nodes that match two images: which LoFTR, and how many keypoints."""
+"""Parameters of nodes that match two images: which variant, and how many keypoints."""
 
 from __future__ import annotations
 
@@ -13,17 +13,9 @@ class FrontendParameters(CameraParameters):
     """What ``MatchSettings`` has beyond the parameters of every node with an engine."""
 
     variant: str = described(
-        'tiny',
-        'Which LoFTR; its weights must be of this variant. Those of tiny ship.',
-        choices=(
-            'tiny',
-            'outdoor_ds',
-            'indoor_ds',
-            'indoor_ds_new',
-            'outdoor_ot',
-            'indoor_ot',
-            'coarse_student',
-        ),
+        '',
+        'Which official checkpoint the weights of loftr are, e.g. indoor_ds; empty takes '
+        'outdoor_ds.',
         opens_engine=True,
     )
     max_keypoints: int = described(

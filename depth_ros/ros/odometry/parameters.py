@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL, models_of
+from depth_ros.models.registry import DEFAULT_KEYFRAME_MODEL, DEFAULT_MODELS, models_of
 from depth_ros.ros.node.frontend_parameters import FrontendParameters
 from depth_ros.ros.node.parameter_specs import described
 from depth_ros.ros.node.parameters import base_from_camera, check_depth_range
@@ -21,10 +21,10 @@ class OdometryParameters(FrontendParameters):
     """Every parameter of ``odometry_node``, with its default; described by ``specs()``."""
 
     model: str = described(
-        'sift',
-        'What relates two images: sift, orb, loftr; monodepth2_pose is the pose network, for '
-        'source mono: direction and relative step only. A change starts a new origin.',
-        choices=('sift', 'orb', 'loftr', 'monodepth2_pose'),
+        DEFAULT_MODELS[Task.MATCHING],
+        'What relates two images, a matcher; monodepth2_pose is a pose network, for source mono: '
+        'direction and relative step only. A change starts a new origin.',
+        choices=models_of(Task.MATCHING, Task.MOTION),
         name='frontend',
         opens_engine=True,
     )
@@ -199,9 +199,9 @@ class OdometryParameters(FrontendParameters):
                 f'min_inliers must not exceed good_inliers, got {self.min_inliers} and '
                 f'{self.good_inliers}; correct one of them'
             )
-        if self.model == 'monodepth2_pose' and self.source != 'mono':
+        if self.model in models_of(Task.MOTION) and self.source != 'mono':
             raise ParameterError(
-                f'frontend monodepth2_pose needs source mono, got {self.source!r}: the pose '
+                f'frontend {self.model} needs source mono, got {self.source!r}: the pose '
                 'network gives directions only; set source to mono, or another frontend'
             )
         if not self.odom_frame or self.odom_frame == self.base_frame:
@@ -215,7 +215,6 @@ def odometry_settings(parameters: OdometryParameters) -> OdometrySettings:
     """Return what the processor runs on; engine settings are the frontend's."""
     from depth_ros.tasks.matching.settings import MatchSettings
     from depth_ros.tasks.odometry.settings import (
-        Frontend,
         OdometrySettings,
         Source,
         TrackingSettings,
@@ -238,7 +237,7 @@ def odometry_settings(parameters: OdometryParameters) -> OdometrySettings:
     names = (entry.name for entry in fields(TrackingSettings))
     return OdometrySettings(
         source=Source(parameters.source),
-        frontend=Frontend(parameters.model),
+        frontend=parameters.model,
         matching=matching,
         stereo=stereo,
         tracking=TrackingSettings(**{name: getattr(parameters, name) for name in names}),

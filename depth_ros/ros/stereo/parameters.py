@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import DEFAULT_STEREO_MODEL, models_of
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL, models_of
 from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
 from depth_ros.ros.node.parameters import CameraParameters, check_depth_range
 from depth_ros.tensors import Task

@@ -17,10 +17,11 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewSettings, estimate_two_view
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry, renaming_of
 from depth_ros.results import MatchResult
 from depth_ros.tasks.matching.question import MatchAnswer, MatchQuestion, TicketT
-from depth_ros.tasks.matching.settings import VARIANT_RECIPES, MatchSettings
+from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Task
@@ -150,29 +151,13 @@ def open_matcher(settings: MatchSettings, *, progress: Progress | None = None) -
         EngineError: If the runtime is missing or refuses.
     """
     settings = _checked(settings)
-    entry = model_entry(settings.frontend, Task.MATCHING)
-    opener = _open_network if entry.needs_weights else _open_classical
-    return Matcher(opener(settings, progress), settings)
-
-
-def _open_classical(settings: MatchSettings, progress: Progress | None) -> MatchPipeline:
-    factory = model_entry(settings.frontend, Task.MATCHING).load(Task.MATCHING)
-    return Pipeline(factory(max_keypoints=settings.max_keypoints))
-
-
-def _open_network(settings: MatchSettings, progress: Progress | None) -> MatchPipeline:
-    from depth_ros.tasks.networks import open_engines
-
-    recipe = VARIANT_RECIPES.get(settings.variant, settings.frontend)
-    variant = settings.variant if recipe == settings.frontend else ''
-    options: dict[str, int | str] = {'variant': variant, 'matches': settings.engine_matches}
-    engines = open_engines(recipe, settings, options=options, progress=progress)
-    specs = {spec.name: spec.shape for spec in next(iter(engines.values())).inputs}
-    height, width = specs['first'][1:3]
-    factory = model_entry(settings.frontend, Task.MATCHING).load(Task.MATCHING)
-    cell_px = height // specs['first_mask'][1]
-    model = factory(engine_height=height, engine_width=width, cell_px=cell_px)
-    return Pipeline(model, engines)
+    opened = open_model(
+        Task.MATCHING,
+        settings,
+        options={'variant': settings.variant, 'matches': settings.engine_matches},
+        progress=progress,
+    )
+    return Matcher(opened.pipeline, settings)
 
 
 def _limited(result: MatchResult, settings: MatchSettings) -> tuple[MatchResult, int]:
@@ -191,6 +176,10 @@ def _limited(result: MatchResult, settings: MatchSettings) -> tuple[MatchResult,
 
 
 def _checked(settings: MatchSettings) -> MatchSettings:
+    renaming = renaming_of(f'{settings.model}/{settings.variant}')
+    if renaming:
+        raise ParameterError(f'{renaming} and leave variant out')
+    _expect_variants(settings)
     if settings.max_matches < 0:
         raise ParameterError(
             f'max_matches must be 0 (all) or more, got {settings.max_matches}; 1024 is usual'
@@ -201,3 +190,13 @@ def _checked(settings: MatchSettings) -> MatchSettings:
             f'{settings.min_confidence!r}; 0.2 is usual'
         )
     return settings
+
+
+def _expect_variants(settings: MatchSettings) -> None:
+    """Refuse a variant of a network that has none; classical matchers are not asked."""
+    entry = model_entry(settings.model, Task.MATCHING)
+    has_variants = entry.signature is not None and entry.signature.needs_variant
+    if settings.variant and entry.needs_weights and not has_variants:
+        raise ParameterError(
+            f'model {entry.name!r} has no variants, got variant {settings.variant!r}; leave it out'
+        )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.models.registry import DEFAULT_MODELS, model_entry
 from depth_ros.tasks.pipeline import network_key
+from depth_ros.tensors import Task
 
-COARSE_STUDENT = 'coarse_student'
+MIN_CONFIDENCE = 0.2
+"""Threshold of LoFTR's paper; for SIFT and ORB it stands for a ratio of 0.8."""
 
-
-VARIANT_RECIPES = {COARSE_STUDENT: 'loftr_coarse', 'tiny': 'loftr_tiny'}
-"""Variants of LoFTR that have a recipe, and so a network, of their own."""
+INLIER_THRESHOLD_PX = 1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,9 +19,9 @@ class MatchSettings:
     """What to run and how; every field is also a parameter of ``matcher_node``.
 
     Attributes:
-        frontend: ``'loftr'``, ``'sift'`` or ``'orb'``.
-        variant: Which LoFTR: ``'tiny'``, whose weights ship, ``'outdoor_ds'``, ``'indoor_ds'``,
-            ``'indoor_ds_new'``, ``'outdoor_ot'``, ``'indoor_ot'`` or ``'coarse_student'``.
+        frontend: Name in ``depth_ros.models.registry.MODELS``.
+        variant: Which official checkpoint the weights of ``loftr`` are, e.g. ``'indoor_ds'``;
+            empty takes the recipe's.
         engine: Runtime of a network, or ``'auto'``.
         precision: ``'f32'`` or ``'bf16'``.
         preset: Named size of the recipe, or empty for its default.
@@ -35,8 +36,8 @@ class MatchSettings:
             see ``default_min_confidence``.
     """
 
-    frontend: str = 'sift'
-    variant: str = 'tiny'
+    frontend: str = DEFAULT_MODELS[Task.MATCHING]
+    variant: str = ''
     engine: str = 'auto'
     precision: str = 'f32'
     preset: str = ''
@@ -60,16 +61,15 @@ class MatchSettings:
         return (*network_key(self), self.variant, self.engine_matches, self.max_keypoints)
 
     @property
-    def is_student(self) -> bool:
-        """Whether the coarse student matches: real weights, but a third of a 16 px cell off."""
-        return self.frontend == 'loftr' and self.variant == COARSE_STUDENT
-
-    @property
     def default_min_confidence(self) -> float:
-        """Threshold of the paper (0.2) or of the student; for SIFT and ORB a ratio of 0.8."""
-        return 0.01 if self.is_student else 0.2
+        """Threshold below which matches of this frontend are doubtful."""
+        return self._default('min_confidence', MIN_CONFIDENCE)
 
     @property
     def inlier_threshold_px(self) -> float:
         """Distance to a model beyond which a match of this frontend is no inlier."""
-        return 8.0 if self.is_student else 1.5
+        return self._default('inlier_threshold_px', INLIER_THRESHOLD_PX)
+
+    def _default(self, name: str, usual: float) -> float:
+        service = model_entry(self.model, Task.MATCHING).services[Task.MATCHING]
+        return service.defaults.get(name, usual)

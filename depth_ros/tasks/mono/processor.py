@@ -7,23 +7,23 @@ one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where met
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from depth_ros.engines.progress import Progress
-from depth_ros.engines.recipe import TrainingRig, load_recipe
+from depth_ros.engines.recipe import TrainingRig
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
-from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode
-from depth_ros.tasks.networks import ModelArguments, open_network
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
+from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Task
@@ -190,14 +190,7 @@ def open_mono(settings: MonoSettings, *, progress: Progress | None = None) -> Mo
     """
     model_entry(settings.model, Task.MONO)
     settings.scale.check()
-    network = _NETWORKS[settings.model](settings)
-    opened = open_network(
-        Task.MONO,
-        settings,
-        graphs=network.graphs,
-        arguments=network.arguments,
-        progress=progress,
-    )
+    opened = open_model(Task.MONO, settings, progress=progress)
     try:
         return MonoProcessor(opened.pipeline, settings, training_rig=opened.training_rig)
     except ParameterError:
@@ -213,33 +206,3 @@ def _covered(result: DepthResult, covered: np.ndarray | None) -> DepthResult:
     if confidence is not None:
         confidence = np.where(covered, confidence, np.float32(0.0))
     return replace(result, depth=np.where(covered, result.depth, UNKNOWN), confidence=confidence)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Network:
-    """Which graphs of a recipe serve one camera, and what the model's factory takes."""
-
-    graphs: tuple[str, ...]
-    arguments: ModelArguments = field(default_factory=dict)
-
-
-def _monodepth2(settings: MonoSettings) -> _Network:
-    return _Network(graphs=('depth',))
-
-
-def _tio_depth(settings: MonoSettings) -> _Network:
-    if settings.path not in PATHS:
-        raise ParameterError(f'path must be one of {", ".join(PATHS)}, got {settings.path!r}')
-    rig = load_recipe('tio_depth').training_rig
-    assert rig is not None, 'the recipe states the rig that its depth is relative to'
-    return _Network(
-        graphs=(settings.path,),
-        arguments={'path': settings.path, 'focal_over_width': rig.focal_over_width},
-    )
-
-
-_NETWORKS: dict[str, Callable[[MonoSettings], _Network]] = {
-    'monodepth2': _monodepth2,
-    'tio_depth': _tio_depth,
-}
-"""What each mono model needs."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from depth_ros.errors import ParameterError
+from depth_ros.models.registry import DEFAULT_MODELS
 from depth_ros.tasks.pipeline import network_key
+from depth_ros.tensors import Task
 
 
 class ScaleMode(Enum):
@@ -105,15 +107,12 @@ _RULES: tuple[_Rule, ...] = (
 _NEEDS = {ScaleMode.FIXED: 'factor', ScaleMode.CAMERA_HEIGHT: 'camera_height_m'}
 
 
-PATHS = ('refine', 'mono')
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MonoSettings:
     """What to run and how; every field is also a parameter of ``mono_node``.
 
     Attributes:
-        model: Name in ``depth_ros.models.base.MODELS``.
+        model: Name in ``depth_ros.models.registry.MODELS``.
         engine: Runtime, or ``'auto'``.
         precision: ``'f32'`` or a lower one of the recipe.
         preset: Named size of the recipe, or empty for its default.
@@ -127,7 +126,7 @@ class MonoSettings:
         scale: Where metres come from.
     """
 
-    model: str = 'monodepth2'
+    model: str = DEFAULT_MODELS[Task.MONO]
     engine: str = 'auto'
     precision: str = 'f32'
     preset: str = ''

@@ -17,13 +17,14 @@ from depth_ros.errors import ParameterError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.preprocess import Fit
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.models.base import model_entry
 from depth_ros.models.mvsnet.slabs import Sampling
 from depth_ros.models.mvsnet.upsample import Upsampling
+from depth_ros.models.registry import model_entry
 from depth_ros.results import DepthResult
 from depth_ros.settings import choice_from_name
 from depth_ros.tasks.multiview.checks import check_frame
 from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Task
@@ -139,28 +140,11 @@ def open_multiview(
         WeightsError: If there are no weights; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
-    from depth_ros.engines.recipe import load_recipe
-    from depth_ros.tasks.networks import open_network
-
     model_entry(settings.model, Task.MULTIVIEW)
     _check_settings(settings)
-    given = {'depths': settings.num_depths, 'sources': settings.num_sources}
-    options = {name: value for name, value in given.items() if value}
-    decided = load_recipe(settings.model).variant(
-        preset=settings.preset or None, size=settings.size, options=options
-    )
-    arguments = {
-        'num_depths': decided.options['depths'],
-        'num_sources': decided.options['sources'],
-        'num_slab_depths': decided.options['slab'],
-        'sampling': settings.sampling,
-        'fit': settings.fit,
-        'upsampling': settings.upsampling,
-    }
-    network = open_network(
-        Task.MULTIVIEW, settings, options=options, arguments=arguments, progress=progress
-    )
-    return MultiViewProcessor(network.pipeline, settings)
+    options = {'depths': settings.num_depths, 'sources': settings.num_sources}
+    opened = open_model(Task.MULTIVIEW, settings, options=options, progress=progress)
+    return MultiViewProcessor(opened.pipeline, settings)
 
 
 def _check_settings(settings: MultiViewSettings) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.models.registry import DEFAULT_MODELS
 from depth_ros.tasks.pipeline import network_key
+from depth_ros.tensors import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,7 +14,7 @@ class MultiViewSettings:
     """What to run and how; every field is also a parameter of ``multiview_node``.
 
     Attributes:
-        model: Name in ``depth_ros.models.base.MODELS``.
+        model: Name in ``depth_ros.models.registry.MODELS``.
         engine: Runtime, or ``'auto'``.
         precision: ``'f32'``, or a lower one that the recipe offers.
         preset: Named size of the recipe, or empty for its default.
@@ -32,7 +34,7 @@ class MultiViewSettings:
         min_confidence: Depths of lower photometric confidence become unknown; 0 keeps all.
     """
 
-    model: str = 'mvsnet'
+    model: str = DEFAULT_MODELS[Task.MULTIVIEW]
     engine: str = 'auto'
     precision: str = 'f32'
     preset: str = ''

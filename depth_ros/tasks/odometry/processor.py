@@ -17,17 +17,18 @@ from depth_ros.engines.progress import Progress
 from depth_ros.errors import ImageError, InputError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.models.monodepth2.model import Monodepth2Pose
 from depth_ros.results import DepthResult
 from depth_ros.tasks.matching.matcher import open_matcher
+from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
 from depth_ros.tasks.odometry.frame_tracker import FrameTracker
-from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source
+from depth_ros.tasks.odometry.settings import OdometrySettings, Source
 from depth_ros.tasks.odometry.tracker import OdometryTracker
 from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
+from depth_ros.tensors import Task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -95,7 +96,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
         what = 'metres' if self.settings.is_metric else 'direction only, no metres'
         if self.is_untrained:
             what = 'UNTRAINED, made-up weights: means nothing'
-        source, frontend = self.settings.source.value, self.settings.frontend.value
+        source, frontend = self.settings.source.value, self.settings.frontend
         return f'odometry from {source} by {frontend} ({self.identity.engine}){stereo}: {what}'
 
     def set_settings(self, settings: OdometrySettings) -> None:
@@ -211,7 +212,7 @@ def open_odometry(
         WeightsError: If a network needs weights and none are to be had; says what to type.
         EngineError: If a runtime is missing or refuses.
     """
-    opener = _open_pose_network if _is_network(settings) else _open_matching
+    opener = _open_pose_network if settings.is_pose_network else _open_matching
     tracker, pipeline = opener(settings, progress)
     try:
         is_stereo = settings.source is Source.STEREO
@@ -222,14 +223,10 @@ def open_odometry(
         raise
 
 
-def _is_network(settings: OdometrySettings) -> bool:
-    return settings.frontend is Frontend.MONODEPTH2_POSE
-
-
 def _open_matching(
     settings: OdometrySettings, progress: Progress | None
 ) -> tuple[FrameTracker, Pipeline]:
-    matching = replace(settings.matching, frontend=settings.frontend.value)
+    matching = replace(settings.matching, frontend=settings.frontend)
     matcher = open_matcher(matching, progress=progress)
     if settings.is_metric:
         return OdometryTracker(matcher, settings.tracking), matcher.pipeline
@@ -240,11 +237,6 @@ def _open_matching(
 def _open_pose_network(
     settings: OdometrySettings, progress: Progress | None
 ) -> tuple[FrameTracker, Pipeline]:
-    from depth_ros.tasks.networks import open_engines
-
-    engines = open_engines(
-        'monodepth2', settings.matching, graphs=Monodepth2Pose.graphs, progress=progress
-    )
-    _, height, width, *_ = next(iter(engines.values())).inputs[0].shape
-    pipeline = Pipeline(Monodepth2Pose(engine_height=height, engine_width=width), engines)
+    network = replace(settings.matching, frontend=settings.frontend)
+    pipeline = open_model(Task.MOTION, network, progress=progress).pipeline
     return DirectionTracker(NetworkMotion(pipeline), settings.tracking), pipeline

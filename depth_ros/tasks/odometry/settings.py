@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import DEFAULT_KEYFRAME_MODEL
+from depth_ros.models.registry import DEFAULT_KEYFRAME_MODEL, DEFAULT_MODELS, models_of
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tensors import Task
 
 
 class Source(Enum):
@@ -17,15 +18,6 @@ class Source(Enum):
     STEREO = 'stereo'
     RGBD = 'rgbd'
     MONO = 'mono'
-
-
-class Frontend(Enum):
-    """What relates two images."""
-
-    LOFTR = 'loftr'
-    SIFT = 'sift'
-    ORB = 'orb'
-    MONODEPTH2_POSE = 'monodepth2_pose'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,14 +108,14 @@ class OdometrySettings:
 
     Attributes:
         source: Where depth comes from; ``MONO`` gives directions only.
-        frontend: What relates two images; ``MONODEPTH2_POSE`` is for ``MONO``.
+        frontend: Name of the model that relates two images; a pose network is for ``MONO``.
         matching: Matcher, for every frontend but the pose network; its ``frontend`` is not read.
         stereo: Stereo matcher, for ``STEREO``.
         tracking: When a pose is believed.
     """
 
     source: Source = Source.STEREO
-    frontend: Frontend = Frontend.SIFT
+    frontend: str = DEFAULT_MODELS[Task.MATCHING]
     matching: MatchSettings = field(default_factory=MatchSettings)
     stereo: StereoSettings = field(
         default_factory=lambda: StereoSettings(model=DEFAULT_KEYFRAME_MODEL)
@@ -131,22 +123,27 @@ class OdometrySettings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
 
     def __post_init__(self) -> None:
-        if self.frontend is Frontend.MONODEPTH2_POSE and self.source is not Source.MONO:
+        if self.is_pose_network and self.source is not Source.MONO:
             raise ParameterError(
-                'the pose network gives directions only, so frontend monodepth2_pose needs source '
-                f'mono, got {self.source.value!r}; set source to mono, or frontend to sift, orb '
-                'or loftr'
+                f'the pose network gives directions only, so frontend {self.frontend} needs '
+                f'source mono, got {self.source.value!r}; set source to mono, or frontend to one '
+                f'of: {", ".join(models_of(Task.MATCHING))}'
             )
 
     @property
     def model(self) -> str:
         """Name of the frontend, which is what a node calls its model."""
-        return self.frontend.value
+        return self.frontend
 
     @property
     def pipeline_key(self) -> tuple[object, ...]:
         """What engines and the state of tracking depend on: anything but the thresholds."""
         return (self.source, self.frontend, self.matching, self.stereo)
+
+    @property
+    def is_pose_network(self) -> bool:
+        """Whether a network gives the motion itself, instead of matches."""
+        return self.frontend in models_of(Task.MOTION)
 
     @property
     def is_metric(self) -> bool:

@@ -19,8 +19,9 @@ from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored
 from depth_ros.geometry.rectify import Rectifier, RectifierCache
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry, weightless_models
 from depth_ros.results import DepthResult, DepthScale, DisparityResult
+from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.pair_watch import PairWatch
@@ -196,29 +197,20 @@ def open_stereo(settings: StereoSettings, *, progress: Progress | None = None) -
         WeightsError: If the model needs weights and none are to be had; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
-    entry = model_entry(settings.model, Task.STEREO)
-    opener = _open_network if entry.needs_weights else _open_classical
-    return StereoProcessor(opener(settings, progress), settings)
+    _expect_runtime(settings)
+    options = {'iterations': settings.iterations, 'stages': settings.stages}
+    opened = open_model(Task.STEREO, settings, options=options, progress=progress)
+    return StereoProcessor(opened.pipeline, settings)
 
 
-def _open_classical(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
-    factory = model_entry(settings.model, Task.STEREO).load(Task.STEREO)
-    return Pipeline(factory(settings.sgbm))
-
-
-def _open_network(settings: StereoSettings, progress: Progress | None) -> StereoPipeline:
+def _expect_runtime(settings: StereoSettings) -> None:
+    """Say what else to run where there is no runtime at all."""
     from depth_ros.engines.runtime import AUTO_ENGINE, usable_runtimes
-    from depth_ros.tasks.networks import open_network
 
-    if settings.engine == AUTO_ENGINE and not usable_runtimes():
+    is_network = model_entry(settings.model, Task.STEREO).needs_weights
+    if is_network and settings.engine == AUTO_ENGINE and not usable_runtimes():
         raise EngineError(
-            f'model {settings.model!r} needs a runtime and none is installed here; type: '
-            'pip install openvino (or onnxruntime), or set model to sgbm, which needs none'
+            f'model {settings.model!r} needs a runtime and none is installed here; type: pip '
+            'install openvino (or onnxruntime), or set model to '
+            f'{", ".join(weightless_models(Task.STEREO))}, which needs none'
         )
-    return open_network(
-        Task.STEREO,
-        settings,
-        graphs=model_entry(settings.model, Task.STEREO).graphs.get(Task.STEREO),
-        options={'iterations': settings.iterations, 'stages': settings.stages},
-        progress=progress,
-    ).pipeline

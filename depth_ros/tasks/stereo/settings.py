@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.tasks.pipeline import network_key
 
@@ -15,7 +15,7 @@ class StereoSettings:
     """What to run and how; every field is also a parameter of ``stereo_node``.
 
     Attributes:
-        model: Name in ``depth_ros.models.base.MODELS``.
+        model: Name in ``depth_ros.models.registry.MODELS``.
         engine: Runtime, or ``'auto'``.
         precision: ``'f32'`` or ``'bf16'``.
         preset: Named size of the recipe, or empty for its default.

@@ -239,9 +239,9 @@ def test_matchers_are_judged_side_by_side(
     assert float(rows[name, 'LoFTR tiny'][3]) > 90.0 and rows[name, 'ORB'][0] == '1'
     assert len(json.loads(file.read_text())) == len(rows) == 8
     tiny, student = seen[:2]
-    assert (tiny.variant, tiny.weights, tiny.size) == ('tiny', '', (240, 320))
-    assert (student.variant, student.weights, student.size) == (
-        'coarse_student',
+    assert (tiny.model, tiny.weights, tiny.size) == ('loftr_tiny', '', (240, 320))
+    assert (student.model, student.weights, student.size) == (
+        'loftr_coarse',
         'student.pt',
         None,
     )

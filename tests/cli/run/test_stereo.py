@@ -12,7 +12,7 @@ import pytest
 from depth_ros.cli.kit.outputs import KINDS, depth_millimetres
 from depth_ros.cli.main import main
 from depth_ros.files.cloud import read_ply
-from depth_ros.models.base import DEFAULT_STEREO_MODEL
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.shared_data import shared_path
 

@@ -7,12 +7,12 @@ from dataclasses import fields
 import pytest
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.base import MODELS
+from depth_ros.models.registry import MODELS
 from depth_ros.ros.mono.parameters import MonoParameters, mono_settings
 from depth_ros.ros.node.parameter_specs import ParameterSpec
 from depth_ros.ros.node.parameters import NodeParameters
 from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
-from depth_ros.tasks.mono.settings import PATHS, MonoSettings, ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tensors import Task
 
 SPECS = {spec.name: spec for spec in MonoParameters.specs()}
@@ -35,7 +35,7 @@ def test_every_setting_is_a_parameter() -> None:
 def test_choices_are_the_tables() -> None:
     assert set(SPECS['model'].choices) == {k for k, v in MODELS.items() if Task.MONO in v.tasks}
     assert set(SPECS['scale.mode'].choices) == {mode.value for mode in ScaleMode}
-    assert SPECS['path'].choices == PATHS
+    assert SPECS['path'].choices == MODELS['tio_depth'].services[Task.MONO].graphs
 
 
 def other(spec: ParameterSpec) -> object:

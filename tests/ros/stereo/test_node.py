@@ -337,7 +337,7 @@ def test_a_node_that_is_told_nothing_runs_the_shipped_network(tmp_path: Path) ->
 def test_crestereo_is_an_equal_model_name() -> None:
     """The parameter's choices are the table of stereo models and of runtimes."""
     from depth_ros.engines.runtime import RUNTIMES
-    from depth_ros.models.base import MODELS
+    from depth_ros.models.registry import MODELS
     from depth_ros.ros.stereo.parameters import StereoParameters
     from depth_ros.tensors import Task
 

@@ -147,7 +147,7 @@ def test_a_quarter_turn_is_found(matcher):
 @pytest.mark.parametrize(
     'change, match',
     [
-        ({'frontend': 'surf'}, 'loftr, sift, orb'),
+        ({'frontend': 'surf'}, 'loftr, loftr_tiny, loftr_coarse, sift, orb'),
         ({'max_matches': -1}, 'max_matches'),
         ({'min_confidence': 1.5}, 'min_confidence'),
         ({'min_confidence': float('nan')}, 'min_confidence'),
@@ -180,7 +180,7 @@ def test_loftr_without_weights_says_what_to_type(tmp_path, monkeypatch):
 
 
 def test_thresholds_belong_to_the_frontend():
-    student = MatchSettings(frontend='loftr', variant='coarse_student')
+    student = MatchSettings(frontend='loftr_coarse')
     assert student.default_min_confidence == 0.01 and student.inlier_threshold_px == 8.0
     assert replace(student, frontend='sift').default_min_confidence == 0.2
     assert MatchSettings(frontend='loftr').inlier_threshold_px == 1.5
@@ -192,7 +192,7 @@ def student(tmp_path_factory):
     pytest.importorskip('torch', reason='torch is not installed')
     weights = shared_path('weights/loftr_coarse/LoFTR_teacher.pt')
     settings = MatchSettings(
-        frontend='loftr', variant='coarse_student', weights=str(weights), engine='torch',
+        frontend='loftr_coarse', weights=str(weights), engine='torch',
         num_threads=1, max_matches=0,
     )  # fmt: skip
     opened = open_matcher(settings)
@@ -276,3 +276,18 @@ def test_the_student_takes_what_is_hostile(student):
         ImagePair(first=image, second=np.ascontiguousarray(np.rot90(image)))
     ).result
     assert (turned.points_second < (360, 540)).all()
+
+
+@pytest.mark.parametrize(
+    ('variant', 'name'), [('tiny', 'loftr_tiny'), ('coarse_student', 'loftr_coarse')]
+)
+def test_networks_that_were_variants_are_named(variant: str, name: str) -> None:
+    with pytest.raises(ParameterError, match=f'set model to {name} and leave variant out'):
+        open_matcher(MatchSettings(frontend='loftr', variant=variant))
+    with pytest.raises(ParameterError, match=f'set model to {name}'):
+        open_matcher(MatchSettings(frontend=f'loftr/{variant}'))
+
+
+def test_a_variant_of_what_has_none_is_refused() -> None:
+    with pytest.raises(ParameterError, match="'loftr_tiny' has no variants, got variant 'huge'"):
+        open_matcher(MatchSettings(frontend='loftr_tiny', variant='huge'))

@@ -10,11 +10,9 @@ import pytest
 from depth_ros.camera import camera_from_calibration, scaled_camera
 from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
-from depth_ros.models.base import MODELS
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.mono.processor import _NETWORKS, MonoProcessor, MonoWanted, open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor, MonoWanted, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
-from depth_ros.tensors import Task
 from tests.kit.mono_doubles import (
     CAMERA,
     FLOOR_M,
@@ -167,14 +165,6 @@ def test_odd_tiny_and_portrait_images_keep_their_size(size: tuple[int, int]) -> 
 def test_an_image_of_another_size_than_its_calibration_is_refused() -> None:
     with pytest.raises(CalibrationError, match='160x120'):
         frame(image=np.zeros((100, 100, 3), np.uint8))
-
-
-def test_every_mono_model_says_what_it_needs() -> None:
-    assert set(_NETWORKS) == {k for k, v in MODELS.items() if Task.MONO in v.tasks}
-    for name, network in _NETWORKS.items():
-        found = network(MonoSettings(model=name))
-        model = MODELS[name].load(Task.MONO)(engine_height=64, engine_width=96, **found.arguments)
-        assert model.graphs == found.graphs
 
 
 def test_names_that_do_not_exist_are_refused_with_those_that_do() -> None:

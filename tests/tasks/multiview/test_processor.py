@@ -10,7 +10,7 @@ import pytest
 from depth_ros.camera import camera_from_calibration, ideal_camera
 from depth_ros.errors import CalibrationError, InputError, ParameterError, RecipeError
 from depth_ros.frames import MonoFrame, MultiViewFrame
-from depth_ros.models.base import model_entry
+from depth_ros.models.registry import model_entry
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.multiview.checks import baselines_m, check_frame, view_overlaps
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, MultiViewWanted, open_multiview

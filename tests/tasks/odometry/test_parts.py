@@ -30,7 +30,7 @@ from depth_ros.tasks.odometry.processor import (
     RgbdFrame,
     open_odometry,
 )
-from depth_ros.tasks.odometry.settings import Frontend, OdometrySettings, Source, TrackingSettings
+from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import plot, read_tum, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryState, Pose, Reason
 from depth_ros.tasks.pipeline import Timed
@@ -57,7 +57,7 @@ def test_impossible_settings_are_refused(changes: dict[str, float], word: str) -
 
 def test_a_pose_network_gives_no_metres() -> None:
     with pytest.raises(ParameterError, match='source mono'):
-        OdometrySettings(frontend=Frontend.MONODEPTH2_POSE, source=Source.RGBD)
+        OdometrySettings(frontend='monodepth2_pose', source=Source.RGBD)
 
 
 def test_spread_keeps_the_best_of_each_cell() -> None:
@@ -316,7 +316,7 @@ def test_a_pose_network_that_gives_nonsense_degrades() -> None:
 
 
 def test_frames_of_another_kind_and_size_are_refused() -> None:
-    rgbd = OdometrySettings(source=Source.RGBD, frontend=Frontend.ORB)
+    rgbd = OdometrySettings(source=Source.RGBD, frontend='orb')
     processor = open_odometry(rgbd)
     with pytest.raises(InputError, match='source rgbd'):
         processor.process(mono_frame(0))
@@ -330,11 +330,11 @@ def test_frames_of_another_kind_and_size_are_refused() -> None:
 
 
 def test_only_thresholds_can_change_in_place() -> None:
-    settings = OdometrySettings(source=Source.RGBD, frontend=Frontend.ORB)
+    settings = OdometrySettings(source=Source.RGBD, frontend='orb')
     processor: OdometryProcessor = open_odometry(settings)
     processor.set_settings(replace(settings, tracking=TrackingSettings(good_inliers=100)))
     with pytest.raises(ParameterError, match='open_odometry'):
-        processor.set_settings(replace(settings, frontend=Frontend.SIFT))
+        processor.set_settings(replace(settings, frontend='sift'))
     assert tracker().is_metric
 
 
@@ -342,7 +342,7 @@ def test_the_real_pose_graph_runs_and_made_up_weights_are_called_so() -> None:
     pytest.importorskip('torch', reason='torch is not installed')
     settings = OdometrySettings(
         source=Source.MONO,
-        frontend=Frontend.MONODEPTH2_POSE,
+        frontend='monodepth2_pose',
         matching=MatchSettings(weights='synthetic:1', engine='torch', size=(64, 96)),
     )
     processor = open_odometry(settings)

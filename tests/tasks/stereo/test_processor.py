@@ -13,8 +13,8 @@ from depth_ros.engines import runtime
 from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
-from depth_ros.models.base import DEFAULT_STEREO_MODEL
 from depth_ros.models.crestereo.model import CreStereoModel
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.results import DepthScale
 from depth_ros.scenes.solids import SCENES, StereoView, ideal_stereo_camera, render_stereo

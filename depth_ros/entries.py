@@ -1,0 +1,112 @@
+"""What is written down of a model, once: everything that nodes, commands and engines ask by name.
+
+An entry is text and numbers: making one imports no network, and what it names is imported when
+it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from depth_ros.tensors import OptionValue, Task
+
+Names = Collection[str]
+Extras = Mapping[str, OptionValue]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    """How to tell a network by its checkpoint.
+
+    Attributes:
+        beginnings: Each must begin the name of some parameter.
+        describe: Says what else can be told, from the parameters' names and what the file says
+            beside them.
+        needs_variant: Whether nothing in the file says which variant it is.
+    """
+
+    beginnings: tuple[str, ...]
+    describe: Callable[[Names, Extras], str]
+    needs_variant: bool = False
+
+    def fits(self, names: Names) -> bool:
+        """Whether a checkpoint with parameters of these names is one."""
+        return all(has_beginning(names, beginning) for beginning in self.beginnings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """How a model serves one task.
+
+    Attributes:
+        factory: What makes the model, as ``'module:name'``. With engines it takes
+            ``engine_height`` and ``engine_width``.
+        arguments: What it takes beyond, by name: ``'settings.NAME'`` of the task's settings,
+            ``'options.NAME'`` of the recipe's options, ``'training_rig.NAME'`` of the recipe's.
+        graphs: Graphs of the recipe that it needs; empty for all.
+        chosen_by: The task's setting that names the one of ``graphs`` to open; empty for all.
+        defaults: What settings of the task take by name where nobody says.
+    """
+
+    factory: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    graphs: tuple[str, ...] = ()
+    chosen_by: str = ''
+    defaults: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelEntry:
+    """All that is written down of a model; its weights are in ``weights/registry.yaml``.
+
+    Attributes:
+        name: Name in parameters and commands.
+        title: Name in tables and pictures.
+        summary: One line for ``depth-ros info`` and the docs.
+        services: How it serves each of its tasks.
+        needs_weights: Whether it runs a trained network; then it has a recipe.
+        ships_weights: Whether these are in the package, so that it runs as it comes.
+        recipe: Name of its recipe where that is another model's; empty for its own name.
+        folder: Where its recipe is and graphs that ship with it, where not in ``engines/`` and
+            ``weights/`` of this package.
+        signature: How its official checkpoints are told; None where there are none.
+        former_name: What it was called before, ``'MODEL/VARIANT'``; empty if nothing else.
+        tuning: What ``depth-ros finetune`` needs of it, as ``'module:name'``; empty where it
+            cannot be fine-tuned.
+    """
+
+    name: str
+    title: str
+    summary: str
+    services: Mapping[Task, Service]
+    needs_weights: bool = True
+    ships_weights: bool = False
+    recipe: str = ''
+    folder: Path | None = None
+    signature: Signature | None = None
+    former_name: str = ''
+    tuning: str = ''
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What it serves."""
+        return tuple(self.services)
+
+    def load(self, task: Task) -> Callable:
+        """Import and return what makes the model for a task."""
+        module, _, name = self.services[task].factory.partition(':')
+        factory: Callable = getattr(import_module(module), name)
+        return factory
+
+
+def has_beginning(names: Names, beginning: str) -> bool:
+    """Whether one of the names begins so."""
+    return any(name.startswith(beginning) for name in names)
+
+
+def always(text: str) -> Callable[[Names, Extras], str]:
+    """Return what says the same of every checkpoint."""
+    return lambda names, extras: text

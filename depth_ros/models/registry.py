@@ -1,0 +1,232 @@
+"""The table of models: what there is, and who serves a task."""
+
+from __future__ import annotations
+
+from depth_ros.entries import ModelEntry, Service, Signature, always
+from depth_ros.errors import ParameterError
+from depth_ros.models.monodepth2 import checkpoint as monodepth2_checkpoint
+from depth_ros.models.mvsnet import checkpoint as mvsnet_checkpoint
+from depth_ros.tensors import Task
+
+_ENTRIES = (
+    ModelEntry(
+        name='sgbm',
+        title='SGBM',
+        summary="OpenCV's semi-global block matching: the baseline that needs no weights",
+        services={
+            Task.STEREO: Service(
+                factory='depth_ros.models.sgbm.model:SgbmModel',
+                arguments={'settings': 'settings.sgbm'},
+            )
+        },
+        needs_weights=False,
+    ),
+    ModelEntry(
+        name='crestereo',
+        title='CREStereo',
+        summary='CREStereo (Li et al. 2022): recurrent stereo matching with a cascade',
+        services={Task.STEREO: Service(factory='depth_ros.models.crestereo.model:CreStereoModel')},
+        signature=Signature(
+            beginnings=('fnet.', 'update_block.'), describe=always('the one published layout')
+        ),
+    ),
+    ModelEntry(
+        name='crestereo_tiny',
+        title='CREStereo tiny',
+        summary='The small CREStereo that this project trains and ships: no download, CPU or GPU',
+        services={Task.STEREO: Service(factory='depth_ros.models.crestereo.model:CreStereoModel')},
+        ships_weights=True,
+    ),
+    ModelEntry(
+        name='monodepth2',
+        title='Monodepth2',
+        summary='Monodepth2 (Godard et al. 2019): relative depth of one image, light and fast',
+        services={
+            Task.MONO: Service(
+                factory='depth_ros.models.monodepth2.model:Monodepth2Model', graphs=('depth',)
+            )
+        },
+        signature=Signature(
+            beginnings=('encoder.encoder.', 'depth.decoder.'),
+            describe=monodepth2_checkpoint.describe,
+        ),
+    ),
+    ModelEntry(
+        name='tio_depth',
+        title='TiO-Depth',
+        summary='TiO-Depth (Zhou and Dong 2023): one set of weights for mono and stereo',
+        services={
+            Task.STEREO: Service(
+                factory='depth_ros.models.tio_depth.model:TioStereoModel', graphs=('stereo',)
+            ),
+            Task.MONO: Service(
+                factory='depth_ros.models.tio_depth.model:TioMonoModel',
+                graphs=('refine', 'mono'),
+                chosen_by='path',
+                arguments={
+                    'path': 'settings.path',
+                    'focal_over_width': 'training_rig.focal_over_width',
+                },
+            ),
+        },
+        signature=Signature(
+            beginnings=('0.patch_embed.', '1._convs.'),
+            describe=always('Swin-T with 49 levels: mono, refine and stereo'),
+        ),
+    ),
+    ModelEntry(
+        name='sift',
+        title='SIFT',
+        summary='SIFT keypoints with ratio test and mutual check: matching without weights',
+        services={
+            Task.MATCHING: Service(
+                factory='depth_ros.models.keypoints.model:sift_model',
+                arguments={'max_keypoints': 'settings.max_keypoints'},
+            )
+        },
+        needs_weights=False,
+    ),
+    ModelEntry(
+        name='orb',
+        title='ORB',
+        summary='ORB keypoints with ratio test and mutual check: the fastest matcher',
+        services={
+            Task.MATCHING: Service(
+                factory='depth_ros.models.keypoints.model:orb_model',
+                arguments={'max_keypoints': 'settings.max_keypoints'},
+            )
+        },
+        needs_weights=False,
+    ),
+    ModelEntry(
+        name='loftr',
+        title='LoFTR',
+        summary='LoFTR (Sun et al. 2021): matches without keypoints, also where texture is poor',
+        services={Task.MATCHING: Service(factory='depth_ros.models.loftr.model:LoftrModel')},
+        signature=Signature(
+            beginnings=('backbone.', 'loftr_coarse.', 'loftr_fine.'),
+            describe=always('coarse and fine matching'),
+            needs_variant=True,
+        ),
+    ),
+    ModelEntry(
+        name='loftr_tiny',
+        title='LoFTR tiny',
+        summary='The small LoFTR that this project trains and ships: no download, CPU or GPU',
+        services={Task.MATCHING: Service(factory='depth_ros.models.loftr.model:LoftrModel')},
+        ships_weights=True,
+        former_name='loftr/tiny',
+    ),
+    ModelEntry(
+        name='loftr_coarse',
+        title='LoFTR coarse student',
+        summary='The distilled coarse half of LoFTR (Kolodiazhnyi 2022): light, not refined',
+        services={
+            Task.MATCHING: Service(
+                factory='depth_ros.models.loftr.model:coarse_model',
+                defaults={'min_confidence': 0.01, 'inlier_threshold_px': 8.0},
+            )
+        },
+        former_name='loftr/coarse_student',
+    ),
+    ModelEntry(
+        name='monodepth2_pose',
+        title='Monodepth2 pose',
+        summary='The pose network of Monodepth2: rotation and direction between two images',
+        services={
+            Task.MOTION: Service(
+                factory='depth_ros.models.monodepth2.model:Monodepth2Pose', graphs=('pose',)
+            )
+        },
+        recipe='monodepth2',
+    ),
+    ModelEntry(
+        name='mvsnet',
+        title='MVSNet',
+        summary='MVSNet (Yao et al. 2018): depth from posed views by a variance volume',
+        services={
+            Task.MULTIVIEW: Service(
+                factory='depth_ros.models.mvsnet.model:MvsnetModel',
+                arguments={
+                    'num_depths': 'options.depths',
+                    'num_sources': 'options.sources',
+                    'num_slab_depths': 'options.slab',
+                    'sampling': 'settings.sampling',
+                    'fit': 'settings.fit',
+                    'upsampling': 'settings.upsampling',
+                },
+            )
+        },
+        ships_weights=True,
+        signature=Signature(
+            beginnings=('feature.', 'cost_regularization.'), describe=mvsnet_checkpoint.describe
+        ),
+    ),
+)
+
+MODELS: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
+"""Every model of this package by name. Adding one adds a folder, a recipe and an entry here."""
+
+DEFAULT_MODELS: dict[Task, str] = {
+    Task.STEREO: 'crestereo_tiny',
+    Task.MONO: 'monodepth2',
+    Task.MULTIVIEW: 'mvsnet',
+    Task.MATCHING: 'sift',
+}
+"""What a task runs where nothing else is asked for."""
+
+DEFAULT_STEREO_MODEL = DEFAULT_MODELS[Task.STEREO]
+DEFAULT_KEYFRAME_MODEL = 'sgbm'
+"""What gives odometry its metres: what it does not know it leaves out."""
+
+
+def models_of(*tasks: Task) -> tuple[str, ...]:
+    """Return the names of the models that serve one of the tasks, in the table's order."""
+    return tuple(name for name, entry in MODELS.items() if set(tasks) & set(entry.tasks))
+
+
+def graph_choices(task: Task, setting: str) -> tuple[str, ...]:
+    """Return what a setting of a task may choose from: graphs of the models that ask for it."""
+    services = [MODELS[name].services[task] for name in models_of(task)]
+    graphs = [graph for one in services if one.chosen_by == setting for graph in one.graphs]
+    return tuple(dict.fromkeys(graphs))
+
+
+def shipped_model(task: Task) -> str:
+    """Return the first network that serves a task and runs as it comes."""
+    return next(name for name in models_of(task) if MODELS[name].ships_weights)
+
+
+def weightless_models(task: Task) -> tuple[str, ...]:
+    """Return the names of the models that serve a task without any weights."""
+    return tuple(name for name in models_of(task) if not MODELS[name].needs_weights)
+
+
+def signatures() -> dict[str, Signature]:
+    """Return how official checkpoints are told, by model."""
+    found = {name: entry.signature for name, entry in MODELS.items()}
+    return {name: signature for name, signature in found.items() if signature is not None}
+
+
+def model_entry(name: str, task: Task) -> ModelEntry:
+    """Look a model up.
+
+    Raises:
+        ParameterError: If no model of that name serves the task.
+    """
+    entry = MODELS.get(name)
+    if entry is not None and task in entry.tasks:
+        return entry
+    raise ParameterError(
+        renaming_of(name)
+        or f'model {name!r} does not serve {task.value}; set model to one of: '
+        f'{", ".join(models_of(task))}'
+    )
+
+
+def renaming_of(former: str) -> str:
+    """Say how what was called ``'MODEL/VARIANT'`` is called now; empty if it is not known."""
+    for name, entry in MODELS.items():
+        if former and former == entry.former_name:
+            return f'{former!r} is a model of its own: set model to {name}'
+    return ''
