@@ -125,7 +125,8 @@ def _corners(image: np.ndarray, scale: float) -> _Corners:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if scale < 1.0:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    points, descriptors = cv2.ORB.create(NUM_CORNERS).detectAndCompute(grey, None)
+    detector = cv2.ORB_create(NUM_CORNERS)  # type: ignore[attr-defined]
+    points, descriptors = detector.detectAndCompute(grey, None)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
     return _Corners(places=(places + 0.5) / scale - 0.5, descriptors=descriptors)
 
