@@ -8,6 +8,7 @@ from enum import Enum
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, StereoCamera
+from depth_ros.errors import InputError
 
 
 class DepthScale(Enum):
@@ -63,6 +64,51 @@ class DepthResult:
     scale: DepthScale
     confidence: np.ndarray | None = None
     sigma: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DepthMap:
+    """Depth of one image with all that belongs to it, as ``depth_ros.open_...`` gives it.
+
+    Attributes:
+        depth: ``(H, W)`` float32 along the optical axis, in metres if ``scale`` is METRIC, else
+            up to an unknown factor; NaN unknown, ``+Inf`` beyond range, ``-Inf`` too close.
+        image: ``(H, W, 3)`` uint8 RGB, rectified; depth has its pixels.
+        camera: Calibration of ``image``; None where none was given.
+        scale: METRIC or RELATIVE.
+        confidence: ``(H, W)`` float32 in 0..1, or None where it was not computed.
+        disparity: ``(H, W)`` float32, pixels, NaN unknown; of stereo only, else None.
+        stamp_ns: Time of the image in nanoseconds.
+        reason: Why depth is relative and what to set; empty where it is metric.
+    """
+
+    depth: np.ndarray
+    image: np.ndarray
+    camera: PinholeCamera | None
+    scale: DepthScale
+    confidence: np.ndarray | None = None
+    disparity: np.ndarray | None = None
+    stamp_ns: int = 0
+    reason: str = ''
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether depth is in metres."""
+        return self.scale is DepthScale.METRIC
+
+    def check_metric(self, use: str) -> None:
+        """Require metres and a camera for a use, named for the message.
+
+        Raises:
+            InputError: Reason ``'relative_depth'``.
+        """
+        if not self.is_metric or self.camera is None:
+            raise InputError(
+                'relative_depth',
+                f'{use} needs metres, but this depth is relative'
+                f'{f" ({self.reason})" if self.reason else ""}; open the model with scale_mode '
+                "set, e.g. scale_mode='camera_height', scale_camera_height_m=1.5",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -113,13 +113,18 @@ def _image_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
     return [topic for topic in images if topic.type == IMAGE or _base(topic.name) not in raw]
 
 
-def _only_pair(topics: Sequence[BagTopic]) -> tuple[BagTopic, BagTopic]:
+def pairs_of(topics: Sequence[BagTopic]) -> list[tuple[BagTopic, BagTopic]]:
+    """Return the image topics that are a left and a right one by their names."""
     candidates = {topic.name: topic for topic in _image_candidates(topics)}
-    pairs = [
+    return [
         (topic, candidates[name.replace('left', 'right')])
         for name, topic in candidates.items()
         if 'left' in name and name.replace('left', 'right') in candidates
     ]
+
+
+def _only_pair(topics: Sequence[BagTopic]) -> tuple[BagTopic, BagTopic]:
+    pairs = pairs_of(topics)
     if len(pairs) != 1:
         found = (
             ', '.join(printable(f'{left.name} with {right.name}') for left, right in pairs)

@@ -22,6 +22,7 @@ from depth_ros.files.bag_topics import (
     BagTopic,
     CameraTopics,
     mono_topics,
+    pairs_of,
     printable,
     stereo_topics,
 )
@@ -148,6 +149,32 @@ class BagFrames(Generic[FrameT]):
         """Count and tell what is left out."""
         self._refused[reason] += 1
         self._report(reason, text)
+
+
+def read_bag(
+    path: Path | str,
+    *,
+    image_topic: str = '',
+    left_topic: str = '',
+    right_topic: str = '',
+    report: Report | None = None,
+) -> BagFrames[StereoFrame] | BagFrames[MonoFrame]:
+    """Read the pairs of a bag's rig; where it has none, the images of its one camera.
+
+    Args:
+        path: Bag folder, or one storage file.
+        image_topic: Images of one camera, to be read although there may be a rig.
+        left_topic: Left images; empty takes the only pair named ``left`` and ``right``.
+        right_topic: Right images.
+        report: Told of every image that becomes no frame.
+
+    Raises:
+        InputError: As ``read_mono_bag`` and ``read_stereo_bag``.
+    """
+    is_rig = left_topic or right_topic or pairs_of(bag_topics(path))
+    if image_topic or not is_rig:
+        return read_mono_bag(path, image_topic=image_topic, report=report)
+    return read_stereo_bag(path, left_topic=left_topic, right_topic=right_topic, report=report)
 
 
 def read_mono_bag(

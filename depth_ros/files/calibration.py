@@ -32,13 +32,13 @@ class StereoCalibration:
         right: Right camera; its ``p[0, 3]`` carries the baseline where the file has one.
         is_rectified: Whether images of this calibration are rectified by convention: true for
             every format but ROS's, which describes the raw cameras.
-        format: Name of the format.
+        format: Name of the format; empty where it came from no file.
     """
 
     left: PinholeCamera
     right: PinholeCamera
     is_rectified: bool
-    format: str
+    format: str = ''
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ class MonoCalibration:
 
     camera: PinholeCamera
     is_rectified: bool
-    format: str
+    format: str = ''
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +69,14 @@ class CalibrationFormat:
     name: str
     pattern: str
     read: Callable[[Sequence[Path], ImageSize | None], StereoCalibration]
+
+
+def read_rig(*files: Path | str, image_size: ImageSize | None = None) -> StereoCalibration:
+    """Read a rig's calibration from one file, from a left and a right one, or from a folder.
+
+    Arguments and errors are those of ``read_stereo_calibration``.
+    """
+    return read_stereo_calibration([Path(file) for file in files], image_size=image_size)
 
 
 def read_stereo_calibration(
@@ -95,7 +103,9 @@ def read_stereo_calibration(
     )
 
 
-def read_mono_calibration(path: Path, *, image_size: ImageSize | None = None) -> MonoCalibration:
+def read_mono_calibration(
+    path: Path | str, *, image_size: ImageSize | None = None
+) -> MonoCalibration:
     """Read one camera's calibration; of a rig's file that is the left camera.
 
     Args:
@@ -106,6 +116,7 @@ def read_mono_calibration(path: Path, *, image_size: ImageSize | None = None) ->
         CalibrationError: If the file is missing, of no known format, or says something
             impossible.
     """
+    path = Path(path)
     if path.is_file() and re.search(ROS_PATTERN, _text(path), re.MULTILINE):
         return MonoCalibration(camera=_ros_camera(path), is_rectified=False, format=ROS_FORMAT)
     rig = read_stereo_calibration([path], image_size=image_size)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from depth_ros.camera import PinholeCamera
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.files.whole_file import whole_file
+from depth_ros.geometry.depth import organised_cloud, points_of_cloud
+from depth_ros.results import DepthMap
 
 CloudWriter = Callable[[Path, np.ndarray, np.ndarray], None]
 """Writes points (N, 3) and colours (N, 3) to a file."""
@@ -88,6 +91,36 @@ def write_cloud(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
         DepthRosError: If Open3D is needed and missing, or the file cannot be written.
     """
     cloud_writer(path)(path, points, colors)
+
+
+def write_depth_cloud(
+    path: Path, depth: np.ndarray, rgb: np.ndarray, camera: PinholeCamera
+) -> None:
+    """Write the points of metric depth with the colours of the same pixels; see ``write_cloud``.
+
+    Args:
+        path: File to make or replace.
+        depth: ``(H, W)`` float32 metres.
+        rgb: ``(H, W, 3)`` uint8.
+        camera: Camera whose pixels they are.
+    """
+    write_cloud(path, *points_of_cloud(organised_cloud(depth, rgb, camera)))
+
+
+def save_cloud(path: Path | str, depth: DepthMap) -> None:
+    """Write the known points of a depth map, in metres of its camera's optical frame.
+
+    Args:
+        path: ``.ply`` or ``.pcd``; other endings are left to Open3D.
+        depth: As ``depth_ros.open_...`` gives it.
+
+    Raises:
+        InputError: If depth is relative, reason ``'relative_depth'``.
+        DepthRosError: If Open3D is needed and missing, or the file cannot be written.
+    """
+    depth.check_metric('a point cloud')
+    assert depth.camera is not None, 'check_metric sees to it'
+    write_depth_cloud(Path(path), depth.depth, depth.image, depth.camera)
 
 
 def cloud_writer(path: Path) -> CloudWriter:

@@ -24,13 +24,14 @@ class _Compressed:
     format: str = ''
 
 
-def read_rgb(path: Path) -> np.ndarray:
+def read_rgb(path: Path | str) -> np.ndarray:
     """Read an image file as ``(H, W, 3)`` uint8 RGB; 16 bits become 8.
 
     Raises:
         ImageError: If there is no such file (reason ``'file'``) or it is no whole image
             (``'compressed'``).
     """
+    path = Path(path)
     if not path.is_file():
         raise ImageError('file', f'there is no image {path}; check the path')
     data = path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,11 @@ import numpy as np
 
 from depth_ros.errors import ImageError, InputError
 from depth_ros.files.pfm import read_pfm
+from depth_ros.files.whole_file import whole_file
+from depth_ros.results import DepthMap
 
 MILLIMETRES = 0.001
+MILLIMETRES_MAX = 65535
 KITTI_PX = 1.0 / 256.0
 """Pixels of one step of a 16-bit disparity image."""
 
@@ -95,6 +99,44 @@ def read_steps(path: Path, *, unit: float, kind: str) -> np.ndarray:
     return np.where(steps > 0, steps * unit, np.nan).astype(np.float32)
 
 
+def depth_millimetres(depth: np.ndarray) -> np.ndarray:
+    """Return ``(H, W)`` uint16 mm (REP 118); 0 is unknown, out of range or beyond 65.535 m."""
+    with np.errstate(invalid='ignore'):
+        millimetres = np.rint(depth.astype(np.float64) * 1000.0)
+        is_known = np.isfinite(millimetres) & (millimetres > 0) & (millimetres <= MILLIMETRES_MAX)
+    return np.where(is_known, millimetres, 0.0).astype(np.uint16)
+
+
+def write_millimetres(path: Path, depth: np.ndarray) -> None:
+    """Write depth in metres, ``(H, W)`` float32, as a 16-bit PNG."""
+    _, data = cv2.imencode('.png', depth_millimetres(depth))
+    path.write_bytes(data.tobytes())
+
+
+def save_depth(path: Path | str, depth: DepthMap) -> None:
+    """Write a depth map whole or not at all.
+
+    Args:
+        path: ``.npy`` takes float32 as it is; ``.png`` 16-bit millimetres of metric depth, where
+            0 is unknown, out of range or beyond 65.535 m.
+        depth: As ``depth_ros.open_...`` gives it.
+
+    Raises:
+        InputError: If the ending is another, or millimetres are asked of relative depth.
+        DepthRosError: If the file cannot be written.
+    """
+    path = Path(path)
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise InputError(
+            'depth_file', f'{path} must end in {" or ".join(_WRITERS)}; name it otherwise'
+        )
+    if write is write_millimetres:
+        depth.check_metric(f'millimetres in {path}')
+    with whole_file(path) as draft:
+        write(draft, depth.depth)
+
+
 def _pixels(path: Path) -> np.ndarray:
     match path.suffix.lower():
         case '.npy':
@@ -129,3 +171,9 @@ def _image(path: Path) -> np.ndarray | None:
 
 def _no_disparity(path: Path, detail: str) -> InputError:
     return InputError('disparity_file', f'{path} cannot be read as disparity: {detail}')
+
+
+_WRITERS: dict[str, Callable[[Path, np.ndarray], None]] = {
+    '.npy': np.save,
+    '.png': write_millimetres,
+}

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-import cv2
 import numpy as np
 
 from depth_ros.errors import ParameterError
-from depth_ros.files.cloud import write_ply
+from depth_ros.files.cloud import write_depth_cloud
+from depth_ros.files.maps import write_millimetres
 from depth_ros.files.whole_file import write_json
-from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.pictures.panels import stereo_panel, write_picture
 from depth_ros.results import DepthResult
 from depth_ros.tasks.stereo.processor import StereoOutput
 
-MILLIMETRES_MAX = 65535
 OutputT = TypeVar('OutputT')
 Record = dict[str, object]
 Write = Callable[[Path, OutputT, str], 'bool | None']
@@ -50,26 +48,6 @@ class OutputKind(Generic[OutputT]):
     suffix: str
     write: Write[OutputT]
     summary: str
-
-
-def depth_millimetres(depth: np.ndarray) -> np.ndarray:
-    """Return ``(H, W)`` uint16 mm (REP 118); 0 is unknown, out of range or beyond 65.535 m."""
-    with np.errstate(invalid='ignore'):
-        millimetres = np.rint(depth.astype(np.float64) * 1000.0)
-        is_known = np.isfinite(millimetres) & (millimetres > 0) & (millimetres <= MILLIMETRES_MAX)
-    return np.where(is_known, millimetres, 0.0).astype(np.uint16)
-
-
-def write_millimetres(path: Path, depth: np.ndarray) -> None:
-    """Write depth in metres, ``(H, W)`` float32, as a 16-bit PNG."""
-    _, data = cv2.imencode('.png', depth_millimetres(depth))
-    path.write_bytes(data.tobytes())
-
-
-def write_depth_cloud(path: Path, depth: DepthResult, rgb: np.ndarray) -> None:
-    """Write the points of metric depth with the colours of the same pixels as PLY."""
-    points, colors = points_of_cloud(organised_cloud(depth.depth, rgb, depth.camera))
-    write_ply(path, points, colors)
 
 
 def metric_depth(output: StereoOutput) -> DepthResult:
@@ -111,7 +89,9 @@ def metric_kinds(
         'cloud': OutputKind(
             suffix='_cloud.ply',
             write=write_if_known(
-                lambda path, depth, output: write_depth_cloud(path, depth, rgb_of(output))
+                lambda path, depth, output: write_depth_cloud(
+                    path, depth.depth, rgb_of(output), depth.camera
+                )
             ),
             summary='coloured points, metres, optical frame',
         ),

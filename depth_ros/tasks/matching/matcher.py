@@ -13,12 +13,15 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.camera import PinholeCamera
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewSettings, estimate_two_view
 from depth_ros.models.registry import model_entry, renaming_of
 from depth_ros.results import MatchResult
+from depth_ros.tasks.call import Camera, mono_frame, rgb_image
+from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.matching.question import MatchAnswer, MatchQuestion, TicketT
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.networks import open_model
@@ -55,6 +58,45 @@ class Matcher(Processor[MatchSettings]):
     def check_settings(self, settings: MatchSettings) -> None:
         """Raise ParameterError if a limit is refused."""
         _checked(settings)
+
+    def __call__(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        *,
+        first_camera: Camera | None = None,
+        second_camera: Camera | None = None,
+        first_mask: np.ndarray | None = None,
+        second_mask: np.ndarray | None = None,
+    ) -> MatchAnswer[None]:
+        """Match two images, and say which matches hold and what the views say of each other.
+
+        Args:
+            first: ``(H, W, 3)`` uint8 RGB.
+            second: As ``first``; its size may differ.
+            first_camera: As ``read_camera`` gives it. With both cameras there is a relative pose.
+            second_camera: As ``first_camera``.
+            first_mask: ``(H, W)`` bool, True where matches are wanted; None for everywhere.
+            second_mask: As ``first_mask``.
+
+        Raises:
+            InputError: If an image, a mask or a camera cannot be used.
+            EngineError: If the runtime fails.
+        """
+        pair = ImagePair(
+            first=rgb_image(first, what='first image'),
+            second=rgb_image(second, what='second image'),
+            first_mask=first_mask,
+            second_mask=second_mask,
+        )
+        return self.process(
+            MatchQuestion(
+                pair=pair,
+                first_camera=_camera_of(first, first_camera),
+                second_camera=_camera_of(second, second_camera),
+                ticket=None,
+            )
+        )
 
     def process(
         self, question: MatchQuestion[TicketT], *, wanted: object = None
@@ -138,19 +180,26 @@ class Matcher(Processor[MatchSettings]):
         return _checked(given)
 
 
-def open_matcher(settings: MatchSettings, *, progress: Progress | None = None) -> Matcher:
+def _camera_of(image: np.ndarray, camera: Camera | None) -> PinholeCamera | None:
+    return None if camera is None else mono_frame(image, camera).camera
+
+
+def open_matcher(
+    settings: MatchSettings | None = None, *, progress: Progress | None = None, **given: object
+) -> Matcher:
     """Open a frontend and its engines.
 
     Args:
-        settings: What to run.
+        settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        given: Settings by name, in place of those of ``settings``.
 
     Raises:
         ParameterError: If the frontend or a setting is unknown.
         WeightsError: If the frontend needs weights and none are to be had; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
-    settings = _checked(settings)
+    settings = _checked(settings_given(settings or MatchSettings(), given))
     opened = open_model(
         Task.MATCHING,
         settings,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from depth_ros.camera import PinholeCamera
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry
@@ -54,6 +56,21 @@ class MatchAnswer(Generic[TicketT]):
     num_found: int
     model: str
     stages_s: Mapping[str, float]
+
+    @property
+    def points_first(self) -> np.ndarray:
+        """``(N, 2)`` float32 (x, y) in the first image."""
+        return self.result.points_first
+
+    @property
+    def points_second(self) -> np.ndarray:
+        """``(N, 2)`` float32 (x, y) in the second image."""
+        return self.result.points_second
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """``(N,)`` float32 in 0..1, descending."""
+        return self.result.confidence
 
     @property
     def valid_fraction(self) -> float:

@@ -13,14 +13,17 @@ from types import MappingProxyType
 
 import numpy as np
 
+from depth_ros.camera import ideal_camera
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import TrainingRig
-from depth_ros.errors import ParameterError
+from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.registry import model_entry
-from depth_ros.results import DepthResult, DepthScale
+from depth_ros.results import DepthMap, DepthResult, DepthScale
+from depth_ros.tasks.call import Camera, measured_depth, mono_frame, rgb_image
+from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tasks.networks import open_model
@@ -116,6 +119,60 @@ class MonoProcessor(Processor[MonoSettings]):
         if settings.scale != former:
             self._scaler = self._make_scaler(settings)
 
+    def __call__(
+        self,
+        image: np.ndarray,
+        camera: Camera | None = None,
+        *,
+        reference: np.ndarray | None = None,
+    ) -> DepthMap:
+        """Return the depth of an image in its rectified pixels: metres where the scale is known.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB; rectified here if the camera says that it is raw.
+            camera: As ``read_camera`` gives it; None will do for relative depth.
+            reference: As of ``depth_of``.
+
+        Raises:
+            InputError: If the image or its calibration cannot be used.
+            EngineError: If the runtime fails.
+        """
+        if camera is not None:
+            return self.depth_of(mono_frame(image, camera), reference=reference)
+        if self.settings.scale.mode is not ScaleMode.NONE:
+            raise CalibrationError(
+                'no_calibration',
+                'metres need the camera: give what depth_ros.read_camera(path) reads, or a '
+                'PinholeCamera',
+            )
+        # Relative depth depends on no calibration, so that any will do.
+        height, width = rgb_image(image, what='image').shape[:2]
+        any_camera = ideal_camera(
+            fx=width, fy=width, cx=width / 2, cy=height / 2, height=height, width=width
+        )
+        return replace(self.depth_of(mono_frame(image, any_camera)), camera=None)
+
+    def depth_of(self, frame: MonoFrame, *, reference: np.ndarray | None = None) -> DepthMap:
+        """Return the depth of a frame, e.g. of ``read_bag``; raises as a call does.
+
+        Args:
+            frame: Raw or rectified image.
+            reference: ``(h, w)`` metres of what the rectified image shows, NaN unknown, of any
+                resolution; for the scale mode ``reference_depth``.
+        """
+        measured = None if reference is None else measured_depth(reference, frame)
+        output = self.process(frame, reference=measured)
+        result = output.relative if output.depth is None else output.depth
+        return DepthMap(
+            depth=result.depth,
+            image=output.frame.image,
+            camera=result.camera,
+            scale=result.scale,
+            confidence=result.confidence,
+            stamp_ns=result.stamp_ns,
+            reason=output.scaled.reason if output.scaled else '',
+        )
+
     def process(
         self,
         frame: MonoFrame,
@@ -175,12 +232,15 @@ class MonoProcessor(Processor[MonoSettings]):
         return replace(scaled.result, depth=depth)
 
 
-def open_mono(settings: MonoSettings, *, progress: Progress | None = None) -> MonoProcessor:
+def open_mono(
+    settings: MonoSettings | None = None, *, progress: Progress | None = None, **given: object
+) -> MonoProcessor:
     """Open the model and its engines.
 
     Args:
-        settings: What to run.
+        settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        given: Settings by name, in place of those of ``settings``, e.g. ``scale_mode='fixed'``.
 
     Raises:
         ParameterError: If the model does not serve mono depth, or the scale's settings are
@@ -188,6 +248,7 @@ def open_mono(settings: MonoSettings, *, progress: Progress | None = None) -> Mo
         WeightsError: If the model needs weights and none are to be had; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
+    settings = settings_given(settings or MonoSettings(), given)
     model_entry(settings.model, Task.MONO)
     settings.scale.check()
     opened = open_model(Task.MONO, settings, progress=progress)

@@ -6,7 +6,7 @@ The node and ``depth-ros run multiview`` both run this, so what one shows the ot
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -15,13 +15,15 @@ import numpy as np
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MultiViewFrame
+from depth_ros.geometry.posed_view import PosedView, multi_view_frame
 from depth_ros.geometry.preprocess import Fit
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.mvsnet.slabs import Sampling
 from depth_ros.models.mvsnet.upsample import Upsampling
 from depth_ros.models.registry import model_entry
-from depth_ros.results import DepthResult
+from depth_ros.results import DepthMap, DepthResult
 from depth_ros.settings import choice_from_name
+from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.multiview.checks import check_frame
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.networks import open_model
@@ -79,6 +81,35 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
         """Raise ParameterError if a setting is out of its range."""
         _check_settings(settings)
 
+    def __call__(
+        self,
+        reference: PosedView,
+        sources: Sequence[PosedView],
+        *,
+        depth_range_m: tuple[float, float],
+    ) -> DepthMap:
+        """Return metric depth of the reference in its rectified pixels.
+
+        Args:
+            reference: As ``posed_view`` makes it or ``read_posed_folder`` reads it.
+            sources: Further views of the same scene, best first.
+            depth_range_m: Nearest and farthest depth of the search.
+
+        Raises:
+            InputError: If views, poses, calibrations or the range cannot be used.
+            EngineError: If the runtime fails.
+        """
+        frame = multi_view_frame(reference, sources, depth_range_m=depth_range_m)
+        output = self.process(frame)
+        return DepthMap(
+            depth=output.depth.depth,
+            image=output.frame.reference.image,
+            camera=output.depth.camera,
+            scale=output.depth.scale,
+            confidence=output.depth.confidence,
+            stamp_ns=output.depth.stamp_ns,
+        )
+
     def process(
         self, frame: MultiViewFrame, *, wanted: MultiViewWanted | None = None
     ) -> MultiViewOutput:
@@ -126,13 +157,17 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
 
 
 def open_multiview(
-    settings: MultiViewSettings, *, progress: Progress | None = None
+    settings: MultiViewSettings | None = None,
+    *,
+    progress: Progress | None = None,
+    **given: object,
 ) -> MultiViewProcessor:
     """Open the model and its engines.
 
     Args:
-        settings: What to run.
+        settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        given: Settings by name, in place of those of ``settings``.
 
     Raises:
         ParameterError: If the model does not serve multi-view depth or a setting is out of
@@ -140,6 +175,7 @@ def open_multiview(
         WeightsError: If there are no weights; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
+    settings = settings_given(settings or MultiViewSettings(), given)
     model_entry(settings.model, Task.MULTIVIEW)
     _check_settings(settings)
     options = {'depths': settings.num_depths, 'sources': settings.num_sources}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -18,6 +17,8 @@ from depth_ros.errors import ImageError, InputError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.results import DepthResult
+from depth_ros.tasks.call import Camera, measured_depth, mono_frame
+from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
@@ -53,7 +54,22 @@ class RgbdFrame:
 CameraFrame = StereoFrame | RgbdFrame | MonoFrame
 
 
-Prepare = Callable[[CameraFrame], OdometryFrame]
+def rgbd_frame(
+    image: np.ndarray, depth: np.ndarray, camera: Camera, *, stamp_ns: int
+) -> RgbdFrame:
+    """Make a frame of an image with depth.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        depth: ``(H, W)`` metres on the pixels of the rectified image, NaN unknown.
+        camera: As ``read_camera`` gives it.
+        stamp_ns: Time of the image in nanoseconds.
+
+    Raises:
+        InputError: If image, depth or camera cannot be used.
+    """
+    frame = mono_frame(image, camera, stamp_ns=stamp_ns)
+    return RgbdFrame(image=frame, depth=measured_depth(depth, frame))
 
 
 class OdometryProcessor(Processor[OdometrySettings]):
@@ -108,6 +124,15 @@ class OdometryProcessor(Processor[OdometrySettings]):
         with self._lock:
             super().set_settings(settings)
             self._tracker.set_settings(settings.tracking)
+
+    def __call__(self, frame: CameraFrame) -> OdometryOutput:
+        """Place the next frame, as ``stereo_frame`` makes it or ``read_bag`` reads it.
+
+        Raises:
+            InputError: If the frame cannot be used or is not newer than the last one.
+            EngineError: If a runtime fails.
+        """
+        return self.process(frame)
 
     def process(self, frame: CameraFrame, *, wanted: object = None) -> OdometryOutput:
         """Place one frame.
@@ -199,19 +224,24 @@ def _stereo_frame(stereo: StereoProcessor, frame: StereoFrame) -> OdometryFrame:
 
 
 def open_odometry(
-    settings: OdometrySettings, *, progress: Progress | None = None
+    settings: OdometrySettings | None = None,
+    *,
+    progress: Progress | None = None,
+    **given: object,
 ) -> OdometryProcessor:
     """Open frontend, stereo matcher and their engines.
 
     Args:
-        settings: What to run.
+        settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        given: Settings by name, in place of those of ``settings``, e.g. ``source='rgbd'``.
 
     Raises:
         ParameterError: If a setting is unknown or two contradict each other.
         WeightsError: If a network needs weights and none are to be had; says what to type.
         EngineError: If a runtime is missing or refuses.
     """
+    settings = settings_given(settings or OdometrySettings(), given)
     opener = _open_pose_network if settings.is_pose_network else _open_matching
     tracker, pipeline = opener(settings, progress)
     try:

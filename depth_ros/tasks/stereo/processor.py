@@ -20,7 +20,9 @@ from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, re
 from depth_ros.geometry.preprocess import mirrored
 from depth_ros.geometry.rectify import Rectifier, RectifierCache
 from depth_ros.models.registry import model_entry, weightless_models
-from depth_ros.results import DepthResult, DepthScale, DisparityResult
+from depth_ros.results import DepthMap, DepthResult, DepthScale, DisparityResult
+from depth_ros.tasks.call import Rig, stereo_frame
+from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
@@ -76,6 +78,34 @@ class StereoProcessor(Processor[StereoSettings]):
         super().__init__(pipeline, settings)
         self._rectifiers = RectifierCache()
         self._watch = PairWatch()
+
+    def __call__(self, left: np.ndarray, right: np.ndarray, rig: Rig) -> DepthMap:
+        """Return the depth of a pair in the pixels of its rectified left image.
+
+        Args:
+            left: ``(H, W, 3)`` uint8 RGB; rectified here if the rig says that it is raw.
+            right: As ``left``.
+            rig: As ``read_rig`` gives it.
+
+        Raises:
+            InputError: If the pair or the rig cannot be used.
+            EngineError: If the runtime fails.
+        """
+        return self.depth_of(stereo_frame(left, right, rig))
+
+    def depth_of(self, frame: StereoFrame) -> DepthMap:
+        """Return the depth of a frame, e.g. of ``read_bag``; raises as a call does."""
+        output = self.process(frame)
+        assert output.depth is not None, 'depth is wanted unless something else is'
+        return DepthMap(
+            depth=output.depth.depth,
+            image=output.rectified.left,
+            camera=output.depth.camera,
+            scale=output.depth.scale,
+            confidence=output.depth.confidence,
+            disparity=output.disparity.disparity,
+            stamp_ns=output.depth.stamp_ns,
+        )
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair, rebuilding the maps if a calibration changed."""
@@ -185,18 +215,22 @@ class StereoProcessor(Processor[StereoSettings]):
         )
 
 
-def open_stereo(settings: StereoSettings, *, progress: Progress | None = None) -> StereoProcessor:
+def open_stereo(
+    settings: StereoSettings | None = None, *, progress: Progress | None = None, **given: object
+) -> StereoProcessor:
     """Open the model and its engines.
 
     Args:
-        settings: What to run.
+        settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        given: Settings by name, in place of those of ``settings``.
 
     Raises:
         ParameterError: If the model does not serve stereo.
         WeightsError: If the model needs weights and none are to be had; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
+    settings = settings_given(settings or StereoSettings(), given)
     _expect_runtime(settings)
     options = {'iterations': settings.iterations, 'stages': settings.stages}
     opened = open_model(Task.STEREO, settings, options=options, progress=progress)

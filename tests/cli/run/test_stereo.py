@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_ros.cli.kit.outputs import KINDS, depth_millimetres
+from depth_ros.cli.kit.outputs import KINDS
 from depth_ros.cli.main import main
 from depth_ros.files.cloud import read_ply
+from depth_ros.files.maps import depth_millimetres
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.shared_data import shared_path
