@@ -116,23 +116,15 @@ def test_the_lines_of_readme(
 
 
 def test_the_loop_over_a_bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    path, recorded = scene_path('room'), []
-    for index in range(NUM_FRAMES):
-        frame, stamp = path.stereo(index), bag_writer.stamp(index)
-        for side, image in (('left', frame.left), ('right', frame.right)):
-            camera = getattr(path.camera, side)
-            recorded += [
-                (f'/{side}/camera_info', bag_writer.info(camera, stamp_ns=stamp)),
-                (f'/{side}/image_rect', bag_writer.raw(image, stamp_ns=stamp)),
-            ]
-    bag_writer.write_bag(tmp_path / 'drive', recorded)
+    recorded = bag_writer.rig_messages(scene_path('room'), NUM_FRAMES)
+    bag_writer.write_bag(tmp_path / 'rig_drive', recorded)
     monkeypatch.chdir(tmp_path)
     [lines] = blocks_of('docs/python.md')
     exec(lines, {})
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith('initialising waiting')
     assert len(told) == NUM_FRAMES and all('tracking  [' in line for line in told[1:]), told
-    frames = depth_ros.read_bag(tmp_path / 'drive', image_topic='/left/image_rect')
+    frames = depth_ros.read_bag(tmp_path / 'rig_drive', image_topic='/left/image_rect')
     assert [type(frame) for frame in frames] == [depth_ros.MonoFrame] * NUM_FRAMES
 
 

@@ -41,7 +41,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """The rooms from the ground up. A module imports its own room and those on floors below."""
 
-EVERY_TASKS = ('tasks/pipeline', 'tasks/processor', 'tasks/networks')
+EVERY_TASKS = tuple(
+    f'tasks/{name}' for name in ('pipeline', 'processor', 'networks', 'call', 'keywords')
+)
 APART: dict[str, tuple[str, ...]] = {
     'models/*': ('models/base', 'models/layers'),
     'models/registry': ('models/*',),

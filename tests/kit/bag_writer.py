@@ -13,6 +13,7 @@ import pytest
 from depth_ros.camera import PinholeCamera
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.headers import fill_header
+from depth_ros.scenes.paths import ScenePath
 from tests.kit import message_doubles
 
 STEP_NS = 100_000_000
@@ -42,6 +43,20 @@ def info(camera: PinholeCamera, *, stamp_ns: int) -> SimpleNamespace:
     message = message_doubles.camera_info()
     fill_camera_info(message, camera)
     return _stamped(message, 'sensor_msgs/msg/CameraInfo', stamp_ns, camera.frame_id)
+
+
+def rig_messages(path: ScenePath, num_frames: int) -> list[Recorded]:
+    """Render the first pairs of a path as ``/left`` and ``/right`` of a rectified rig."""
+    recorded = []
+    for index in range(num_frames):
+        pair, stamp_ns = path.stereo(index), stamp(index)
+        for side, image in (('left', pair.left), ('right', pair.right)):
+            camera = getattr(path.camera, side)
+            recorded += [
+                (f'/{side}/camera_info', info(camera, stamp_ns=stamp_ns)),
+                (f'/{side}/image_rect', raw(image, stamp_ns=stamp_ns)),
+            ]
+    return recorded
 
 
 def write_bag(

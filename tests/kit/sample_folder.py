@@ -15,12 +15,13 @@ import numpy as np
 from depth_ros.pictures.panels import write_picture
 from depth_ros.ros.demo.sample_images import stereodemo_folder
 from depth_ros.scenes.paths import scene_path
-from tests.kit.bag_writer import info, raw, stamp, write_bag
+from tests.kit.bag_writer import info, raw, rig_messages, stamp, write_bag
 from tests.kit.shared_data import REPOSITORY, shared_root
 from tests.kit.truth_folders import write_hololens
 
 PAIRS = ('desk', 'donkey_toy', 'living_room', 'stairs', 'toy')
 NUM_FRAMES = 20
+NUM_PAIRS = 5
 _DEPTH_STEPS_PER_M = 1000
 
 
@@ -95,3 +96,4 @@ def _write_walk(folder: Path) -> None:
     for name, number in (('a.png', 0), ('b.png', 4), ('street.jpg', 0)):
         write_picture(folder / name, path.view(number).image)
     write_bag(folder / 'drive', recorded, storage='mcap')
+    write_bag(folder / 'rig_drive', rig_messages(scene_path('room'), NUM_PAIRS))
