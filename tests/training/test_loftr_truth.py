@@ -11,7 +11,7 @@ torch = pytest.importorskip('torch', reason='training needs torch')
 from depth_ros.models.loftr.network_matching import CellMatches, DualSoftmax
 from depth_ros.scenes.rooms.draw import RoomSettings
 from depth_ros.scenes.rooms.render import room_textures
-from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.datasets.measured_view import MeasuredView
 from depth_ros.training.loftr.correspondences import (
     by_depth,
     by_homography,
@@ -39,15 +39,15 @@ GRID = (8, 12)
 K = np.array([[100.0, 0, 47.5], [0, 100.0, 31.5], [0, 0, 1.0]])
 
 
-def view(depth: float | np.ndarray = 2.0, *, x_m: float = 0.0) -> PosedView:
+def view(depth: float | np.ndarray = 2.0, *, x_m: float = 0.0) -> MeasuredView:
     """A camera ``x_m`` to the right of the first."""
     pose = np.eye(4)
-    pose[0, 3] = -x_m
-    return PosedView(
+    pose[0, 3] = x_m
+    return MeasuredView(
         image=np.zeros((*SIZE, 3), np.uint8),
         depth=np.broadcast_to(np.asarray(depth, np.float32), SIZE),
         k=K,
-        camera_from_world=pose,
+        world_from_camera=pose,
     )
 
 

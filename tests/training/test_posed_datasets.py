@@ -135,7 +135,7 @@ def test_scannet_pairs_come_with_metric_depth_and_poses(scannet: Path) -> None:
         assert first.image.shape == (97, 130, 3)
         assert first.depth.dtype == np.float32 and (first.depth == DEPTH).all()
         np.testing.assert_array_equal(first.k, K)
-        np.testing.assert_allclose(second.camera_from_world[:3, 3], (-STEP, 0, 0))
+        np.testing.assert_allclose(second.world_from_camera[:3, 3], (STEP, 0, 0))
 
 
 def test_scannet_becomes_batches_with_the_right_disparity(scannet: Path) -> None:

@@ -18,8 +18,9 @@ import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
 from depth_ros.files.image import read_rgb
+from depth_ros.geometry.rigid import inverse
 from depth_ros.training.datasets.archives import read_archive
-from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.datasets.measured_view import MeasuredView
 
 INDEX = 'index/scene_info_0.1_0.7'
 TRAIN_LIST = 'index/trainvaltest_list/train_list.txt'
@@ -35,7 +36,7 @@ class MegaDepth:
     scenes: tuple[Path, ...]
     min_overlap: float
 
-    def draw(self, rng: np.random.Generator) -> tuple[PosedView, PosedView]:
+    def draw(self, rng: np.random.Generator) -> tuple[MeasuredView, MeasuredView]:
         """Draw a scene evenly, then one of its pairs, and read it; depth in the scene's unit.
 
         Raises:
@@ -52,13 +53,13 @@ class MegaDepth:
             'the recipe, or check the index'
         )
 
-    def _view(self, scene: _Scene, index: int) -> PosedView:
+    def _view(self, scene: _Scene, index: int) -> MeasuredView:
         folder = self.root / IMAGES
-        return PosedView(
+        return MeasuredView(
             image=read_rgb(folder / str(scene.image_paths[index])),
             depth=read_depth(folder / str(scene.depth_paths[index])),
             k=np.asarray(scene.intrinsics[index], np.float64).reshape(3, 3),
-            camera_from_world=np.asarray(scene.poses[index], np.float64).reshape(4, 4),
+            world_from_camera=inverse(np.asarray(scene.poses[index], np.float64).reshape(4, 4)),
         )
 
 

@@ -18,9 +18,8 @@ import numpy as np
 from depth_ros.errors import InputError, RecipeError
 from depth_ros.files.image import read_rgb
 from depth_ros.files.maps import read_depth
-from depth_ros.geometry.rigid import inverse
 from depth_ros.training.datasets.archives import read_archive
-from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.datasets.measured_view import MeasuredView
 
 INDEX = 'index/scene_data/train'
 INTRINSICS = 'index/intrinsics.npz'
@@ -36,7 +35,7 @@ class ScanNet:
     scenes: tuple[Path, ...]
     min_overlap: float
 
-    def draw(self, rng: np.random.Generator) -> tuple[PosedView, PosedView]:
+    def draw(self, rng: np.random.Generator) -> tuple[MeasuredView, MeasuredView]:
         """Draw a scene evenly, then one of its pairs, and read it; depth in metres.
 
         Frames whose pose was lost are passed over.
@@ -59,15 +58,15 @@ class ScanNet:
             'min_overlap in the recipe, or check the index'
         )
 
-    def _view(self, folder: Path, frame: int) -> PosedView | None:
+    def _view(self, folder: Path, frame: int) -> MeasuredView | None:
         world_from_camera = _matrix(folder / 'pose' / f'{frame}.txt')
         if not np.isfinite(world_from_camera).all():
             return None
-        return PosedView(
+        return MeasuredView(
             image=read_rgb(folder / 'color' / f'{frame}.jpg'),
             depth=np.nan_to_num(read_depth(folder / 'depth' / f'{frame}.png')),
             k=self._intrinsics(folder),
-            camera_from_world=inverse(world_from_camera),
+            world_from_camera=world_from_camera,
         )
 
     def _intrinsics(self, folder: Path) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from depth_ros.geometry.rigid import inverse
-from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.datasets.measured_view import MeasuredView
 
 DEPTH_TOLERANCE = 0.05
 """Two depths of one surface differ by at most this share."""
@@ -43,8 +43,8 @@ def by_homography(
 
 
 def by_depth(
-    first: PosedView,
-    second: PosedView,
+    first: MeasuredView,
+    second: MeasuredView,
     *,
     cell_px: int,
     size: Size,
@@ -84,12 +84,12 @@ def resized_points(points: np.ndarray, size: Size, new_size: Size) -> np.ndarray
 
 
 def _projected(
-    points: np.ndarray, depth: np.ndarray, first: PosedView, second: PosedView
+    points: np.ndarray, depth: np.ndarray, first: MeasuredView, second: MeasuredView
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return places (h, w, 2) in px of the second depth map and depths (h, w) there."""
     rays = np.concatenate((points, np.ones_like(points[..., :1])), axis=-1)
     rays = rays @ np.linalg.inv(first.k).T
-    motion = second.camera_from_world @ inverse(first.camera_from_world)
+    motion = inverse(second.world_from_camera) @ first.world_from_camera
     seen = (rays * depth[..., None]) @ motion[:3, :3].T + motion[:3, 3]
     distance = seen[..., 2]
     pixels = seen @ second.k.T

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import RecipeError
+from depth_ros.training.datasets.measured_view import MeasuredView
 from depth_ros.training.datasets.megadepth import open_megadepth
-from depth_ros.training.datasets.posed_view import PosedView
 from depth_ros.training.datasets.scannet import open_scannet
 from depth_ros.training.loftr.correspondences import by_depth
 from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
@@ -23,7 +23,7 @@ Size = tuple[int, int]
 class PairReader(Protocol):
     """What a reader of a layout offers; it pickles."""
 
-    def draw(self, rng: np.random.Generator) -> tuple[PosedView, PosedView]:
+    def draw(self, rng: np.random.Generator) -> tuple[MeasuredView, MeasuredView]:
         """Draw a scene evenly, then one of its pairs, and read it."""
 
 
@@ -91,7 +91,7 @@ def posed_pairs(settings: PosedSettings, folders: tuple[Path, ...]) -> PosedPair
     return PosedPairs(settings=settings, reader=reader)
 
 
-def fitted_pair(first: PosedView, second: PosedView, settings: PosedSettings) -> PairBatch:
+def fitted_pair(first: MeasuredView, second: MeasuredView, settings: PosedSettings) -> PairBatch:
     """Fit both images to the training size and move their cells by depth."""
     sizes = [_fitted_size(view.image.shape[:2], settings) for view in (first, second)]
     images = [

@@ -7,11 +7,12 @@ from functools import partial
 
 import numpy as np
 
+from depth_ros.geometry.rigid import inverse
 from depth_ros.scenes.rooms.draw import RoomSettings
 from depth_ros.scenes.rooms.paths import draw_intrinsics, moved, views_around
 from depth_ros.scenes.rooms.places import draw_place
 from depth_ros.scenes.rooms.render import Levels, render_view
-from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.datasets.measured_view import MeasuredView
 
 Rng = np.random.Generator
 
@@ -39,7 +40,7 @@ class RoomPairSettings:
 
 def draw_room_views(
     rng: Rng, settings: RoomPairSettings, pool: Levels, *, height: int, width: int
-) -> list[PosedView]:
+) -> list[MeasuredView]:
     """Draw a room and views of it with exact depth; images are (H, W, 3) float32, 0..255."""
     draw_k = partial(draw_intrinsics, height=height, width=width)
     place = draw_place(rng, settings.rooms, draw_k, (height, width))
@@ -61,6 +62,8 @@ def draw_room_views(
         own = k * np.array((*[float(np.exp(rng.normal(0.0, settings.zoom)))] * 2, 1.0))[:, None]
         own[:2, 2] = k[:2, 2]
         seen = render_view(place.room, own, pose, height=height, width=width, pool=pool)
-        view = PosedView(image=seen.image, depth=seen.depth, k=own, camera_from_world=pose)
+        view = MeasuredView(
+            image=seen.image, depth=seen.depth, k=own, world_from_camera=inverse(pose)
+        )
         views.append(view)
     return views

@@ -16,7 +16,7 @@ import numpy as np
 from depth_ros.scenes.chunks import Chunks
 from depth_ros.scenes.layered.photometric import shoot_views
 from depth_ros.scenes.rooms.render import Levels, room_textures
-from depth_ros.training.datasets.posed_view import PosedView
+from depth_ros.training.datasets.measured_view import MeasuredView
 from depth_ros.training.loftr.correspondences import by_depth
 from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair
 from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
@@ -93,7 +93,7 @@ def _samples(
 
 def _draw_kinds(
     rng: Rng, settings: PairSettings, pool: Levels
-) -> list[Sequence[PosedView] | None]:
+) -> list[Sequence[MeasuredView] | None]:
     """Return what each pair of a chunk is of: None for a plane, views of a room."""
     size = {'height': settings.height, 'width': settings.width}
     rooms = [draw_room_views(rng, settings.room, pool, **size) for _ in range(settings.rooms)]
@@ -103,7 +103,7 @@ def _draw_kinds(
 def _draw_pair(
     rng: Rng,
     settings: PairSettings,
-    views: Sequence[PosedView] | None,
+    views: Sequence[MeasuredView] | None,
     photos: Sequence[np.ndarray],
 ) -> PairBatch:
     size = (settings.height, settings.width)
