@@ -14,12 +14,8 @@ from depth_ros.ros.matcher.jobs import MatchJob, Request, Response, ServiceJob, 
 from depth_ros.ros.matcher.messages import MatchStatus, check_limits, request_camera, status_of
 from depth_ros.ros.matcher.parameters import MEGABYTE, MatcherParameters
 from depth_ros.ros.matcher.views import MatchView
-from depth_ros.ros.node.camera_input import (
-    CameraInput,
-    ImageMessage,
-    choose_input,
-    no_publisher_text,
-)
+from depth_ros.ros.node.camera_input import CameraInput, ImageMessage
+from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.patient_service import PatientService
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
@@ -65,27 +61,21 @@ class MatcherInputs:
         self._is_ready = False
         self.input = ''
         self._camera = CameraInput(node, parameters, on_image=self._on_image, warn=inbox.warn)
+        self._cameras = Cameras([self._camera], inbox.warn)
         self.set_parameters(parameters)
         self._service = PatientService(node, MatchImages, SERVICE, self._on_request)
 
     def start(self) -> bool:
         """Be ready for requests, and subscribe if it is known to which topic."""
         self._is_ready = True
-        wanted = self._parameters.input
-        chosen = wanted if wanted == 'none' else choose_input([self._camera], wanted)
-        if not chosen:
-            self._inbox.warn('no_publisher', no_publisher_text(self._camera))
+        self.input = self._cameras.choose(self._parameters.input)
+        if not self.input:
             return False
-        self.input = chosen
-        name, log = self._node.resolve_service_name(SERVICE), self._node.get_logger()
-        if chosen == 'none':
-            log.info(f'ready for requests on {name}')
-            return True
-        self._camera.subscribe(chosen)
-        log.info(
-            f'ready for requests on {name}; subscribed to {chosen} images on '
-            f'{self._camera.image_topic}'
-        )
+        ready = f'ready for requests on {self._node.resolve_service_name(SERVICE)}'
+        if self.input != 'none':
+            self._cameras.subscribe(self.input)
+            ready = f'{ready}; {self._cameras.describe()}'
+        self._node.get_logger().info(ready)
         return True
 
     def set_parameters(self, parameters: MatcherParameters) -> None:
@@ -103,10 +93,8 @@ class MatcherInputs:
         """Return what is missing of the topic; requests that bring their images need none."""
         if self.input == 'none':
             return []
-        if not self.input:
-            return [('no_publisher', 'waiting for a publisher of images')]
         # A calibration is no must: matches do without.
-        return [entry for entry in self._camera.missing() if entry[0] == 'no_image']
+        return [entry for entry in self._cameras.missing() if entry[0] != 'no_camera_info']
 
     def counts(self) -> InputCounts:
         """Return the books of requests and frames; ``requests == answers`` when all is quiet."""
@@ -143,7 +131,7 @@ class MatcherInputs:
             return MatchView(
                 message=message, stamp_ns=stamp, camera=None, no_camera=error, is_recent=True
             )
-        if self.input == 'rectified':
+        if self._cameras.is_rectified:
             camera = rectified_camera(camera)
         return MatchView(message=message, stamp_ns=stamp, camera=camera, is_recent=True)
 

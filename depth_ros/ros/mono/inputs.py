@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import CalibrationError, InputError
+from depth_ros.errors import InputError
 from depth_ros.results import DepthResult
 from depth_ros.ros.mono.job import MonoJob, ReferenceShelf
 from depth_ros.ros.mono.parameters import MonoParameters
-from depth_ros.ros.node.camera_input import SILENT_S, CameraInfoCache, ImageMessage
+from depth_ros.ros.node.camera_input import CameraInfoCache, ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
-from depth_ros.ros.node.qos import camera_info_profile, input_profile, subscription_events
+from depth_ros.ros.node.qos import camera_info_profile, input_profile
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.watched_topic import WatchedTopic
 
 REFERENCE = 'reference/depth/image'
 REFERENCE_INFO = 'reference/depth/camera_info'
+REFERENCE_REMEDY = (
+    ': publish it (32FC1 metres or 16UC1 millimetres), remap that name, or set scale.mode to '
+    'another'
+)
 
 
 class MonoInputs(ImageInputs[MonoParameters]):
@@ -51,7 +54,7 @@ class MonoInputs(ImageInputs[MonoParameters]):
 
     def counts(self) -> InputCounts:
         """Return the statistics: every image received is a job or was refused."""
-        num_references = self._reference.num_received if self._reference else 0
+        num_references = self._reference.topic.num_received if self._reference else 0
         return InputCounts(
             totals={**super().counts().totals, 'received_reference': num_references}
         )
@@ -83,46 +86,19 @@ class ReferenceInput:
 
     Attributes:
         shelf: The last of them.
-        num_received: Depth images received.
+        topic: Its topic.
     """
 
-    def __init__(
-        self, node: Node, parameters: MonoParameters, warn: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, node: Node, parameters: MonoParameters, warn: ThrottledWarnings) -> None:
         """Subscribe."""
-        self._warn = warn
-        self._topic = node.resolve_topic_name(REFERENCE)
-        self._info = CameraInfoCache(node.resolve_topic_name(REFERENCE_INFO))
-        self.shelf = ReferenceShelf(self._info)
-        self.num_received = 0
-        self._last_s = time.monotonic()
-        events = subscription_events(self._topic, warn)
-        node.create_subscription(
-            Image, REFERENCE, self._on_depth, input_profile(parameters), event_callbacks=events
+        info = CameraInfoCache(node.resolve_topic_name(REFERENCE_INFO))
+        self.shelf = ReferenceShelf(info)
+        self.topic = WatchedTopic(
+            node, Image, REFERENCE, self.shelf.add, profile=input_profile(parameters), warn=warn
         )
-        node.create_subscription(
-            CameraInfo, REFERENCE_INFO, self._on_info, camera_info_profile(parameters)
-        )
-        node.get_logger().info(f'subscribed to metric depth on {self._topic}')
+        info.subscribe(node, REFERENCE_INFO, profile=camera_info_profile(parameters), warn=warn)
+        node.get_logger().info(f'subscribed to metric depth on {self.topic.name}')
 
     def missing(self) -> list[tuple[str, str]]:
         """Say that no depth comes."""
-        silent_s = time.monotonic() - self._last_s
-        if silent_s <= SILENT_S:
-            return []
-        text = (
-            f'no metric depth on {self._topic} for {silent_s:.0f} s: publish it (32FC1 metres or '
-            '16UC1 millimetres), remap that name, or set scale.mode to another'
-        )
-        return [('no_reference_depth', text)]
-
-    def _on_depth(self, message: Image) -> None:
-        self._last_s = time.monotonic()
-        self.num_received += 1
-        self.shelf.add(message)
-
-    def _on_info(self, message: CameraInfo) -> None:
-        try:
-            self._info.update(message)
-        except CalibrationError as error:
-            self._warn(error.reason, str(error))
+        return self.topic.missing('no_reference_depth', 'metric depth', REFERENCE_REMEDY)

@@ -18,16 +18,12 @@ from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.job import MultiviewInput, MultiviewJob
 from depth_ros.ros.multiview.parameters import MultiviewParameters, keyframe_settings
 from depth_ros.ros.multiview.poses import PoseSource, open_poses
-from depth_ros.ros.node.camera_input import (
-    CameraInput,
-    ImageMessage,
-    choose_input,
-    decode_frame,
-    no_publisher_text,
-)
-from depth_ros.ros.node.qos import input_profile, subscription_events
+from depth_ros.ros.node.camera_input import CameraInput, ImageMessage, decode_frame
+from depth_ros.ros.node.cameras import Cameras
+from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
+from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.reconstruction import MARGIN, PERCENTILES
 from depth_ros.tasks.multiview.view_selection import sees
@@ -65,7 +61,6 @@ class MultiviewInputs:
         self, node: Node, parameters: MultiviewParameters, inbox: Inbox[MultiviewJob]
     ) -> None:
         """Prepare; nothing is subscribed to before ``start``."""
-        self.input = ''
         self.num_passed_over = 0
         self.num_refused = 0
         self._node = node
@@ -76,19 +71,23 @@ class MultiviewInputs:
         self._poses: PoseSource | None = None
         self._range: RangeCloud | None = None
         self.camera = CameraInput(node, parameters, on_image=self._on_image, warn=inbox.warn)
+        self._cameras = Cameras([self.camera], inbox.warn)
+
+    @property
+    def input(self) -> str:
+        """Which images are taken; empty before ``start`` has succeeded."""
+        return self._cameras.kind
 
     def start(self) -> bool:
         """Subscribe, if it is known to which topics; else say so and give False."""
-        chosen = choose_input([self.camera], self._parameters.input)
-        if not chosen:
-            self._inbox.warn('no_publisher', no_publisher_text(self.camera))
+        kind = self._cameras.choose(self._parameters.input)
+        if not kind:
             return False
         self._poses = open_poses(self._node, self._parameters, self._inbox.warn)
         self._follow_range()
-        self.camera.subscribe(chosen)
-        self.input = chosen
-        topic, source = self.camera.image_topic, self._parameters.pose_source
-        self._node.get_logger().info(f'subscribed to {chosen} images on {topic}, poses: {source}')
+        self._cameras.subscribe(kind)
+        source = self._parameters.pose_source
+        self._node.get_logger().info(f'{self._cameras.describe()}, poses: {source}')
         return True
 
     def set_parameters(self, parameters: MultiviewParameters) -> None:
@@ -100,9 +99,7 @@ class MultiviewInputs:
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic on which nothing comes."""
-        if not self.input or self._poses is None:
-            return [('no_publisher', 'waiting for a publisher of images')]
-        return [*self.camera.missing(), *self._poses.missing()]
+        return [*self._cameras.missing(), *(self._poses.missing() if self._poses else [])]
 
     def counts(self) -> InputCounts:
         """Return the statistics: ``received`` is the sum of the four that follow it."""
@@ -115,7 +112,7 @@ class MultiviewInputs:
                 'waiting': len(self._waiting),
                 'lost': self.camera.num_lost,
                 'received_poses': self._poses.num_received if self._poses else 0,
-                'received_range': self._range.num_received if self._range else 0,
+                'received_range': self._range.topic.num_received if self._range else 0,
             }
         )
 
@@ -186,9 +183,11 @@ class MultiviewInputs:
         if not self._window.is_wanted(pose, stamp_ns=image.stamp, depth_range_m=range_m):
             self.num_passed_over += 1
             return
-        is_rectified = self.input == 'rectified'
         frame = decode_frame(
-            image.message, image.camera, stamp_ns=image.stamp, is_rectified=is_rectified
+            image.message,
+            image.camera,
+            stamp_ns=image.stamp,
+            is_rectified=self._cameras.is_rectified,
         )
         view = PosedView(frame=frame, world_from_camera=pose, name=image.frame_id)
         found = self._window.keep(view, depth_range_m=range_m)
@@ -226,17 +225,16 @@ class RangeCloud:
         self, node: Node, parameters: MultiviewParameters, inbox: Inbox[MultiviewJob]
     ) -> None:
         """Subscribe."""
-        self.num_received = 0
         self._inbox = inbox
         self._points = np.empty((0, 3))
         self._frame_id = ''
-        topic = node.resolve_topic_name(RANGE_POINTS)
-        node.create_subscription(
+        self.topic = WatchedTopic(
+            node,
             PointCloud2,
             RANGE_POINTS,
             self._on_cloud,
-            input_profile(parameters),
-            event_callbacks=subscription_events(topic, inbox.warn),
+            profile=input_profile(parameters),
+            warn=inbox.warn,
         )
 
     def seen(self, view: PosedView, *, world_frame: str) -> DepthRange | None:
@@ -260,7 +258,6 @@ class RangeCloud:
         return float(low) / (1.0 + MARGIN), float(high) * (1.0 + MARGIN)
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        self.num_received += 1
         try:
             cloud = decode_cloud(message)[..., :3].reshape(-1, 3).astype(np.float64)
         except InputError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,15 +15,16 @@ from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.node.parameters import base_from_camera
-from depth_ros.ros.node.qos import input_profile, subscription_events
+from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import (
     pose_matrix,
     transform_lookup,
 )
+from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.streams.pose_track import PoseTrack
 
-SILENT_S = 5.0
+REMEDY = ': start the odometry, or remap it'
 NO_EXTRINSIC = (
     'the poses are of {base!r} and the images of {camera!r}, and nobody says how the camera sits: '
     'set base_from_camera to x y z qx qy qz qw{tf}'
@@ -61,22 +61,25 @@ class TopicPoses:
     ) -> None:
         """Subscribe."""
         self.world_frame = ''
-        self.num_received = 0
         self._warn = warn
         self._track = PoseTrack(max_gap_ns=round(1e9 * parameters.max_pose_gap_s))
         self._child_frame = ''
-        self._last_s = time.monotonic()
         self._extrinsic = _matrix_or_none(base_from_camera(parameters.base_from_camera))
         self._look_up = None if self._extrinsic is not None else transform_lookup(node)
         kind, name, callback = TOPICS[parameters.pose_source]
-        self._topic = node.resolve_topic_name(name)
-        node.create_subscription(
+        self._topic: WatchedTopic[Odometry | PoseStamped] = WatchedTopic(
+            node,
             kind,
             name,
             lambda message: callback(self, message),
-            input_profile(parameters),
-            event_callbacks=subscription_events(self._topic, warn),
+            profile=input_profile(parameters),
+            warn=warn,
         )
+
+    @property
+    def num_received(self) -> int:
+        """Messages received."""
+        return self._topic.num_received
 
     def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
         """Return world from camera at a stamp; see ``PoseSource``."""
@@ -85,11 +88,7 @@ class TopicPoses:
 
     def missing(self) -> list[tuple[str, str]]:
         """Say that no pose comes."""
-        silent_s = time.monotonic() - self._last_s
-        if silent_s <= SILENT_S:
-            return []
-        text = f'no pose on {self._topic} for {silent_s:.0f} s: start the odometry, or remap it'
-        return [('no_pose_topic', text)]
+        return self._topic.missing('no_pose_topic', 'pose', REMEDY)
 
     def on_odometry(self, message: Odometry) -> None:
         """Take an odometry message."""
@@ -100,13 +99,11 @@ class TopicPoses:
         self._add(message, message.pose, '')
 
     def _add(self, message: Odometry | PoseStamped, pose: Pose, child_frame: str) -> None:
-        self.num_received += 1
-        self._last_s = time.monotonic()
         self.world_frame, self._child_frame = message.header.frame_id, child_frame
         try:
             self._track.add(stamp_ns(message.header.stamp), pose_matrix(pose))
         except InputError as error:
-            self._warn(error.reason, f'{self._topic}: {error}')
+            self._warn(error.reason, f'{self._topic.name}: {error}')
 
     def _base_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
         if self._extrinsic is not None:

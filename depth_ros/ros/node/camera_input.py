@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depth_ros.camera import PinholeCamera
@@ -16,13 +17,13 @@ from depth_ros.frames import MonoFrame
 from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.messages.images import decode_any_image
 from depth_ros.ros.node.parameters import CameraParameters
-from depth_ros.ros.node.qos import camera_info_profile, input_profile, subscription_events
+from depth_ros.ros.node.qos import camera_info_profile, input_profile
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.watched_topic import WatchedTopic
 
 ImageMessage: TypeAlias = Image | CompressedImage
 IMAGE_NAMES = {'raw': 'image_raw', 'rectified': 'image_rect'}
 MESSAGE_TYPES: dict[str, type] = {'raw': Image, 'compressed': CompressedImage}
-SILENT_S = 5.0
 INFO_GRACE_S = 2.0
 
 
@@ -62,6 +63,19 @@ class CameraInfoCache:
         except CalibrationError as error:
             self._problem = CalibrationError(error.reason, f'{self.topic}: {error}')
             raise self._problem from error
+
+    def subscribe(
+        self, node: Node, name: str, *, profile: QoSProfile, warn: ThrottledWarnings
+    ) -> None:
+        """Follow a topic; a broken camera_info becomes a warning."""
+
+        def take(message: CameraInfo) -> None:
+            try:
+                self.update(message)
+            except CalibrationError as error:
+                warn(error.reason, str(error))
+
+        WatchedTopic(node, CameraInfo, name, take, profile=profile, warn=warn)
 
     def camera(self) -> PinholeCamera:
         """Return the calibration.
@@ -134,8 +148,6 @@ class CameraInput:
 
     Attributes:
         info: Cache of its camera_info.
-        image_topic: Resolved name; empty before ``subscribe``.
-        num_received: Images received.
         num_lost: Images that DDS reports as lost.
     """
 
@@ -163,18 +175,23 @@ class CameraInput:
         self._on_image = on_image
         self._warn = warn
         self.info = CameraInfoCache(node.resolve_topic_name(f'{self._prefix}camera_info'))
-        self.image_topic = ''
-        self.num_received = 0
         self.num_lost = 0
+        self._images: WatchedTopic[ImageMessage] | None = None
         self._subscribed_s = 0.0
-        self._last_image_s = 0.0
+
+    @property
+    def image_topic(self) -> str:
+        """Resolved name of the images; empty before ``subscribe``."""
+        return self._images.name if self._images else ''
+
+    @property
+    def num_received(self) -> int:
+        """Images received."""
+        return self._images.num_received if self._images else 0
 
     def topic_for(self, kind: str) -> str:
         """Return the resolved name of the images for ``'raw'`` or ``'rectified'``."""
-        topic = f'{self._prefix}{IMAGE_NAMES[kind]}'
-        if self._parameters.image_transport == 'compressed':
-            topic += '/compressed'
-        return self._node.resolve_topic_name(topic)
+        return self._node.resolve_topic_name(self._name_for(kind))
 
     def has_publisher(self, kind: str) -> bool:
         """Whether somebody publishes such images."""
@@ -182,36 +199,32 @@ class CameraInput:
 
     def subscribe(self, kind: str) -> None:
         """Subscribe to camera_info and to ``'raw'`` or ``'rectified'`` images."""
-        self.image_topic = self.topic_for(kind)
-        self._subscribed_s = self._last_image_s = time.monotonic()
-        self._node.create_subscription(
-            CameraInfo,
-            self.info.topic,
-            self._on_info,
-            camera_info_profile(self._parameters),
-            event_callbacks=subscription_events(self.info.topic, self._warn),
+        node, parameters = self._node, self._parameters
+        self._subscribed_s = time.monotonic()
+        self.info.subscribe(
+            node,
+            f'{self._prefix}camera_info',
+            profile=camera_info_profile(parameters),
+            warn=self._warn,
         )
-        self._node.create_subscription(
-            MESSAGE_TYPES[self._parameters.image_transport],
-            self.image_topic,
-            self._on_message,
-            input_profile(self._parameters),
-            event_callbacks=subscription_events(self.image_topic, self._warn, self._on_lost),
+        self._images = WatchedTopic(
+            node,
+            MESSAGE_TYPES[parameters.image_transport],
+            self._name_for(kind),
+            self._on_image,
+            profile=input_profile(parameters),
+            warn=self._warn,
+            on_lost=self._on_lost,
         )
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for the topic on which nothing comes."""
-        now = time.monotonic()
-        silent_s = now - self._last_image_s
-        if silent_s > SILENT_S:
-            publishers = self._node.count_publishers(self.image_topic)
-            text = (
-                f'no image on {self.image_topic} for {silent_s:.0f} s ({publishers} publishers): '
-                'check the camera and the name (ros2 topic list), or set '
-                f'{self.name or "camera"}:= of the launch file'
-            )
-            return [(f'no_{self._label}image', text)]
-        if self.info.num_received or now - self._subscribed_s < INFO_GRACE_S:
+        assert self._images is not None, 'subscribe comes first'
+        silent = self._images.missing(f'no_{self._label}image', 'image', self._remedy())
+        if silent:
+            return silent
+        is_new = time.monotonic() - self._subscribed_s < INFO_GRACE_S
+        if self.info.num_received or is_new:
             return []
         return [(f'no_{self._label}camera_info', self.info.missing_text())]
 
@@ -223,16 +236,16 @@ class CameraInput:
     def _label(self) -> str:
         return f'{self.name}_' if self.name else ''
 
-    def _on_info(self, message: CameraInfo) -> None:
-        try:
-            self.info.update(message)
-        except CalibrationError as error:
-            self._warn(error.reason, str(error))
+    def _name_for(self, kind: str) -> str:
+        name = f'{self._prefix}{IMAGE_NAMES[kind]}'
+        return f'{name}/compressed' if self._parameters.image_transport == 'compressed' else name
 
-    def _on_message(self, message: ImageMessage) -> None:
-        self._last_image_s = time.monotonic()
-        self.num_received += 1
-        self._on_image(message)
+    def _remedy(self) -> str:
+        return (
+            f' ({self._node.count_publishers(self.image_topic)} publishers): check the camera and '
+            'the name (ros2 topic list), or set '
+            f'{self.name or "camera"}:= of the launch file'
+        )
 
     def _on_lost(self, count: int) -> None:
         self.num_lost += count
@@ -242,19 +255,3 @@ class CameraInput:
             "so far: start the camera with this package's config/fastdds.xml as "
             'FASTDDS_DEFAULT_PROFILES_FILE too, or raise input_depth (docs/topics.md)',
         )
-
-
-def choose_input(cameras: list[CameraInput], wanted: str) -> str:
-    """Return ``'raw'`` or ``'rectified'``, or nothing while ``'auto'`` sees no publisher."""
-    if wanted != 'auto':
-        return wanted
-    for kind in ('rectified', 'raw'):
-        if all(camera.has_publisher(kind) for camera in cameras):
-            return kind
-    return ''
-
-
-def no_publisher_text(camera: CameraInput) -> str:
-    """Say that ``input`` is ``auto`` and nobody publishes yet."""
-    names = ' or '.join(camera.topic_for(kind) for kind in IMAGE_NAMES)
-    return f'input is auto and nobody publishes {names} yet'

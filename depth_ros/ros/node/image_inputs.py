@@ -7,12 +7,8 @@ from typing import Generic, TypeVar
 from rclpy.node import Node
 
 from depth_ros.errors import InputError
-from depth_ros.ros.node.camera_input import (
-    CameraInput,
-    ImageMessage,
-    choose_input,
-    no_publisher_text,
-)
+from depth_ros.ros.node.camera_input import CameraInput, ImageMessage
+from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.image_job import ImageJob
 from depth_ros.ros.node.parameters import CameraParameters
 from depth_ros.ros.node.roles import InputCounts
@@ -30,18 +26,20 @@ class ImageInputs(Generic[CameraParametersT]):
         self._parameters = parameters
         self._inbox = inbox
         self.camera = CameraInput(node, parameters, on_image=self._on_image, warn=inbox.warn)
-        self.input = ''
+        self._cameras = Cameras([self.camera], inbox.warn)
+
+    @property
+    def input(self) -> str:
+        """Which images are taken; empty before ``start`` has succeeded."""
+        return self._cameras.kind
 
     def start(self) -> bool:
         """Subscribe, if it is known to which topic; else say so and give False."""
-        chosen = choose_input([self.camera], self._parameters.input)
-        if not chosen:
-            self._inbox.warn('no_publisher', no_publisher_text(self.camera))
+        kind = self._cameras.choose(self._parameters.input)
+        if not kind:
             return False
-        self.camera.subscribe(chosen)
-        self.input = chosen
-        topic = self.camera.image_topic
-        self._node.get_logger().info(f'subscribed to {chosen} images on {topic}')
+        self._cameras.subscribe(kind)
+        self._node.get_logger().info(self._cameras.describe())
         return True
 
     def set_parameters(self, parameters: CameraParametersT) -> None:
@@ -49,9 +47,7 @@ class ImageInputs(Generic[CameraParametersT]):
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic on which nothing comes."""
-        if not self.input:
-            return [('no_publisher', 'waiting for a publisher of images')]
-        return self.camera.missing()
+        return self._cameras.missing()
 
     def counts(self) -> InputCounts:
         """Return the statistics: every image received is a job or was refused."""
@@ -72,7 +68,7 @@ class ImageInputs(Generic[CameraParametersT]):
             return ImageJob(
                 image=message,
                 camera=self.camera.info.camera(),
-                is_rectified=self.input == 'rectified',
+                is_rectified=self._cameras.is_rectified,
             )
         except InputError as error:
             self._inbox.refuse(error)

@@ -9,12 +9,8 @@ from rclpy.node import Node
 
 from depth_ros.errors import InputError
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.ros.node.camera_input import (
-    CameraInput,
-    ImageMessage,
-    choose_input,
-    no_publisher_text,
-)
+from depth_ros.ros.node.camera_input import CameraInput, ImageMessage
+from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.pair_job import StereoJob
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
@@ -36,20 +32,20 @@ class StereoInputs:
             report=inbox.warn,
         )
         self.cameras = {side: self._camera(side) for side in Side}
-        self.input = ''
+        self._both = Cameras(tuple(self.cameras.values()), inbox.warn, images='left images')
+
+    @property
+    def input(self) -> str:
+        """Which images are taken; empty before ``start`` has succeeded."""
+        return self._both.kind
 
     def start(self) -> bool:
         """Subscribe, if it is known to which topics; else say so and give False."""
-        chosen = choose_input(list(self.cameras.values()), self._parameters.input)
-        if not chosen:
-            text = no_publisher_text(self.cameras[Side.LEFT])
-            self._inbox.warn('no_publisher', text)
+        kind = self._both.choose(self._parameters.input)
+        if not kind:
             return False
-        for camera in self.cameras.values():
-            camera.subscribe(chosen)
-        self.input = chosen
-        left, right = (camera.image_topic for camera in self.cameras.values())
-        self._node.get_logger().info(f'subscribed to {chosen} images on {left} and {right}')
+        self._both.subscribe(kind)
+        self._node.get_logger().info(self._both.describe())
         return True
 
     def set_parameters(self, parameters: StereoParameters) -> None:
@@ -59,9 +55,7 @@ class StereoInputs:
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic on which nothing comes."""
-        if not self.input:
-            return [('no_publisher', 'waiting for a publisher of left images')]
-        return [entry for camera in self.cameras.values() for entry in camera.missing()]
+        return self._both.missing()
 
     def counts(self) -> InputCounts:
         """Return the books of pairing; ``received == paired + unpaired + refused + waiting``."""
@@ -101,7 +95,7 @@ class StereoInputs:
                 pair=pair,
                 left=self.cameras[Side.LEFT].info.camera(),
                 right=self.cameras[Side.RIGHT].info.camera(),
-                is_rectified=self.input == 'rectified',
+                is_rectified=self._both.is_rectified,
             )
         except InputError as error:
             self._inbox.refuse(error)

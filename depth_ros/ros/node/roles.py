@@ -146,13 +146,11 @@ class InputCounts:
 
 
 class Inputs(Protocol[ParametersT_contra]):
-    """A node's subscriptions.
+    """A node's subscriptions."""
 
-    Attributes:
-        input: Which topics were taken, e.g. ``'raw'``; empty before ``start`` has succeeded.
-    """
-
-    input: str
+    @property
+    def input(self) -> str:
+        """Which topics were taken, e.g. ``'raw'``; empty before ``start`` has succeeded."""
 
     def start(self) -> bool:
         """Subscribe, if it is known to which topics; else say so and give False."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.ros.node.camera_input import SILENT_S, ImageMessage
+from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.pair_inputs import StereoInputs
-from depth_ros.ros.node.qos import input_profile, subscription_events
+from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts, Inputs
 from depth_ros.ros.node.task_node import Inbox
+from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.ros.odometry.jobs import RgbdJob
 from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 
 DEPTH = 'depth/image'
+DEPTH_REMEDY = (
+    ': publish depth registered to the image (32FC1 metres or 16UC1 millimetres), or remap that '
+    'name'
+)
 MakeInputs = Callable[[Node, OdometryParameters, Inbox], Inputs[OdometryParameters]]
 
 
@@ -29,28 +33,26 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
     def __init__(self, node: Node, parameters: OdometryParameters, inbox: Inbox) -> None:
         """Prepare; nothing is subscribed to before ``start``."""
         super().__init__(node, parameters, inbox)
-        self._topic = node.resolve_topic_name(DEPTH)
         self._synchronizer: StereoSynchronizer[ImageMessage] = StereoSynchronizer(
             round(parameters.max_stamp_difference_s * 1e9),
             parameters.sync_queue_size,
             report=inbox.warn,
         )
-        self._num_depth = 0
-        self._last_depth_s = 0.0
+        self._depth: WatchedTopic[Image] | None = None
 
     def start(self) -> bool:
         """Subscribe to both."""
         if not super().start():
             return False
-        self._last_depth_s = time.monotonic()
-        self._node.create_subscription(
+        self._depth = WatchedTopic(
+            self._node,
             Image,
             DEPTH,
             self._on_depth,
-            input_profile(self._parameters),
-            event_callbacks=subscription_events(self._topic, self._inbox.warn),
+            profile=input_profile(self._parameters),
+            warn=self._inbox.warn,
         )
-        self._node.get_logger().info(f'subscribed to metric depth on {self._topic}')
+        self._node.get_logger().info(f'subscribed to metric depth on {self._depth.name}')
         return True
 
     def set_parameters(self, parameters: OdometryParameters) -> None:
@@ -60,15 +62,8 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic on which nothing comes."""
-        missing = super().missing()
-        silent_s = time.monotonic() - self._last_depth_s
-        if self.input and silent_s > SILENT_S:
-            text = (
-                f'no depth on {self._topic} for {silent_s:.0f} s: publish depth registered to the '
-                'image (32FC1 metres or 16UC1 millimetres), or remap that name'
-            )
-            missing.append(('no_depth_image', text))
-        return missing
+        depth = self._depth.missing('no_depth_image', 'depth', DEPTH_REMEDY) if self._depth else []
+        return [*super().missing(), *depth]
 
     def counts(self) -> InputCounts:
         """Return the books of pairing."""
@@ -77,7 +72,7 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
             totals={
                 'received': self.camera.num_received,
                 'lost': self.camera.num_lost,
-                'received_depth': self._num_depth,
+                'received_depth': self._depth.num_received if self._depth else 0,
                 'paired': image.paired,
                 'unpaired': image.num_unpaired,
                 'unpaired_depth': depth.num_unpaired,
@@ -93,8 +88,6 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
         self._add(Side.LEFT, message)
 
     def _on_depth(self, message: Image) -> None:
-        self._num_depth += 1
-        self._last_depth_s = time.monotonic()
         self._add(Side.RIGHT, message)
 
     def _add(self, side: Side, message: ImageMessage) -> None:
