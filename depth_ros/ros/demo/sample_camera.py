@@ -24,7 +24,15 @@ from depth_ros.camera import PinholeCamera
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.messages.images import fill_image
-from depth_ros.ros.demo.sample_images import SampleRig, folder_rig, scene_rig, stereodemo_folder
+from depth_ros.ros.demo.drive import NUM_FRAMES, Drive, open_drive
+from depth_ros.ros.demo.sample_images import (
+    SamplePair,
+    SampleRig,
+    folder_rig,
+    scene_rig,
+    stereodemo_folder,
+)
+from depth_ros.ros.demo.truth import TruthPublishers
 from depth_ros.ros.node.declare import declare_once
 from depth_ros.ros.node.parameter_specs import (
     RELIABILITIES,
@@ -36,6 +44,7 @@ from depth_ros.ros.node.qos import diagnostics_profile, profile
 from depth_ros.ros.node.runner import run_node
 
 QUEUE_DEPTH = 5
+DRIVE_SIZE = (240, 320)
 LINGER_S = 0.5
 TO_ENCODING: dict[str, int | None] = {
     'rgb8': None,
@@ -47,8 +56,9 @@ SPECS = (
     start_parameter(
         'source',
         'folder',
-        'folder: photographs; scene: a rendered scene',
-        choices=('folder', 'scene'),
+        'folder: photographs; scene: a rendered scene; drive: a rig that drives through a '
+        'rendered room, with its true depth and poses',
+        choices=('folder', 'scene', 'drive'),
     ),
     start_parameter(
         'folder', '', 'pairs NAME_left.png, NAME_right.png; empty: those of stereodemo'
@@ -56,9 +66,12 @@ SPECS = (
     start_parameter(
         'pairs', '', 'names of pairs in this order, comma between; empty: all of the folder'
     ),
-    start_parameter('scene', 'room', 'scene of depth_ros.scenes.solids'),
+    start_parameter('scene', 'room', 'scene of depth_ros.scenes.solids, or name of a drive'),
     start_parameter(
-        'size', '', 'HEIGHTxWIDTH to publish; empty: that of the images, 480x640 for a scene'
+        'size',
+        '',
+        'HEIGHTxWIDTH to publish; empty: that of the images, 480x640 for a scene, '
+        '240x320 for a drive',
     ),
     start_parameter('encoding', 'bgr8', 'encoding of the images', choices=tuple(TO_ENCODING)),
     start_parameter('rate_hz', 10.0, 'pairs a second', minimum=0.1, maximum=1000.0),
@@ -98,7 +111,8 @@ class SampleCamera:
         """
         self.node = Node('sample_camera')
         self._values = declare_once(self.node, SPECS)
-        rig = open_rig(self._values)
+        self._drive = open_named_drive(self.node, self._values)
+        rig = drive_rig(self._drive) if self._drive else open_rig(self._values)
         encoding = str(self._values['encoding'])
         self._sides = {
             'left': side_output(
@@ -119,6 +133,11 @@ class SampleCamera:
             side: self.node.create_publisher(CameraInfo, f'{side}/camera_info', qos)
             for side in self._sides
         }
+        self._truth = (
+            TruthPublishers(self.node, self._drive, self._frame('left'), qos)
+            if self._drive
+            else None
+        )
         self._diagnostics = self.node.create_publisher(
             DiagnosticArray, 'diagnostics', diagnostics_profile()
         )
@@ -127,7 +146,7 @@ class SampleCamera:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(1.0 / float(self._values['rate_hz']), self._send, clock=steady)
         self.node.create_timer(1.0, self._diagnose, clock=steady)
-        names = ', '.join(pair.name for pair in rig.pairs)
+        names = str(self._values['scene']) if self._drive else ', '.join(p.name for p in rig.pairs)
         self.node.get_logger().info(f'{rig.left.width}x{rig.left.height} {encoding}: {names}')
 
     @property
@@ -169,6 +188,8 @@ class SampleCamera:
         for side, output in self._sides.items():
             output.images[index].header.stamp = stamp
             self._images[side].publish(output.images[index])
+        if self._truth is not None:
+            self._truth.publish(index, stamp)
         self._stamps_ns.append(stamp_ns(stamp))
 
     def _has_listeners(self) -> bool:
@@ -177,6 +198,8 @@ class SampleCamera:
         return all(publisher.get_subscription_count() for publisher in self._images.values())
 
     def _pair_index(self) -> int:
+        if self._drive is not None:
+            return len(self._stamps_ns) % len(self._drive)
         seconds = float(self._values['seconds_per_pair'])
         num_images = len(self._sides['left'].images)
         elapsed_s = time.monotonic() - self._first_s
@@ -198,6 +221,32 @@ class SampleCamera:
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.node.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+
+
+def open_named_drive(node: Node, values: Mapping[str, ParameterValue]) -> Drive | None:
+    """Open the drive that the parameters ask for, telling while it is drawn; None if none."""
+    if values['source'] != 'drive':
+        return None
+
+    def progress(num_drawn: int) -> None:
+        if num_drawn % 10 == 0:
+            node.get_logger().info(f'drawn {num_drawn} of {NUM_FRAMES} pairs, once')
+
+    size = parse_size(str(values['size'])) or DRIVE_SIZE
+    return open_drive(str(values['scene']), size=size, num_frames=NUM_FRAMES, progress=progress)
+
+
+def drive_rig(drive: Drive) -> SampleRig:
+    """Return a drive's pairs, named by their numbers."""
+    pairs = zip(drive.left, drive.right, strict=True)
+    return SampleRig(
+        left=drive.rig.left,
+        right=drive.rig.right,
+        pairs=tuple(
+            SamplePair(name=str(index), left=left, right=right)
+            for index, (left, right) in enumerate(pairs)
+        ),
+    )
 
 
 def open_rig(values: Mapping[str, ParameterValue]) -> SampleRig:

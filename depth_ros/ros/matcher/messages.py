@@ -21,11 +21,11 @@ from depth_ros.errors import (
     InputError,
     ParameterError,
 )
-from depth_ros.geometry.rigid import quaternion_from_rotation
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import HeaderMessage, StampMessage
 from depth_ros.messages.images import ImageMessage
+from depth_ros.messages.poses import fill_motion
 from depth_ros.tasks.matching.question import MatchAnswer
 
 LARGEST_PIXELS = 4096 * 2160
@@ -262,10 +262,7 @@ def _fill_pose(message: object, geometry: TwoViewGeometry) -> None:
     matrix, covariance = geometry.second_from_first, geometry.covariance
     assert matrix is not None
     pose = message.pose  # type: ignore[attr-defined]
-    pose.position.x, pose.position.y, pose.position.z = (float(v) for v in matrix[:3, 3])
-    x, y, z, w = (float(v) for v in quaternion_from_rotation(matrix[:3, :3]))
-    pose.orientation.x, pose.orientation.y = x, y
-    pose.orientation.z, pose.orientation.w = z, w
+    fill_motion(pose.position, pose.orientation, matrix)
     if covariance is not None:
         message.covariance = covariance.ravel().astype(np.float64)  # type: ignore[attr-defined]
 

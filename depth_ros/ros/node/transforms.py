@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
+from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy
 from rclpy.time import Time
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.ros.node.qos import profile
+
+TF_DEPTH = 100
 
 
 class TransformLookup(Protocol):
@@ -44,6 +51,44 @@ def motion(position: Point | Vector3, orientation: Quaternion) -> np.ndarray:
     except ParameterError as error:
         raise InputError('pose_values', f'a pose cannot be used: {error}') from error
     return rigid(rotation, np.array([p.x, p.y, p.z]))
+
+
+class TransformSender:
+    """Publishes on /tf, or on /tf_static for whoever comes later, where tf2_msgs is installed."""
+
+    def __init__(self, node: Node, *, is_static: bool = False) -> None:
+        """Advertise as tf2's broadcasters do."""
+        self._message_type: Callable[..., object] | None = None
+        self._publisher: Publisher | None = None
+        try:
+            self._message_type = import_module('tf2_msgs.msg').TFMessage
+        except ImportError:
+            return
+        qos = profile('reliable', 1 if is_static else TF_DEPTH)
+        if is_static:
+            qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        topic = '/tf_static' if is_static else '/tf'
+        self._publisher = node.create_publisher(self._message_type, topic, qos)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a topic to publish on."""
+        return self._publisher is not None
+
+    def send(self, transform: TransformStamped) -> None:
+        """Publish one transform."""
+        if self._publisher is not None and self._message_type is not None:
+            self._publisher.publish(self._message_type(transforms=[transform]))
+
+
+def transform_message(message: Odometry) -> TransformStamped:
+    """Return the pose as a transform, for TF."""
+    transform = TransformStamped(header=message.header, child_frame_id=message.child_frame_id)
+    position = message.pose.pose.position
+    moved = transform.transform.translation
+    moved.x, moved.y, moved.z = position.x, position.y, position.z
+    transform.transform.rotation = message.pose.pose.orientation
+    return transform
 
 
 def transform_lookup(node: Node) -> TransformLookup | None:

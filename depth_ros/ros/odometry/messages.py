@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from geometry_msgs.msg import (
-    Pose,
     PoseStamped,
     QuaternionStamped,
-    TransformStamped,
     TwistWithCovariance,
     Vector3Stamped,
 )
 from nav_msgs.msg import Odometry
 
-from depth_ros.geometry.rigid import quaternion_from_rotation
 from depth_ros.messages.headers import fill_header
+from depth_ros.messages.poses import fill_motion, fill_quaternion
 from depth_ros.tasks.odometry.body import BodyPose
 from depth_ros.tasks.odometry.values import Direction, OdometryOutput, OdometryState
 from depth_ros_interfaces.msg import OdometryStatus
@@ -59,7 +57,8 @@ def odometry_message(
     """Return pose and velocity; a velocity that is not known is zero with a huge covariance."""
     message = Odometry(child_frame_id=child_frame)
     fill_header(message.header, stamp_ns=stamp_ns, frame_id=odom_frame)
-    fill_pose(message.pose.pose, body.odom_from_base)
+    pose = message.pose.pose
+    fill_motion(pose.position, pose.orientation, body.odom_from_base)
     message.pose.covariance = body.covariance.ravel()
     _fill_twist(message.twist, body)
     return message
@@ -68,16 +67,6 @@ def odometry_message(
 def pose_message(message: Odometry) -> PoseStamped:
     """Return the pose alone, for the path."""
     return PoseStamped(header=message.header, pose=message.pose.pose)
-
-
-def transform_message(message: Odometry) -> TransformStamped:
-    """Return the pose as a transform, for TF."""
-    transform = TransformStamped(header=message.header, child_frame_id=message.child_frame_id)
-    position = message.pose.pose.position
-    moved = transform.transform.translation
-    moved.x, moved.y, moved.z = position.x, position.y, position.z
-    transform.transform.rotation = message.pose.pose.orientation
-    return transform
 
 
 def direction_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> Vector3Stamped:
@@ -93,19 +82,8 @@ def rotation_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> Q
     """Return the rotation since the reference frame."""
     message = QuaternionStamped()
     fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
-    _fill_quaternion(message.quaternion, direction.reference_from_camera)
+    fill_quaternion(message.quaternion, direction.reference_from_camera)
     return message
-
-
-def fill_pose(pose: Pose, matrix: np.ndarray) -> None:
-    """Set a pose from ``(4, 4)``."""
-    pose.position.x, pose.position.y, pose.position.z = matrix[:3, 3].tolist()
-    _fill_quaternion(pose.orientation, matrix[:3, :3])
-
-
-def _fill_quaternion(quaternion: object, rotation: np.ndarray) -> None:
-    for name, value in zip('xyzw', quaternion_from_rotation(rotation).tolist(), strict=True):
-        setattr(quaternion, name, value)
 
 
 def _fill_twist(twist: TwistWithCovariance, body: BodyPose) -> None:

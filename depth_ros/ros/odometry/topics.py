@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, QuaternionStamped, Vector3Stamped
@@ -15,16 +14,15 @@ from rclpy.publisher import Publisher
 
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.ros.node.parameters import base_from_camera
-from depth_ros.ros.node.qos import output_profile, profile, publisher_events
+from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.ros.node.transforms import transform_lookup
+from depth_ros.ros.node.transforms import TransformSender, transform_lookup, transform_message
 from depth_ros.ros.odometry.messages import (
     direction_message,
     odometry_message,
     pose_message,
     rotation_message,
     status_message,
-    transform_message,
 )
 from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, Mounting, mounted
@@ -40,7 +38,6 @@ KINDS: dict[str, type] = {
     DIRECTION: Vector3Stamped,
     ROTATION: QuaternionStamped,
 }
-TF_DEPTH = 100
 NO_TF = (
     'publish_tf is true, but tf2_msgs is not installed, so there is no transform from odom_frame: '
     'type: apt install ros-$ROS_DISTRO-tf2-msgs, or set publish_tf to false'
@@ -146,7 +143,7 @@ class OdometryPublishers:
         )
         self._publishers[ODOMETRY].publish(message)
         if self._tf is not None:
-            self._tf.send(message)
+            self._tf.send(transform_message(message))
         self._path.append(pose_message(message))
         if self._publishers[PATH].get_subscription_count():
             self._publishers[PATH].publish(Path(header=message.header, poses=list(self._path)))
@@ -203,29 +200,3 @@ class MountingSource:
             f'{tf if self._look_up else ""}set base_from_camera to x y z qx qy qz qw, or '
             'base_frame to empty'
         )
-
-
-class TransformSender:
-    """Publishes on /tf where tf2_msgs is installed."""
-
-    def __init__(self, node: Node) -> None:
-        """Advertise /tf, as tf2's broadcaster does."""
-        self._message_type: Callable[..., object] | None = None
-        self._publisher: Publisher | None = None
-        try:
-            self._message_type = import_module('tf2_msgs.msg').TFMessage
-        except ImportError:
-            return
-        self._publisher = node.create_publisher(
-            self._message_type, '/tf', profile('reliable', TF_DEPTH)
-        )
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a /tf to publish on."""
-        return self._publisher is not None
-
-    def send(self, message: Odometry) -> None:
-        """Publish an odometry message's pose as a transform."""
-        if self._publisher is not None and self._message_type is not None:
-            self._publisher.publish(self._message_type(transforms=[transform_message(message)]))

@@ -1,0 +1,113 @@
+"""A rig that drives through a rendered room: images, exact depth and exact poses, round and round.
+
+Drawing takes a few tenths of a second a pair, too long for a camera, so a loop is drawn once and
+kept in the cache.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.camera import StereoCamera
+from depth_ros.errors import ParameterError
+from depth_ros.files.share import cache_root
+from depth_ros.files.whole_file import whole_file
+from depth_ros.geometry.rigid import inverse, rigid
+from depth_ros.scenes.paths import ScenePath, room_path
+from depth_ros.scenes.solids import ideal_stereo_camera, render_stereo
+
+NUM_FRAMES = 60
+BASE_FROM_OPTICAL = rigid(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.zeros(3))
+"""The base lies in the left camera and looks where that looks: x forward, z up (REP 103)."""
+
+DRIVES: dict[str, Callable[[int], ScenePath]] = {
+    'room': lambda num_frames: room_path(num_frames=num_frames),
+}
+"""Closed paths by name: the first frame follows the last one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Drive:
+    """One loop.
+
+    Attributes:
+        rig: The rectified rig.
+        left: ``(N, H, W, 3)`` uint8 RGB.
+        right: The same of the right camera.
+        depth: ``(N, H, W)`` float32 metres of the left camera; ``+Inf`` where nothing is hit.
+        odom_from_base: ``(N, 4, 4)`` float64; the loop begins at the identity.
+    """
+
+    rig: StereoCamera
+    left: np.ndarray
+    right: np.ndarray
+    depth: np.ndarray
+    odom_from_base: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+def open_drive(
+    name: str, *, size: tuple[int, int], num_frames: int, progress: Callable[[int], None]
+) -> Drive:
+    """Read a loop from the cache, or draw it and keep it there.
+
+    Args:
+        name: Name in ``DRIVES``.
+        size: ``(height, width)`` of the images.
+        num_frames: Pairs of the loop.
+        progress: Told how many pairs are drawn, after each.
+
+    Raises:
+        ParameterError: If there is no such loop.
+    """
+    if name not in DRIVES:
+        raise ParameterError(f'there is no drive {name!r}; set scene to one of: {list(DRIVES)}')
+    path = DRIVES[name](num_frames)
+    rig = ideal_stereo_camera(height=size[0], width=size[1])
+    file = cache_root() / 'demo' / f'{name}-{size[0]}x{size[1]}-{num_frames}.npz'
+    arrays = _kept(file) or _drawn(path, rig, progress)
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file) as draft:
+            np.savez(draft, **arrays)  # type: ignore[arg-type]
+    return Drive(rig=rig, odom_from_base=_base_poses(path.world_from_camera), **arrays)
+
+
+def _base_poses(world_from_camera: np.ndarray) -> np.ndarray:
+    """Return ``(N, 4, 4)`` poses of the base, the first one being the origin."""
+    base_from_optical = BASE_FROM_OPTICAL
+    first = inverse(world_from_camera[0])
+    poses = [
+        base_from_optical @ first @ pose @ inverse(base_from_optical) for pose in world_from_camera
+    ]
+    return np.stack(poses)
+
+
+def _kept(file: Path) -> dict[str, np.ndarray] | None:
+    """Read a loop that was drawn before; None if there is none, or it is damaged."""
+    try:
+        with np.load(file) as kept:
+            return {name: kept[name] for name in ('left', 'right', 'depth')}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        file.unlink(missing_ok=True)
+        return None
+
+
+def _drawn(
+    path: ScenePath, rig: StereoCamera, progress: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    left, right, depth = [], [], []
+    for index, pose in enumerate(path.world_from_camera):
+        pair = render_stereo(path.scene_at(0.0), rig, world_from_left=pose)
+        left.append(pair.left.image)
+        right.append(pair.right.image)
+        depth.append(pair.left.depth)
+        progress(index + 1)
+    return {'left': np.stack(left), 'right': np.stack(right), 'depth': np.stack(depth)}

@@ -1,0 +1,48 @@
+"""What the driving sample rig knows: depth, poses, and TF where tf2_msgs is installed."""
+
+from __future__ import annotations
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from depth_ros.messages.images import fill_image
+from depth_ros.messages.poses import fill_motion
+from depth_ros.ros.demo.drive import BASE_FROM_OPTICAL, Drive
+from depth_ros.ros.node.transforms import TransformSender, transform_message
+
+ODOM_FRAME, BASE_FRAME = 'odom', 'base_link'
+
+
+class TruthPublishers:
+    """Publishes ``ground_truth/depth`` and ``ground_truth/odometry`` with the images' stamps."""
+
+    def __init__(self, node: Node, drive: Drive, camera_frame: str, qos: QoSProfile) -> None:
+        """Advertise, and say once how the camera sits on the base."""
+        self._drive = drive
+        self._camera_frame = camera_frame
+        self._depth = node.create_publisher(Image, 'ground_truth/depth', qos)
+        self._odometry = node.create_publisher(Odometry, 'ground_truth/odometry', qos)
+        self._transforms = TransformSender(node)
+        mount = TransformStamped(child_frame_id=camera_frame)
+        mount.header.frame_id = BASE_FRAME
+        fill_motion(mount.transform.translation, mount.transform.rotation, BASE_FROM_OPTICAL)
+        self._mount = TransformSender(node, is_static=True)
+        self._mount.send(mount)
+
+    def publish(self, index: int, stamp: Time) -> None:
+        """Publish the truth of one frame."""
+        odometry = Odometry(child_frame_id=BASE_FRAME)
+        odometry.header.stamp, odometry.header.frame_id = stamp, ODOM_FRAME
+        pose = odometry.pose.pose
+        fill_motion(pose.position, pose.orientation, self._drive.odom_from_base[index])
+        self._odometry.publish(odometry)
+        self._transforms.send(transform_message(odometry))
+        if self._depth.get_subscription_count():
+            message = Image()
+            fill_image(message, self._drive.depth[index], '32FC1')
+            message.header.stamp, message.header.frame_id = stamp, self._camera_frame
+            self._depth.publish(message)
