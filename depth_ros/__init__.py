@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from depth_ros.files.bags import read_bag as read_bag
     from depth_ros.files.calibration import MonoCalibration as MonoCalibration
     from depth_ros.files.calibration import StereoCalibration as StereoCalibration
-    from depth_ros.files.calibration import read_mono_calibration as read_camera  # noqa: F401
+    from depth_ros.files.calibration import read_mono_calibration
     from depth_ros.files.calibration import read_rig as read_rig
     from depth_ros.files.cloud import save_cloud as save_cloud
-    from depth_ros.files.image import read_rgb as read_image  # noqa: F401
+    from depth_ros.files.image import read_rgb
     from depth_ros.files.maps import save_depth as save_depth
     from depth_ros.files.posed.layouts import read_posed_folder as read_posed_folder
     from depth_ros.frames import MonoFrame as MonoFrame
@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from depth_ros.tasks.odometry.values import OdometryState as OdometryState
     from depth_ros.tasks.stereo.processor import StereoProcessor as StereoProcessor
     from depth_ros.tasks.stereo.processor import open_stereo as open_stereo
+
+    read_camera, read_image = read_mono_calibration, read_rgb
 
 __version__ = '0.1.0'
 

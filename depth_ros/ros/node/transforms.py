@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
@@ -21,12 +21,8 @@ from depth_ros.ros.node.qos import profile
 
 TF_DEPTH = 100
 
-
-class TransformLookup(Protocol):
-    """Returns a transform at a stamp."""
-
-    def __call__(self, target: str, source: str, stamp: int) -> np.ndarray | None:
-        """Return ``(4, 4)`` target from source; None where it is not known."""
+TransformLookup = Callable[[str, str, int], 'np.ndarray | None']
+"""Takes target, source and stamp; gives ``(4, 4)`` target from source, None where not known."""
 
 
 def pose_matrix(pose: Pose) -> np.ndarray:
