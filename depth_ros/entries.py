@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from depth_ros.tensors import OptionValue, Task
 
@@ -70,12 +71,13 @@ class ModelEntry:
         needs_weights: Whether it runs a trained network; then it has a recipe.
         ships_weights: Whether these are in the package, so that it runs as it comes.
         recipe: Name of its recipe where that is another model's; empty for its own name.
-        folder: Where its recipe is and graphs that ship with it, where not in ``engines/`` and
-            ``weights/`` of this package.
+        folder: For a model from another package: where ``NAME.yaml``, its recipe, is, and
+            ``weights/`` with graphs that ship with it.
         signature: How its official checkpoints are told; None where there are none.
         former_name: What it was called before, ``'MODEL/VARIANT'``; empty if nothing else.
-        tuning: What ``depth-ros finetune`` needs of it, as ``'module:name'``; empty where it
-            cannot be fine-tuned.
+        tuning: What ``depth-ros finetune`` needs of it, as ``'module:name'``: a ``Student`` of
+            ``depth_ros.training.finetune.students``, or for one camera alone what loads its
+            networks; empty where it cannot be fine-tuned.
     """
 
     name: str
@@ -97,9 +99,19 @@ class ModelEntry:
 
     def load(self, task: Task) -> Callable:
         """Import and return what makes the model for a task."""
-        module, _, name = self.services[task].factory.partition(':')
-        factory: Callable = getattr(import_module(module), name)
+        factory: Callable = load_named(self.services[task].factory)
         return factory
+
+
+def load_named(name: str) -> Any:
+    """Import what ``'module:name'`` names.
+
+    Raises:
+        ImportError: If there is no such module.
+        AttributeError: If the module has nothing of that name.
+    """
+    module, _, attribute = name.partition(':')
+    return getattr(import_module(module), attribute)
 
 
 def has_beginning(names: Names, beginning: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from depth_ros.models.registry import MODELS
 from tests.kit.shared_data import REPOSITORY
 
 PACKAGE = REPOSITORY / 'depth_ros'
@@ -24,7 +25,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ('errors',),
     ('settings', 'camera'),
     ('frames', 'tensors'),
-    ('results', 'entries'),
+    ('entries',),
+    ('results', 'plugins'),
     ('geometry',),
     ('messages',),
     ('streams', 'scenes', 'pictures'),
@@ -62,8 +64,20 @@ APART: dict[str, tuple[str, ...]] = {
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ('ros/node/pair_inputs', 'ros/stereo/parameters'): 'parameters of a pair are not shared yet',
+    ('models/registry', 'training/finetune/students'): 'a name for whoever fine-tunes',
+    ('models/registry', 'training/finetune/mono_job'): 'a name for whoever fine-tunes',
 }
 """(module, imported) to the reason; at most three."""
+
+NAMED_BESIDE: dict[str, str] = {
+    'models/registry': 'the table',
+    'training/*': 'recipes of training by the name of what they train',
+    'cli/evaluate/stereo': "the figures of one network's card, made in torch",
+    'cli/evaluate/match': 'its --student is one network',
+    'cli/kit/arguments': 'its --sgbm sets one model',
+    'files/posed/mvsnet': 'the name of a layout of files',
+}
+"""Where a model may be named outside of its own folder, with the reason."""
 
 OWN_NAME = r'depth_ros(\.\w+)+(:\w+)?'
 STANDARD_FLOORS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -195,6 +209,32 @@ def test_models_and_engines_do_not_know_each_other() -> None:
         other = {'models': 'engines', 'engines': 'models'}.get(room_of(module))
         targets = [own_module(name) or '' for name in imported(path)]
         assert not other or not any(room_of(target) == other for target in targets), module
+
+
+def model_names(path: Path) -> set[str]:
+    """Return the models that a module names in its code, docstrings left out."""
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    words = {node.value for node in constants if id(node) not in texts}
+    return {name for name in MODELS if name in words}
+
+
+def own_folder(name: str) -> set[str]:
+    """Return the folders below ``models/`` in which a model may name itself."""
+    factories = [service.factory for service in MODELS[name].services.values()]
+    return {factory.split('.')[2] for factory in factories}
+
+
+@pytest.mark.parametrize('path', MODULES, ids=identifier)
+def test_a_model_is_named_in_its_folder_and_in_the_table_alone(path: Path) -> None:
+    """What else asks for a model by name would be one more place to touch for a new one."""
+    module = identifier(path)
+    if any(fnmatch(module, pattern) for pattern in NAMED_BESIDE):
+        return
+    folder = set(module.split('/')[1:2])
+    foreign = {name for name in model_names(path) if not folder & own_folder(name)}
+    assert not foreign, f'depth_ros/{module}.py names {sorted(foreign)}: ask models.registry'
 
 
 def outside_rule_of(package: str) -> str:

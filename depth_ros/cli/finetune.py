@@ -21,6 +21,7 @@ from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
 from depth_ros.files.bags import is_bag
 from depth_ros.files.share import find_share
+from depth_ros.models.registry import DEFAULT_STEREO_MODEL, tunable_models
 
 if TYPE_CHECKING:
     from depth_ros.training.finetune.loop import TuneProgress
@@ -62,8 +63,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _add_tuning_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model',
-        default='crestereo_tiny',
-        help='crestereo_tiny (default), crestereo, tio_depth, or monodepth2 for a single camera',
+        default=DEFAULT_STEREO_MODEL,
+        help=f'one of {", ".join(tunable_models())}; default {DEFAULT_STEREO_MODEL}',
     )
     parser.add_argument(
         '--weights', type=Path, help='to begin with; default those in use, else the shipped ones'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +18,9 @@ from depth_ros.engines.cpu import cpu_flags
 from depth_ros.engines.exports import list_exports
 from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
 from depth_ros.engines.runtime import RuntimeStatus
-from depth_ros.errors import ArtifactError
+from depth_ros.errors import ArtifactError, RecipeError
 from depth_ros.files.share import share_roots
-from depth_ros.models.registry import MODELS
+from depth_ros.models.registry import model_faults, models
 
 FAST_FLAGS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd')
 """CPU flags that decide which engines and precisions are fast."""
@@ -28,11 +28,13 @@ FAST_FLAGS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelInfo:
-    """One model."""
+    """One model; ``weights`` says whether they ship, and ``licence`` theirs."""
 
     name: str
     tasks: list[str]
     needs_weights: bool
+    weights: str
+    licence: str
     summary: str
 
 
@@ -76,6 +78,7 @@ class Info:
     ros: str
     cpu: list[str]
     models: list[ModelInfo]
+    faults: list[str]
     recipes: list[RecipeInfo]
     runtimes: list[RuntimeStatus]
     exports: list[ExportInfo]
@@ -103,12 +106,14 @@ def run(arguments: argparse.Namespace) -> int:
 def collect() -> Info:
     """Look at everything; imports no runtime and builds nothing."""
     cache = EngineCache()
+    recipes, faults = _recipes()
     return Info(
         versions=installed_versions(),
         ros='rclpy found' if find_spec('rclpy') else 'rclpy not found: source a distro for nodes',
         cpu=[flag for flag in FAST_FLAGS if flag in cpu_flags()],
-        models=_models(),
-        recipes=[_recipe(name) for name in recipe_names()],
+        models=_models({recipe.name: recipe.licence for recipe in recipes}),
+        faults=[*model_faults().values(), *faults],
+        recipes=recipes,
         runtimes=available_runtimes(),
         exports=[_export(path) for path in list_exports(cache)],
         engines=_engines(cache.root / 'engines'),
@@ -124,6 +129,7 @@ def describe(info: Info) -> str:
         [
             f'{versions}\nROS 2: {info.ros}\nCPU: {", ".join(info.cpu) or "no fast flags known"}',
             _section('Models', ('name', 'tasks', 'weights', ''), _model_rows(info.models)),
+            *_fault_lines(info.faults),
             _section(
                 'Recipes',
                 ('recipe', 'preset', 'size and options', 'weights'),
@@ -138,16 +144,29 @@ def describe(info: Info) -> str:
     )
 
 
-def _models() -> list[ModelInfo]:
+def _models(licences: Mapping[str, str]) -> list[ModelInfo]:
     return [
         ModelInfo(
             name=name,
             tasks=[task.value for task in entry.tasks],
             needs_weights=entry.needs_weights,
+            weights=('ship' if entry.ships_weights else 'needed') if entry.needs_weights else '',
+            licence=licences.get(entry.recipe or name, ''),
             summary=entry.summary,
         )
-        for name, entry in MODELS.items()
+        for name, entry in models().items()
     ]
+
+
+def _recipes() -> tuple[list[RecipeInfo], list[str]]:
+    """Read every recipe; one that is malformed is told here, where it can be seen, not raised."""
+    recipes, faults = [], []
+    for name in recipe_names():
+        try:
+            recipes.append(_recipe(name))
+        except RecipeError as error:
+            faults.append(str(error))
+    return recipes, faults
 
 
 def _recipe(name: str) -> RecipeInfo:
@@ -198,12 +217,16 @@ def _section(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -
     return f'{title}\n' + '\n'.join(f'  {line}' for line in table.splitlines())
 
 
+def _fault_lines(faults: Sequence[str]) -> list[str]:
+    return ['\n  '.join(['Models that cannot be used', *faults])] if faults else []
+
+
 def _model_rows(models: Sequence[ModelInfo]) -> list[list[str]]:
     return [
         [
             model.name,
             ', '.join(model.tasks),
-            'needed' if model.needs_weights else 'none',
+            f'{model.weights} ({model.licence})' if model.weights else 'none',
             model.summary,
         ]
         for model in models

@@ -18,7 +18,7 @@ from pathlib import Path
 from depth_ros.engines.artifact import Artifact, load_artifact
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
-from depth_ros.engines.checks.auto_precision import AUTO_PRECISION, FASTER, RefusalMemory
+from depth_ros.engines.checks.auto_precision import AUTO_PRECISION, RefusalMemory
 from depth_ros.engines.checks.gate import (
     Feeds,
     GateReference,
@@ -47,6 +47,7 @@ from depth_ros.engines.recipe import (
 from depth_ros.engines.runtime import (
     AUTO_ENGINE,
     AUTO_ORDER,
+    CPU_ORDER,
     RUNTIMES,
     BuildSettings,
     Runtime,
@@ -61,7 +62,6 @@ from depth_ros.tensors import Engine, Options
 __all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 
 logger = logging.getLogger(__name__)
-_REFERENCES = ('openvino', 'onnxruntime')
 _COARSER = 'bf16'
 """Whose tolerances bind f16 too where a recipe gives it none: f16 has three bits more."""
 
@@ -155,7 +155,7 @@ def open_engine(
         runtime: Name in ``RUNTIMES``, or ``'auto'`` for the first that works, in
             ``AUTO_ORDER``. A named one that fails is an error.
         precision: ``'f32'``, or a lower one that the recipe and the runtime offer; ``'auto'`` for
-            the runtime's lower one (``FASTER``) where it passes the gate, else float32.
+            the runtime's lower one (``lower_precision``) where it passes the gate, else float32.
         num_threads: CPU threads, 0 lets the runtime choose.
         tolerance: Limits by output, or for all outputs; None takes the manifest's.
         gate: What reduced precision may change; None takes that of the installed recipe.
@@ -330,8 +330,9 @@ def _open_named(name: str, order: _Order) -> Engine:
 def _open_fastest(name: str, order: _Order) -> Engine:
     """Open in the runtime's lower precision if the gate lets it through, else in float32."""
     try:
-        if name in FASTER:
-            return _open_named(name, order.lowered(FASTER[name]))
+        lower = RUNTIMES[name].lower_precision if name in RUNTIMES else ''
+        if lower:
+            return _open_named(name, order.lowered(lower))
         reason = 'it has no lower precision'
     except (EngineError, RecipeError) as error:
         reason = str(error)
@@ -413,7 +414,7 @@ def _gate_reference(name: str, order: _Order) -> GateReference:
     artifact, precision = order.artifact, order.settings.precision
     plain = order.in_float32()
     reasons = []
-    for candidate in dict.fromkeys((*_REFERENCES, name)):
+    for candidate in dict.fromkeys((*CPU_ORDER, name)):
         try:
             engine = _open_named(candidate, plain)
         except EngineError as error:
@@ -443,7 +444,7 @@ def _command(name: str, order: _Order) -> str:
     """Say what to type to build the engine."""
     command = order.artifact.manifest.command
     gpu = order.settings.gpu
-    options = gpu.as_arguments() if gpu is not None and name == 'tensorrt' else ''
+    options = gpu.as_arguments() if gpu is not None and not RUNTIMES[name].is_cpu else ''
     return f'{command} --engine {name} --precision {order.settings.precision}{options}'
 
 

@@ -34,7 +34,7 @@ from depth_ros.engines.artifact import (
 from depth_ros.engines.checks.golden import GOLDEN_SEED, Tolerance, check_outputs, golden_inputs
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant
-from depth_ros.engines.runtime import RUNTIMES, BuildSettings
+from depth_ros.engines.runtime import CPU_ORDER, RUNTIMES, BuildSettings
 from depth_ros.engines.torch_engine import run_module, to_torch
 from depth_ros.errors import EngineError, WeightsError
 from depth_ros.files.whole_file import flush_path
@@ -42,7 +42,6 @@ from depth_ros.tensors import Exportable, Options
 
 OPSET = 18
 """OpenVINO 2026.4 misreads ReduceLogSumExp at 13 to 17; TensorRT from 10 reads 18."""
-_CHECKERS = ('onnxruntime', 'openvino')
 _NOISY_LOGGERS = ('torch.onnx', 'torch.onnx._internal.exporter', 'onnxscript', 'onnx_ir')
 
 
@@ -222,7 +221,7 @@ def _manifest(
 
 def _check(artifact: Artifact, golden: Golden, scratch: Path) -> None:
     """Run the exported graph once with another runtime and compare."""
-    names = [name for name in _CHECKERS if not RUNTIMES[name].missing()]
+    names = [name for name in reversed(CPU_ORDER) if not RUNTIMES[name].missing()]
     if not names:
         raise EngineError(
             'an export is checked with ONNX Runtime or OpenVINO and neither is installed; type: '

@@ -1,8 +1,9 @@
 """Where exported graphs are found, and how missing ones come about.
 
-Searched in order: files the user names, ``weights/`` of the installed package, exports in the
-cache. What is missing is exported if a checkpoint was named and torch is installed; otherwise
-the error says what to type. Made-up weights are only ever taken when asked for.
+Searched in order: files the user names, ``weights/`` of the installed package or beside the
+recipe of another one, exports in the cache. What is missing is exported if a checkpoint was named
+and torch is installed; otherwise the error says what to type. Made-up weights are only ever taken
+when asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from depth_ros.engines.artifact import WeightsRecord, file_sha256, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.progress import Progress
-from depth_ros.engines.recipe import Recipe, Variant
+from depth_ros.engines.recipe import Recipe, Variant, recipe_files
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
 from depth_ros.files.share import find_share, share_roots
@@ -118,7 +119,9 @@ def obtain_exports(
 def list_exports(cache: EngineCache | None = None) -> list[Path]:
     """List the ONNX files that are shipped or exported, by their manifests; verifies nothing."""
     cache = cache or EngineCache()
-    folders = [root / 'weights' for root in share_roots()] + [cache.root / 'exports']
+    folders = [root / 'weights' for root in share_roots()]
+    folders += [path.parent / 'weights' for path in recipe_files().values()]
+    folders += [cache.root / 'exports']
     manifests = [path for folder in folders for path in sorted(folder.glob('**/*.json'))]
     return [path.with_suffix('.onnx') for path in manifests if path.with_suffix('.onnx').is_file()]
 
@@ -131,6 +134,9 @@ def _existing(plan: ExportPlan, cache: EngineCache) -> dict[str, Path]:
         files = {graph: path for graph, path in found.items() if path is not None}
         if len(files) == len(found) and _are_complete(files):
             return files
+    beside_recipe = plan.files(plan.recipe.path.parent / 'weights')
+    if _are_complete(beside_recipe):
+        return beside_recipe
     folders = [path for path in (cache.root / 'exports').glob('*') if path.is_dir()]
     candidates = [plan.files(folder) for folder in folders if not _is_made_up(folder)]
     complete = [files for files in candidates if _are_complete(files)]

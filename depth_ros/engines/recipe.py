@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from depth_ros import plugins
 from depth_ros.engines.checks.gate_measures import Measure, read_measure
 from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.engines.runtime import ALSO_LOW
 from depth_ros.engines.tensorrt.options import GpuOptions, from_mapping
 from depth_ros.errors import EngineError, RecipeError
 from depth_ros.files.checked_yaml import Section
-from depth_ros.files.share import share_path, share_roots
+from depth_ros.files.share import share_roots
 from depth_ros.tensors import EngineInfo, Options, OptionValue, Task
 
 FOLDER = 'engines'
@@ -308,8 +309,15 @@ def format_size(size: tuple[int, int]) -> str:
 
 def recipe_names() -> list[str]:
     """Names of all recipes found, sorted."""
-    folders = [root / FOLDER for root in share_roots()]
-    return sorted({path.stem for folder in folders for path in folder.glob('*.yaml')})
+    return sorted(recipe_files())
+
+
+def recipe_files() -> dict[str, Path]:
+    """Return every recipe by name: installed ones first, then those of other packages."""
+    files = dict(plugins.recipe_files())
+    for root in reversed(share_roots()):
+        files.update({path.stem: path for path in (root / FOLDER).glob('*.yaml')})
+    return files
 
 
 def load_recipe(name: str) -> Recipe:
@@ -318,10 +326,12 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         RecipeError: If there is none of that name, or it is malformed.
     """
-    names = recipe_names()
-    if name not in names:
-        raise RecipeError(f'no recipe {name!r} is installed; use one of: {", ".join(names)}')
-    return read_recipe(share_path(f'{FOLDER}/{name}.yaml'))
+    files = recipe_files()
+    if name not in files:
+        raise RecipeError(
+            f'no recipe {name!r} is installed; use one of: {", ".join(sorted(files))}'
+        )
+    return read_recipe(files[name])
 
 
 def read_recipe(path: Path) -> Recipe:

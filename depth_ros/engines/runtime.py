@@ -83,6 +83,11 @@ class RuntimeEntry:
         unavailable: Why it cannot be used yet, whatever is installed; empty if it can.
         absent: What to say where it is missing; empty says what to type.
         needs: Further libraries, with what to say where one is missing.
+        is_cpu: Whether it calculates on the CPU, so that it can go on when a GPU is lost.
+        lower_precision: What ``precision`` ``auto`` tries first; empty where there is float32
+            only, or no gate before it.
+        network_device: Where it runs the network itself, from its checkpoint; empty where it
+            runs exported graphs.
     """
 
     module: str
@@ -93,6 +98,9 @@ class RuntimeEntry:
     unavailable: str = ''
     absent: str = ''
     needs: Mapping[str, str] = field(default_factory=dict)
+    is_cpu: bool = False
+    lower_precision: str = ''
+    network_device: str = ''
 
     def load(self) -> Runtime:
         """Import the library and give the runtime.
@@ -147,6 +155,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         pip='pip install tensorrt',
         absent=TENSORRT_MISSING,
         needs={'cuda': CUDA_PYTHON_MISSING},
+        lower_precision='f16',
     ),
     'openvino': RuntimeEntry(
         module='depth_ros.engines.openvino.engine',
@@ -154,6 +163,8 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         library='openvino',
         packages=('openvino',),
         pip='pip install openvino',
+        is_cpu=True,
+        lower_precision='bf16',
     ),
     'onnxruntime': RuntimeEntry(
         module='depth_ros.engines.onnxruntime_engine',
@@ -161,6 +172,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         library='onnxruntime',
         packages=('onnxruntime', 'onnxruntime-gpu'),
         pip='pip install onnxruntime',
+        is_cpu=True,
     ),
     'torch': RuntimeEntry(
         module='depth_ros.engines.torch_engine',
@@ -168,6 +180,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         library='torch',
         packages=('torch',),
         pip='pip install torch',
+        network_device='cpu',
     ),
     'torch_cuda': RuntimeEntry(
         module='depth_ros.engines.torch_engine',
@@ -175,16 +188,17 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         library='torch',
         packages=('torch',),
         pip='pip install torch',
+        network_device='cuda',
     ),
 }
-"""Every runtime by name. Adding one adds a module and a line here."""
-
-CPU_ORDER = ('openvino', 'onnxruntime')
-"""What goes on when a GPU is lost."""
+"""Every runtime by name, the fastest first. Adding one adds a module and an entry here."""
 
 AUTO_ENGINE = 'auto'
-AUTO_ORDER = ('tensorrt', 'openvino', 'onnxruntime')
+AUTO_ORDER = tuple(name for name, entry in RUNTIMES.items() if not entry.network_device)
 """What ``auto`` tries, in this order. torch is for exports, tests and benchmarks."""
+
+CPU_ORDER = tuple(name for name in AUTO_ORDER if RUNTIMES[name].is_cpu)
+"""What goes on when a GPU is lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, WeightsError
 from depth_ros.tensors import Engine
 
-DEVICES = {'torch': 'cpu', 'torch_cuda': 'cuda'}
+DEVICES = {name: entry.network_device for name, entry in RUNTIMES.items() if entry.network_device}
 """Device of each torch engine, by its name."""
 
 

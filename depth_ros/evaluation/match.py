@@ -9,11 +9,13 @@ import numpy as np
 
 from depth_ros.evaluation.match_pairs import JudgedPair, symmetric_epipolar
 from depth_ros.evaluation.tables import markdown_table, number, percent
+from depth_ros.models.registry import models, weightless_models
 from depth_ros.results import MatchResult
 from depth_ros.tasks.matching.matcher import Matcher
+from depth_ros.tensors import Task
 
 SIFT, ORB = 'SIFT', 'ORB'
-YARDSTICKS = {SIFT: 'sift', ORB: 'orb'}
+YARDSTICKS = {models()[name].title: name for name in weightless_models(Task.MATCHING)}
 """Frontends that need no weights, by the names in tables."""
 
 LIMITS_PX = (3, 5, 16)

@@ -1,4 +1,4 @@
-"""The table of models: what there is, and who serves a task."""
+"""The table of models: what there is, here and in other packages, and who serves a task."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from depth_ros.entries import ModelEntry, Service, Signature, always
 from depth_ros.errors import ParameterError
 from depth_ros.models.monodepth2 import checkpoint as monodepth2_checkpoint
 from depth_ros.models.mvsnet import checkpoint as mvsnet_checkpoint
+from depth_ros.plugins import plugins
 from depth_ros.tensors import Task
 
 _ENTRIES = (
@@ -29,6 +30,7 @@ _ENTRIES = (
         signature=Signature(
             beginnings=('fnet.', 'update_block.'), describe=always('the one published layout')
         ),
+        tuning='depth_ros.training.finetune.students:FULL',
     ),
     ModelEntry(
         name='crestereo_tiny',
@@ -36,6 +38,7 @@ _ENTRIES = (
         summary='The small CREStereo that this project trains and ships: no download, CPU or GPU',
         services={Task.STEREO: Service(factory='depth_ros.models.crestereo.model:CreStereoModel')},
         ships_weights=True,
+        tuning='depth_ros.training.finetune.students:TINY',
     ),
     ModelEntry(
         name='monodepth2',
@@ -50,6 +53,7 @@ _ENTRIES = (
             beginnings=('encoder.encoder.', 'depth.decoder.'),
             describe=monodepth2_checkpoint.describe,
         ),
+        tuning='depth_ros.training.finetune.mono_job:load_video_network',
     ),
     ModelEntry(
         name='tio_depth',
@@ -73,6 +77,7 @@ _ENTRIES = (
             beginnings=('0.patch_embed.', '1._convs.'),
             describe=always('Swin-T with 49 levels: mono, refine and stereo'),
         ),
+        tuning='depth_ros.training.finetune.students:TIO',
     ),
     ModelEntry(
         name='sift',
@@ -180,31 +185,52 @@ DEFAULT_KEYFRAME_MODEL = 'sgbm'
 """What gives odometry its metres: what it does not know it leaves out."""
 
 
+def models() -> dict[str, ModelEntry]:
+    """Return every model by name, those of this package first."""
+    added = plugins().entries
+    return {**MODELS, **{name: added[name] for name in added if name not in MODELS}}
+
+
+def model_faults() -> dict[str, str]:
+    """Say why models of other packages cannot be used, by name."""
+    taken = {
+        name: f'model {name!r} of another package is left out: this package has one of that name'
+        for name in plugins().entries
+        if name in MODELS
+    }
+    return {**plugins().faults, **taken}
+
+
 def models_of(*tasks: Task) -> tuple[str, ...]:
     """Return the names of the models that serve one of the tasks, in the table's order."""
-    return tuple(name for name, entry in MODELS.items() if set(tasks) & set(entry.tasks))
+    return tuple(name for name, entry in models().items() if set(tasks) & set(entry.tasks))
 
 
 def graph_choices(task: Task, setting: str) -> tuple[str, ...]:
     """Return what a setting of a task may choose from: graphs of the models that ask for it."""
-    services = [MODELS[name].services[task] for name in models_of(task)]
+    services = [models()[name].services[task] for name in models_of(task)]
     graphs = [graph for one in services if one.chosen_by == setting for graph in one.graphs]
     return tuple(dict.fromkeys(graphs))
 
 
 def shipped_model(task: Task) -> str:
     """Return the first network that serves a task and runs as it comes."""
-    return next(name for name in models_of(task) if MODELS[name].ships_weights)
+    return next(name for name in models_of(task) if models()[name].ships_weights)
 
 
 def weightless_models(task: Task) -> tuple[str, ...]:
     """Return the names of the models that serve a task without any weights."""
-    return tuple(name for name in models_of(task) if not MODELS[name].needs_weights)
+    return tuple(name for name in models_of(task) if not models()[name].needs_weights)
+
+
+def tunable_models() -> tuple[str, ...]:
+    """Return the names of the models that can be fine-tuned."""
+    return tuple(name for name, entry in models().items() if entry.tuning)
 
 
 def signatures() -> dict[str, Signature]:
     """Return how official checkpoints are told, by model."""
-    found = {name: entry.signature for name, entry in MODELS.items()}
+    found = {name: entry.signature for name, entry in models().items()}
     return {name: signature for name, signature in found.items() if signature is not None}
 
 
@@ -214,11 +240,12 @@ def model_entry(name: str, task: Task) -> ModelEntry:
     Raises:
         ParameterError: If no model of that name serves the task.
     """
-    entry = MODELS.get(name)
+    entry = models().get(name)
     if entry is not None and task in entry.tasks:
         return entry
     raise ParameterError(
         renaming_of(name)
+        or model_faults().get(name, '')
         or f'model {name!r} does not serve {task.value}; set model to one of: '
         f'{", ".join(models_of(task))}'
     )
@@ -226,7 +253,7 @@ def model_entry(name: str, task: Task) -> ModelEntry:
 
 def renaming_of(former: str) -> str:
     """Say how what was called ``'MODEL/VARIANT'`` is called now; empty if it is not known."""
-    for name, entry in MODELS.items():
+    for name, entry in models().items():
         if former and former == entry.former_name:
             return f'{former!r} is a model of its own: set model to {name}'
     return ''

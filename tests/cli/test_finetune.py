@@ -16,7 +16,7 @@ from tests.kit.bag_writer import info, raw, stamp, write_bag
 
 torch = pytest.importorskip('torch', reason='fine-tuning needs torch')
 
-from depth_ros.training.finetune.students import STUDENTS
+from depth_ros.training.finetune.students import student_of
 from depth_ros.training.monodepth2.network import NetworkSize
 from depth_ros.training.monodepth2.task import Monodepth2Task
 from depth_ros.training.trainer import save_weights
@@ -56,7 +56,7 @@ def rig(filmed, tmp_path: Path) -> Path:
 
 
 def mean_error(weights: Path, pairs: list[tint_rig.TruePair]) -> float:
-    student = STUDENTS['crestereo_tiny']
+    student = student_of('crestereo_tiny')
     network = student.load(weights)
     found = [student.disparity(network, pair.left, pair.right) for pair in pairs]
     errors = [np.abs(a - b.disparity).mean() for a, b in zip(found, pairs, strict=True)]

@@ -74,7 +74,11 @@ class NodeProcess:
         if name.endswith('stereo_node') and has_known_matcher:
             arguments = ('-p', 'model:=sgbm', *arguments)
         command += ['-p', f'report_file:={self.report_path}', *arguments]
-        environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'PYTHONUNBUFFERED': '1'}
+        environment = {
+            **os.environ,
+            'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
+            'PYTHONUNBUFFERED': '1',
+        }
         with self.log_path.open('wb') as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment

@@ -29,7 +29,7 @@ from depth_ros.cli.demo.report import status_table
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.errors import DepthRosError
 from depth_ros.files.share import share_path
-from depth_ros.models.registry import MODELS, models_of
+from depth_ros.models.registry import models, models_of
 from depth_ros.ros.fastdds import choose_profile
 from depth_ros.tensors import Task
 
@@ -89,7 +89,8 @@ def choose_task(settings: DemoSettings) -> DemoTask:
     Raises:
         DepthRosError: If there is no demo of that model.
     """
-    tasks = MODELS[settings.model].tasks if settings.model in MODELS else ()
+    known_models = models()
+    tasks = known_models[settings.model].tasks if settings.model in known_models else ()
     if Task.MONO in tasks:
         from depth_ros.cli.demo.mono import mono_demo
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from depth_ros.cli.kit.versions import package_version
+from depth_ros.engines.runtime import CPU_ORDER, RUNTIMES
 from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import write_ply
 from depth_ros.files.whole_file import write_json
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Report = Mapping[str, Any]
 
 COUNTED = ('received', 'received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
-PACKAGES = ('openvino', 'onnxruntime', 'rclpy')
 IMAGES_LINE = "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY 4.0"
 
 
@@ -54,8 +54,9 @@ def joined_summary(
 
 def versions(node: Report) -> dict[str, str]:
     """Return the node's own versions and those of the runtimes that are installed."""
-    found = {name: version for name in PACKAGES if (version := package_version(name))}
-    return {**node['versions'], **found}
+    installed = {name: RUNTIMES[name].installed_version() for name in CPU_ORDER}
+    found = {**installed, 'rclpy': package_version('rclpy')}
+    return {**node['versions'], **{name: text for name, text in found.items() if text}}
 
 
 def write_summary(folder: Path, summary: Mapping[str, object]) -> str:

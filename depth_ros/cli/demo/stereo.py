@@ -18,14 +18,16 @@ from depth_ros.cli.demo.report import (
     write_summary,
 )
 from depth_ros.cli.demo.task import DemoTask
+from depth_ros.models.registry import weightless_models
 from depth_ros.pictures.panels import stereo_panel, write_picture
+from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Seen
 
 MAX_DEPTH_M = 8.0
-FILTERS = {'sgbm': {'speckle_size_px': 200, 'speckle_difference_px': 2.0}}
-"""Model -> what the demo switches on; networks leave no islands that are worth the time."""
+FILTERS = {'speckle_size_px': 200, 'speckle_difference_px': 2.0}
+"""What the demo switches on for classical matchers; networks leave no islands worth the time."""
 COUNTED = (
     'received_right',
     'paired',
@@ -47,7 +49,7 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
         parameters={
             'max_depth_m': MAX_DEPTH_M,
             'precision': 'auto',
-            **FILTERS.get(settings.model, {}),
+            **(FILTERS if settings.model in weightless_models(Task.STEREO) else {}),
             **{name: value for name, value in given.items() if value},
         },
         watched=STEREO_WATCHED,

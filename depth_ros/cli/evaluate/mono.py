@@ -25,7 +25,7 @@ from depth_ros.evaluation.mono import (
     table,
 )
 from depth_ros.evaluation.mono_images import MONO_SETS
-from depth_ros.models.registry import graph_choices
+from depth_ros.models.registry import DEFAULT_MODELS, graph_choices
 from depth_ros.tasks.mono.processor import open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tensors import Task
@@ -37,8 +37,9 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'mono', description='Measure depth of one image on frames with measured depth.'
     )
     add_report_arguments(parser, folders=[item.folder for item in MONO_SETS.values()])
+    default = DEFAULT_MODELS[Task.MONO]
     parser.add_argument(
-        '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
+        '--model', default=default, help=f'{default} (default); see depth-ros info'
     )
     paths = graph_choices(Task.MONO, 'path')
     parser.add_argument('--path', default=paths[0], choices=paths, help='of tio_depth')

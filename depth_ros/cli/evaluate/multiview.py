@@ -34,13 +34,12 @@ from depth_ros.evaluation.posed_views import (
     rendered_views,
 )
 from depth_ros.files.share import find_share
-from depth_ros.models.registry import model_entry
+from depth_ros.models.registry import DEFAULT_MODELS, model_entry
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tensors import Task
 
 SAMPLINGS = ('linear', 'inverse')
-NAMES = {'mvsnet': 'MVSNet'}
 SGBM = 'SGBM, one neighbour'
 NUM_QUICK = 2
 
@@ -53,7 +52,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'samplings, beside SGBM on the reference and its rectified neighbour.',
     )
     add_report_arguments(parser, folders=[item.folder for item in MULTIVIEW_SETS.values()])
-    parser.add_argument('--model', default='mvsnet', help='mvsnet (default)')
+    default = DEFAULT_MODELS[Task.MULTIVIEW]
+    parser.add_argument('--model', default=default, help=f'{default} (default)')
     parser.add_argument('--depths', type=int, default=192, metavar='N', help='hypotheses, 192')
     parser.add_argument('--sources', type=int, default=4, metavar='N', help='source views, 4')
     parser.add_argument(
@@ -66,7 +66,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
-    model_entry(args.model, Task.MULTIVIEW)
+    title = model_entry(args.model, Task.MULTIVIEW).title
     found = find_sets(args.data, MULTIVIEW_SETS)
     say_absent(found)
     rows: list[MultiViewRow] = []
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             with closing(open_multiview(settings, progress=progress)) as processor:
                 say_untrained(processor.pipeline.is_untrained)
                 views = views or _views(found, is_quick=args.quick)
-                method = f'{NAMES.get(args.model, args.model)}, {sampling}'
+                method = f'{title}, {sampling}'
                 rows += _judged(views, method, network_estimator(processor), progress)
         rows += _judged(views, SGBM, sgbm_estimator, progress)
     print(f'{EXPLANATION}\n\n{table(rows)}')

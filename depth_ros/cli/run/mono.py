@@ -39,7 +39,7 @@ from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.whole_file import write_json
-from depth_ros.models.registry import graph_choices, models_of
+from depth_ros.models.registry import DEFAULT_MODELS, graph_choices, models_of
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tensors import Task
@@ -67,8 +67,9 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         help=f'which files, out of {",".join(MONO_KINDS)} (default all)',
     )
     parser.add_argument('--overwrite', action='store_true', help='do again what is done')
+    default = DEFAULT_MODELS[Task.MONO]
     parser.add_argument(
-        '--model', default='monodepth2', help='monodepth2 (default); see depth-ros info'
+        '--model', default=default, help=f'{default} (default); see depth-ros info'
     )
     add_runtime_arguments(parser)
     paths = graph_choices(Task.MONO, 'path')

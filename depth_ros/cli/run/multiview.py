@@ -27,12 +27,14 @@ from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.posed.values import PosedFolder
 from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.consistency import ConsistencySettings
+from depth_ros.models.registry import DEFAULT_MODELS
 from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
 from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeSettings, ReferenceChoice
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.multiview.view_selection import ViewPolicy, typical_depth
 from depth_ros.tasks.multiview.voxel_map import VoxelSettings
+from depth_ros.tensors import Task
 
 SUMMARY = 'summary.json'
 CLOUD = 'fused.ply'
@@ -59,7 +61,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         help=f'files beside the .npy maps, out of {",".join(KINDS)} (default all)',
     )
     parser.add_argument('--overwrite', action='store_true', help='do again what is done')
-    parser.add_argument('--model', default='mvsnet', help='default mvsnet')
+    default = DEFAULT_MODELS[Task.MULTIVIEW]
+    parser.add_argument('--model', default=default, help=f'default {default}')
     add_runtime_arguments(parser)
     add_engine_arguments(parser)
     _add_view_arguments(parser)

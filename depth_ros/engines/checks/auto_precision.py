@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 from depth_ros.engines.cache import CacheKey
@@ -16,8 +15,6 @@ from depth_ros.errors import DepthRosError
 from depth_ros.files.whole_file import write_json
 
 AUTO_PRECISION = 'auto'
-FASTER: Mapping[str, str] = {'tensorrt': 'f16', 'openvino': 'bf16'}
-"""What is tried first on each runtime; the others have float32 only."""
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from depth_ros.engines.runtime import AUTO_ENGINE, RUNTIMES
 from depth_ros.engines.tensorrt.options import GpuOptions, from_words
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.ros.node.parameter_specs import (
@@ -42,7 +43,7 @@ class NodeParameters:
     engine: str = described(
         'auto',
         'Runtime of a network; auto takes the first that is installed and says which.',
-        choices=('auto', 'tensorrt', 'openvino', 'onnxruntime', 'torch', 'torch_cuda'),
+        choices=(AUTO_ENGINE, *RUNTIMES),
         opens_engine=True,
     )
     precision: str = described(

@@ -14,19 +14,21 @@ from torch import nn
 
 from depth_ros import __version__
 from depth_ros.engines.progress import Progress
+from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.models.registry import models, tunable_models
+from depth_ros.tensors import Task
 from depth_ros.training.finetune.figures import TuningVerdict, judge
 from depth_ros.training.finetune.job import TuningJob
 from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, tune
-from depth_ros.training.finetune.mono_job import LEARNING_RATE, load_video_network, prepare_mono
+from depth_ros.training.finetune.mono_job import LEARNING_RATE, prepare_mono
 from depth_ros.training.finetune.report import ReportPage, write_report
 from depth_ros.training.finetune.stereo_job import prepare_stereo
 from depth_ros.training.finetune.stereo_pairs import rectified_pairs, split_pairs
 from depth_ros.training.finetune.store import TunedWeights
-from depth_ros.training.finetune.students import STUDENTS, check_size
+from depth_ros.training.finetune.students import check_size, student_of
 
-MONO_MODELS = ('monodepth2',)
 LABEL_SHARE = 0.3
 """Share of the time that looking for labels may take."""
 MAX_STEPS = 1_000_000
@@ -65,8 +67,8 @@ class FinetuneSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.model not in (*STUDENTS, *MONO_MODELS):
-            known = ', '.join((*STUDENTS, *MONO_MODELS))
+        if self.model not in tunable_models():
+            known = ', '.join(tunable_models())
             raise ParameterError(
                 f'{self.model!r} cannot be fine-tuned; set --model to one of: {known}'
             )
@@ -80,7 +82,7 @@ class FinetuneSettings:
     @property
     def is_mono(self) -> bool:
         """Whether it learns from the video of one camera."""
-        return self.model in MONO_MODELS
+        return Task.STEREO not in models()[self.model].tasks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +137,7 @@ def finetune_stereo(
         WeightsError: If the weights do not fit.
     """
     check_size(settings.model, settings.size)
-    student, start_s = STUDENTS[settings.model], time.monotonic()
+    student, start_s = student_of(settings.model), time.monotonic()
     network = _begin(settings, lambda: student.load(settings.weights))
     baseline_m = settings.baseline_m or None
     pairs = split_pairs(list(rectified_pairs(frames, settings.size, baseline_m=baseline_m)))
@@ -168,7 +170,8 @@ def finetune_mono(
     Further arguments and errors are those of ``finetune_stereo``.
     """
     start_s = time.monotonic()
-    task, network = _begin(settings, lambda: load_video_network(settings.weights, settings.size))
+    load = load_named(models()[settings.model].tuning)
+    task, network = _begin(settings, lambda: load(settings.weights, settings.size))
     job = prepare_mono(
         task, frames, count=count, max_frames=settings.max_frames, batch_size=settings.batch_size
     )

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from depth_ros.checkpoints.read import load_checkpoint, load_strict
+from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.models.crestereo.network import CreStereo
 from depth_ros.models.crestereo.network_tiny import TinyPredictions, tiny_network
+from depth_ros.models.registry import models
 from depth_ros.models.tio_depth.network import TioDepth, load_weights
 
 Predict = Callable[[nn.Module, Tensor, Tensor], TinyPredictions]
@@ -83,18 +85,19 @@ def _predict_tio(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredict
     return TinyPredictions(full=network.stereo(left / 255.0, right / 255.0))  # type: ignore[operator]
 
 
-STUDENTS: dict[str, Student] = {
-    'crestereo_tiny': Student(
-        load=_load_tiny, predict=_predict_tiny, multiple=16, smallest=32, learning_rate=3e-4
-    ),
-    'crestereo': Student(
-        load=_load_full, predict=_predict_full, multiple=16, smallest=32, learning_rate=5e-5
-    ),
-    'tio_depth': Student(
-        load=_load_tio, predict=_predict_tio, multiple=32, smallest=64, learning_rate=2e-5
-    ),
-}
-"""By the model's name."""
+TINY = Student(
+    load=_load_tiny, predict=_predict_tiny, multiple=16, smallest=32, learning_rate=3e-4
+)
+FULL = Student(
+    load=_load_full, predict=_predict_full, multiple=16, smallest=32, learning_rate=5e-5
+)
+TIO = Student(load=_load_tio, predict=_predict_tio, multiple=32, smallest=64, learning_rate=2e-5)
+
+
+def student_of(name: str) -> Student:
+    """Import the student that a model's entry names."""
+    student: Student = load_named(models()[name].tuning)
+    return student
 
 
 def check_size(name: str, size: tuple[int, int]) -> None:
@@ -103,7 +106,7 @@ def check_size(name: str, size: tuple[int, int]) -> None:
     Raises:
         ParameterError: If a side is no multiple of the network's, or too small.
     """
-    student = STUDENTS[name]
+    student = student_of(name)
     if min(size) < student.smallest or any(side % student.multiple for side in size):
         raise ParameterError(
             f'{name} learns at sizes in multiples of {student.multiple} from {student.smallest}, '
