@@ -25,12 +25,6 @@ from timing import machine, markdown_table, show_progress, write_report
 
 from depth_ros.cli.main import main as depth_ros
 from depth_ros.engines.recipe import parse_size
-from depth_ros.evaluation.cloud_accuracy import (
-    CloudErrors,
-    cloud_errors,
-    nearest_distances,
-    thin_cloud,
-)
 from depth_ros.files.cloud import read_ply
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.consistency import ConsistencySettings, DepthView
@@ -43,6 +37,12 @@ from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.reconstruction import depth_view
 from depth_ros.tasks.multiview.settings import MultiViewSettings
+from tests.kit.cloud_accuracy import (
+    CloudErrors,
+    cloud_errors,
+    nearest_distances,
+    thin_cloud,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from depth_ros.files.maps import save_depth as save_depth
     from depth_ros.files.posed.layouts import read_posed_folder as read_posed_folder
     from depth_ros.frames import MonoFrame as MonoFrame
+    from depth_ros.frames import RgbdFrame as RgbdFrame
     from depth_ros.frames import StereoFrame as StereoFrame
     from depth_ros.geometry.posed_view import PosedView as PosedView
     from depth_ros.geometry.two_view import TwoViewGeometry as TwoViewGeometry
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from depth_ros.tasks.multiview.processor import MultiViewProcessor as MultiViewProcessor
     from depth_ros.tasks.multiview.processor import open_multiview as open_multiview
     from depth_ros.tasks.odometry.processor import OdometryProcessor as OdometryProcessor
-    from depth_ros.tasks.odometry.processor import RgbdFrame as RgbdFrame
     from depth_ros.tasks.odometry.processor import open_odometry as open_odometry
     from depth_ros.tasks.odometry.processor import rgbd_frame as rgbd_frame
     from depth_ros.tasks.odometry.values import OdometryOutput as OdometryOutput
@@ -89,7 +89,7 @@ _HOMES: dict[str, str] = {
     'ParameterError': 'depth_ros.errors.ParameterError',
     'PinholeCamera': 'depth_ros.camera.PinholeCamera',
     'PosedView': 'depth_ros.geometry.posed_view.PosedView',
-    'RgbdFrame': 'depth_ros.tasks.odometry.processor.RgbdFrame',
+    'RgbdFrame': 'depth_ros.frames.RgbdFrame',
     'StereoCalibration': 'depth_ros.files.calibration.StereoCalibration',
     'StereoCamera': 'depth_ros.camera.StereoCamera',
     'StereoFrame': 'depth_ros.frames.StereoFrame',

@@ -8,6 +8,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera, StereoCamera
 from depth_ros.errors import ImageError
+from depth_ros.results import DepthResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,6 +43,28 @@ class StereoFrame:
     def stamp_ns(self) -> int:
         """Stamp of the left image in nanoseconds."""
         return self.left.stamp_ns
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RgbdFrame:
+    """An image with depth.
+
+    Attributes:
+        image: Raw or rectified.
+        depth: Metric depth on the pixels of the rectified image, as ``depth_image_proc/register``
+            gives it.
+    """
+
+    image: MonoFrame
+    depth: DepthResult
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the image."""
+        return self.image.stamp_ns
+
+
+CameraFrame = StereoFrame | RgbdFrame | MonoFrame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -24,9 +24,9 @@ MAX_FUNCTION_LINES = 60
 FLOORS: tuple[tuple[str, ...], ...] = (
     ('errors',),
     ('settings', 'camera'),
-    ('frames', 'tensors'),
+    ('results', 'tensors'),
     ('entries',),
-    ('results', 'plugins'),
+    ('frames', 'plugins'),
     ('geometry',),
     ('messages',),
     ('streams', 'scenes', 'pictures'),

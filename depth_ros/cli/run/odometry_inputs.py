@@ -17,9 +17,8 @@ from depth_ros.files.bags import Report, is_bag, read_mono_bag, read_stereo_bag
 from depth_ros.files.calibration import read_mono_calibration
 from depth_ros.files.image import SUFFIXES, read_rgb
 from depth_ros.files.maps import read_depth
-from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.odometry.processor import CameraFrame, RgbdFrame
 from depth_ros.tasks.odometry.settings import Source
 
 COLOR_FOLDERS = ('images', 'color', 'rgb', 'image')

@@ -8,11 +8,11 @@ from sensor_msgs.msg import Image
 
 from depth_ros.camera import rectified_camera
 from depth_ros.errors import ImageError
+from depth_ros.frames import RgbdFrame
 from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.ros.node.image_job import JobOfImage
-from depth_ros.tasks.odometry.processor import RgbdFrame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -15,13 +15,14 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from depth_ros.frames import CameraFrame
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.roles import Inputs, OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.odometry.parameters import OdometryParameters, odometry_settings
-from depth_ros.tasks.odometry.processor import CameraFrame, OdometryProcessor, open_odometry
+from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput, Reason
 

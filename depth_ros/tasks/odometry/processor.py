@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import ImageError, InputError
-from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.results import DepthResult
 from depth_ros.tasks.call import Camera, measured_depth, mono_frame
@@ -30,28 +30,6 @@ from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
 from depth_ros.tensors import Task
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class RgbdFrame:
-    """An image with depth.
-
-    Attributes:
-        image: Raw or rectified.
-        depth: Metric depth on the pixels of the rectified image, as ``depth_image_proc/register``
-            gives it.
-    """
-
-    image: MonoFrame
-    depth: DepthResult
-
-    @property
-    def stamp_ns(self) -> int:
-        """Stamp of the image."""
-        return self.image.stamp_ns
-
-
-CameraFrame = StereoFrame | RgbdFrame | MonoFrame
 
 
 def rgbd_frame(

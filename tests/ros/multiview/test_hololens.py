@@ -13,8 +13,8 @@ pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 pytest.importorskip('torch', reason='torch is not installed')
 
 from depth_ros.cli.main import main
-from depth_ros.evaluation.cloud_accuracy import nearest_distances
 from depth_ros.files.cloud import read_ply
+from tests.kit.cloud_accuracy import nearest_distances
 from tests.kit.cloud_truth import CloudFigures, cloud_figures, truth_views
 from tests.kit.multiview_replay import Replay, replay
 from tests.kit.shared_data import shared_path

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from depth_ros.errors import ImageError, InputError, ParameterError
-from depth_ros.frames import ImagePair, MonoFrame, StereoFrame
+from depth_ros.frames import CameraFrame, ImagePair, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rigid import (
     BODY_FROM_OPTICAL,
     inverse,
@@ -24,12 +24,7 @@ from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, mounted
 from depth_ros.tasks.odometry.direction import DirectionTracker, NetworkMotion
 from depth_ros.tasks.odometry.keyframes import KeyframePolicy, KeyframeStore, covered_cells, spread
 from depth_ros.tasks.odometry.motion import image_trouble, motion_trouble
-from depth_ros.tasks.odometry.processor import (
-    CameraFrame,
-    OdometryProcessor,
-    RgbdFrame,
-    open_odometry,
-)
+from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.trajectory import plot, read_tum, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryState, Pose, Reason

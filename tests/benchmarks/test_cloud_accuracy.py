@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from depth_ros.errors import ParameterError
-from depth_ros.evaluation.cloud_accuracy import cloud_errors, nearest_distances, thin_cloud
+from tests.kit.cloud_accuracy import cloud_errors, nearest_distances, thin_cloud
 
 NEAR = {'max_distance_m': 0.105, 'threshold_m': 0.025}
 
@@ -29,7 +29,7 @@ def test_nearest_points_are_those_of_brute_force(spread, center):
 
 
 def test_the_order_of_points_is_kept_over_many_chunks(monkeypatch):
-    monkeypatch.setattr('depth_ros.evaluation.cloud_accuracy._CHUNK', 7)
+    monkeypatch.setattr('tests.kit.cloud_accuracy._CHUNK', 7)
     random = np.random.default_rng(1)
     points, others = random.random((50, 3)), random.random((40, 3))
     found = nearest_distances(points, others, max_distance_m=1.0)
