@@ -111,6 +111,26 @@ class DepthMap:
             )
 
 
+def depth_map(
+    result: DepthResult,
+    image: np.ndarray,
+    *,
+    disparity: np.ndarray | None = None,
+    reason: str = '',
+) -> DepthMap:
+    """Put a result and the rectified image whose pixels it has into one value."""
+    return DepthMap(
+        depth=result.depth,
+        image=image,
+        camera=result.camera,
+        scale=result.scale,
+        confidence=result.confidence,
+        disparity=disparity,
+        stamp_ns=result.stamp_ns,
+        reason=reason,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MatchResult:
     """Point matches of an image pair, in pixels of the original images.

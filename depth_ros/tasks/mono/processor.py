@@ -21,7 +21,7 @@ from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.registry import model_entry
-from depth_ros.results import DepthMap, DepthResult, DepthScale
+from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map
 from depth_ros.tasks.call import Camera, measured_depth, mono_frame, rgb_image
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
@@ -163,15 +163,8 @@ class MonoProcessor(Processor[MonoSettings]):
         measured = None if reference is None else measured_depth(reference, frame)
         output = self.process(frame, reference=measured)
         result = output.relative if output.depth is None else output.depth
-        return DepthMap(
-            depth=result.depth,
-            image=output.frame.image,
-            camera=result.camera,
-            scale=result.scale,
-            confidence=result.confidence,
-            stamp_ns=result.stamp_ns,
-            reason=output.scaled.reason if output.scaled else '',
-        )
+        reason = output.scaled.reason if output.scaled else ''
+        return depth_map(result, output.frame.image, reason=reason)
 
     def process(
         self,

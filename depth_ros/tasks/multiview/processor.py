@@ -21,7 +21,7 @@ from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.mvsnet.slabs import Sampling
 from depth_ros.models.mvsnet.upsample import Upsampling
 from depth_ros.models.registry import model_entry
-from depth_ros.results import DepthMap, DepthResult
+from depth_ros.results import DepthMap, DepthResult, depth_map
 from depth_ros.settings import choice_from_name
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.multiview.checks import check_frame
@@ -101,14 +101,7 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
         """
         frame = multi_view_frame(reference, sources, depth_range_m=depth_range_m)
         output = self.process(frame)
-        return DepthMap(
-            depth=output.depth.depth,
-            image=output.frame.reference.image,
-            camera=output.depth.camera,
-            scale=output.depth.scale,
-            confidence=output.depth.confidence,
-            stamp_ns=output.depth.stamp_ns,
-        )
+        return depth_map(output.depth, output.frame.reference.image)
 
     def process(
         self, frame: MultiViewFrame, *, wanted: MultiViewWanted | None = None

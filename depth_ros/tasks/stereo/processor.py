@@ -20,7 +20,7 @@ from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, re
 from depth_ros.geometry.preprocess import mirrored
 from depth_ros.geometry.rectify import Rectifier, RectifierCache
 from depth_ros.models.registry import model_entry, weightless_models
-from depth_ros.results import DepthMap, DepthResult, DepthScale, DisparityResult
+from depth_ros.results import DepthMap, DepthResult, DepthScale, DisparityResult, depth_map
 from depth_ros.tasks.call import Rig, stereo_frame
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.networks import open_model
@@ -97,15 +97,8 @@ class StereoProcessor(Processor[StereoSettings]):
         """Return the depth of a frame, e.g. of ``read_bag``; raises as a call does."""
         output = self.process(frame)
         assert output.depth is not None, 'depth is wanted unless something else is'
-        return DepthMap(
-            depth=output.depth.depth,
-            image=output.rectified.left,
-            camera=output.depth.camera,
-            scale=output.depth.scale,
-            confidence=output.depth.confidence,
-            disparity=output.disparity.disparity,
-            stamp_ns=output.depth.stamp_ns,
-        )
+        disparity = output.disparity.disparity
+        return depth_map(output.depth, output.rectified.left, disparity=disparity)
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair, rebuilding the maps if a calibration changed."""
