@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from depth_ros.cli.kit.timing import percentiles
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import CalibrationError, InputError
+from depth_ros.tasks.processor import Processor
 
 SUMMARY = 'summary.json'
 ItemT = TypeVar('ItemT', bound=Item)
-ProcessorT = TypeVar('ProcessorT', bound='Closable')
+ProcessorT = TypeVar('ProcessorT', bound=Processor)
 RunnerT = TypeVar('RunnerT', bound='BatchRunner')
 
 
@@ -47,13 +48,6 @@ class Tally:
         """Count and tell what is left out."""
         self.refused[reason] += 1
         warn(text)
-
-
-class Closable(Protocol):
-    """What a runner closes."""
-
-    def close(self) -> None:
-        """Release engines."""
 
 
 class BatchRunner(Generic[ProcessorT]):

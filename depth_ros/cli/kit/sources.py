@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from depth_ros.files.bags import SUFFIXES
+from depth_ros.frames import MonoFrame, StereoFrame
 
 FrameT_co = TypeVar('FrameT_co', covariant=True)
 
@@ -31,15 +32,7 @@ class FrameItem(Protocol[FrameT_co]):
         """
 
 
-class Stamped(Protocol):
-    """A frame that knows when it was taken."""
-
-    @property
-    def stamp_ns(self) -> int:
-        """Stamp in nanoseconds."""
-
-
-StampedT = TypeVar('StampedT', bound=Stamped)
+StampedT = TypeVar('StampedT', MonoFrame, StereoFrame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
