@@ -9,27 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from depth_ros.cli.demo.processes import DemoSettings
-from depth_ros.cli.demo.report import (
-    IMAGES_LINE,
-    Report,
-    incomplete,
-    joined_summary,
-    title_of,
-    write_demo_cloud,
-    write_summary,
-)
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.engines.exports import EXPORT_PACKAGES
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import EngineError, WeightsError
-from depth_ros.pictures.panels import depth_panel, write_picture
+from depth_ros.pictures.panels import depth_panel
 from depth_ros.pictures.watermark import watermarked
 from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
@@ -87,7 +77,12 @@ def mono_demo(settings: DemoSettings, tell: Callable[[str], None]) -> DemoTask:
         watched=MONO_METRIC_WATCHED if found.has_rig else MONO_WATCHED,
         rates=rates,
         awaited='relative_depth/image',
-        write=lambda folder, seen, camera, node: write_outputs(folder, seen, camera, node, found),
+        received='received',
+        counted=('scale_mode', 'scale_factor'),
+        facts={'is_untrained': found.is_untrained},
+        picture='mono.png',
+        draw=lambda seen, title: mono_picture(seen, title, found),
+        notes=(UNTRAINED_LINE,) if found.is_untrained else (),
     )
 
 
@@ -118,31 +113,10 @@ def find_weights(settings: DemoSettings, tell: Callable[[str], None]) -> FoundMo
         ) from error
 
 
-def write_outputs(
-    folder: Path, seen: Seen, camera: Report, node: Report, found: FoundModel
-) -> list[str]:
-    """Write picture, summary and, where there are metres, a cloud; give one line for each.
-
-    Raises:
-        DepthRosError: If a topic stayed silent.
-    """
-    summary = joined_summary(
-        camera, node, received='received', counted=('scale_mode', 'scale_factor')
-    )
-    summary['is_untrained'] = found.is_untrained
-    line = write_summary(folder, summary)
+def mono_picture(seen: Seen, title: str, found: FoundModel) -> np.ndarray | None:
+    """Draw image and depth, in metres where they are known; None if one of them did not come."""
     if seen.left is None or seen.relative is None:
-        raise incomplete(folder)
-    write_picture(folder / 'mono.png', mono_picture(seen, title_of(summary), found))
-    lines = [f'picture:     {folder / "mono.png"}', line, IMAGES_LINE]
-    if seen.cloud is not None:
-        lines.insert(1, write_demo_cloud(folder, seen.cloud))
-    return [*lines, UNTRAINED_LINE] if found.is_untrained else lines
-
-
-def mono_picture(seen: Seen, title: str, found: FoundModel) -> np.ndarray:
-    """Draw image and depth, in metres where they are known; ``(H', W', 3)`` uint8 RGB."""
-    assert seen.left is not None and seen.relative is not None
+        return None
     is_metric = seen.depth is not None and not found.is_untrained
     depth = seen.depth if is_metric and seen.depth is not None else seen.relative
     caption = 'depth, m' if is_metric else 'relative depth, no unit'

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from depth_ros.cli.demo.processes import DemoSettings
-from depth_ros.cli.demo.report import (
-    IMAGES_LINE,
-    Report,
-    incomplete,
-    joined_summary,
-    title_of,
-    write_demo_cloud,
-    write_summary,
-)
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.models.registry import weightless_models
-from depth_ros.pictures.panels import stereo_panel, write_picture
+from depth_ros.pictures.panels import stereo_panel
 from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
@@ -60,31 +50,20 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
             'points': 'points',
         },
         awaited='depth/image',
-        write=write_outputs,
+        received='received_left',
+        counted=COUNTED,
+        picture='stereo.png',
+        draw=stereo_picture,
     )
 
 
-def write_outputs(folder: Path, seen: Seen, camera: Report, node: Report) -> list[str]:
-    """Write picture, cloud and summary; give one line for each.
-
-    Raises:
-        DepthRosError: If a topic stayed silent.
-    """
-    summary = joined_summary(camera, node, received='received_left', counted=COUNTED)
-    line = write_summary(folder, summary)
+def stereo_picture(seen: Seen, title: str) -> np.ndarray | None:
+    """Draw left image, disparity and depth; None if one of them or the cloud did not come."""
     if seen.left is None or seen.disparity is None or seen.depth is None or seen.cloud is None:
-        raise incomplete(folder)
-    valid = f'{np.isfinite(seen.disparity).mean():.0%} of pixels valid'
-    panel = stereo_panel(
+        return None
+    return stereo_panel(
         left=seen.left,
         disparity=seen.disparity,
         depth=seen.depth,
-        title=f'{title_of(summary)} | {valid}',
+        title=f'{title} | {np.isfinite(seen.disparity).mean():.0%} of pixels valid',
     )
-    write_picture(folder / 'stereo.png', panel)
-    return [
-        f'picture:     {folder / "stereo.png"}',
-        write_demo_cloud(folder, seen.cloud),
-        line,
-        IMAGES_LINE,
-    ]
