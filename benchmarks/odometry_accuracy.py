@@ -16,17 +16,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 from timing import markdown_table, show_progress, write_report
-from trajectory_errors import evo_errors, trajectory_errors
 
 from depth_ros.cli.run.odometry_inputs import OdometryInputSettings, open_sequence
 from depth_ros.errors import DepthRosError
+from depth_ros.evaluation.trajectories import evo_errors, trajectory_errors
+from depth_ros.files.trajectories import Trajectory, trajectory
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.scenes.paths import PATHS, ScenePath, scene_path
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.processor import open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
-from depth_ros.tasks.odometry.trajectory import Trajectory, trajectory
 from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

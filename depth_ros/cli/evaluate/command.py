@@ -24,6 +24,10 @@ TASKS: dict[str, TaskCommand] = {
         module='depth_ros.cli.evaluate.match',
         summary='matches on HoloLens, ScanNet and graf, beside SIFT and ORB',
     ),
+    'odometry': TaskCommand(
+        module='depth_ros.cli.evaluate.odometry',
+        summary='a trajectory against the truth (TUM, EuRoC, KITTI)',
+    ),
 }
 """Every task by name. Adding one adds a module and a line here."""
 

@@ -30,14 +30,15 @@ from depth_ros.cli.run.odometry_inputs import (
 )
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
+from depth_ros.files.trajectories import Trajectory, trajectory, write_tum
 from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.rigid import quaternion_from_rotation
 from depth_ros.models.registry import DEFAULT_KEYFRAME_MODEL, DEFAULT_MODELS, models_of
 from depth_ros.pictures.panels import write_picture
+from depth_ros.pictures.trajectories import plot
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
-from depth_ros.tasks.odometry.trajectory import Trajectory, plot, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryOutput
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Task
@@ -212,7 +213,7 @@ def _write(folder: Path, run: Run, record: Record, *, is_metric: bool) -> None:
     if is_metric:
         path = run.trajectory()
         write_tum(folder / TRAJECTORY, path)
-        write_picture(folder / PICTURE, plot({str(record['frontend']): path}))
+        write_picture(folder / PICTURE, plot({str(record['frontend']): path.poses}))
     else:
         _write_directions(folder / DIRECTIONS, run.outputs)
     write_json(folder / SUMMARY, record)

@@ -12,9 +12,9 @@ import pytest
 
 from depth_ros.cli.main import main
 from depth_ros.cli.run.odometry_inputs import frame_stamps
+from depth_ros.files.trajectories import read_trajectory
 from depth_ros.geometry.rigid import inverse
 from depth_ros.pictures.panels import write_picture
-from depth_ros.tasks.odometry.trajectory import read_tum
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.odometry_sequences import shots
 from tests.kit.shared_data import shared_path
@@ -47,7 +47,7 @@ def test_a_folder_becomes_a_trajectory_with_its_own_times(
     rgbd: Path, tmp_path: Path, frontend: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(rgbd, tmp_path / 'out', '--frontend', frontend) == 0
-    path = read_tum(tmp_path / 'out' / 'trajectory.txt')
+    path = read_trajectory(tmp_path / 'out' / 'trajectory.txt')
     assert path.stamps_ns.tolist() == [10**18 + index * 10**8 for index in range(1, NUM_FRAMES)]
     room = shots('room', 60)
     truth = inverse(room[0].pose) @ room[NUM_FRAMES - 1].pose
@@ -92,7 +92,7 @@ def test_stereo_folders_take_a_calibration(tmp_path: Path) -> None:
     expect_one_sentence(depth_ros('run', 'odometry', str(tmp_path), cwd=tmp_path), '--calibration')
     code = run(tmp_path, tmp_path / 'out', '--calibration', str(tmp_path / 'calib.txt'))
     assert code == 0
-    found = read_tum(tmp_path / 'out' / 'trajectory.txt').poses[-1]
+    found = read_trajectory(tmp_path / 'out' / 'trajectory.txt').poses[-1]
     truth = inverse(path.world_from_camera[0]) @ path.world_from_camera[2]
     assert np.linalg.norm(found[:3, 3] - truth[:3, 3]) < 0.03
 
@@ -104,7 +104,7 @@ def test_real_hololens_frames_follow_their_poses(tmp_path: Path) -> None:
     table = (folder / 'frame_rows.csv').read_text().split()[1:]
     rows = [int(line.split(',')[1]) for line in table]
     truth = inverse(poses[rows[0]]) @ poses[rows[-1]]
-    found = read_tum(tmp_path / 'trajectory.txt').poses
+    found = read_trajectory(tmp_path / 'trajectory.txt').poses
     assert len(found) == len(rows) - 1
     assert np.linalg.norm(found[-1, :3, 3] - truth[:3, 3]) < 0.05 * np.linalg.norm(truth[:3, 3])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from depth_ros.errors import ImageError, InputError, ParameterError
+from depth_ros.files.trajectories import read_trajectory, trajectory, write_tum
 from depth_ros.frames import CameraFrame, ImagePair, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rigid import (
     BODY_FROM_OPTICAL,
@@ -18,6 +19,7 @@ from depth_ros.geometry.rigid import (
     rotation_from_vector,
 )
 from depth_ros.models.monodepth2.model import MotionResult
+from depth_ros.pictures.trajectories import plot
 from depth_ros.scenes.paths import ScenePath
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, mounted
@@ -26,7 +28,6 @@ from depth_ros.tasks.odometry.keyframes import KeyframePolicy, KeyframeStore, co
 from depth_ros.tasks.odometry.motion import image_trouble, motion_trouble
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
-from depth_ros.tasks.odometry.trajectory import plot, read_tum, trajectory, write_tum
 from depth_ros.tasks.odometry.values import OdometryState, Pose, Reason
 from depth_ros.tasks.pipeline import Timed
 from tests.kit.odometry_sequences import SECOND_NS, STEP_NS, Drive, shots, tracker
@@ -164,7 +165,7 @@ def test_trajectories_survive_the_file_with_their_nanoseconds(tmp_path: Path) ->
     ]
     stamps = [1_403_715_273_262_142_976, 1_403_715_273_262_142_977, 1_403_715_274_000_000_001]
     write_tum(tmp_path / 'a.txt', trajectory(stamps, poses))
-    again = read_tum(tmp_path / 'a.txt')
+    again = read_trajectory(tmp_path / 'a.txt')
     assert again.stamps_ns.tolist() == stamps
     np.testing.assert_allclose(again.poses, poses, atol=1e-8)
     assert again.length_m == pytest.approx(2 * np.sqrt(2))
@@ -174,13 +175,13 @@ def test_a_line_that_is_no_pose_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'a.txt'
     path.write_text('# head\n1.0 0 0 0 0 0 0 1\n2.0 1 2 3\n')
     with pytest.raises(InputError, match='line 3'):
-        read_tum(path)
+        read_trajectory(path)
 
 
 def test_plots_show_every_path_and_survive_empty_ones() -> None:
     path = trajectory([1, 2, 3], [rigid(np.eye(3), np.array([i, 0, i])) for i in range(3)])
-    empty = plot({'nothing': trajectory([], [])})
-    picture = plot({'estimate': path, 'truth': path})
+    empty = plot({'nothing': trajectory([], []).poses})
+    picture = plot({'estimate': path.poses, 'truth': path.poses})
     assert picture.shape == empty.shape == (640, 640, 3)
     # The path goes to the right and up.
     colored = (picture.max(axis=2).astype(int) - picture.min(axis=2)) > 60

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from depth_ros.errors import InputError
+from depth_ros.files.trajectories import Trajectory, write_tum
 from depth_ros.geometry.rigid import inverse, rigid, rotation_angle
-from depth_ros.tasks.odometry.trajectory import Trajectory, write_tum
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ class TrajectoryErrors:
 
 
 def umeyama(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Give the rigid motion ``(4, 4)`` that takes ``(N, 3)`` points nearest to targets.
+    """Return the rigid motion ``(4, 4)`` that takes ``(N, 3)`` points nearest to targets.
 
     Without scale: metric odometry must get that right by itself (Umeyama 1991, eq. 40 to 42).
     """
@@ -51,11 +52,11 @@ def umeyama(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return rigid(rotation, target_center - rotation @ center)
 
 
-def trajectory_errors(estimate: Trajectory, truth: Trajectory) -> TrajectoryErrors:
-    """Compare poses of equal stamps."""
-    _, ours, theirs = np.intersect1d(
-        estimate.stamps_ns, truth.stamps_ns, assume_unique=True, return_indices=True
-    )
+def trajectory_errors(
+    estimate: Trajectory, truth: Trajectory, *, max_difference_s: float = 0.0
+) -> TrajectoryErrors:
+    """Compare poses of equal stamps, or with the nearest one within ``max_difference_s``."""
+    ours, theirs = matched(estimate, truth, max_difference_s=max_difference_s)
     poses, targets = estimate.poses[ours], truth.poses[theirs]
     if len(poses) < 3:
         nan = float('nan')
@@ -73,20 +74,57 @@ def trajectory_errors(estimate: Trajectory, truth: Trajectory) -> TrajectoryErro
     )
 
 
-def evo_errors(estimate: Trajectory, truth: Trajectory) -> dict[str, float]:
-    """Give evo's RMSE for ATE and RPE; empty where evo is not installed.
+def matched(
+    estimate: Trajectory, truth: Trajectory, *, max_difference_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices into both of the poses that belong together, each true pose at most once.
+
+    A truth without stamps (KITTI) is matched by number, which needs as many poses.
+
+    Raises:
+        InputError: If only one of them has stamps and the numbers of poses differ.
+    """
+    if _is_numbered(truth) != _is_numbered(estimate):
+        if len(truth) != len(estimate):
+            raise InputError(
+                'trajectory',
+                f'the truth has {len(truth)} poses without stamps and the trajectory '
+                f'{len(estimate)}; give a truth with stamps (TUM), or one of the same frames',
+            )
+        return np.arange(len(truth)), np.arange(len(truth))
+    after = np.searchsorted(truth.stamps_ns, estimate.stamps_ns).clip(1, len(truth) - 1)
+    before = after - 1
+    is_later = np.abs(truth.stamps_ns[after] - estimate.stamps_ns) < np.abs(
+        truth.stamps_ns[before] - estimate.stamps_ns
+    )
+    nearest = np.where(is_later, after, before)
+    distance = np.abs(truth.stamps_ns[nearest] - estimate.stamps_ns)
+    ours = np.flatnonzero(distance <= max_difference_s * 1e9)
+    _, first = np.unique(nearest[ours], return_index=True)
+    return ours[first], nearest[ours[first]]
+
+
+def _is_numbered(values: Trajectory) -> bool:
+    return bool((values.stamps_ns == np.arange(len(values))).all())
+
+
+def evo_errors(
+    estimate: Trajectory, truth: Trajectory, *, max_difference_s: float = 0.0001
+) -> dict[str, float]:
+    """Return evo's RMSE for ATE and RPE; empty where evo is not installed.
 
     Raises:
         subprocess.CalledProcessError: If evo refuses the files.
     """
-    if shutil.which('evo_ape') is None or len(estimate) < 3:
+    is_numbered = _is_numbered(truth) or _is_numbered(estimate)
+    if shutil.which('evo_ape') is None or len(estimate) < 3 or is_numbered:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ('truth.txt', 'estimate.txt')]
         for path, values in zip(files, (truth, estimate), strict=True):
             write_tum(path, values)
         names = [str(path) for path in files]
-        limit = ['--t_max_diff', '0.0001']
+        limit = ['--t_max_diff', str(max_difference_s)]
         step = ['--delta', '1', '--delta_unit', 'f']
         return {
             'evo_ate_m': _rmse(['evo_ape', 'tum', *names, '--align', *limit]),
@@ -109,7 +147,7 @@ def _ate_m(points: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _step_errors(poses: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
-    """Give what is between the step taken and the true one, for all neighbours."""
+    """Return what is between the step taken and the true one, for all neighbours."""
     errors = []
     for index in range(len(poses) - 1):
         taken = inverse(poses[index]) @ poses[index + 1]
