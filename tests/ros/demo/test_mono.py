@@ -51,7 +51,9 @@ class Opener:
         return MonoProcessor(truth_pipeline(graph=graph), given, training_rig=self.rig)
 
 
-def find(opener: Opener, given: DemoSettings, monkeypatch: pytest.MonkeyPatch) -> demo_mono.Found:
+def find(
+    opener: Opener, given: DemoSettings, monkeypatch: pytest.MonkeyPatch
+) -> demo_mono.FoundModel:
     monkeypatch.setattr(demo_mono, 'open_mono', opener)
     return demo_mono.find_weights(given, lambda text: None)
 
@@ -114,7 +116,7 @@ def test_untrained_pictures_say_so_in_every_tile() -> None:
     seen = Seen(left=room_image(), relative=room_depth(), depth=room_depth())
     plain, marked = (
         demo_mono.mono_picture(
-            seen, 't', demo_mono.Found(weights='', is_untrained=is_untrained, has_rig=True)
+            seen, 't', demo_mono.FoundModel(weights='', is_untrained=is_untrained, has_rig=True)
         )
         for is_untrained in (False, True)
     )
