@@ -45,8 +45,8 @@ VARIANTS: dict[str, tuple[tuple[int, int], dict[str, int]]] = {
     'mvsnet': ((64, 96), {'depths': 16}),
     'tio_depth': ((64, 64), {}),
 }
-"""The smallest size and options of each recipe."""
-GRAPHS = [(name, graph) for name in VARIANTS for graph in load_recipe(name).graphs]
+"""Small sizes and options; a recipe that is not here takes its smallest size."""
+GRAPHS = [(name, graph) for name in recipe_names() for graph in load_recipe(name).graphs]
 PRECISIONS = ('f32', 'f16', 'bf16')
 SLOW = ('tio_depth',)
 """Whose building in bf16 too would take minutes; its layers are in the other graphs."""
@@ -73,7 +73,7 @@ def sources_digest() -> str:
 
 
 def exported(name: str, graph: str, folder: Path) -> Path:
-    size, options = VARIANTS[name]
+    size, options = VARIANTS.get(name, (load_recipe(name).min_size, {}))
     plan = plan_exports(
         load_recipe(name), graphs=[graph], size=size, options=options, weights='synthetic:1'
     )
@@ -92,8 +92,8 @@ def build(content: bytes, path: Path, precision: str) -> bytes:
 
 
 def test_every_recipe_is_here() -> None:
-    assert set(VARIANTS) == set(recipe_names())
-    assert len(GRAPHS) == 13
+    assert set(VARIANTS) <= set(recipe_names()) == {name for name, _ in GRAPHS}
+    assert len(GRAPHS) >= 13
 
 
 @pytest.mark.parametrize(('name', 'graph'), GRAPHS, ids=lambda value: str(value))
