@@ -1,7 +1,7 @@
-"""Is thin foreground that the coarsest level has lost found again? The ablation of the row sight.
+"""Is thin foreground that the coarsest level has lost found again? The measure of the row sight.
 
-``python benchmarks/lost_foreground.py RECIPE=WEIGHTS [RECIPE=WEIGHTS ...]`` measures networks of
-the small CREStereo on the synthetic validation set of the first recipe named. Thin foreground is
+``python benchmarks/lost_foreground.py WEIGHTS [WEIGHTS ...]`` measures networks of the small
+CREStereo on the synthetic validation set of the first stage of its recipe. Thin foreground is
 what stands at least 4 px before everything within 16 px (one cell of the coarsest level) on two
 opposite sides, found by a morphological opening of the true disparity, and is visible to both
 cameras. It is lost where the last disparity at 1/16 is off by more than 8 px, and found again
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,13 +20,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from depth_ros.checkpoints.read import load_checkpoint, load_strict
-from depth_ros.models.crestereo.network_tiny import tiny_config
+from depth_ros.checkpoints.read import load_checkpoint
+from depth_ros.models.crestereo.network_tiny import DEFAULT_ITERATIONS, tiny_network
 from depth_ros.scenes.layered.samples import Batch
-from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors
-from depth_ros.training.crestereo.validation import validation_set
+from depth_ros.training.crestereo.task import to_tensors
 from depth_ros.training.photos import photo_folders
 from depth_ros.training.recipe import find_recipe
+from depth_ros.training.task import DataFolders
 
 CELL = 16
 STANDS_OUT_PX = 4.0
@@ -37,35 +36,22 @@ LOST_PX, FOUND_PX = 8.0, 2.0
 def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('networks', nargs='+', metavar='RECIPE=WEIGHTS')
+    parser.add_argument('networks', nargs='+', type=Path, metavar='WEIGHTS')
     parser.add_argument('--photos', type=Path, action='append', help='folders of photographs')
     parser.add_argument('--samples', type=int, default=64)
     parser.add_argument('--threads', type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    named = [text.split('=', 1) for text in arguments.networks]
-    samples = find_recipe(named[0][0]).task.samples
     photos = tuple(arguments.photos) if arguments.photos else photo_folders()
-    batches = validation_set(samples, photos, arguments.samples)
-    print('| recipe | thin, lost at 1/16 % | of these found again % | thin, wrong at the end % |')
+    pairs = find_recipe('crestereo_tiny').task.pairs
+    batches = pairs.validation(DataFolders(photos=photos), arguments.samples)
+    print('| weights | thin, lost at 1/16 % | of these found again % | thin, wrong at the end % |')
     print('| --- | --- | --- | --- |')
-    for recipe, weights in named:
-        lost, found, wrong = shares(load(recipe, Path(weights)), batches)
-        print(f'| {recipe} | {100 * lost:.1f} | {100 * found:.1f} | {100 * wrong:.1f} |')
+    for weights in arguments.networks:
+        network = tiny_network(load_checkpoint(weights), iterations=DEFAULT_ITERATIONS)
+        lost, found, wrong = shares(network, batches)
+        print(f'| {weights.name} | {100 * lost:.1f} | {100 * found:.1f} | {100 * wrong:.1f} |')
     return 0
-
-
-def load(recipe: str, weights: Path) -> torch.nn.Module:
-    """Make a recipe's network with these weights, which may lack the later parts."""
-    task = find_recipe(recipe).task
-    if not isinstance(task, TinyStereoTask):
-        raise SystemExit(f'{recipe!r} is no recipe of crestereo_tiny; name one that is')
-    state = load_checkpoint(weights)
-    given = tiny_config(state, iterations=task.network.iterations[-1])
-    config = replace(task.network, fine=given.fine, compare=given.compare)
-    network = replace(task, network=config).build()
-    load_strict(network, state)
-    return network.eval()
 
 
 def shares(network: torch.nn.Module, batches: list[Batch]) -> tuple[float, float, float]:

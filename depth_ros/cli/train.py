@@ -12,27 +12,32 @@ from typing import TYPE_CHECKING, Any
 from depth_ros.errors import ParameterError
 
 if TYPE_CHECKING:
+    from depth_ros.training.recipe import TrainRecipe
     from depth_ros.training.trainer import TrainingProgress
 
 
 RECIPE_FIELDS = {
-    'steps': 'steps',
     'learning_rate': 'learning_rate',
     'batch_size': 'batch_size',
     'workers': 'streams',
 }
-"""Arguments that change a recipe, and its fields."""
+"""Arguments that change every stage of a recipe, and its fields."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser('train', help='train a network of this project (needs torch)')
     parser.add_argument('recipe', help='crestereo_tiny or another; a wrong name lists them all')
+    parser.add_argument('--stage', help='only this stage of the recipe; all of them by default')
     parser.add_argument('--out', type=Path, default=Path('training_out'), help='folder of the run')
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
     parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
-    parser.add_argument('--steps', type=int, help='length of the schedule in steps')
-    parser.add_argument('--until-minutes', type=float, help='length of the schedule in minutes')
+    parser.add_argument(
+        '--steps', type=int, help='length of the run in steps, shared out over its stages'
+    )
+    parser.add_argument(
+        '--until-minutes', type=float, help='length of the run in minutes, shared out likewise'
+    )
     parser.add_argument('--learning-rate', type=float, help='peak learning rate')
     parser.add_argument('--batch-size', type=int, help='samples a step, where memory is short')
     parser.add_argument('--workers', type=int, help='processes that make the samples')
@@ -48,7 +53,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action='append',
         help='folder of a data set, if the recipe reads one',
     )
-    parser.add_argument('--resume', action='store_true', help='go on with the checkpoint in --out')
+    parser.add_argument(
+        '--resume', action='store_true', help='go on with the checkpoint in --out, in its stage'
+    )
     parser.add_argument(
         '--restart', action='store_true', help='as --resume, with a new schedule (warm restart)'
     )
@@ -64,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
     from depth_ros.training.contact_sheet import draw_contact_sheet
     from depth_ros.training.curve import draw_curve
     from depth_ros.training.photos import photo_folders
-    from depth_ros.training.recipe import find_recipe
+    from depth_ros.training.stages import run_stages
     from depth_ros.training.task import DataFolders
-    from depth_ros.training.trainer import METRICS_NAME, RunSettings, Trainer
+    from depth_ros.training.trainer import METRICS_NAME, RunSettings
 
     is_known = (args.out / CHECKPOINT_NAME).is_file()
     if is_known and not (args.resume or args.restart):
@@ -74,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
             f'{args.out} already holds a run; add --resume to go on with it, --restart for a new '
             'schedule on its weights, or choose another --out'
         )
-    recipe = replace(find_recipe(args.recipe), **_changes(args))
+    chosen = _schedules(args)
     photos = tuple(args.photos) if args.photos else photo_folders()
     folders = DataFolders(photos=photos, data=tuple(args.data or ()))
     if args.contact_sheet:
-        draw_contact_sheet(recipe, folders, args.contact_sheet)
+        draw_contact_sheet(chosen[0], folders, args.contact_sheet)
         return 0
     settings = RunSettings(
         out=args.out,
@@ -89,26 +96,36 @@ def run(args: argparse.Namespace) -> int:
         weights=args.weights,
         threads=args.threads,
     )
-    trainer = Trainer(recipe, settings)
-    trainer.run(_reporter())
+    trainer = run_stages(chosen, settings, _reporter())
     draw_curve(args.out / METRICS_NAME, args.out / 'curve.png')
     print(f'{trainer.samples_seen} samples seen; weights, metrics and curve are in {args.out}')
     return 0
 
 
-def _changes(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the command line changes of a recipe.
+def _schedules(args: argparse.Namespace) -> list[TrainRecipe]:
+    """Return the stages that were asked for, with what the command line changes of them.
 
     Raises:
         ParameterError: If a value is not above 0.
+        RecipeError: If there is no such recipe or stage.
     """
-    given = {name: getattr(args, name) for name in RECIPE_FIELDS}
+    from depth_ros.training.recipe import find_recipe, find_schedule, schedules, shared_out
+
+    changes = _changes(args)
+    recipe = find_recipe(args.recipe)
+    chosen = [find_schedule(recipe, args.stage)] if args.stage else schedules(recipe)
+    chosen = [replace(one, **changes) for one in chosen]
+    return shared_out(chosen, args.steps) if args.steps else chosen
+
+
+def _changes(args: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(args, name) for name in ('steps', *RECIPE_FIELDS)}
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
         if value <= 0:
             option = name.replace('_', '-')
             raise ParameterError(f'--{option} must be above 0, got {value}; correct it')
-    return {RECIPE_FIELDS[name]: value for name, value in given.items()}
+    return {RECIPE_FIELDS[name]: value for name, value in given.items() if name != 'steps'}
 
 
 def _reporter() -> Callable[[TrainingProgress], None]:
@@ -145,7 +162,8 @@ def _plain_reporter() -> Callable[[TrainingProgress], None]:
 
 def _line(progress: TrainingProgress) -> str:
     name, value = progress.metric
+    stage = f'{progress.stage}: ' if progress.stage else ''
     return (
-        f'step {progress.step} loss {progress.loss:.2f} {name} {value:.3g} '
+        f'{stage}step {progress.step} loss {progress.loss:.2f} {name} {value:.3g} '
         f'{progress.samples_per_s:.1f} samples/s'
     )

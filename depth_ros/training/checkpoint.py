@@ -28,6 +28,8 @@ class TrainState:
         samples_seen: Over all schedules.
         recipe: The recipe as text; another one is refused.
         cycle_start: Step at which the present schedule began (0, or a warm restart).
+        name: The recipe's name.
+        stage: Its stage, empty for a training in one.
     """
 
     step: int
@@ -39,6 +41,8 @@ class TrainState:
     samples_seen: int
     recipe: str
     cycle_start: int = 0
+    name: str = ''
+    stage: str = ''
 
 
 def save_state(state: TrainState, folder: Path) -> Path:

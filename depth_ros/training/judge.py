@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.step import mixed_precision
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import channels_last
 
@@ -57,13 +56,12 @@ def judge_weights(recipe: TrainRecipe, weights: Path, settings: JudgeSettings) -
     network = recipe.task.build()
     recipe.task.begin_with(network, weights)
     network = channels_last(network.to(torch.device(settings.device))).eval()
-    in_bfloat16 = partial(torch.autocast, settings.device, torch.bfloat16)
     figures = recipe.task.validate(
         network,
         settings.folders,
         samples=settings.samples or recipe.validation_samples,
         device=settings.device,
-        mixed=in_bfloat16 if settings.is_mixed else nullcontext,
+        mixed=mixed_precision(settings.device, is_mixed=settings.is_mixed),
     )
     if not figures:
         raise InputError(

@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from depth_ros.errors import DepthRosError, WeightsError
+from depth_ros.errors import WeightsError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
 from depth_ros.training.metrics import MetricsLog
 from depth_ros.training.recipe import TrainRecipe
-from depth_ros.training.schedule import one_cycle, run_progress
+from depth_ros.training.schedule import run_progress
+from depth_ros.training.step import Learner, mixed_precision
 from depth_ros.training.task import DataFolders, Note, Noted
 from depth_ros.training.worker import BatchWorkers
 
@@ -69,6 +69,7 @@ class RunSettings:
 class TrainingProgress:
     """What a progress bar shows; ``metric`` is the first of the task's, by its name."""
 
+    stage: str
     share: float
     step: int
     loss: float
@@ -104,8 +105,8 @@ class Trainer:
         self.recipe, self.settings = recipe, settings
         self.network = channels_last(recipe.task.build().to(torch.device(settings.device)))
         self.average = deepcopy(self.network).eval()
-        learnt = [value for value in self.network.parameters() if value.requires_grad]
-        self.optimizer = torch.optim.AdamW(learnt, lr=1e-9, weight_decay=recipe.weight_decay)
+        self.learner = Learner(self.network, recipe.descent)
+        self.mixed = mixed_precision(settings.device, is_mixed=recipe.mixed)
         self.step, self.cycle_start, self.samples_seen, self.elapsed_s = 0, 0, 0, 0.0
         self._restore()
 
@@ -121,10 +122,10 @@ class Trainer:
         if self.settings.restart:
             self.cycle_start, self.elapsed_s = self.step, 0.0
         # Only another stage may learn other parts; a run that is resumed goes on exactly.
-        if self.settings.restart and not fits_optimizer(self.optimizer, state.optimizer):
+        if self.settings.restart and not fits_optimizer(self.learner.optimizer, state.optimizer):
             logger.info('%s learns other parts: the optimizer begins anew', self.recipe.name)
         else:
-            self.optimizer.load_state_dict(state.optimizer)
+            self.learner.optimizer.load_state_dict(state.optimizer)
         torch.set_rng_state(state.rng)
 
     def _take_weights(self, state: TrainState) -> None:
@@ -149,11 +150,13 @@ class Trainer:
             elapsed_s=self.elapsed_s,
             model=self.network.state_dict(),
             average=self.average.state_dict(),
-            optimizer=self.optimizer.state_dict(),
+            optimizer=self.learner.optimizer.state_dict(),
             rng=torch.get_rng_state(),
             samples_seen=self.samples_seen,
             recipe=recipe_text(self.recipe),
             cycle_start=self.cycle_start,
+            name=self.recipe.name,
+            stage=self.recipe.stage,
         )
         save_state(state, self.settings.out)
         task = self.recipe.task
@@ -169,6 +172,11 @@ class Trainer:
             elapsed_s=self.elapsed_s,
             budget_s=self.settings.until_s,
         )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the present schedule has ended."""
+        return self.progress >= 1.0
 
     def run(self, report: Callable[[TrainingProgress], None]) -> None:
         """Train to the end of the schedule, reporting after every step."""
@@ -192,7 +200,7 @@ class Trainer:
         settings, window = self.settings, []
         shown = self.recipe.task.train_metrics[0]
         tick = time.monotonic()
-        while self.progress < 1.0 and self.step != settings.stop_after:
+        while not self.is_done and self.step != settings.stop_after:
             window.append(self.train_step(workers.next()))
             now = time.monotonic()
             # A machine that was suspended must not use the schedule up.
@@ -202,6 +210,7 @@ class Trainer:
             last = window[-1]
             report(
                 TrainingProgress(
+                    stage=self.recipe.stage,
                     share=self.progress,
                     step=self.step,
                     loss=last['loss'],
@@ -209,7 +218,7 @@ class Trainer:
                     samples_per_s=rate,
                 )
             )
-            is_last = self.progress >= 1.0
+            is_last = self.is_done
             if self.step % settings.log_every == 0 or is_last:
                 log.add(self._row(window, is_last))
                 window = []
@@ -222,7 +231,7 @@ class Trainer:
             'step': self.step,
             'samples': self.samples_seen,
             'minutes': self.elapsed_s / 60.0,
-            'learning_rate': self.optimizer.param_groups[0]['lr'],
+            'learning_rate': self.learner.rate,
         }
         if self.step % self.settings.validate_every == 0 or is_last:
             row |= self._validate()
@@ -235,13 +244,8 @@ class Trainer:
             self.settings.folders,
             samples=self.recipe.validation_samples,
             device=self.settings.device,
-            mixed=self._mixed,
+            mixed=self.mixed,
         )
-
-    def _mixed(self) -> AbstractContextManager:
-        if not self.recipe.mixed:
-            return nullcontext()
-        return torch.autocast(self.settings.device, torch.bfloat16)
 
     def train_step(self, batch: Any) -> dict[str, float]:
         """Take one optimizer step; give loss, gradient norm and the task's figures.
@@ -249,26 +253,19 @@ class Trainer:
         Raises:
             DepthRosError: If the loss is not finite.
         """
-        recipe = self.recipe
-        rate = one_cycle(self.progress, peak=recipe.learning_rate, warm_up=recipe.warm_up)
-        self.optimizer.param_groups[0]['lr'] = rate
         self.network.train()
-        found = recipe.task.loss(
-            self.network, batch, device=self.settings.device, mixed=self._mixed
+        found = self.learner.step(
+            lambda: self.recipe.task.loss(
+                self.network, batch, device=self.settings.device, mixed=self.mixed
+            ),
+            progress=self.progress,
+            trouble=f'at step {self.step}; go on from the last checkpoint with a lower '
+            '--learning-rate',
         )
-        if not torch.isfinite(found.loss):
-            raise DepthRosError(
-                f'the loss is {float(found.loss.detach())} at step {self.step}; go on from the '
-                'last checkpoint with a lower --learning-rate'
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        found.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        self.optimizer.step()
         self.step += 1
-        self.samples_seen += recipe.batch_size
+        self.samples_seen += self.recipe.batch_size
         self._update_average()
-        return {'loss': float(found.loss.detach()), 'gradient': float(norm), **found.metrics}
+        return found
 
     def _update_average(self) -> None:
         """Move the average towards the weights; faster when a schedule is young."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
@@ -9,7 +12,8 @@ torch = pytest.importorskip('torch', reason='training needs torch')
 from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.cli.main import main
 from depth_ros.training.metrics import read_metrics
-from depth_ros.training.recipe import TrainRecipe, recipes
+from depth_ros.training.recipe import TrainRecipe, find_recipe, find_schedule, recipes
+from tests.kit.shared_data import REPOSITORY
 from tests.kit.small_stereo import SMALL_TASK
 
 SMALL = TrainRecipe(
@@ -83,3 +87,37 @@ def test_weights_of_another_network_are_refused(train, tmp_path, capsys):
     torch.save({'a.weight': torch.zeros(2)}, tmp_path / 'other.pth')
     assert train('--weights', tmp_path / 'other.pth') == 2
     assert 'crestereo_tiny' in capsys.readouterr().err
+
+
+COMMAND = re.compile(
+    r'depth-ros (train|evaluate (RECIPE|crestereo_tiny|mvsnet|loftr_tiny)) [^\[]*'
+)
+CARDS = sorted((REPOSITORY / 'docs' / 'training').glob('*.md'))
+SHOWN = [
+    line
+    for card in CARDS
+    for line in card.read_text(encoding='utf-8').splitlines()
+    if re.match(
+        r'depth-ros (train|evaluate (RECIPE|crestereo_tiny|mvsnet|loftr_tiny)) [^\[]*$', line
+    )
+]
+
+
+@pytest.mark.parametrize('line', SHOWN)
+def test_commands_that_the_cards_show_are_understood(line, monkeypatch):
+    """By the real parser; names in capitals stand for any recipe and any of its stages."""
+    seen = []
+    for module in ('train', 'evaluate.recipe'):
+        monkeypatch.setattr(f'depth_ros.cli.{module}.run', lambda args: seen.append(args) or 0)
+    line = line.replace('RECIPE', 'crestereo_tiny').replace('NAME', 'close')
+    assert main(shlex.split(line, comments=True)[1:]) == 0
+    recipe = find_recipe(vars(seen[0]).get('recipe') or seen[0].task)
+    assert not seen[0].stage or find_schedule(recipe, seen[0].stage)
+
+
+def test_help_tells_of_the_stages(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(['train', '--help'])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert '--stage' in said and '--resume' in said

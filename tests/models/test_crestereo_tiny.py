@@ -14,7 +14,6 @@ from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ParameterError, WeightsError
 from depth_ros.models.crestereo.network_tiny import (
     CreStereoTiny,
-    TinyConfig,
     exportable,
     synthetic_state,
     tiny_network,
@@ -61,25 +60,22 @@ def test_more_iterations_change_the_result() -> None:
     assert not torch.equal(module(64, 64)(*images), module(64, 64, iterations=5)(*images))
 
 
-def test_weights_from_before_the_comparison_give_what_they_gave() -> None:
+def test_weights_of_an_older_shape_are_refused() -> None:
     older = {key: value for key, value in STATE.items() if 'squeeze_there' not in key}
     assert len(older) == len(STATE) - 1
+    with pytest.raises(WeightsError, match='squeeze_there'):
+        tiny_network(older, iterations=3)
+    wide = torch.zeros(144)
+    with pytest.raises(WeightsError, match='shape'):
+        tiny_network({**STATE, 'mask.weights.bias': wide}, iterations=3)
+
+
+def test_the_comparison_at_the_second_hypothesis_counts() -> None:
     images = pair(64, 64)
     build = {'graph': 'crestereo', 'height': 64, 'width': 64, 'options': {}}
-    before = exportable(**build, state=older).module(*images)
-    assert torch.equal(before, module(64, 64)(*images)), 'new weights begin at zero'
+    before = exportable(**build, state=STATE).module(*images)
     other = {**STATE, 'update.squeeze_there.weight': torch.ones(64, 36, 1, 1)}
     assert not torch.equal(before, exportable(**build, state=other).module(*images))
-
-
-def test_weights_without_the_fine_level_run_without_it() -> None:
-    state = CreStereoTiny(TinyConfig(fine=False)).state_dict()
-    network = tiny_network(state, iterations=3)
-    assert not network.config.fine and network.mask.weights.out_channels == 144
-    found = network.predict(torch.rand(1, 3, 64, 64) * 255, torch.rand(1, 3, 64, 64) * 255)
-    assert [cell for cell, _ in found.coarse] == [16, 16, 8, 8, 4, 4]
-    with pytest.raises(WeightsError, match='shape'):
-        tiny_network({**STATE, 'mask.weights.bias': state['mask.weights.bias']}, iterations=3)
 
 
 def test_fine_level_sees_a_shift_of_two_cells_and_no_more() -> None:

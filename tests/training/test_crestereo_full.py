@@ -16,9 +16,10 @@ from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.errors import InputError, RecipeError, WeightsError
 from depth_ros.models.crestereo.network import CreStereo, exportable
 from depth_ros.scenes.layered.samples import SampleSettings, batches
-from depth_ros.training.crestereo.full import CreStereoTask
 from depth_ros.training.crestereo.losses import flow_sequence_loss
+from depth_ros.training.crestereo.networks import FullStereo
 from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
+from depth_ros.training.crestereo.task import StereoTask
 from depth_ros.training.datasets.crestereo_set import find_pairs, read_pair
 from depth_ros.training.recipe import TrainRecipe, find_recipe
 from depth_ros.training.task import DataFolders
@@ -29,7 +30,7 @@ SAMPLES = SampleSettings(
 )
 SMALL = TrainRecipe(
     name='small',
-    task=CreStereoTask(pairs=DrawnPairs(samples=SAMPLES), iterations=2),
+    task=StereoTask(network=FullStereo(iterations=2), pairs=DrawnPairs(samples=SAMPLES)),
     steps=2,
     batch_size=1,
     mixed=False,

@@ -23,7 +23,7 @@ from depth_ros.models.tio_depth.network_swin import SwinSizes
 from depth_ros.scenes.rooms.draw import RoomSettings
 from depth_ros.training.contact_sheet import draw_contact_sheet
 from depth_ros.training.metrics import read_metrics
-from depth_ros.training.recipe import TrainRecipe, find_recipe
+from depth_ros.training.recipe import TrainRecipe, find_recipe, schedules
 from depth_ros.training.schedule import one_cycle
 from depth_ros.training.task import DataFolders
 from depth_ros.training.tio_depth.pairs import (
@@ -221,7 +221,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
 
 def test_published_sizes_train_and_export(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    task = find_recipe('tio_depth_mono').task
+    task = find_recipe('tio_depth').task
     network = task.build().train()
     moving = [value for value in network.parameters() if value.requires_grad]
     before = network.encoder.patch_embed.proj.weight.detach().clone()
@@ -341,10 +341,9 @@ def test_a_drive_of_one_camera_is_refused(tmp_path: Path) -> None:
 
 
 def test_recipes_are_the_three_stages() -> None:
-    for name, steps in (
-        ('tio_depth_mono', ALL[:1]),
-        ('tio_depth_stereo', ALL[:2]),
-        ('tio_depth_distil', ALL),
+    stages = schedules(find_recipe('tio_depth'))
+    for recipe, name, steps in zip(
+        stages, ('mono', 'stereo', 'distil'), (ALL[:1], ALL[:2], ALL), strict=True
     ):
-        recipe = find_recipe(name)
+        assert recipe.stage == name
         assert recipe.task.steps == steps and recipe.batch_size == 8

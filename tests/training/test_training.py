@@ -12,12 +12,10 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from safetensors.torch import save_file
 
 from depth_ros.errors import RecipeError, WeightsError
 from depth_ros.models.crestereo.network_tiny import (
     CreStereoTiny,
-    TinyConfig,
     TinyPredictions,
 )
 from depth_ros.models.crestereo.network_tiny_correlation import (
@@ -28,7 +26,6 @@ from depth_ros.models.crestereo.network_tiny_correlation import (
     warp_rows,
 )
 from depth_ros.models.crestereo.network_tiny_upsampling import (
-    halve_mask,
     upsample_convex,
 )
 from depth_ros.scenes.layered.samples import batches
@@ -41,13 +38,15 @@ from depth_ros.training.crestereo.losses import (
     small_error_loss,
     total_loss,
 )
-from depth_ros.training.crestereo.task import TinyStereoTask, to_tensors
+from depth_ros.training.crestereo.networks import TinyStereo
+from depth_ros.training.crestereo.pairs import DrawnPairs
+from depth_ros.training.crestereo.task import StereoTask, to_tensors
 from depth_ros.training.curve import draw_curve
 from depth_ros.training.metrics import MetricsLog, read_metrics
-from depth_ros.training.recipe import TrainRecipe, find_recipe, recipes
+from depth_ros.training.recipe import TrainRecipe, find_recipe, find_schedule, recipes
 from depth_ros.training.schedule import one_cycle, run_progress
 from depth_ros.training.task import DataFolders
-from depth_ros.training.trainer import RunSettings, Trainer, save_weights
+from depth_ros.training.trainer import RunSettings, Trainer
 from tests.kit.small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK
 
 SMALL = TrainRecipe(
@@ -124,20 +123,9 @@ def test_the_weight_of_small_errors_is_what_is_added() -> None:
     assert float(more - base) == pytest.approx(
         3.0 * float(small_error_loss(found.full, truth)), rel=1e-5
     )
-    assert find_recipe('crestereo_tiny_close').task.small_errors > 0
-    assert find_recipe('crestereo_tiny_fine').task.small_errors == 0
-
-
-def test_training_begins_with_weights_from_before_the_comparison(tmp_path: Path) -> None:
-    task = TinyStereoTask(network=SMALL_NETWORK)
-    torch.manual_seed(3)
-    old = replace(task, network=replace(SMALL_NETWORK, compare=False)).build()
-    save_file(old.state_dict(), tmp_path / 'old.safetensors')
-    network = task.build()
-    task.begin_with(network, tmp_path / 'old.safetensors')
-    left, right = (255 * torch.rand(2, 1, 3, 32, 64)).unbind(0)
-    with torch.no_grad():
-        assert torch.equal(network.eval()(left, right), old.eval()(left, right))
+    recipe = find_recipe('crestereo_tiny')
+    assert find_schedule(recipe, 'close').task.network.small_errors > 0
+    assert find_schedule(recipe, 'fine').task.network.small_errors == 0
 
 
 def test_network_gradient_matches_finite_differences() -> None:
@@ -280,17 +268,6 @@ def test_convex_upsampling_of_a_constant_is_the_constant() -> None:
     torch.testing.assert_close(up, torch.full_like(up, 8.0))
 
 
-def test_halved_mask_upsamples_by_two_as_the_whole_one_did_by_four() -> None:
-    torch.manual_seed(0)
-    disparity = torch.rand(1, 1, 5, 7) * 10
-    of_two = torch.randn(1, 9, 2, 2, 5, 7)
-    of_four = of_two.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    assert torch.equal(halve_mask(of_four.reshape(144, 5, 7)), of_two.reshape(36, 5, 7))
-    by_two = upsample_convex(disparity, of_two.reshape(1, 36, 5, 7), 2)
-    by_four = upsample_convex(disparity, of_four.reshape(1, 144, 5, 7))
-    torch.testing.assert_close(by_four[:, :, ::2, ::2], 2.0 * by_two)
-
-
 def test_row_correlation_is_the_products_of_shifted_rows() -> None:
     torch.manual_seed(0)
     left, right = torch.randn(1, 8, 3, 9), torch.randn(1, 8, 3, 9)
@@ -301,36 +278,6 @@ def test_row_correlation_is_the_products_of_shifted_rows() -> None:
         torch.testing.assert_close(found[shift], products)
     learning = row_correlation(left.requires_grad_(), right, 4, 2)
     torch.testing.assert_close(learning.reshape(5, 4, 3, 9), found)
-
-
-def test_older_weights_begin_a_network_with_the_fine_level(tmp_path: Path) -> None:
-    older = CreStereoTiny(replace(SMALL_NETWORK, fine=False)).eval()
-    save_weights(older.state_dict(), tmp_path / 'older.safetensors')
-    task = TinyStereoTask(network=SMALL_NETWORK)
-    network = task.build().eval()
-    task.begin_with(network, tmp_path / 'older.safetensors')
-    assert torch.equal(network.mask.mix.weight, older.mask.mix.weight)
-    assert torch.equal(
-        network.mask.weights.weight, halve_mask(older.state_dict()['mask.weights.weight'])
-    )
-
-
-def test_an_ablation_begins_with_weights_that_saw_the_row(tmp_path: Path) -> None:
-    """What it still sees it reads as before: local correlation, nine taps, positions."""
-    seeing = CreStereoTiny(SMALL_NETWORK).eval()
-    save_weights(seeing.state_dict(), tmp_path / 'seeing.safetensors')
-    blind = replace(SMALL_NETWORK, row_scales=(1,), hypothesis=False)
-    task = TinyStereoTask(network=blind)
-    network = task.build().eval()
-    task.begin_with(network, tmp_path / 'seeing.safetensors')
-    local, taps, positions = 9 * SMALL_NETWORK.groups, 9, 3
-    evidence = torch.randn(1, local + taps + positions, 2, 5)
-    lost = torch.zeros(1, 9 * (len(SMALL_NETWORK.row_scales) - 1), 2, 5)
-    whole = torch.cat((evidence[:, :-positions], lost, evidence[:, -positions:]), 1)
-    with torch.no_grad():
-        found, expected = network.update.squeeze(evidence), seeing.update.squeeze(whole)
-    torch.testing.assert_close(found, expected)
-    assert torch.equal(network.fine.move.weight, seeing.fine.move.weight)
 
 
 def test_one_cycle_rises_then_falls_to_nothing() -> None:
@@ -344,6 +291,9 @@ def test_one_cycle_rises_then_falls_to_nothing() -> None:
 def settings(folder: Path, **changes: object) -> RunSettings:
     base = RunSettings(out=folder, log_every=1, save_every=2, validate_every=100)
     return replace(base, **changes)
+
+
+OTHER_TASK = replace(SMALL_TASK, pairs=DrawnPairs(samples=replace(SMALL_SAMPLES, seed=9)))
 
 
 def run(folder: Path, **changes: object) -> Trainer:
@@ -372,7 +322,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
 
 def test_warm_restart_begins_a_new_schedule_on_the_weights(tmp_path: Path) -> None:
     first = run(tmp_path)
-    other = replace(SMALL, task=replace(SMALL.task, samples=replace(SMALL_SAMPLES, seed=9)))
+    other = replace(SMALL, task=OTHER_TASK)
     again = Trainer(other, settings(tmp_path, restart=True))
     assert again.step == first.step and again.progress == 0.0
     old = first.network.state_dict()
@@ -380,7 +330,7 @@ def test_warm_restart_begins_a_new_schedule_on_the_weights(tmp_path: Path) -> No
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaterStage(TinyStereoTask):
+class LaterStage(StereoTask):
     """A stage that leaves the encoder as it is."""
 
     def build(self) -> CreStereoTiny:
@@ -391,7 +341,7 @@ class LaterStage(TinyStereoTask):
 
 def test_a_stage_that_learns_other_parts_goes_on_with_the_weights(tmp_path: Path) -> None:
     first = run(tmp_path)
-    stage = LaterStage(network=SMALL_TASK.network, samples=SMALL_TASK.samples)
+    stage = LaterStage(network=SMALL_TASK.network, pairs=SMALL_TASK.pairs)
     later = Trainer(replace(SMALL, task=stage), settings(tmp_path, restart=True))
     assert later.step == first.step
     later.run(lambda progress: None)
@@ -402,7 +352,7 @@ def test_a_stage_that_learns_other_parts_goes_on_with_the_weights(tmp_path: Path
 
 def test_a_stage_of_another_network_is_refused_with_the_remedy(tmp_path: Path) -> None:
     run(tmp_path)
-    other = replace(SMALL, task=replace(SMALL_TASK, network=TinyConfig()))
+    other = replace(SMALL, task=replace(SMALL_TASK, network=TinyStereo()))
     with pytest.raises(WeightsError, match=r'another network than small; .*--weights'):
         Trainer(other, settings(tmp_path, restart=True))
 

@@ -51,6 +51,7 @@ def add_parser(tasks: argparse._SubParsersAction, word: str, *, known: Sequence[
     parser.add_argument(
         '--weights', type=Path, required=True, metavar='FILE', help='weights of this network'
     )
+    parser.add_argument('--stage', help='by the samples of this stage; the last by default')
     parser.add_argument(
         '--samples', type=int, metavar='N', help="size of the set; the recipe's own by default"
     )
@@ -73,12 +74,13 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
     from depth_ros.training.judge import JudgeSettings, judge_weights
     from depth_ros.training.photos import photo_folders
-    from depth_ros.training.recipe import find_recipe
+    from depth_ros.training.recipe import find_recipe, find_schedule, schedules
     from depth_ros.training.task import DataFolders
 
     photos = tuple(args.photos) if args.photos else photo_folders()
+    recipe = find_recipe(args.task)
     figures = judge_weights(
-        find_recipe(args.task),
+        find_schedule(recipe, args.stage) if args.stage else schedules(recipe)[-1],
         args.weights,
         JudgeSettings(
             folders=DataFolders(photos=photos, data=tuple(args.data or ())),

@@ -61,10 +61,7 @@ class TinyConfig:
         hidden: Channels of the recurrent state.
         groups: Groups of the local correlation.
         iterations: Updates at 1/16, 1/8 and 1/4.
-        row_scales: Scales of the row pyramid; ``(1,)`` sees only nine cells around the start.
-        hypothesis: Whether the row's best match is offered as a second hypothesis.
-        compare: Whether the local correlation at that hypothesis is shown too.
-        fine: Whether the disparity is corrected once more at half resolution.
+        row_scales: Scales of the row pyramid.
     """
 
     stem: int = 32
@@ -74,14 +71,6 @@ class TinyConfig:
     groups: int = 4
     iterations: tuple[int, int, int] = (*COARSE_ITERATIONS, DEFAULT_ITERATIONS)
     row_scales: tuple[int, ...] = (1, 2, 4)
-    hypothesis: bool = True
-    compare: bool = True
-    fine: bool = True
-
-    @property
-    def compares(self) -> bool:
-        """Whether there is something to compare, and it is asked for."""
-        return self.compare and self.hypothesis
 
 
 @dataclass(kw_only=True)
@@ -166,9 +155,8 @@ class UpdateBlock(nn.Module):
         evidence = 9 * config.groups + NUM_TAPS * len(config.row_scales) + NUM_POSITIONS
         self.hidden = hidden
         self.squeeze = nn.Conv2d(evidence, 64, 1)
-        if config.compares:
-            self.squeeze_there = nn.Conv2d(9 * config.groups, 64, 1, bias=False)
-            nn.init.zeros_(self.squeeze_there.weight)
+        self.squeeze_there = nn.Conv2d(9 * config.groups, 64, 1, bias=False)
+        nn.init.zeros_(self.squeeze_there.weight)
         self.motion = nn.Conv2d(64, hidden, 3, 1, 1)
         self.gates = nn.Conv2d(2 * hidden, 2 * hidden, 3, 1, 1)
         self.candidate = nn.Conv2d(2 * hidden, hidden, 3, 1, 1)
@@ -180,15 +168,14 @@ class UpdateBlock(nn.Module):
             self.move.bias.copy_(torch.tensor([0.0, -2.0]))
 
     def forward(
-        self, state: Tensor, context: Tensor, evidence: Tensor, there: Tensor | None
+        self, state: Tensor, context: Tensor, evidence: Tensor, there: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the new state (B, hidden, H, W) and (B, 2, H, W): step in cells, jump logit.
 
         ``there`` (B, 64, H, W) is the squeezed evidence at the second hypothesis.
         """
-        squeezed = self.squeeze(evidence)
-        squeezed = squeezed if there is None else squeezed + there
-        motion = functional.relu(self.motion(functional.relu(squeezed)))
+        squeezed = functional.relu(self.squeeze(evidence) + there)
+        motion = functional.relu(self.motion(squeezed))
         known = context[:, : 2 * self.hidden]
         both = torch.sigmoid(self.gates(torch.cat((state, motion), 1)) + known)
         update, reset = both[:, : self.hidden], both[:, self.hidden :]
@@ -218,10 +205,8 @@ class CreStereoTiny(nn.Module):
         self.encoder = Encoder(self.config)
         self.levels = nn.ModuleList(Level(self.config) for _ in self.config.widths)
         self.update = UpdateBlock(self.config)
-        factor = 2 if self.config.fine else 4
-        self.mask = MaskHead(self.config.stem, self.config.hidden, factor)
-        if self.config.fine:
-            self.fine = FineLevel(self.config.stem, self.config.hidden, self.config.groups)
+        self.mask = MaskHead(self.config.stem, self.config.hidden, factor=2)
+        self.fine = FineLevel(self.config.stem, self.config.hidden, self.config.groups)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Map two RGB images (B, 3, H, W), 0..255, to disparity (B, 1, H, W) px, >= 0."""
@@ -256,7 +241,7 @@ class CreStereoTiny(nn.Module):
             sight = RowSight(left, right, self.config.row_scales)
             # Only the cross-entropy teaches the hypothesis: a wrong peak is up to a row away, and
             # the gradient of that jump would drown everything else early in training.
-            best, score = (value.detach() for value in self._hypothesis(sight, left))
+            best, score = (value.detach() for value in sight.best_match())
         there = self._evidence_there(left, sight, best)
         found.log_matches.append((cell, sight.log_match))
         disparity = best if disparity is None else disparity
@@ -275,28 +260,16 @@ class CreStereoTiny(nn.Module):
         disparity: Tensor,
         found: TinyPredictions,
     ) -> None:
-        """Bring the last level's disparity to full resolution, through the fine level if any."""
+        """Bring the last level's disparity to full resolution, through the fine level."""
         logits = self.mask(state, half[: disparity.shape[0]])
-        if not self.config.fine:
-            found.coarse.pop()  # The upsampled map stands for it.
-            found.full = upsample_convex(disparity, logits)
-            return
         disparity = upsample_convex(disparity, logits, 2)
         found.coarse.append((2, disparity * 2))
         disparity, logits = self.fine(half, quarter, state, disparity)
         found.coarse.append((2, disparity * 2))
         found.full = upsample_convex(disparity, logits, 2)
 
-    def _hypothesis(self, sight: RowSight, left: Tensor) -> tuple[Tensor, Tensor]:
-        if self.config.hypothesis:
-            return sight.best_match()
-        nothing = torch.zeros_like(left[:, :1])
-        return nothing, nothing
-
-    def _evidence_there(self, left: Tensor, sight: RowSight, best: Tensor) -> Tensor | None:
+    def _evidence_there(self, left: Tensor, sight: RowSight, best: Tensor) -> Tensor:
         """Squeeze the local correlation at the second hypothesis; the same for all updates."""
-        if not self.config.compares:
-            return None
         with float32_region(left):
             warped = warp_rows(sight.rows_right, best)
             local = local_correlation(left, warped, self.config.groups)
@@ -311,14 +284,14 @@ class CreStereoTiny(nn.Module):
         sight: RowSight,
         best: Tensor,
         score: Tensor,
-        there: Tensor | None,
+        there: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Gather the evidence at the current disparity, then update state and disparity."""
         with float32_region(left):
             warped = warp_rows(sight.rows_right, disparity)
             local = local_correlation(left, warped, self.config.groups)
             row = sight.lookup(disparity)
-        away = best - disparity if self.config.hypothesis else best
+        away = best - disparity
         evidence = torch.cat((local, row, disparity / 32.0, torch.tanh(away / 4.0), score), 1)
         state, move = self.update(state, context, evidence, there)
         move = full_precision(move)
@@ -364,8 +337,6 @@ def tiny_config(state: Mapping[str, Tensor], *, iterations: int) -> TinyConfig:
         match=match,
         hidden=hidden,
         iterations=(*COARSE_ITERATIONS, iterations),
-        compare='update.squeeze_there.weight' in state,
-        fine='fine.move.weight' in state,
     )
 
 

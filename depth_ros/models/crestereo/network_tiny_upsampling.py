@@ -49,13 +49,3 @@ def upsample_convex(disparity: Tensor, logits: Tensor, factor: int = 4) -> Tenso
         [padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)], 1
     )
     return functional.pixel_shuffle((weights * near).sum(1), factor)
-
-
-def halve_mask(weights: Tensor) -> Tensor:
-    """Turn the logits' weights (9 * 16, ...) for upsampling by 4 into (9 * 4, ...) for 2.
-
-    A new cell takes the mean logit of the four it covers.
-    """
-    rest = weights.shape[1:]
-    blocks = weights.reshape(9, 2, 2, 2, 2, *rest)
-    return blocks.mean((2, 4)).reshape(36, *rest)

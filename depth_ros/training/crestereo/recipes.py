@@ -1,16 +1,25 @@
-"""Recipes of the small network (stages of one training, and an ablation) and of the full one."""
+"""Recipes of the small network, in stages, and of the full one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from depth_ros.models.crestereo.network_tiny import TinyConfig
 from depth_ros.scenes.layered.samples import SampleSettings
-from depth_ros.training.crestereo.full import CreStereoTask
+from depth_ros.training.crestereo.networks import FullStereo, TinyStereo
 from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
-from depth_ros.training.crestereo.task import TinyStereoTask
-from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.crestereo.task import StereoTask
+from depth_ros.training.recipe import Stage, TrainRecipe
 
+_WIDE = SampleSettings(
+    seed=2,
+    scene_height=128,
+    scene_width=448,
+    height=96,
+    width=384,
+    max_disparity=130.0,
+    bare=0.12,
+    min_contrast=0.5,
+)
 _ROOMS = SampleSettings(
     seed=3,
     scene_height=160,
@@ -27,65 +36,53 @@ _ROOMS = SampleSettings(
 )
 _PLAIN = replace(_ROOMS, seed=5, plain=0.3, blades=0.2)
 _LONG_ROWS = replace(_PLAIN, seed=6, scene_height=144, scene_width=512, height=112, width=448)
+_OF_FULL_SIZE = replace(
+    _ROOMS,
+    seed=4,
+    scene_height=320,
+    scene_width=640,
+    height=256,
+    width=512,
+    max_disparity=192.0,
+)
 
-_BLIND = TinyConfig(row_scales=(1,), hypothesis=False)
+
+def _drawn(samples: SampleSettings, *, small_errors: float = 0.0) -> StereoTask:
+    return StereoTask(
+        network=TinyStereo(small_errors=small_errors), pairs=DrawnPairs(samples=samples)
+    )
+
 
 RECIPES: dict[str, TrainRecipe] = {
-    'crestereo_tiny': TrainRecipe(name='crestereo_tiny', task=TinyStereoTask()),
-    'crestereo_tiny_wide': TrainRecipe(
-        name='crestereo_tiny_wide',
-        task=TinyStereoTask(
-            samples=SampleSettings(
-                seed=2,
-                scene_height=128,
-                scene_width=448,
-                height=96,
-                width=384,
-                max_disparity=130.0,
-                bare=0.12,
-                min_contrast=0.5,
-            )
+    'crestereo_tiny': TrainRecipe(
+        name='crestereo_tiny',
+        task=_drawn(SampleSettings()),
+        stages=(
+            Stage(name='first', steps=3000),
+            # As many pixels in longer rows, so that more false matches compete and disparities
+            # grow, and more texture, as real images have.
+            Stage(name='wide', steps=2500, task=_drawn(_WIDE)),
+            # Taller and fuller scenes with more large steps of disparity, fewer overexposed
+            # ones, and reflections.
+            Stage(name='rooms', steps=8700, task=_drawn(_ROOMS)),
+            # Many objects without texture of their own before busy surfaces, and more long
+            # narrow ones, which the stage before lost against their background.
+            Stage(name='plain', steps=5200, task=_drawn(_PLAIN)),
+            # The same scenes in longer rows, twice.
+            Stage(name='fine', steps=5300, task=_drawn(_LONG_ROWS)),
+            Stage(name='fine_again', steps=6400, task=_drawn(_LONG_ROWS)),
+            # Such scenes drawn anew, a lower rate, and more weight on small errors.
+            Stage(
+                name='close',
+                steps=4500,
+                learning_rate=5e-4,
+                task=_drawn(replace(_LONG_ROWS, seed=7), small_errors=3.0),
+            ),
         ),
-    ),
-    'crestereo_tiny_rooms': TrainRecipe(
-        name='crestereo_tiny_rooms', task=TinyStereoTask(samples=_ROOMS)
-    ),
-    'crestereo_tiny_plain': TrainRecipe(
-        name='crestereo_tiny_plain', task=TinyStereoTask(samples=_PLAIN)
-    ),
-    'crestereo_tiny_fine': TrainRecipe(
-        name='crestereo_tiny_fine', task=TinyStereoTask(samples=_LONG_ROWS)
-    ),
-    'crestereo_tiny_close': TrainRecipe(
-        name='crestereo_tiny_close',
-        task=TinyStereoTask(samples=replace(_LONG_ROWS, seed=7), small_errors=3.0),
-        learning_rate=5e-4,
-    ),
-    'crestereo_tiny_blind': TrainRecipe(
-        name='crestereo_tiny_blind', task=TinyStereoTask(network=_BLIND)
-    ),
-    'crestereo_tiny_blinded': TrainRecipe(
-        name='crestereo_tiny_blinded', task=TinyStereoTask(network=_BLIND, samples=_LONG_ROWS)
-    ),
-    'crestereo_tiny_uncompared': TrainRecipe(
-        name='crestereo_tiny_uncompared',
-        task=TinyStereoTask(network=TinyConfig(compare=False)),
     ),
     'crestereo': TrainRecipe(
         name='crestereo',
-        task=CreStereoTask(
-            pairs=DrawnPairs(
-                samples=replace(
-                    _ROOMS,
-                    seed=4,
-                    scene_height=320,
-                    scene_width=640,
-                    height=256,
-                    width=512,
-                    max_disparity=192.0,
-                )
-            )
-        ),
+        task=StereoTask(network=FullStereo(), pairs=DrawnPairs(samples=_OF_FULL_SIZE)),
         steps=100_000,
         batch_size=8,
         streams=12,
@@ -94,7 +91,7 @@ RECIPES: dict[str, TrainRecipe] = {
     ),
     'crestereo_dataset': TrainRecipe(
         name='crestereo_dataset',
-        task=CreStereoTask(pairs=SetPairs()),
+        task=StereoTask(network=FullStereo(), pairs=SetPairs()),
         steps=300_000,
         batch_size=16,
         streams=12,
@@ -102,20 +99,8 @@ RECIPES: dict[str, TrainRecipe] = {
         clip=1.0,
     ),
 }
-"""Recipes by name.
+"""Recipes by name; lengths of the small network's stages are those that the shipped weights had.
 
-``_wide`` is the second stage, begun with ``--restart``: as many pixels in longer rows, so that
-more false matches compete and disparities grow, and more texture, as real images have.
-``_rooms`` is the third: taller and fuller scenes with more large steps of disparity, fewer
-overexposed ones, and reflections.
-``_plain`` is the fourth: many objects without texture of their own before busy surfaces, and more
-long narrow ones, which the third lost against their background.
-``_fine`` is the fifth, from which on the network has its half-resolution level and one update less
-at 1/4: the same scenes in longer rows.
-``_close`` is the sixth: such scenes drawn anew, a lower rate, and more weight on small errors.
 ``crestereo`` is the full-size network on drawn scenes, ``crestereo_dataset`` on the authors' set
 with their sizes, steps and rate; both want a GPU.
-``_blind`` is the ablation without sight of the whole row, ``_blinded`` the same on the scenes of
-``_fine``, to be begun from weights that had it, and ``_uncompared`` that without the local
-correlation at the row's best match.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from depth_ros.scenes.layered.samples import Batch, SampleSettings, batches
 from depth_ros.training.photos import load_photos
-from depth_ros.training.task import Mixed
 
 VALIDATION_SEED = 20_261_121
 VALIDATION_BATCH = 8
+TensorMatcher = Callable[[Tensor, Tensor], Tensor]
+"""Matches RGB images (B, 3, H, W), 0..255: disparity (B, 1, H, W) px."""
 
 
 @lru_cache(maxsize=2)
@@ -30,23 +31,7 @@ def validation_set(
     return list(islice(stream, max(1, count // VALIDATION_BATCH)))
 
 
-def validate(
-    network: nn.Module,
-    settings: SampleSettings,
-    photos: tuple[Path, ...],
-    *,
-    samples: int,
-    device: str,
-    mixed: Mixed,
-) -> dict[str, float]:
-    """Measure the network on the synthetic validation set; see ``measure``."""
-    pairs = validation_set(settings, photos, samples)
-    return measure(network, pairs, device=device, mixed=mixed)
-
-
-def measure(
-    network: nn.Module, pairs: Iterable[Batch], *, device: str, mixed: Mixed
-) -> dict[str, float]:
+def measure(match: TensorMatcher, pairs: Iterable[Batch], *, device: str) -> dict[str, float]:
     """Measure a network on pairs of one size; pixels of unknown (NaN) disparity do not count.
 
     Returns:
@@ -55,14 +40,12 @@ def measure(
         of each image, percent: that is where thin foreground gets lost.
     """
     errors, visible, near = [], [], []
-    network.eval()
     for batch in pairs:
         images = [
             torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()
             for image in (batch.left, batch.right)
         ]
-        with torch.no_grad(), mixed():
-            found = network(images[0], images[1])[:, 0].float().cpu().numpy()
+        found = match(images[0], images[1])[:, 0].float().cpu().numpy()
         errors.append(np.abs(found - batch.disparity))
         visible.append(~batch.is_occluded)
         quarter = np.nanquantile(batch.disparity, 0.75, axis=(1, 2), keepdims=True)

@@ -9,19 +9,16 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
-from depth_ros.errors import DepthRosError
 from depth_ros.training.finetune.figures import Figures, gain
 from depth_ros.training.finetune.job import TuningJob
-from depth_ros.training.schedule import one_cycle, run_progress
+from depth_ros.training.schedule import run_progress
+from depth_ros.training.step import Descent, Learner
+from depth_ros.training.task import StepLoss
 
-WARM_UP = 0.1
-CLIP = 5.0
 COOLING = 0.7
 """Share of the schedule from where the rate falls fast: a run that gets no better jumps there."""
-WEIGHT_DECAY = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +41,11 @@ class Schedule:
     judgements: int = 10
     patience: int = 3
     seed: int = 1
+
+    @property
+    def descent(self) -> Descent:
+        """How weights follow the gradient."""
+        return Descent(learning_rate=self.learning_rate, weight_decay=1e-4, warm_up=0.1, clip=5.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,9 +122,7 @@ class _TuningRun:
         self._job, self._schedule, self._clock = job, schedule, clock
         self._start_s = clock()
         self._network = deepcopy(network).eval().requires_grad_(True)
-        self._optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=1e-9, weight_decay=WEIGHT_DECAY
-        )
+        self._learner = Learner(self._network, schedule.descent)
         self._rng = np.random.default_rng(schedule.seed)
         self._steps = 0
         self._before = job.judge(network.eval())
@@ -155,20 +155,14 @@ class _TuningRun:
 
     def step(self) -> float:
         """Take a step; give the loss."""
-        rate = one_cycle(self.share, peak=self._schedule.learning_rate, warm_up=WARM_UP)
-        self._optimizer.param_groups[0]['lr'] = rate
-        loss = self._job.loss(self._network, self._rng)
-        if not torch.isfinite(loss):
-            raise DepthRosError(
-                f'the loss is {float(loss.detach())} after {self._steps} steps; lower '
-                '--learning-rate, or look whether the images are whole'
-            )
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
-        self._optimizer.step()
+        found = self._learner.step(
+            lambda: StepLoss(loss=self._job.loss(self._network, self._rng), metrics={}),
+            progress=self.share,
+            trouble=f'after {self._steps} steps; lower --learning-rate, or look whether the '
+            'images are whole',
+        )
         self._steps += 1
-        return float(loss.detach())
+        return found['loss']
 
     def judge(self) -> None:
         """Judge the network as it is now and remember the best."""

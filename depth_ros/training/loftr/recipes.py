@@ -1,4 +1,4 @@
-"""Recipes of LoFTR: the small network, its second stage on larger images, and the full size."""
+"""Recipes of LoFTR: the small network in two stages, and the full size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from depth_ros.training.loftr.losses import LossSettings
 from depth_ros.training.loftr.posed_source import PosedSettings
 from depth_ros.training.loftr.samples import PairSettings
 from depth_ros.training.loftr.task import LoftrTask
-from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.recipe import Stage, TrainRecipe
 
 ENGINE_GRID = (60, 80)
 """Cells of the largest usual engine, 480x640."""
@@ -17,24 +17,22 @@ RECIPES: dict[str, TrainRecipe] = {
     'loftr_tiny': TrainRecipe(
         name='loftr_tiny',
         task=LoftrTask(known_grid=ENGINE_GRID),
-        steps=60000,
-        batch_size=4,
-        learning_rate=1e-3,
         clip=2.0,
         mixed=False,
-    ),
-    'loftr_tiny_large': TrainRecipe(
-        name='loftr_tiny_large',
-        task=LoftrTask(
-            known_grid=ENGINE_GRID,
-            pairs=PairSettings(seed=2, height=320, width=416),
+        stages=(
+            Stage(name='small', steps=60000, learning_rate=1e-3),
+            # Images nearer to the engine's size, so that more cells compete for each match.
+            Stage(
+                name='large',
+                task=LoftrTask(
+                    known_grid=ENGINE_GRID, pairs=PairSettings(seed=2, height=320, width=416)
+                ),
+                steps=8000,
+                batch_size=2,
+                learning_rate=4e-4,
+                validation_samples=32,
+            ),
         ),
-        steps=8000,
-        batch_size=2,
-        learning_rate=4e-4,
-        clip=2.0,
-        mixed=False,
-        validation_samples=32,
     ),
     'loftr_indoor': TrainRecipe(
         name='loftr_indoor',
@@ -69,8 +67,6 @@ RECIPES: dict[str, TrainRecipe] = {
 }
 """Recipes by name.
 
-``loftr_tiny_large`` is the second stage, begun with ``--restart``: images nearer to the engine's
-size, so that more cells compete for each match.
 ``loftr_indoor`` reads ScanNet and ``loftr_outdoor`` MegaDepth from ``--data``; both need a GPU.
 Learning rates are those of the paper's supplement, scaled with the batch; the outdoor network
 keeps the position table of the official weights that it is compared with.

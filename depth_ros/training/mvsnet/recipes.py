@@ -5,33 +5,32 @@ from __future__ import annotations
 from depth_ros.training.mvsnet.dtu import DtuViews
 from depth_ros.training.mvsnet.rooms import RoomViews
 from depth_ros.training.mvsnet.task import MvsNetTask
-from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.recipe import Stage, TrainRecipe
+
+_FINE = MvsNetTask(
+    views=RoomViews(
+        seed=3,
+        scene_height=144,
+        scene_width=184,
+        height=128,
+        width=160,
+        depths=(48, 64, 96),
+    )
+)
 
 RECIPES: dict[str, TrainRecipe] = {
     'mvsnet': TrainRecipe(
         name='mvsnet',
         task=MvsNetTask(),
-        steps=40000,
-        learning_rate=1e-3,
         mixed=False,
         validation_samples=48,
-    ),
-    'mvsnet_fine': TrainRecipe(
-        name='mvsnet_fine',
-        task=MvsNetTask(
-            views=RoomViews(
-                seed=3,
-                scene_height=144,
-                scene_width=184,
-                height=128,
-                width=160,
-                depths=(48, 64, 96),
-            )
+        stages=(
+            # Small views make it trainable on one CPU core.
+            Stage(name='coarse', steps=40000, learning_rate=1e-3),
+            # Larger views and more hypotheses, so that steps between hypotheses are as small as
+            # robots have them.
+            Stage(name='fine', task=_FINE, steps=8000, learning_rate=4e-4),
         ),
-        steps=8000,
-        learning_rate=4e-4,
-        mixed=False,
-        validation_samples=48,
     ),
     'mvsnet_refined': TrainRecipe(
         name='mvsnet_refined',
@@ -74,9 +73,7 @@ RECIPES: dict[str, TrainRecipe] = {
 }
 """Recipes by name.
 
-``mvsnet`` is the network that ships; small views make it trainable on one CPU core.
-``mvsnet_fine`` is its second stage, begun with ``--restart``: larger views and more hypotheses, so
-that steps between hypotheses are as small as robots have them.
+``mvsnet`` is the network that ships, trained by its first stage.
 ``mvsnet_refined`` trains the paper's refinement as well, which the engines leave out.
 ``mvsnet_large`` is for a GPU: views and hypotheses of the sizes that robots use.
 ``mvsnet_dtu`` is the paper's training (section 4.1) and needs the DTU set.

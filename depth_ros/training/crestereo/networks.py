@@ -1,0 +1,145 @@
+"""The small network and the full one as training sees them: how they run, what is minimised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from depth_ros.checkpoints.read import load_checkpoint, load_strict
+from depth_ros.models.crestereo.network import CreStereo
+from depth_ros.models.crestereo.network_tiny import CreStereoTiny, TinyConfig, tiny_config
+from depth_ros.training.crestereo.losses import flow_sequence_loss, total_loss
+from depth_ros.training.task import Mixed
+
+
+class StereoTensors(NamedTuple):
+    """A batch on a device.
+
+    Attributes:
+        left: (B, 3, H, W) float32 RGB, 0..255.
+        right: The same.
+        disparity: Truth (B, 1, H, W) px of the left image, NaN unknown.
+        is_occluded: (B, 1, H, W) bool: not visible in the right image.
+    """
+
+    left: Tensor
+    right: Tensor
+    disparity: Tensor
+    is_occluded: Tensor
+
+
+class StereoNetwork(Protocol):
+    """A kind of network, as a frozen dataclass: its fields are part of the recipe."""
+
+    def build(self) -> nn.Module:
+        """Make the network with random weights."""
+        ...
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load published or shipped weights, or those of an earlier run.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        ...
+
+    def disparity(self, network: nn.Module, left: Tensor, right: Tensor) -> Tensor:
+        """Return (B, 1, H, W) px of RGB images (B, 3, H, W), 0..255."""
+        ...
+
+    def loss(
+        self, network: nn.Module, batch: StereoTensors, mixed: Mixed
+    ) -> tuple[Tensor, Tensor]:
+        """Return a scalar to go backward from, and the disparity (B, 1, H, W), detached."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TinyStereo:
+    """The small network.
+
+    Attributes:
+        config: Its sizes.
+        small_errors: Weight of the loss on small errors of the final disparity.
+    """
+
+    config: TinyConfig = field(default_factory=TinyConfig)
+    small_errors: float = 0.0
+
+    def build(self) -> CreStereoTiny:
+        """Make the network with random weights."""
+        return CreStereoTiny(self.config)
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load the shipped weights or those of an earlier run.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        state = load_checkpoint(weights)
+        # Raises with the network's name where the weights are of quite another one.
+        tiny_config(state, iterations=self.config.iterations[-1])
+        load_strict(network, state)
+
+    def disparity(self, network: nn.Module, left: Tensor, right: Tensor) -> Tensor:
+        """Return what inference gives."""
+        found: Tensor = network(left, right)
+        return found
+
+    def loss(
+        self, network: nn.Module, batch: StereoTensors, mixed: Mixed
+    ) -> tuple[Tensor, Tensor]:
+        """Return sequence and matching loss."""
+        with mixed():
+            found = network.predict(batch.left, batch.right)
+        loss = total_loss(
+            found, batch.disparity, batch.is_occluded, small_errors=self.small_errors
+        )
+        return loss, found.full.detach()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FullStereo:
+    """CREStereo at its full size, as its authors train it.
+
+    Li et al. 2022, arXiv 2203.11483, section 3.4 for the loss. The authors' code predicts a
+    vertical part as well and pulls it to zero; so does this.
+
+    Attributes:
+        iterations: Updates at 1/4; the coarser levels take half as many each.
+    """
+
+    iterations: int = 10
+
+    def build(self) -> CreStereo:
+        """Make the network with random weights."""
+        return CreStereo()
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load the published weights or those of an earlier run.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        load_strict(network, load_checkpoint(weights))
+
+    def disparity(self, network: nn.Module, left: Tensor, right: Tensor) -> Tensor:
+        """Return the last of the sequence."""
+        return self._sequence(network, left, right)[-1][:, :1]
+
+    def loss(
+        self, network: nn.Module, batch: StereoTensors, mixed: Mixed
+    ) -> tuple[Tensor, Tensor]:
+        """Return the sequence loss."""
+        with mixed():
+            found = self._sequence(network, batch.left, batch.right)
+        return flow_sequence_loss(found, batch.disparity), found[-1][:, :1].detach()
+
+    def _sequence(self, network: nn.Module, left: Tensor, right: Tensor) -> list[Tensor]:
+        flows: list[Tensor] = network.sequence(
+            left.flip(1), right.flip(1), iterations=self.iterations
+        )
+        return flows
