@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,13 +11,39 @@ pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
 from sensor_msgs.msg import Image
 
-from depth_ros.errors import ParameterError
-from depth_ros.ros.node.pair_filters import PAIR_FILTERS, MessageFiltersPairFilter
-from depth_ros.streams.synchronize import Side
+from depth_ros.messages.headers import stamp_ns
+from depth_ros.streams.synchronize import Side, StereoSynchronizer
 
 MS = 1_000_000
 pytestmark = pytest.mark.ros
-HAS_MESSAGE_FILTERS = importlib.util.find_spec('message_filters') is not None
+OnPair = Callable[[Image, Image], None]
+
+
+class OwnFilter:
+    """``StereoSynchronizer`` as the nodes use it."""
+
+    def __init__(self, on_pair: OnPair, *, max_difference_s: float, queue_size: int) -> None:
+        self._on_pair = on_pair
+        self._pairs: Any = StereoSynchronizer(round(max_difference_s * 1e9), queue_size)
+
+    def add(self, side: Side, message: Image) -> None:
+        for pair in self._pairs.add(side, stamp_ns(message.header.stamp), message):
+            self._on_pair(pair.left, pair.right)
+
+
+class DistroFilter:
+    """``message_filters.ApproximateTimeSynchronizer``."""
+
+    def __init__(self, on_pair: OnPair, *, max_difference_s: float, queue_size: int) -> None:
+        message_filters = pytest.importorskip('message_filters')
+        self._filters = {side: message_filters.SimpleFilter() for side in Side}
+        self._synchronizer = message_filters.ApproximateTimeSynchronizer(
+            list(self._filters.values()), queue_size, max_difference_s
+        )
+        self._synchronizer.registerCallback(on_pair)
+
+    def add(self, side: Side, message: Image) -> None:
+        self._filters[side].signalMessage(message)
 
 
 def image(stamp_ms: int) -> Image:
@@ -31,14 +57,11 @@ def milliseconds(message: Any) -> int:
     return message.header.stamp.sec * 1000 + message.header.stamp.nanosec // MS
 
 
-@pytest.fixture(params=list(PAIR_FILTERS))
+@pytest.fixture(params=[OwnFilter, DistroFilter])
 def make(request: pytest.FixtureRequest) -> Any:
-    if request.param == 'message_filters' and not HAS_MESSAGE_FILTERS:
-        pytest.skip('message_filters is not installed')
-
     def build(**arguments: Any) -> tuple[Any, list[tuple[int, int]]]:
         pairs: list[tuple[int, int]] = []
-        pair_filter = PAIR_FILTERS[request.param](
+        pair_filter = request.param(
             lambda left, right: pairs.append((milliseconds(left), milliseconds(right))),
             **{'max_difference_s': 0.01, 'queue_size': 10, **arguments},
         )
@@ -79,9 +102,3 @@ def test_a_lost_image_does_not_shift_the_pairs(make: Any) -> None:
         if index != 3:
             pair_filter.add(Side.RIGHT, image(stamp))
     assert pairs == [(s, s) for i, s in enumerate(range(1000, 1300, 33)) if i != 3]
-
-
-def test_missing_message_filters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__('sys').modules, 'message_filters', None)
-    with pytest.raises(ParameterError, match='apt install'):
-        MessageFiltersPairFilter(lambda left, right: None, max_difference_s=0.01, queue_size=1)
