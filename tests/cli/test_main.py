@@ -9,8 +9,8 @@ import pytest
 
 from depth_ros import __version__
 from depth_ros.cli import main as cli_main
-from depth_ros.cli.kit.outputs import KINDS
 from depth_ros.cli.main import COMMANDS, main
+from depth_ros.cli.run.stereo_outputs import KINDS
 from depth_ros.files.maps import DISPARITY_SUFFIXES
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.shared_data import REPOSITORY

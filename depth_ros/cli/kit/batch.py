@@ -5,23 +5,26 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from depth_ros import __version__
+from depth_ros.cli.kit.command_parser import EXIT_FAILED
 from depth_ros.cli.kit.outputs import Item, OutputFolder, Record, file_identity
 from depth_ros.cli.kit.timing import percentiles
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import CalibrationError, InputError
+from depth_ros.files.whole_file import write_json
 from depth_ros.tasks.processor import Processor
 
 SUMMARY = 'summary.json'
 ItemT = TypeVar('ItemT', bound=Item)
+ItemT_co = TypeVar('ItemT_co', bound=Item, covariant=True)
 ProcessorT = TypeVar('ProcessorT', bound=Processor)
 RunnerT = TypeVar('RunnerT', bound='BatchRunner')
 
@@ -81,46 +84,81 @@ class BatchRunner(Generic[ProcessorT]):
         return self._opened
 
 
+class Source(Protocol[ItemT_co]):
+    """Where the inputs of a batch come from."""
+
+    @property
+    def count(self) -> int:
+        """How many there will be at most."""
+
+    def __iter__(self) -> Iterator[ItemT_co]:
+        """Return them in order, read as they are needed."""
+
+
 def run_all(
-    items: Iterable[ItemT],
+    source: Source[ItemT],
     make: Callable[[ItemT], Record],
     folder: OutputFolder,
     *,
     tally: Tally,
-    count: int,
     progress: Progress,
     is_again: bool,
 ) -> None:
     """Make or skip every result; a bad input among several is told and counted.
 
+    A bag that is damaged gives the inputs before the damage.
+
     Args:
-        items: Inputs, read as they are needed.
+        source: Inputs.
         make: Makes one result and gives its record.
         folder: Where results are found again.
         tally: Counts.
-        count: How many items there will be at most.
         progress: Told how far it is.
         is_again: Whether to make again what is done.
 
     Raises:
         InputError: If the only input, or what all inputs share, cannot be used.
     """
-    for item in items:
-        progress('computing', min(1.0, tally.received / max(1, count)))
-        tally.received += 1
-        done = None if is_again else folder.finished(item)
-        if done is not None:
-            tally.records.append(done)
-            tally.skipped += 1
-            continue
-        start = time.perf_counter()
-        try:
-            tally.records.append(make(item))
-        except InputError as error:
-            if count == 1 or _concerns_all(error):
-                raise
-            tally.refuse(error.reason, f'{item.name} left out: {error}')
-        tally.seconds += time.perf_counter() - start
+    try:
+        for item in source:
+            progress('computing', min(1.0, tally.received / max(1, source.count)))
+            tally.received += 1
+            done = None if is_again else folder.finished(item)
+            if done is None:
+                _make(item, make, tally, is_only=source.count == 1)
+            else:
+                tally.records.append(done)
+                tally.skipped += 1
+    except InputError as error:
+        if error.reason != 'bag' or not tally.records:
+            raise
+        tally.refuse(error.reason, str(error))
+
+
+def _make(item: ItemT, make: Callable[[ItemT], Record], tally: Tally, *, is_only: bool) -> None:
+    start = time.perf_counter()
+    try:
+        tally.records.append(make(item))
+    except InputError as error:
+        if is_only or _concerns_all(error):
+            raise
+        tally.refuse(error.reason, f'{item.name} left out: {error}')
+    tally.seconds += time.perf_counter() - start
+
+
+def finish_batch(output: Path, summary: Record, lines: Iterable[str], tally: Tally) -> int:
+    """Write the summary, print the lines and one at the end, and return the exit code.
+
+    It is 2 if one of several inputs was refused.
+    """
+    write_json(output / SUMMARY, summary)
+    for line in lines:
+        print(line)
+    print(
+        f'{summary["outputs"]} done, {summary["skipped"]} done before (depth at 5 / 50 / 95 %); '
+        f'files are in {output}, summary in {output / SUMMARY}'
+    )
+    return EXIT_FAILED if tally.refused else 0
 
 
 def batch_summary(tally: Tally, *, opening_s: float) -> Record:
@@ -162,6 +200,14 @@ def _files_at(path: Path) -> list[Path]:
     if path.is_file() or path == Path():
         return [path] if path.is_file() else []
     return sorted(file for file in path.glob('*') if file.is_file())
+
+
+def line_of(record: Record, *, is_metric: bool = True) -> str:
+    """Say how much of an input is known, and its depth."""
+    valid = record['valid_fraction']
+    assert isinstance(valid, float)
+    metres = metres_text(record['depth_m']) if is_metric else 'relative'
+    return f'{record["name"]:<24} {100 * valid:5.1f} % known   {metres}'
 
 
 def metres_text(depth_m: object) -> str:

@@ -1,7 +1,8 @@
-"""What ``depth-ros run stereo`` leaves on disk for each pair, and what it finds again."""
+"""What ``depth-ros run`` leaves on disk for each input, and what it finds again."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +15,7 @@ from depth_ros.errors import ParameterError
 from depth_ros.files.cloud import write_depth_cloud
 from depth_ros.files.maps import write_millimetres
 from depth_ros.files.whole_file import write_json
-from depth_ros.pictures.panels import stereo_panel, write_picture
 from depth_ros.results import DepthResult
-from depth_ros.tasks.stereo.processor import StereoOutput
 
 OutputT = TypeVar('OutputT')
 Record = dict[str, object]
@@ -48,12 +47,6 @@ class OutputKind(Generic[OutputT]):
     suffix: str
     write: Write[OutputT]
     summary: str
-
-
-def metric_depth(output: StereoOutput) -> DepthResult:
-    """Return the depth that ``run`` asked for."""
-    assert output.depth is not None, 'run asks for depth'
-    return output.depth
 
 
 def metric_kinds(
@@ -98,48 +91,38 @@ def metric_kinds(
     }
 
 
-def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
-    np.save(path, output.disparity.disparity)
-
-
-def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
-    panel = stereo_panel(
-        left=output.rectified.left,
-        disparity=output.disparity.disparity,
-        depth=metric_depth(output).depth,
-        title=title,
+def add_output_arguments(
+    parser: argparse.ArgumentParser,
+    kinds: Mapping[str, object],
+    *,
+    files: str = 'which files',
+    again: str = 'do again what is done',
+) -> None:
+    """Add the folder, which files to write, and whether what is done is done again."""
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
     )
-    write_picture(path, panel)
+    names = ','.join(kinds)
+    parser.add_argument(
+        '--write', default=names, metavar='LIST', help=f'{files}, out of {names} (default all)'
+    )
+    parser.add_argument('--overwrite', action='store_true', help=again)
 
 
-_METRIC = metric_kinds(metric_depth, lambda output: output.rectified.left)
-KINDS: dict[str, OutputKind[StereoOutput]] = {
-    'depth': _METRIC['depth'],
-    'png': _METRIC['png'],
-    'disparity': OutputKind(
-        suffix='_disparity.npy', write=_write_disparity, summary='float32 pixels; NaN unknown'
-    ),
-    'picture': OutputKind(
-        suffix='_picture.png', write=_write_picture, summary='left, disparity and depth'
-    ),
-    'cloud': _METRIC['cloud'],
-}
-"""Every output file of a pair by name."""
-
-
-def parse_kinds(text: str, kinds: Mapping[str, object] = KINDS) -> tuple[str, ...]:
-    """Read ``'depth,cloud'``.
+def chosen_kinds(
+    text: str, kinds: Mapping[str, OutputKind[OutputT]], *, is_required: bool = True
+) -> dict[str, OutputKind[OutputT]]:
+    """Read ``'depth,cloud'`` of ``--write``.
 
     Raises:
-        ParameterError: If a name is not in ``kinds``.
+        ParameterError: If a name is not in ``kinds``, or there is none and one is required.
     """
     names = tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
-    unknown = [name for name in names if name not in kinds]
-    if unknown or not names:
+    if any(name not in kinds for name in names) or (is_required and not names):
         raise ParameterError(
             f'--write takes a list out of {",".join(kinds)}, got {text!r}; correct it'
         )
-    return names
+    return {name: kinds[name] for name in names}
 
 
 class OutputFolder(Generic[OutputT]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,15 +17,14 @@ from depth_ros.cli.kit.arguments import (
     engine_choice,
 )
 from depth_ros.cli.kit.batch import (
-    SUMMARY,
     BatchRunner,
     Tally,
     batch_summary,
+    finish_batch,
     identity_of_files,
-    metres_text,
+    line_of,
     run_all,
 )
-from depth_ros.cli.kit.command_parser import EXIT_FAILED
 from depth_ros.cli.kit.mono_inputs import (
     MonoInputSettings,
     MonoItem,
@@ -33,12 +33,17 @@ from depth_ros.cli.kit.mono_inputs import (
     input_settings,
     open_source,
 )
-from depth_ros.cli.kit.outputs import OutputFolder, Record, parse_kinds, run_facts
+from depth_ros.cli.kit.outputs import (
+    OutputFolder,
+    Record,
+    add_output_arguments,
+    chosen_kinds,
+    run_facts,
+)
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.engines.progress import Progress
-from depth_ros.errors import InputError, ParameterError
-from depth_ros.files.whole_file import write_json
+from depth_ros.errors import ParameterError
 from depth_ros.models.registry import DEFAULT_MODELS, graph_choices, models_of
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
@@ -57,16 +62,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'scale of its own: without --scale-mode it is relative.',
     )
     add_input_arguments(parser)
-    parser.add_argument(
-        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
-    )
-    parser.add_argument(
-        '--write',
-        default=','.join(MONO_KINDS),
-        metavar='LIST',
-        help=f'which files, out of {",".join(MONO_KINDS)} (default all)',
-    )
-    parser.add_argument('--overwrite', action='store_true', help='do again what is done')
+    add_output_arguments(parser, MONO_KINDS)
     default = DEFAULT_MODELS[Task.MONO]
     parser.add_argument(
         '--model', default=default, help=f'{default} (default); see depth-ros info'
@@ -108,16 +104,21 @@ def run_mono(arguments: argparse.Namespace) -> int:
     """Run all images; give the exit code: 2 if one of several was refused."""
     settings = mono_settings(arguments)
     inputs = input_settings(arguments, needs_camera=settings.scale.mode is not ScaleMode.NONE)
-    kinds = {name: MONO_KINDS[name] for name in parse_kinds(arguments.write, MONO_KINDS)}
+    kinds = chosen_kinds(arguments.write, MONO_KINDS)
     tally = Tally()
     source = open_source(inputs, tally.refuse)
     folder = OutputFolder(arguments.output, kinds, _identity(settings, inputs))
     with open_progress() as progress, ImageRunner(settings, folder, progress) as runner:
-        _run_source(source, runner, tally, progress, is_again=arguments.overwrite)
+        run_all(
+            source,
+            runner.run,
+            folder,
+            tally=tally,
+            progress=progress,
+            is_again=arguments.overwrite,
+        )
         summary = runner.summary(tally, source)
-    write_json(arguments.output / SUMMARY, summary)
-    _tell(summary, arguments.output)
-    return EXIT_FAILED if tally.refused else 0
+    return finish_batch(arguments.output, summary, _lines(tally.records), tally)
 
 
 class ImageRunner(BatchRunner[MonoProcessor]):
@@ -128,7 +129,7 @@ class ImageRunner(BatchRunner[MonoProcessor]):
     ) -> None:
         """Remember what to run with."""
         super().__init__(lambda: open_mono(settings, progress=progress))
-        self.folder = folder
+        self._folder = folder
         self._settings = settings
 
     def run(self, item: MonoItem) -> Record:
@@ -151,7 +152,7 @@ class ImageRunner(BatchRunner[MonoProcessor]):
         )
         facts['is_untrained'] = output.is_untrained
         facts['scale'] = _scale_record(output, self._settings.scale.mode)
-        return self.folder.write(item, output, title=title, facts=facts)
+        return self._folder.write(item, output, title=title, facts=facts)
 
     def summary(self, tally: Tally, source: MonoSource) -> Record:
         """Return what ``summary.json`` says."""
@@ -211,26 +212,6 @@ def _identity(settings: MonoSettings, inputs: MonoInputSettings) -> Record:
     return identity_of_files(settings, replace(inputs, path=Path()), files)
 
 
-def _run_source(
-    source: MonoSource, runner: ImageRunner, tally: Tally, progress: Progress, *, is_again: bool
-) -> None:
-    """Run every image; a bag that is damaged gives those before the damage."""
-    try:
-        run_all(
-            source,
-            runner.run,
-            runner.folder,
-            tally=tally,
-            count=source.count,
-            progress=progress,
-            is_again=is_again,
-        )
-    except InputError as error:
-        if error.reason != 'bag' or not tally.records:
-            raise
-        tally.refuse(error.reason, str(error))
-
-
 def _scale_record(output: MonoOutput, mode: ScaleMode) -> Record:
     scaled = output.scaled
     assert scaled is not None, 'run asks for metric depth'
@@ -253,21 +234,14 @@ def _scale(output: MonoOutput) -> str:
     return f'{scaled.factor:.4g} m for each unit{spread}'
 
 
-def _tell(summary: Record, output: Path) -> None:
-    """Print one line an image and one at the end; why depth is relative once for each reason."""
-    images = summary['images']
-    assert isinstance(images, list)
+def _lines(images: Sequence[Record]) -> Iterator[str]:
+    """Say one line an image; why depth is relative once for each reason."""
     reasons = []
     for image in images:
-        is_metric = image['scale']['factor'] is not None
-        metres = metres_text(image['depth_m']) if is_metric else 'relative'
-        print(f'{image["name"]:<24} {100 * image["valid_fraction"]:5.1f} % known   {metres}')
-        reasons.append(image['scale']['reason'])
-    for reason in dict.fromkeys(filter(None, reasons)):
-        print(reason)
-    if summary['is_untrained']:
-        print('the weights are made up (untrained): these depths mean nothing')
-    print(
-        f'{summary["outputs"]} done, {summary["skipped"]} done before (depth at 5 / 50 / 95 %); '
-        f'files are in {output}, summary in {output / SUMMARY}'
-    )
+        scale = image['scale']
+        assert isinstance(scale, dict)
+        yield line_of(image, is_metric=scale['factor'] is not None)
+        reasons.append(scale['reason'])
+    yield from dict.fromkeys(filter(None, reasons))
+    if any(image['is_untrained'] for image in images):
+        yield 'the weights are made up (untrained): these depths mean nothing'

@@ -15,10 +15,10 @@ from depth_ros.cli.kit.arguments import (
     engine_choice,
 )
 from depth_ros.cli.kit.command_parser import EXIT_FAILED
-from depth_ros.cli.kit.outputs import Record, file_identity
+from depth_ros.cli.kit.outputs import Record, add_output_arguments, chosen_kinds, file_identity
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
-from depth_ros.cli.run.multiview_outputs import KINDS, MapFolder, parse_kinds
+from depth_ros.cli.run.multiview_outputs import KINDS, MapFolder
 from depth_ros.cli.run.multiview_plan import FolderPlan
 from depth_ros.cli.run.multiview_runner import ReferenceRunner, ViewTally, run_plan
 from depth_ros.errors import InputError, ParameterError
@@ -51,16 +51,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         '(poses.txt, K.txt); references that are done already are skipped.',
     )
     parser.add_argument('folder', type=Path, metavar='FOLDER')
-    parser.add_argument(
-        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
-    )
-    parser.add_argument(
-        '--write',
-        default=','.join(KINDS),
-        metavar='LIST',
-        help=f'files beside the .npy maps, out of {",".join(KINDS)} (default all)',
-    )
-    parser.add_argument('--overwrite', action='store_true', help='do again what is done')
+    add_output_arguments(parser, KINDS, files='files beside the .npy maps')
     default = DEFAULT_MODELS[Task.MULTIVIEW]
     parser.add_argument('--model', default=default, help=f'default {default}')
     add_runtime_arguments(parser)
@@ -128,7 +119,8 @@ def _add_fusion_arguments(parser: argparse.ArgumentParser) -> None:
 def run_multiview(arguments: argparse.Namespace) -> int:
     """Run a folder; give the exit code: 2 if a view was refused."""
     settings, depth_range_m = _model_settings(arguments), _depth_range(arguments)
-    keyframes, kinds = _keyframe_settings(arguments), parse_kinds(arguments.write)
+    keyframes = _keyframe_settings(arguments)
+    kinds = chosen_kinds(arguments.write, KINDS, is_required=False)
     folder = read_posed_folder(
         arguments.folder, unit_m=UNITS[arguments.unit], use_pycolmap=arguments.pycolmap
     )

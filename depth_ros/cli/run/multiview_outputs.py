@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.kit.outputs import Record, depth_percentiles, file_identity
+from depth_ros.cli.kit.outputs import OutputKind, Record, depth_percentiles, file_identity
 from depth_ros.cli.run.multiview_plan import PlannedSet
-from depth_ros.errors import ParameterError
 from depth_ros.files.pfm import write_pfm
 from depth_ros.files.whole_file import whole_file, write_json
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.pictures.panels import depth_panel, write_picture
 
 DEPTH, CONFIDENCE = '_depth.npy', '_confidence.npy'
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MapKind:
-    """One line of the table of output files."""
-
-    suffix: str
-    write: Callable[[Path, DepthView, str], None]
-    summary: str
 
 
 def _write_pfm(path: Path, view: DepthView, title: str) -> None:
@@ -42,47 +31,37 @@ def _write_picture(path: Path, view: DepthView, title: str) -> None:
         write_picture(draft, panel)
 
 
-KINDS: dict[str, MapKind] = {
-    'pfm': MapKind(
+KINDS: dict[str, OutputKind[DepthView]] = {
+    'pfm': OutputKind(
         suffix='_depth.pfm',
         write=_write_pfm,
         summary='float32 depth, 0 unknown, as data sets have it',
     ),
-    'picture': MapKind(
+    'picture': OutputKind(
         suffix='_picture.png', write=_write_picture, summary='image, depth and confidence'
     ),
 }
 """Files beside ``_depth.npy`` and ``_confidence.npy``, which are always written."""
 
 
-def parse_kinds(text: str) -> tuple[str, ...]:
-    """Read ``'pfm,picture'``; empty means none.
-
-    Raises:
-        ParameterError: If a name is not in ``KINDS``.
-    """
-    names = tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
-    unknown = [name for name in names if name not in KINDS]
-    if unknown:
-        raise ParameterError(
-            f'--write takes a list out of {",".join(KINDS)}, got {text!r}; correct it'
-        )
-    return names
-
-
 class MapFolder:
     """Depth maps on disk; a reference's record is written last and says that it is done."""
 
-    def __init__(self, folder: Path, kinds: Sequence[str], identity: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kinds: Mapping[str, OutputKind[DepthView]],
+        identity: Mapping[str, object],
+    ) -> None:
         """Make the folder.
 
         Args:
             folder: Where to write.
-            kinds: Names in ``KINDS``.
+            kinds: Files to write.
             identity: What maps depend on besides images and poses; JSON values.
         """
         self.folder = folder
-        self._kinds = tuple(kinds)
+        self._kinds = tuple(kinds.values())
         self._identity = dict(identity)
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -104,7 +83,7 @@ class MapFolder:
             return None
         if not isinstance(record, dict) or record.get('made_from') != self._made_from(planned):
             return None
-        if not all(self._path(name, KINDS[kind].suffix).is_file() for kind in self._kinds):
+        if not all(self._path(name, kind.suffix).is_file() for kind in self._kinds):
             return None
         return record
 
@@ -118,7 +97,7 @@ class MapFolder:
             with whole_file(self._path(name, suffix)) as draft, draft.open('wb') as stream:
                 np.save(stream, values)
         for kind in self._kinds:
-            KINDS[kind].write(self._path(name, KINDS[kind].suffix), view, title)
+            kind.write(self._path(name, kind.suffix), view, title)
         record: Record = {
             'name': name,
             'sources': [source.name for source in planned.views.sources],

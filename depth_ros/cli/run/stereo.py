@@ -14,28 +14,26 @@ from depth_ros.cli.kit.arguments import (
     stereo_settings,
 )
 from depth_ros.cli.kit.batch import (
-    SUMMARY,
     BatchRunner,
     Tally,
     batch_summary,
+    finish_batch,
     identity_of_files,
-    metres_text,
+    line_of,
     run_all,
     warn,
 )
-from depth_ros.cli.kit.command_parser import EXIT_FAILED
 from depth_ros.cli.kit.outputs import (
-    KINDS,
     OutputFolder,
     Record,
-    metric_depth,
-    parse_kinds,
+    add_output_arguments,
+    chosen_kinds,
     run_facts,
 )
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
+from depth_ros.cli.run.stereo_outputs import KINDS, metric_depth
 from depth_ros.engines.progress import Progress
-from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
@@ -54,16 +52,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     add_pair_inputs(stereo)
     add_pair_arguments(stereo, is_required=False)
-    stereo.add_argument(
-        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
-    )
-    stereo.add_argument(
-        '--write',
-        default=','.join(KINDS),
-        metavar='LIST',
-        help=f'which files, out of {",".join(KINDS)} (default all)',
-    )
-    stereo.add_argument('--overwrite', action='store_true', help='do pairs again that are done')
+    add_output_arguments(stereo, KINDS, again='do pairs again that are done')
     stereo.add_argument(
         '--model',
         default=DEFAULT_STEREO_MODEL,
@@ -83,7 +72,7 @@ def run_stereo(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         precision=arguments.precision,
     )
-    kinds = {name: KINDS[name] for name in parse_kinds(arguments.write)}
+    kinds = chosen_kinds(arguments.write, KINDS)
     tally = Tally()
     source = open_pairs(arguments, tally.refuse)
     folder = OutputFolder(arguments.output, kinds, _identity(settings, source))
@@ -93,16 +82,13 @@ def run_stereo(arguments: argparse.Namespace) -> int:
             runner.run,
             folder,
             tally=tally,
-            count=source.count,
             progress=progress,
             is_again=arguments.overwrite,
         )
         summary = runner.summary(tally, source)
     for text in source.unpaired():
         warn(f'{text}, left out')
-    write_json(arguments.output / SUMMARY, summary)
-    _tell(summary, arguments.output)
-    return EXIT_FAILED if tally.refused else 0
+    return finish_batch(arguments.output, summary, map(line_of, tally.records), tally)
 
 
 class PairRunner(BatchRunner[StereoProcessor]):
@@ -162,16 +148,3 @@ def _identity(settings: StereoSettings, source: PairSource) -> Record:
     """Return what results depend on besides the images, to see which are still good."""
     files = [*source.calibration, Path(settings.weights)]
     return identity_of_files(settings, source.settings, files)
-
-
-def _tell(summary: Record, output: Path) -> None:
-    """Print one line a pair and one at the end."""
-    pairs = summary['pairs']
-    assert isinstance(pairs, list)
-    for pair in pairs:
-        known = f'{100 * pair["valid_fraction"]:5.1f} % known'
-        print(f'{pair["name"]:<24} {known}   {metres_text(pair["depth_m"])}')
-    print(
-        f'{summary["outputs"]} done, {summary["skipped"]} done before (depth at 5 / 50 / 95 %); '
-        f'files are in {output}, summary in {output / SUMMARY}'
-    )

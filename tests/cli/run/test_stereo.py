@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_ros.cli.kit.outputs import KINDS
 from depth_ros.cli.main import main
+from depth_ros.cli.run.stereo_outputs import KINDS
 from depth_ros.files.cloud import read_ply
 from depth_ros.files.maps import depth_millimetres
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL

@@ -1,0 +1,47 @@
+"""What ``depth-ros run stereo`` leaves on disk for each pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.cli.kit.outputs import OutputKind, metric_kinds
+from depth_ros.pictures.panels import stereo_panel, write_picture
+from depth_ros.results import DepthResult
+from depth_ros.tasks.stereo.processor import StereoOutput
+
+
+def metric_depth(output: StereoOutput) -> DepthResult:
+    """Return the depth that ``run`` asked for."""
+    assert output.depth is not None, 'run asks for depth'
+    return output.depth
+
+
+def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
+    np.save(path, output.disparity.disparity)
+
+
+def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
+    panel = stereo_panel(
+        left=output.rectified.left,
+        disparity=output.disparity.disparity,
+        depth=metric_depth(output).depth,
+        title=title,
+    )
+    write_picture(path, panel)
+
+
+_METRIC = metric_kinds(metric_depth, lambda output: output.rectified.left)
+KINDS: dict[str, OutputKind[StereoOutput]] = {
+    'depth': _METRIC['depth'],
+    'png': _METRIC['png'],
+    'disparity': OutputKind(
+        suffix='_disparity.npy', write=_write_disparity, summary='float32 pixels; NaN unknown'
+    ),
+    'picture': OutputKind(
+        suffix='_picture.png', write=_write_picture, summary='left, disparity and depth'
+    ),
+    'cloud': _METRIC['cloud'],
+}
+"""Every output file of a pair by name."""
