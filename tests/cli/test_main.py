@@ -53,7 +53,7 @@ def test_missing_module_names_its_package(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'yaml', None)
     for name in list(sys.modules):
         if (
-            name.startswith(('depth_ros.engines', 'depth_ros.cli.'))
+            name.startswith(('depth_ros.engines', 'depth_ros.files', 'depth_ros.cli.'))
             and name != 'depth_ros.cli.main'
         ):
             monkeypatch.delitem(sys.modules, name)
