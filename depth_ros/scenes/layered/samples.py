@@ -18,6 +18,7 @@ from depth_ros.scenes.layered.composition import SceneSize, draw_scene
 from depth_ros.scenes.layered.photometric import reflect, shoot
 from depth_ros.scenes.layered.render import LayeredView, RowShift, render
 from depth_ros.scenes.layered.textures import texture_pool
+from depth_ros.scenes.stacked import stack
 
 CHUNKS_PER_POOL = 12
 
@@ -95,16 +96,6 @@ def batches(
     samples = _samples(settings, photos, skip, stream)
     while True:
         yield stack([next(samples) for _ in range(batch_size)])
-
-
-def stack(samples: Sequence[Batch]) -> Batch:
-    """Put samples without batch axis into one batch."""
-    return Batch(
-        left=np.stack([sample.left for sample in samples]),
-        right=np.stack([sample.right for sample in samples]),
-        disparity=np.stack([sample.disparity for sample in samples]),
-        is_occluded=np.stack([sample.is_occluded for sample in samples]),
-    )
 
 
 def _samples(

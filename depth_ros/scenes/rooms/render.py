@@ -84,13 +84,6 @@ def render_view(
     return RoomView(image=image.numpy(), depth=hits.depth.numpy())
 
 
-def render_depth(
-    room: Room, k: np.ndarray, camera_from_world: np.ndarray, *, height: int, width: int
-) -> np.ndarray:
-    """Return the depth of a view without its colours, ``(H, W)`` float32, metres."""
-    return cast(room, make_rays(room, k, camera_from_world, height, width)).depth.numpy()
-
-
 def _shade(room: Room, rays: Rays, hits: Hits, lamp: Tensor, focal: float, pool: Levels) -> Tensor:
     """Return colours (H, W, 3) float32 of what was hit."""
     height, width = hits.depth.shape

@@ -12,7 +12,8 @@ import numpy as np
 
 from depth_ros.errors import RecipeError
 from depth_ros.scenes.layered.photometric import shoot
-from depth_ros.scenes.layered.samples import Batch, SampleSettings, batches, stack
+from depth_ros.scenes.layered.samples import Batch, SampleSettings, batches
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.crestereo.validation import validation_set
 from depth_ros.training.datasets.crestereo_set import TruePair, find_pairs, read_pair
 from depth_ros.training.photos import load_photos

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.colour_jitter import draw_jitter, shake_colours
 
 NUM_FRAMES = 3
@@ -154,16 +155,4 @@ def _unbatched(triple: Triple, seen: np.ndarray) -> TripleBatch:
         intrinsics=triple.intrinsics.astype(np.float32),
         partner_x_m=np.asarray(triple.partner_x_m, np.float32),
         depth=None if triple.depth is None else np.ascontiguousarray(triple.depth),
-    )
-
-
-def stack(samples: Sequence[TripleBatch]) -> TripleBatch:
-    """Put samples without batch axis into one batch."""
-    depths = [sample.depth for sample in samples if sample.depth is not None]
-    return TripleBatch(
-        views=np.stack([sample.views for sample in samples]),
-        seen=np.stack([sample.seen for sample in samples]),
-        intrinsics=np.stack([sample.intrinsics for sample in samples]),
-        partner_x_m=np.stack([sample.partner_x_m for sample in samples]),
-        depth=np.stack(depths) if depths else None,
     )

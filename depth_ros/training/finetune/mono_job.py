@@ -20,14 +20,8 @@ from depth_ros.geometry.postprocess import colorize_disparity
 from depth_ros.geometry.preprocess import resize_image
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.pictures.panels import value_scale
-from depth_ros.training.datasets.triples import (
-    Augmentation,
-    Triple,
-    TripleBatch,
-    augmented,
-    plain,
-    stack,
-)
+from depth_ros.scenes.stacked import stack
+from depth_ros.training.datasets.triples import Augmentation, Triple, TripleBatch, augmented, plain
 from depth_ros.training.finetune.figures import Figures
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.radiometry import to_planes

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,12 +29,6 @@ class PairBatch:
     second_to_first: np.ndarray
     first_mask: np.ndarray
     second_mask: np.ndarray
-
-
-def stack(pairs: Sequence[PairBatch]) -> PairBatch:
-    """Put pairs without batch axis into one batch."""
-    names = [field.name for field in fields(PairBatch)]
-    return PairBatch(**{name: np.stack([getattr(pair, name) for pair in pairs]) for name in names})
 
 
 def padded_pair(

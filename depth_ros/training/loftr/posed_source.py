@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import RecipeError
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.measured_view import MeasuredView
 from depth_ros.training.datasets.megadepth import open_megadepth
 from depth_ros.training.datasets.scannet import open_scannet
 from depth_ros.training.loftr.correspondences import by_depth
-from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
+from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair
 
 Size = tuple[int, int]
 

@@ -16,10 +16,11 @@ import numpy as np
 from depth_ros.scenes.chunks import Chunks
 from depth_ros.scenes.layered.photometric import shoot_views
 from depth_ros.scenes.rooms.render import Levels, room_textures
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.measured_view import MeasuredView
 from depth_ros.training.loftr.correspondences import by_depth
 from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair
-from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair, stack
+from depth_ros.training.loftr.pairs import CELL_PX, PairBatch, padded_pair
 from depth_ros.training.loftr.room_pairs import RoomPairSettings, draw_room_views
 from depth_ros.training.photos import load_photos
 

@@ -14,13 +14,13 @@ from depth_ros.scenes.rooms.draw import RoomSettings
 from depth_ros.scenes.rooms.paths import draw_intrinsics, video_path
 from depth_ros.scenes.rooms.places import draw_place
 from depth_ros.scenes.rooms.render import Levels, render_view, room_textures
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.triples import (
     NUM_FRAMES,
     Augmentation,
     Triple,
     TripleBatch,
     augmented,
-    stack,
 )
 from depth_ros.training.photos import load_photos
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from depth_ros.errors import RecipeError
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.frame_files import FrameFiles, held_out
 from depth_ros.training.datasets.kitti_raw import find_clips, find_listed
 from depth_ros.training.datasets.triples import (
@@ -18,7 +19,6 @@ from depth_ros.training.datasets.triples import (
     TripleReader,
     TripleSource,
     plain,
-    stack,
 )
 from depth_ros.training.datasets.video_folder import find_video
 from depth_ros.training.monodepth2.room_video import ClipSettings, RoomVideoSource

@@ -13,6 +13,7 @@ import numpy as np
 from depth_ros.errors import RecipeError
 from depth_ros.files.image import read_rgb
 from depth_ros.geometry.preprocess import resize_image
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.colour_jitter import draw_jitter, shake_colours
 from depth_ros.training.datasets.crestereo_set import TruePair
 from depth_ros.training.datasets.frame_files import held_out
@@ -215,15 +216,4 @@ def changed(rng: np.random.Generator, pair: TruePair, changes: Changes) -> Stere
         left_seen=seen[0],
         right_seen=seen[1],
         disparity=np.ascontiguousarray(chosen.disparity),
-    )
-
-
-def stack(samples: Sequence[StereoPairBatch]) -> StereoPairBatch:
-    """Put samples without batch axis into one batch."""
-    return StereoPairBatch(
-        left=np.stack([sample.left for sample in samples]),
-        right=np.stack([sample.right for sample in samples]),
-        left_seen=np.stack([sample.left_seen for sample in samples]),
-        right_seen=np.stack([sample.right_seen for sample in samples]),
-        disparity=np.stack([sample.disparity for sample in samples]),
     )

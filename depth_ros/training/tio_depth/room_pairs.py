@@ -18,9 +18,10 @@ from depth_ros.scenes.rooms.draw import RoomSettings
 from depth_ros.scenes.rooms.paths import stereo_pair
 from depth_ros.scenes.rooms.places import draw_place
 from depth_ros.scenes.rooms.render import Levels, render_view, room_textures
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.crestereo_set import TruePair
 from depth_ros.training.photos import load_photos
-from depth_ros.training.tio_depth.pairs import Changes, StereoPairBatch, changed, stack
+from depth_ros.training.tio_depth.pairs import Changes, StereoPairBatch, changed
 
 SAMPLES_PER_POOL = 1024
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from depth_ros.models.tio_depth.network import TioDepth, expectation
 from depth_ros.models.tio_depth.network_decoder import Path as Branch
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.photometric_loss import photometric_error, warp_by_disparity
 from depth_ros.training.task import Mixed
 from depth_ros.training.tio_depth.pairs import (
@@ -23,7 +24,6 @@ from depth_ros.training.tio_depth.pairs import (
     changed,
     find_kitti,
     resized_pair,
-    stack,
 )
 from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
 from depth_ros.training.tio_depth.steps import Step

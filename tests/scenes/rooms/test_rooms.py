@@ -15,6 +15,7 @@ from depth_ros.geometry.rigid import inverse
 from depth_ros.scenes import solids
 from depth_ros.scenes.layered.photometric import shoot, shoot_views
 from depth_ros.scenes.layered.textures import spectral_noise
+from depth_ros.scenes.rooms.cast import cast, make_rays
 from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
 from depth_ros.scenes.rooms.furniture import GROUPS, Painter, Spot, random_rotation
 from depth_ros.scenes.rooms.paths import (
@@ -31,7 +32,6 @@ from depth_ros.scenes.rooms.paths import (
     views_around,
 )
 from depth_ros.scenes.rooms.render import (
-    render_depth,
     render_view,
     texture_levels,
 )
@@ -55,6 +55,10 @@ def walls(half=(3.0, 1.5, 4.0)) -> RoomBuilder:
     builder = RoomBuilder()
     builder.add(Kind.BOX, np.zeros(3), np.asarray(half), PAINT)
     return builder
+
+
+def render_depth(room, k, camera_from_world, *, height, width) -> np.ndarray:
+    return cast(room, make_rays(room, k, camera_from_world, height, width)).depth.numpy()
 
 
 def finished(builder: RoomBuilder):
