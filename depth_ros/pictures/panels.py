@@ -176,14 +176,14 @@ def hatch_unknown(rgb: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def write_picture(path: Path, rgb: np.ndarray) -> None:
-    """Write ``(H, W, 3)`` uint8 RGB to a PNG file.
+    """Write ``(H, W, 3)`` uint8 RGB to a file of the format that its ending names, e.g. PNG.
 
     Raises:
         InputError: If the file cannot be written, reason ``'picture'``.
     """
-    encoded, data = cv2.imencode('.png', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    encoded, data = cv2.imencode(path.suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if not encoded:
-        raise InputError('picture', f'cannot encode {path} as PNG; the picture is {rgb.shape}')
+        raise InputError('picture', f'cannot encode {path}; the picture is {rgb.shape}')
     path.write_bytes(data.tobytes())
 
 

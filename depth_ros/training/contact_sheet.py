@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from depth_ros.pictures.panels import write_picture
 from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.task import DataFolders
 
@@ -24,5 +24,4 @@ def draw_contact_sheet(
     rows = [
         np.hstack([tile for row in recipe.task.tiles(batch) for tile in row]) for batch in chosen
     ]
-    sheet = np.vstack(rows).astype(np.uint8)
-    cv2.imwrite(str(picture), np.ascontiguousarray(sheet[..., ::-1]))
+    write_picture(picture, np.vstack(rows).astype(np.uint8))

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from depth_ros.pictures.panels import write_picture
 from depth_ros.training.metrics import read_metrics
 
 COLOURS = ((60, 140, 255), (200, 60, 40), (40, 150, 60), (150, 60, 170), (20, 150, 150))
@@ -33,7 +34,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
         pixels = np.round(_to_pixels(points, low, high)).astype(np.int32)
         cv2.polylines(image, [pixels[:, None]], False, colour, 2, cv2.LINE_AA)
         _write(image, label, (WIDTH - 330, MARGIN + 22 * index), colour)
-    cv2.imwrite(str(picture), image)
+    write_picture(picture, image[..., ::-1])
 
 
 def _points(rows: list[dict[str, str]], column: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from depth_ros.evaluation.stereo import sgbm_matcher
 from depth_ros.geometry.postprocess import colorize_disparity
 from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.pictures.panels import write_picture
 from depth_ros.training.evaluate import network_matcher
 from depth_ros.training.gallery_pairs import gallery_pairs
 
@@ -44,7 +45,7 @@ def draw_gallery(
         top = float(np.nanpercentile(maps[0], 99.5)) * 1.1
         tiles = [pair.left, *(colorize_disparity(found, min=0.0, max=top) for found in maps)]
         rows.append(np.hstack([_tile(tile) for tile in tiles]))
-    cv2.imwrite(str(picture), np.ascontiguousarray(np.vstack(rows)[..., ::-1]))
+    write_picture(picture, np.vstack(rows))
 
 
 def _tile(image: np.ndarray) -> np.ndarray:

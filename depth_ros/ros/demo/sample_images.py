@@ -17,6 +17,7 @@ import numpy as np
 from depth_ros.camera import PinholeCamera, scaled_camera
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.calibration import read_stereo_calibration
+from depth_ros.files.image import read_rgb
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
 
 CALIBRATION_NAMES = ('stereodemo_calibration.json', 'calib.txt', 'left.yaml')
@@ -130,16 +131,9 @@ def _read_pair(left_path: Path) -> SamplePair:
     right_path = left_path.with_name(left_path.name.replace('_left.', '_right.'))
     return SamplePair(
         name=left_path.stem.removesuffix('_left'),
-        left=_read_rgb(left_path),
-        right=_read_rgb(right_path),
+        left=read_rgb(left_path),
+        right=read_rgb(right_path),
     )
-
-
-def _read_rgb(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        raise InputError('sample_images', f'cannot read the image {path}; check the folder')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from depth_ros.errors import InputError, RecipeError
+from depth_ros.files.image import read_rgb
 from depth_ros.files.maps import read_steps
 
 PARTS = ('tree', 'shapenet', 'reflective', 'hole')
@@ -91,7 +91,7 @@ def read_pair(stem: Path) -> TruePair:
     Raises:
         InputError: If a file is missing or of the wrong kind or size.
     """
-    left, right = _image(stem, '_left.jpg'), _image(stem, '_right.jpg')
+    left, right = read_rgb(_file(stem, '_left.jpg')), read_rgb(_file(stem, '_right.jpg'))
     disparity = _disparity(stem, 'left')
     has_right = _file(stem, '_right.disp.png').is_file()
     right_disparity = _disparity(stem, 'right') if has_right else None
@@ -110,21 +110,6 @@ def _file(stem: Path, ending: str) -> Path:
     return stem.with_name(stem.name + ending)
 
 
-def _image(stem: Path, ending: str) -> np.ndarray:
-    path = _file(stem, ending)
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise _missing(path, 'an image')
-    return np.ascontiguousarray(image[..., ::-1])
-
-
 def _disparity(stem: Path, side: str) -> np.ndarray:
     path = _file(stem, f'_{side}.disp.png')
     return read_steps(path, unit=1.0 / STEPS_PER_PIXEL, kind='disparity')
-
-
-def _missing(path: Path, what: str) -> InputError:
-    is_there = 'another file' if path.is_file() else 'no file'
-    return InputError(
-        'file', f'expected {path} to be {what}, found {is_there}; download that part again'
-    )
