@@ -33,13 +33,13 @@ from depth_ros.models.crestereo.network_correlation import (
     LocalCorrelation,
 )
 from depth_ros.models.crestereo.network_features import NUM_FEATURES, FeatureEncoder
-from depth_ros.models.crestereo.network_tiny_correlation import float32_region
 from depth_ros.models.crestereo.network_update import (
     NUM_HIDDEN,
     GatedPass,
     RecurrentBlock,
 )
 from depth_ros.models.layers.network_attention import position_table, to_tokens
+from depth_ros.models.layers.network_precision import float32_region
 from depth_ros.tensors import Exportable, TensorSpec
 
 GRAPH = 'crestereo'

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from depth_ros.models.layers.network_lookup import group_means, sample_bilinear
+
 NUM_SAMPLES = 9
 NUM_GROUPS = 4
 NUM_CORRELATIONS = NUM_GROUPS * NUM_SAMPLES
@@ -84,28 +86,6 @@ class LocalCorrelation:
             products = self.left * shifted.permute(0, 3, 1, 2)
             similarities.append(group_means(products, NUM_GROUPS))
         return torch.stack(similarities, dim=2).flatten(1, 2)
-
-
-def group_means(products: Tensor, groups: int) -> Tensor:
-    """Average (N, C, H, W) over the members of every group of channels: (N, groups, H, W).
-
-    A convolution with ones does it, because OpenVINO then keeps one memory layout: a reduction
-    over some channels would change it twice. Engines keep it in float32 (``channel_sums``).
-    """
-    members = products.shape[1] // groups
-    kernel = torch.eye(groups, device=products.device, dtype=products.dtype) / members
-    return F.conv2d(products, kernel.repeat_interleave(members, 1)[:, :, None, None])
-
-
-def sample_bilinear(features: Tensor, positions: Tensor) -> Tensor:
-    """Sample (N, C, H, W) at pixel positions (N, 2, h, w) as (x, y); zero outside.
-
-    Pixel centres are at integers, so (0, 0) is exactly the first pixel (corners aligned).
-    """
-    height, width = features.shape[2:]
-    last = torch.tensor([width - 1, height - 1], dtype=positions.dtype, device=positions.device)
-    grid = positions.permute(0, 2, 3, 1) * (2 / last) - 1
-    return F.grid_sample(features, grid, padding_mode='zeros', align_corners=True)
 
 
 def pixel_grid(like: Tensor) -> Tensor:

@@ -31,13 +31,12 @@ from depth_ros.errors import ParameterError, WeightsError
 from depth_ros.models.crestereo.network_tiny_correlation import (
     NUM_TAPS,
     RowSight,
-    float32_region,
-    full_precision,
     local_correlation,
     warp_rows,
 )
 from depth_ros.models.crestereo.network_tiny_fine import FineLevel
 from depth_ros.models.crestereo.network_tiny_upsampling import MaskHead, upsample_convex
+from depth_ros.models.layers.network_precision import float32_region, full_precision
 from depth_ros.tensors import Exportable, TensorSpec
 
 SIZE_MULTIPLE = 16

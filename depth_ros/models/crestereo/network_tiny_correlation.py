@@ -6,7 +6,6 @@ dimension; the group-wise window follows CREStereo (Li et al. 2022, arXiv 2203.1
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from itertools import accumulate
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
-from depth_ros.models.crestereo.network_correlation import group_means
+from depth_ros.models.layers.network_lookup import group_means
 
 TAP_RADIUS = 4
 NUM_TAPS = 2 * TAP_RADIUS + 1
@@ -26,19 +25,6 @@ PEAK_RADIUS = 2
 ROW_PADDING = 2 * TAP_RADIUS + 4
 LOG_FLOOR = -24.0
 """Smaller logarithms of a match are all alike: none."""
-
-
-def float32_region(tensor: Tensor) -> AbstractContextManager:
-    """Switch mixed precision off: similarities and coordinates need all of float32."""
-    kind = tensor.device.type
-    if torch.is_autocast_enabled(kind):
-        return torch.autocast(kind, enabled=False)
-    return nullcontext()
-
-
-def full_precision(tensor: Tensor) -> Tensor:
-    """Bring bfloat16 or float16 to float32; float64, used to check gradients, stays."""
-    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
 class RowSight:

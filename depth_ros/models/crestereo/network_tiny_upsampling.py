@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from depth_ros.models.crestereo.network_tiny_correlation import full_precision
+from depth_ros.models.layers.network_precision import full_precision
 
 
 class MaskHead(nn.Module):
