@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from timing import markdown_table, show_progress
 
 from depth_ros.cli.kit.timing import interleave, percentiles
-from depth_ros.engines.build import open_graphs
+from depth_ros.engines.build import GraphBuild, open_graphs
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import EngineError
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
 from depth_ros.tensors import Engine
@@ -25,19 +27,17 @@ REFERENCE = CONTENDERS[0][0]
 
 
 def open_contenders(
-    recipe: str, graph: str, stack: ExitStack, **settings: object
+    recipe: str, graph: str, stack: ExitStack, choice: EngineChoice
 ) -> tuple[dict[str, Engine], dict[str, str]]:
-    """Open what can be opened; give the reasons of the others. ``settings`` as ``open_graphs``."""
+    """Open what can be opened; give the reasons of the others."""
     engines, refused = {}, {}
     for name, runtime, precision in CONTENDERS:
         try:
             engine = open_graphs(
                 recipe,
+                replace(choice, runtime=runtime, precision=precision),
+                GraphBuild(ungated=True),
                 graphs=[graph],
-                runtime=runtime,
-                precision=precision,
-                ungated=True,  # made-up weights never pass the gate, and errors are shown
-                **settings,
             )[graph]
         except EngineError as error:
             refused[name] = str(error)

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from gpu_cases import SEED, Case
 
+from depth_ros.engines.build import GraphBuild
+from depth_ros.engines.choice import EngineChoice
+
 NEEDED = ('tensorrt', 'onnx', 'onnxscript', 'yaml')
 
 
@@ -47,13 +50,15 @@ def _run(
         try:
             engines = open_graphs(
                 case.model,
+                EngineChoice(
+                    size=case.size_of(is_small=arguments.small),
+                    weights=f'synthetic:{SEED}',
+                    runtime='tensorrt',
+                    precision=precision,
+                ),
+                GraphBuild(ungated=True),
                 graphs=[case.graph],
-                size=case.size_of(is_small=arguments.small),
                 options=case.options_of(is_small=arguments.small),
-                weights=f'synthetic:{SEED}',
-                runtime='tensorrt',
-                precision=precision,
-                ungated=True,
                 cache=EngineCache(Path(folder)),
             )
         except DepthRosError as error:

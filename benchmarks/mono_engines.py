@@ -16,7 +16,7 @@ import json
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine_race import (
@@ -29,8 +29,10 @@ from engine_race import (
 )
 from timing import machine, write_report
 
-from depth_ros.engines.build import open_graphs
-from depth_ros.engines.recipe import format_size, load_recipe, parse_size, recipe_names
+from depth_ros.engines.build import GraphBuild, open_graphs
+from depth_ros.engines.choice import EngineChoice
+from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
+from depth_ros.settings import settings_from, values_of
 
 
 @dataclass(frozen=True)
@@ -103,21 +105,17 @@ def chosen_cases(arguments: argparse.Namespace) -> list[Case]:
 def run_case(case: Case, arguments: argparse.Namespace) -> dict[str, object]:
     """Time one case, then measure the memory of each engine that ran."""
     weights = getattr(arguments, case.recipe)
-    settings = {'size': case.size, 'weights': weights, 'num_threads': arguments.threads}
+    choice = EngineChoice(size=case.size, weights=weights, num_threads=arguments.threads)
     load_recipe(case.recipe).graph(case.graph)
     with ExitStack() as stack:
-        engines, refused = open_contenders(case.recipe, case.graph, stack, **settings)
+        engines, refused = open_contenders(case.recipe, case.graph, stack, choice)
         figures = race(engines, rendered_pair(case.size), num_rounds=arguments.rounds)
     for name, runtime, precision in CONTENDERS:
         if name in figures:
             order = {
                 'recipe': case.recipe,
-                'graphs': [case.graph],
-                'size': format_size(case.size),
-                'weights': weights,
-                'runtime': runtime,
-                'precision': precision,
-                'num_threads': arguments.threads,
+                'graph': case.graph,
+                **values_of(replace(choice, runtime=runtime, precision=precision)),
             }
             figures[name]['peak_mb'] = memory_of(order, arguments)
     print_race(case.title, figures, refused, unit=case.unit)
@@ -139,10 +137,12 @@ def peak_of(order: dict | None) -> float:
     ``getrusage`` would count the parent's memory as well, so it is read from /proc.
     """
     if order:
-        size = parse_size(order.pop('size'))
-        graph = order['graphs'][0]
-        with open_graphs(order.pop('recipe'), size=size, ungated=True, **order)[graph] as engine:
-            feeds = feeds_of(engine, rendered_pair(size))
+        recipe, graph = order.pop('recipe'), order.pop('graph')
+        choice = settings_from(EngineChoice, order)
+        with open_graphs(recipe, choice, GraphBuild(ungated=True), graphs=[graph])[
+            graph
+        ] as engine:
+            feeds = feeds_of(engine, rendered_pair(choice.size))
             for _ in range(MEMORY_RUNS):
                 engine.infer(feeds)
     lines = Path('/proc/self/status').read_text(encoding='utf-8').splitlines()

@@ -24,19 +24,21 @@ from node_processes import use_private_domain
 from timing import machine, markdown_table, show_progress, write_report
 
 from depth_ros.cli.main import main as depth_ros
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import parse_size
 from depth_ros.files.cloud import read_ply
 from depth_ros.frames import MonoFrame
-from depth_ros.geometry.consistency import ConsistencySettings, DepthView
+from depth_ros.geometry.consistency import DepthView
+from depth_ros.geometry.consistency_settings import ConsistencySettings
 from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.scenes.paths import ScenePath, room_path
 from depth_ros.scenes.solids import View
-from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
+from depth_ros.tasks.multiview.fusion import DepthFusion
 from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.reconstruction import depth_view
-from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tasks.multiview.settings import FusionSettings, MultiViewSettings
 from tests.kit.cloud_accuracy import (
     CloudErrors,
     cloud_errors,
@@ -99,11 +101,11 @@ def room(arguments: argparse.Namespace) -> list[Record]:
     )
     rows, records = [], []
     settings = MultiViewSettings(
-        weights=arguments.weights,
-        size=parse_size('256x320'),
         num_depths=arguments.depths,
         num_sources=4,
-        num_threads=arguments.threads,
+        engine=EngineChoice(
+            weights=arguments.weights, size=parse_size('256x320'), num_threads=arguments.threads
+        ),
     )
     with closing(open_multiview(settings)) as processor:
         computed: dict[str, DepthView] = {}

@@ -24,6 +24,7 @@ import numpy as np
 from timing import machine, markdown_table, show_progress, write_report
 
 from depth_ros.cli.kit.timing import percentiles
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.evaluation.posed_views import rendered
 from depth_ros.frames import MultiViewFrame
 
@@ -155,12 +156,14 @@ def open_pipeline(
 
     processor = open_multiview(
         MultiViewSettings(
-            engine=runtime,
-            size=(case.height, case.width),
             num_depths=case.depths,
             num_sources=case.views - 1,
-            weights=arguments.weights,
-            num_threads=arguments.threads,
+            engine=EngineChoice(
+                runtime=runtime,
+                size=(case.height, case.width),
+                weights=arguments.weights,
+                num_threads=arguments.threads,
+            ),
         )
     )
     stack.callback(processor.close)

@@ -18,13 +18,13 @@ import numpy as np
 from timing import markdown_table, show_progress, write_report
 
 from depth_ros.cli.run.odometry_inputs import OdometryInputSettings, open_sequence
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import DepthRosError
 from depth_ros.evaluation.trajectories import evo_errors, trajectory_errors
 from depth_ros.files.trajectories import Trajectory, trajectory
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.scenes.paths import PATHS, ScenePath, scene_path
-from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.processor import open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
 from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState
@@ -161,16 +161,15 @@ def courses(options: argparse.Namespace) -> Iterator[Course]:
             print(f'{name} is left out: no such shared data (DEPTH_ROS_SHARED)')
 
 
-def settings_of(frontend: str, course: Course, options: argparse.Namespace) -> OdometrySettings:
-    weights = options.weights if frontend in ('loftr', STUDENT) else ''
+def settings_of(model: str, course: Course, options: argparse.Namespace) -> OdometrySettings:
+    weights = options.weights if model in ('loftr', STUDENT) else ''
     tracking = course.tracking
-    if frontend == STUDENT:
+    if model == STUDENT:
         tracking = replace(tracking, ransac_px=COARSE_PX, max_residual_px=COARSE_PX)
-    matching = MatchSettings(weights=weights, num_threads=1)
     return OdometrySettings(
+        model=model,
+        engine=EngineChoice(weights=weights, num_threads=1),
         source=course.source,
-        frontend=frontend,
-        matching=matching,
         tracking=tracking,
     )
 

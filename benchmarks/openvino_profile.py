@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from depth_ros.cli.kit.arguments import parse_options
 from depth_ros.engines.artifact import load_artifact
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.export import load_state, make_exportable
 from depth_ros.engines.exports import obtain_exports, plan_exports
 from depth_ros.engines.openvino.precision import lower
@@ -54,11 +55,13 @@ def main() -> int:
     recipe = load_recipe(arguments.recipe)
     plan = plan_exports(
         recipe,
+        EngineChoice(
+            preset=None,
+            size=tuple(arguments.size) if arguments.size else None,
+            weights=arguments.weights,
+        ),
         graphs=(arguments.graph,),
-        preset=None,
-        size=tuple(arguments.size) if arguments.size else None,
         options=parse_options(arguments.option),
-        weights=arguments.weights,
     )
     path = obtain_exports(plan, EngineCache())[arguments.graph]
     inputs = load_artifact(path).golden().inputs

@@ -7,10 +7,11 @@ from depth_ros.ros import launching
 
 ARGUMENTS = {
     'source': ('', 'stereo, rgbd or mono; empty takes the parameter file, which has stereo.'),
-    'frontend': (
+    'model': (
         '',
         'E.g. orb, loftr_tiny or monodepth2_pose; empty takes the parameter file, which has sift.',
     ),
+    'frontend': ('', 'What model was called.'),
     'left': ('left', 'Namespace of the left camera, for source stereo.'),
     'right': ('right', 'Namespace of the right camera, for source stereo.'),
     'camera': ('', 'Namespace of the camera, for source rgbd or mono; empty takes the own one.'),
@@ -28,7 +29,8 @@ ARGUMENTS = {
 }
 OVERRIDES = (
     'source',
-    'frontend',
+    'model',
+    'frontend',  # refused by the node, which says what it is called now
     'engine',
     'precision',
     'input',

@@ -258,7 +258,7 @@ def test_matcher_finds_a_known_shift_and_with_cameras_a_pose() -> None:
 @pytest.mark.parametrize('source', ['stereo', 'rgbd', 'mono'])
 def test_odometry_follows_a_rendered_path(source: str) -> None:
     path, outputs = scene_path('room'), []
-    with depth_ros.open_odometry(source=source, frontend='orb') as odometry:
+    with depth_ros.open_odometry(source=source, model='orb') as odometry:
         for index in range(NUM_FRAMES):
             outputs.append(odometry(_frame(path, index, source)))
         with pytest.raises(depth_ros.InputError, match='source'):

@@ -63,7 +63,6 @@ APART: dict[str, tuple[str, ...]] = {
 """Neighbours within a room that do not know each other, and whom each may import all the same."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ('ros/node/pair_inputs', 'ros/stereo/parameters'): 'parameters of a pair are not shared yet',
     ('models/registry', 'training/finetune/students'): 'a name for whoever fine-tunes',
     ('models/registry', 'training/finetune/mono_job'): 'a name for whoever fine-tunes',
 }

@@ -7,23 +7,20 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from depth_ros.cli.kit.arguments import (
-    add_engine_arguments,
-    check_engine,
-    parse_options,
-    tensorrt_words,
-)
+from depth_ros.cli.kit.arguments import parse_options
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.tables import text_table
 from depth_ros.cli.kit.timing import interleave, percentiles
-from depth_ros.engines.build import available_runtimes, open_graphs
+from depth_ros.engines.build import GraphBuild, available_runtimes, open_graphs
 from depth_ros.engines.checks.golden import golden_inputs
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.progress import Progress
-from depth_ros.engines.recipe import Recipe, Variant, load_recipe, parse_size
+from depth_ros.engines.recipe import Recipe, Variant, load_recipe
 from depth_ros.errors import DepthRosError, EngineError, ParameterError, WeightsError
 from depth_ros.tensors import Engine
 
@@ -63,7 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'machine. Without weights of your own add --weights synthetic:0: speed is the same.',
     )
     parser.add_argument('recipe', metavar='RECIPE', help='see depth-ros info')
-    add_engine_arguments(parser)
+    add_settings(parser, EngineChoice, title='engine', without=('engine', 'precision'))
     parser.add_argument('--option', action='append', default=[], metavar='NAME=VALUE')
     parser.add_argument(
         '--engines',
@@ -81,26 +78,29 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.rounds < 1:
         raise ParameterError(f'--rounds must be 1 or more, got {arguments.rounds}')
     recipe = load_recipe(arguments.recipe)
+    choice = read_settings(EngineChoice, arguments)
     variant = recipe.variant(
-        preset=arguments.preset or None,
-        size=parse_size(arguments.size) if arguments.size else None,
-        options=parse_options(arguments.option),
+        preset=choice.preset or None, size=choice.size, options=parse_options(arguments.option)
     )
-    words = parse_engines(arguments.engines)
+    choices = parse_engines(arguments.engines, replace(choice, preset='', size=variant.size))
     with ExitStack() as stack, open_progress() as progress:
-        contestants = _open_all(words, recipe, variant, arguments, progress, stack)
+        contestants = _open_all(choices, recipe, variant, progress, stack)
         rows = _measure(contestants, arguments.rounds, progress)
     title = f'{recipe.name} {", ".join(recipe.stem(graph, variant) for graph in recipe.graphs)}'
     print(_as_json(rows) if arguments.json else _as_table(rows, title, arguments.rounds))
     return 0
 
 
-def parse_engines(text: str) -> list[tuple[str, str]]:
-    """Read ``'openvino,openvino:bf16'`` as runtimes and precisions; empty takes what is ready.
+def parse_engines(text: str, choice: EngineChoice) -> list[EngineChoice]:
+    """Read ``'openvino,openvino:bf16'`` as choices of engines; empty takes what is ready.
+
+    Args:
+        text: Runtimes, each with a precision behind a colon if it is not f32.
+        choice: What they have in common.
 
     Raises:
-        ParameterError: If a word has too many parts or an empty one.
-        EngineError: If there is no such runtime, or none was named and none is ready.
+        ParameterError: If a word has too many parts or an empty one, or there is no such runtime.
+        EngineError: If none was named and none is ready.
     """
     words = [word for word in text.split(',') if word]
     if not words:
@@ -112,15 +112,14 @@ def parse_engines(text: str) -> list[tuple[str, str]]:
         runtime, _, precision = word.strip().partition(':')
         if not runtime or ':' in precision:
             raise ParameterError(f'--engines takes RUNTIME[:PRECISION], got {word!r}; correct it')
-        engines.append((check_engine(runtime, also=''), precision or 'f32'))
+        engines.append(replace(choice, runtime=runtime, precision=precision or 'f32'))
     return list(dict.fromkeys(engines))
 
 
 def _open_all(
-    words: Sequence[tuple[str, str]],
+    choices: Sequence[EngineChoice],
     recipe: Recipe,
     variant: Variant,
-    arguments: argparse.Namespace,
     progress: Progress,
     stack: ExitStack,
 ) -> list[Contestant]:
@@ -131,19 +130,14 @@ def _open_all(
     """
     contestants = []
     refusal: DepthRosError = EngineError('no engine was named; add --engines')
-    for runtime, precision in words:
-        name = f'{runtime}:{precision}'
+    for choice in choices:
+        name = f'{choice.runtime}:{choice.precision}'
         try:
             engines = open_graphs(
                 recipe,
-                size=variant.size,
+                choice,
+                GraphBuild(ungated=True),  # the table shows the difference from the first engine
                 options=variant.options,
-                weights=arguments.weights or None,
-                runtime=runtime,
-                precision=precision,
-                num_threads=arguments.threads,
-                tensorrt=tensorrt_words(arguments),
-                ungated=True,  # the table shows the difference from the first engine
                 progress=progress,
             )
         except (EngineError, WeightsError) as error:

@@ -6,22 +6,21 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from depth_ros.cli.kit.arguments import (
-    add_engine_arguments,
-    check_engine,
-    parse_options,
-    tensorrt_words,
-)
+from depth_ros.cli.kit.arguments import parse_options
 from depth_ros.cli.kit.build_progress import interruptible, watched
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
 from depth_ros.engines.progress import Progress
-from depth_ros.engines.recipe import load_recipe, parse_size
+from depth_ros.engines.recipe import load_recipe
+from depth_ros.engines.runtime import AUTO_ENGINE
 from depth_ros.engines.torch_build import DEVICES
 from depth_ros.errors import ParameterError
 
@@ -36,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'compared with the float32 network once and refused where it is outside the limits.',
     )
     parser.add_argument('recipes', metavar='RECIPE', nargs='+', help='see depth-ros info')
-    add_engine_arguments(parser)
+    add_settings(parser, EngineChoice, title='engine', without=('engine',))
     parser.add_argument(
         '--option',
         action='append',
@@ -48,12 +47,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         '--engine', default='auto', help=f"runtime, default auto; '{EXPORT_ONLY}' only exports"
     )
     parser.add_argument(
-        '--precision',
-        default='f32',
-        metavar='P',
-        help='f32 (default), bf16, f16 or auto; less than f32 must pass the accuracy gate',
-    )
-    parser.add_argument(
         '-o', '--output', type=Path, help='also copy the exports there, to carry them to a robot'
     )
     parser.set_defaults(run=run)
@@ -61,18 +54,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, build and say where everything is."""
-    if arguments.engine != EXPORT_ONLY:
-        check_engine(arguments.engine)
-    tensorrt_words(arguments)
+    exports_only = arguments.engine == EXPORT_ONLY
+    runtime = AUTO_ENGINE if exports_only else arguments.engine
+    choice = read_settings(EngineChoice, arguments, {'engine': runtime})
     # Every mistake in the words is told before the first long build begins.
-    plans = [plan_of(name, arguments) for name in arguments.recipes]
+    plans = [plan_of(name, arguments, choice) for name in arguments.recipes]
     cache = EngineCache()
     monitor = BuildMonitor(BuildTimes(cache), on_phase=say_phase)
     is_complete = False
     try:
         with interruptible(), watched(monitor):
             for plan in plans:
-                lines = build(plan, arguments, cache, monitor)
+                lines = export(plan, choice, cache, monitor, arguments.output)
+                lines += [] if exports_only else build(plan, choice, cache, monitor)
                 print('\n'.join(lines), flush=True)
         is_complete = True
     finally:
@@ -80,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def plan_of(name: str, arguments: argparse.Namespace) -> ExportPlan:
+def plan_of(name: str, arguments: argparse.Namespace, choice: EngineChoice) -> ExportPlan:
     """Decide what to build of one recipe.
 
     Raises:
@@ -88,52 +82,50 @@ def plan_of(name: str, arguments: argparse.Namespace) -> ExportPlan:
         RecipeError: If there is no such recipe, size or option.
         ArtifactError: If the accuracy gate could not decide about the precision.
     """
-    is_made_up = arguments.weights.startswith(SYNTHETIC)
-    if len(set(arguments.recipes)) > 1 and arguments.weights and not is_made_up:
+    is_made_up = choice.weights.startswith(SYNTHETIC)
+    if len(set(arguments.recipes)) > 1 and choice.weights and not is_made_up:
         raise ParameterError(
-            f'--weights {arguments.weights} belongs to one recipe, got '
+            f'--weights {choice.weights} belongs to one recipe, got '
             f'{", ".join(arguments.recipes)}; build each with its own weights'
         )
-    plan = plan_exports(
-        load_recipe(name),
-        preset=arguments.preset or None,
-        size=parse_size(arguments.size) if arguments.size else None,
-        options=parse_options(arguments.option),
-        weights=arguments.weights,
-    )
-    expect_gates(plan, arguments.precision)
+    plan = plan_exports(load_recipe(name), choice, options=parse_options(arguments.option))
+    expect_gates(plan, choice.precision)
     return plan
 
 
-def build(
-    plan: ExportPlan, arguments: argparse.Namespace, cache: EngineCache, progress: Progress
+def export(
+    plan: ExportPlan,
+    choice: EngineChoice,
+    cache: EngineCache,
+    progress: Progress,
+    output: Path | None,
 ) -> list[str]:
-    """Export and build one recipe; give what to tell about it."""
+    """Export one recipe, unless torch is to run it; give what to tell about it."""
     lines, exports = [], {}
-    if arguments.engine not in DEVICES:
+    if choice.runtime not in DEVICES:
         exports = obtain_exports(plan, cache, progress=progress)
         lines += [f'exported {graph}: {path}' for graph, path in exports.items()]
-    if arguments.engine != EXPORT_ONLY:
-        engines = open_graphs(
-            plan.recipe,
-            graphs=plan.graphs,
-            size=plan.variant.size,
-            options=plan.variant.options,
-            weights=arguments.weights or None,
-            runtime=arguments.engine,
-            precision=arguments.precision,
-            num_threads=arguments.threads,
-            tensorrt=tensorrt_words(arguments),
-            cache=cache,
-            progress=progress,
-        )
-        for engine in engines.values():
-            lines.append(f'built and checked: {engine.info.describe()}')
-            engine.close()
-    if arguments.output:
-        copied = copy_exports(exports, arguments.output)
-        lines.append(f'copied {copied} files to {arguments.output}; name it with --weights')
+    if output:
+        copied = copy_exports(exports, output)
+        lines.append(f'copied {copied} files to {output}; name it with --weights')
     return lines
+
+
+def build(
+    plan: ExportPlan, choice: EngineChoice, cache: EngineCache, progress: Progress
+) -> list[str]:
+    """Build the engines of one recipe; give what to tell about them."""
+    engines = open_graphs(
+        plan.recipe,
+        replace(choice, preset='', size=plan.variant.size),
+        graphs=plan.graphs,
+        options=plan.variant.options,
+        cache=cache,
+        progress=progress,
+    )
+    for engine in engines.values():
+        engine.close()
+    return [f'built and checked: {engine.info.describe()}' for engine in engines.values()]
 
 
 def say_phase(phase: str) -> None:

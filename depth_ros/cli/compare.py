@@ -11,13 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.kit.arguments import (
-    add_pair_arguments,
-    add_stereo_arguments,
-    expect_sgbm_settings_used,
-    stereo_settings,
-)
+from depth_ros.cli.kit.arguments import add_pair_arguments, expect_sgbm_settings_used
 from depth_ros.cli.kit.images import PairFiles
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.rig import Rig, rig_settings
 from depth_ros.cli.kit.tables import text_table
@@ -28,6 +24,9 @@ from depth_ros.files.maps import DISPARITY_SUFFIXES, read_disparity
 from depth_ros.frames import StereoFrame
 from depth_ros.tasks.stereo.processor import Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
+
+CONTENDER = ('model', 'engine', 'precision')
+"""Settings that a contender's name says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +75,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--truth', type=Path, metavar='FILE', help='true disparity, left grid')
     parser.add_argument('--json', action='store_true', help='for programs')
     add_pair_arguments(parser, is_required=False)
-    add_stereo_arguments(parser)
+    add_settings(parser, StereoSettings, title='stereo', without=CONTENDER)
     parser.set_defaults(run=run)
 
 
@@ -113,18 +112,15 @@ def parse_contender(word: str) -> Contender:
         raise ParameterError(
             f'a contender is MODEL[:ENGINE[:PRECISION]] or a disparity file, got {word!r}'
         )
-    return Contender(name=word, **dict(zip(('model', 'engine', 'precision'), parts)))  # type: ignore[arg-type]  # noqa: B905
+    return Contender(name=word, **dict(zip(CONTENDER, parts)))  # type: ignore[arg-type]  # noqa: B905
 
 
 def _settings(arguments: argparse.Namespace, contender: Contender) -> StereoSettings | None:
     """Check a model's settings before anything slow begins."""
     if contender.file:
         return None
-    return stereo_settings(
-        arguments,
-        model=contender.model,
-        engine=contender.engine,
-        precision=contender.precision,
+    return read_settings(
+        StereoSettings, arguments, {name: getattr(contender, name) for name in CONTENDER}
     )
 
 

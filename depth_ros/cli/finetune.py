@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from depth_ros.cli.kit.arguments import add_pair_arguments
 from depth_ros.cli.kit.batch import Tally
 from depth_ros.cli.kit.mono_inputs import MonoInputSettings, open_source
+from depth_ros.cli.kit.options import add_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.sources import FrameItem
 from depth_ros.cli.kit.stereo_inputs import add_bag_arguments, open_pairs
@@ -22,6 +23,7 @@ from depth_ros.errors import CalibrationError, InputError, ParameterError, Weigh
 from depth_ros.files.bags import is_bag
 from depth_ros.files.share import find_share
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL, tunable_models
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 if TYPE_CHECKING:
     from depth_ros.training.finetune.loop import TuneProgress
@@ -54,6 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     _add_tuning_arguments(parser)
     add_pair_arguments(parser, is_required=False)
+    add_settings(parser, StereoSettings, title='rig', only=('baseline_m',))
     topics = add_bag_arguments(parser)
     topics.add_argument('--image-topic', default='', help='of a single camera')
     topics.add_argument('--info-topic', default='', help='of a single camera')
@@ -123,7 +126,7 @@ def _settings(arguments: Namespace, store: TunedWeights) -> FinetuneSettings:
         learning_rate=arguments.learning_rate,
         batch_size=arguments.batch_size,
         max_frames=arguments.max_frames,
-        baseline_m=arguments.baseline_m,
+        baseline_m=arguments.baseline_m or 0.0,
         threads=arguments.threads,
     )
     if settings.weights == Path():

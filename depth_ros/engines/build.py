@@ -31,6 +31,7 @@ from depth_ros.engines.checks.gate import (
 )
 from depth_ros.engines.checks.gate_measures import Measure
 from depth_ros.engines.checks.golden import Tolerance, Tolerances, check_outputs
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import (
     ExportPlan,
     make_network,
@@ -59,7 +60,7 @@ from depth_ros.engines.torch_build import DEVICES, open_torch
 from depth_ros.errors import ArtifactError, EngineError, RecipeError
 from depth_ros.tensors import Engine, Options
 
-__all__ = ['RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
+__all__ = ['GraphBuild', 'RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 
 logger = logging.getLogger(__name__)
 _COARSER = 'bf16'
@@ -132,31 +133,11 @@ class _Order:
         return replace(self, gate=gate, is_gated=True)
 
 
-def open_engine(
-    onnx_path: Path | str,
-    *,
-    runtime: str = 'auto',
-    precision: str = 'f32',
-    num_threads: int = 0,
-    tolerance: Tolerances | Tolerance | None = None,
-    gate: Measure | None = None,
-    gate_inputs: Feeds | None = None,
-    also_low: tuple[str, ...] = (),
-    ungated: bool = False,
-    gpu: GpuOptions | None = None,
-    network: Callable[[], object] | None = None,
-    cache: EngineCache | None = None,
-    progress: Progress | None = None,
-) -> Engine:
-    """Open an exported graph.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphBuild:
+    """What building an engine of one graph depends on beside the choice of the engine.
 
-    Args:
-        onnx_path: ONNX file with its manifest beside it.
-        runtime: Name in ``RUNTIMES``, or ``'auto'`` for the first that works, in
-            ``AUTO_ORDER``. A named one that fails is an error.
-        precision: ``'f32'``, or a lower one that the recipe and the runtime offer; ``'auto'`` for
-            the runtime's lower one (``lower_precision``) where it passes the gate, else float32.
-        num_threads: CPU threads, 0 lets the runtime choose.
+    Attributes:
         tolerance: Limits by output, or for all outputs; None takes the manifest's.
         gate: What reduced precision may change; None takes that of the installed recipe.
         gate_inputs: Makes the gate's inputs where the graph takes no images.
@@ -164,8 +145,36 @@ def open_engine(
             leaves the choice.
         ungated: Open reduced precision without the gate: for benchmarks and tests only, where
             weights may be made up. It never shares a cached engine with a gated one.
-        gpu: Options of TensorRT engines; None takes those of the environment.
+        gpu: Options of TensorRT engines; None takes those of choice and environment.
         network: Makes the network itself, for builders that do not start from ONNX.
+    """
+
+    tolerance: Tolerances | Tolerance | None = None
+    gate: Measure | None = None
+    gate_inputs: Feeds | None = None
+    also_low: tuple[str, ...] = ()
+    ungated: bool = False
+    gpu: GpuOptions | None = None
+    network: Callable[[], object] | None = None
+
+
+def open_engine(
+    onnx_path: Path | str,
+    choice: EngineChoice | None = None,
+    build: GraphBuild | None = None,
+    *,
+    cache: EngineCache | None = None,
+    progress: Progress | None = None,
+) -> Engine:
+    """Open an exported graph.
+
+    Args:
+        onnx_path: ONNX file with its manifest beside it.
+        choice: Runtime, precision, threads and options of TensorRT; its preset, size and weights
+            are those of the file. ``'auto'`` is the first runtime that works, in ``AUTO_ORDER``,
+            and as a precision the runtime's lower one (``lower_precision``) where it passes the
+            gate, else float32. A named runtime that fails is an error.
+        build: What the recipe says of the graph.
         cache: Where built engines are kept; None takes the user's cache.
         progress: Called with a phase and a fraction (None where unknown) during long work.
 
@@ -173,54 +182,61 @@ def open_engine(
         ArtifactError: If a file was changed, or the engine is outside its tolerance or gate.
         EngineError: If the runtime is missing or refuses.
     """
-    artifact = load_artifact(Path(onnx_path))
-    is_automatic = precision == AUTO_PRECISION
-    precision = FULL_PRECISION if is_automatic else precision
-    cache, progress = cache or EngineCache(), progress or _ignore
+    choice, build = choice or EngineChoice(), build or GraphBuild()
+    order = _order_of(Path(onnx_path), choice, build, cache or EngineCache(), progress or _ignore)
+    if choice.runtime == AUTO_ENGINE:
+        engine = _open_auto(order)
+    else:
+        engine = _open_named(choice.runtime, order)
+        logger.info('opened %s', engine.info.describe())
+    is_stereo_trained = order.artifact.manifest.weights.is_stereo_trained
+    engine.info = replace(engine.info, is_stereo_trained=is_stereo_trained)
+    return engine
+
+
+def _order_of(
+    onnx_path: Path,
+    choice: EngineChoice,
+    build: GraphBuild,
+    cache: EngineCache,
+    progress: Progress,
+) -> _Order:
+    """Return what is to be opened, behind the gate where the precision is reduced.
+
+    Raises:
+        ArtifactError: If a file was changed, or the gate could decide nothing.
+    """
+    artifact = load_artifact(onnx_path)
+    is_automatic = choice.precision == AUTO_PRECISION
+    precision = FULL_PRECISION if is_automatic else choice.precision
     order = _Order(
         artifact=artifact,
-        settings=replace(
-            _settings(precision, num_threads),
-            gpu=gpu,
-            also_low=also_low,
-            network=network,
+        settings=BuildSettings(
+            precision=precision,
+            num_threads=choice.num_threads,
+            gpu=build.gpu or (gpu_options(choice.tensorrt) if choice.tensorrt else None),
+            also_low=build.also_low,
+            network=build.network,
             cache_root=cache.root,
             progress=progress,
         ),
-        tolerances=_tolerances(artifact, precision, tolerance),
+        tolerances=_tolerances(artifact, precision, build.tolerance),
         cache=cache,
         progress=progress,
-        gate=gate,
-        gate_inputs=gate_inputs,
+        gate=build.gate,
+        gate_inputs=build.gate_inputs,
         is_automatic=is_automatic,
     )
-    if precision != FULL_PRECISION and not ungated:
-        order = order.gated()
-    if runtime == AUTO_ENGINE:
-        engine = _open_auto(order)
-    else:
-        engine = _open_named(runtime, order)
-        logger.info('opened %s', engine.info.describe())
-    engine.info = replace(
-        engine.info, is_stereo_trained=artifact.manifest.weights.is_stereo_trained
-    )
-    return engine
+    return order if precision == FULL_PRECISION or build.ungated else order.gated()
 
 
 def open_graphs(
     recipe: Recipe | str,
+    choice: EngineChoice | None = None,
+    build: GraphBuild | None = None,
     *,
     graphs: Sequence[str] | None = None,
-    preset: str | None = None,
-    size: tuple[int, int] | None = None,
     options: Options | None = None,
-    weights: str | Path | None = None,
-    runtime: str = 'auto',
-    precision: str = 'f32',
-    num_threads: int = 0,
-    tolerance: Tolerances | Tolerance | None = None,
-    ungated: bool = False,
-    tensorrt: str = '',
     cache: EngineCache | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Engine]:
@@ -228,19 +244,12 @@ def open_graphs(
 
     Args:
         recipe: Recipe or its name.
+        choice: Which engine; weights may be a checkpoint, artefact, folder of artefacts, or
+            ``'synthetic:SEED'``, and empty takes what is shipped or already exported, never
+            made-up weights. Runtime ``'torch'`` runs the network itself.
+        build: ``tolerance`` and ``ungated`` for every graph; the rest is the recipe's.
         graphs: The graphs to open; None opens all that the weights serve.
-        preset: Named size and options; None takes the size that a checkpoint names, else the
-            defaults.
-        size: ``(height, width)``, overriding the preset's.
         options: Options overriding the preset's.
-        weights: Checkpoint, artefact, folder of artefacts, or ``'synthetic:SEED'``; None takes
-            what is shipped or already exported, never made-up weights.
-        runtime: As for ``open_engine``; ``'torch'`` runs the network itself.
-        precision: As for ``open_engine``.
-        num_threads: As for ``open_engine``.
-        tolerance: As for ``open_engine``.
-        ungated: As for ``open_engine``.
-        tensorrt: Options of TensorRT as NAME=VALUE words; see ``gpu_options``.
         cache: Where exports and built engines are kept; None takes the user's cache.
         progress: As for ``open_engine``.
 
@@ -252,26 +261,14 @@ def open_graphs(
         WeightsError: If there are no weights; says what to type.
         EngineError: As for ``open_engine``.
     """
+    choice, build = choice or EngineChoice(), build or GraphBuild()
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    gpu = gpu_options(tensorrt, recipe=recipe.tensorrt)
-    plan = plan_exports(
-        recipe,
-        graphs=graphs,
-        preset=preset,
-        size=size,
-        options=options,
-        weights=str(weights or ''),
-    )
-    if runtime in DEVICES:
-        return open_torch(
-            plan,
-            engine=runtime,
-            precision=FULL_PRECISION if precision == AUTO_PRECISION else precision,
-            num_threads=num_threads,
-            ungated=ungated,
-        )
-    if not ungated:
-        expect_gates(plan, precision)
+    gpu = gpu_options(choice.tensorrt, recipe=recipe.tensorrt)
+    plan = plan_exports(recipe, choice, graphs=graphs, options=options)
+    if choice.runtime in DEVICES:
+        return open_torch(plan, choice, ungated=build.ungated)
+    if not build.ungated:
+        expect_gates(plan, choice.precision)
     cache = cache or EngineCache()
     with ExitStack() as stack:
         engines: dict[str, Engine] = {}
@@ -279,16 +276,15 @@ def open_graphs(
             told = plan.recipe.graph(graph)
             engines[graph] = open_engine(
                 path,
-                runtime=runtime,
-                precision=told.precision(precision),
-                num_threads=num_threads,
-                tolerance=tolerance,
-                gate=told.gate,
-                gate_inputs=feeds_maker(told, engines),
-                also_low=told.also_low,
-                ungated=ungated,
-                gpu=gpu,
-                network=partial(make_network, plan, graph) if plan.weights else None,
+                replace(choice, precision=told.precision(choice.precision)),
+                replace(
+                    build,
+                    gate=told.gate,
+                    gate_inputs=feeds_maker(told, engines),
+                    also_low=told.also_low,
+                    gpu=gpu,
+                    network=partial(make_network, plan, graph) if plan.weights else None,
+                ),
                 cache=cache,
                 progress=progress,
             )
@@ -486,12 +482,6 @@ def _gate_options(order: _Order) -> dict[str, str]:
     if order.settings.precision == FULL_PRECISION:
         return {}
     return {'gate': gate_key(order.gate) if order.is_gated else 'none'}
-
-
-def _settings(precision: str, num_threads: int) -> BuildSettings:
-    if num_threads < 0:
-        raise EngineError(f'num_threads must be 0 (engine chooses) or more, got {num_threads}')
-    return BuildSettings(precision=precision, num_threads=num_threads)
 
 
 def _tolerances(

@@ -18,6 +18,7 @@ from depth_ros.checkpoints.parts import find_parts, holds_parts
 from depth_ros.engines.artifact import WeightsRecord, file_sha256, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant, recipe_files
 from depth_ros.engines.runtime import is_importable
@@ -69,12 +70,10 @@ class ExportPlan:
 
 def plan_exports(
     recipe: Recipe,
+    choice: EngineChoice | None = None,
     *,
     graphs: Sequence[str] | None = None,
-    preset: str | None = None,
-    size: tuple[int, int] | None = None,
     options: Options | None = None,
-    weights: str = '',
 ) -> ExportPlan:
     """Decide what to export: what is asked for, else what the weights say, else the defaults.
 
@@ -85,11 +84,13 @@ def plan_exports(
         RecipeError: If preset, size, an option or a graph is not the recipe's.
         WeightsError: If a checkpoint folder or archive cannot be used.
     """
-    if not preset and size is None:
-        size = _trained_size(weights)
-    variant = recipe.variant(preset=preset, size=size, options=options)
-    chosen = _served_graphs(recipe, weights) if graphs is None else tuple(graphs)
-    return ExportPlan(recipe=recipe, variant=variant, weights=weights, graphs=chosen)
+    choice = choice or EngineChoice()
+    size = choice.size
+    if not choice.preset and size is None:
+        size = _trained_size(choice.weights)
+    variant = recipe.variant(preset=choice.preset or None, size=size, options=options)
+    served = _served_graphs(recipe, choice.weights) if graphs is None else tuple(graphs)
+    return ExportPlan(recipe=recipe, variant=variant, weights=choice.weights, graphs=served)
 
 
 def obtain_exports(

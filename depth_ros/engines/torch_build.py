@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
+from depth_ros.engines.checks.auto_precision import AUTO_PRECISION
 from depth_ros.engines.checks.gate import (
     Feeds,
     Subject,
@@ -17,6 +18,7 @@ from depth_ros.engines.checks.gate import (
     run_gate,
 )
 from depth_ros.engines.checks.gate_measures import Measure
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import ExportPlan, is_stereo_trained
 from depth_ros.engines.recipe import FULL_PRECISION
 from depth_ros.engines.runtime import RUNTIMES
@@ -28,7 +30,7 @@ DEVICES = {name: entry.network_device for name, entry in RUNTIMES.items() if ent
 
 
 def open_torch(
-    plan: ExportPlan, *, engine: str, precision: str, num_threads: int, ungated: bool = False
+    plan: ExportPlan, choice: EngineChoice, *, ungated: bool = False
 ) -> dict[str, Engine]:
     """Open every graph of a plan from its checkpoint.
 
@@ -37,9 +39,8 @@ def open_torch(
 
     Args:
         plan: Which graphs, made from which weights.
-        engine: Name in ``DEVICES``.
-        precision: ``'f32'``; on CUDA also ``'f16'``.
-        num_threads: CPU threads, 0 for the default.
+        choice: Runtime in ``DEVICES``, precision (``'f32'``, which ``'auto'`` takes; on CUDA also
+            ``'f16'``) and threads.
         ungated: Leave the gate out, for benchmarks and tests only.
 
     Raises:
@@ -47,8 +48,9 @@ def open_torch(
         ArtifactError: If the gate refuses.
         WeightsError: If no checkpoint is named.
     """
+    engine, device = choice.runtime, DEVICES[choice.runtime]
+    precision = FULL_PRECISION if choice.precision == AUTO_PRECISION else choice.precision
     _expect_usable(plan, engine)
-    device = DEVICES[engine]
     export = import_module('depth_ros.engines.export')
     torch_engine = import_module(RUNTIMES[engine].module)
     torch_engine.expect_device(device, precision)
@@ -64,7 +66,7 @@ def open_torch(
             inputs=exportable.inputs,
             outputs=exportable.outputs,
             graph=name,
-            num_threads=num_threads,
+            num_threads=choice.num_threads,
             device=device,
             precision=at,
         )

@@ -13,34 +13,9 @@ import cv2
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import ParameterError
+from depth_ros.geometry.consistency_settings import ConsistencySettings
 from depth_ros.geometry.projection import lift_pixels, project
 from depth_ros.geometry.rigid import inverse
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConsistencySettings:
-    """What counts as agreement, with the paper's values.
-
-    Attributes:
-        max_reprojection_px: Largest way between a pixel and where it comes back.
-        max_depth_ratio: Largest relative difference of the depth it comes back with.
-        min_views: Views that must agree, the pixel's own among them.
-        min_confidence: Pixels of less photometric confidence are not used at all.
-    """
-
-    max_reprojection_px: float = 1.0
-    max_depth_ratio: float = 0.01
-    min_views: int = 3
-    min_confidence: float = 0.8
-
-    def __post_init__(self) -> None:
-        is_good = self.max_reprojection_px > 0 and self.max_depth_ratio > 0 and self.min_views >= 1
-        if not is_good or not 0.0 <= self.min_confidence <= 1.0:
-            raise ParameterError(
-                'max_reprojection_px and max_depth_ratio must be above 0, min_views at least 1 '
-                f'and min_confidence from 0 to 1, got {self}; correct them'
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

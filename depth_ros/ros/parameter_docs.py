@@ -10,8 +10,8 @@ import textwrap
 from importlib import import_module
 from pathlib import Path
 
-from depth_ros.ros.node.parameter_specs import KIND_NAMES, ParameterSpec, ParameterValue
 from depth_ros.ros.node.parameters import NodeParameters
+from depth_ros.settings import KIND_NAMES, Setting, SettingValue
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = 'python -m depth_ros.ros.parameter_docs'
@@ -28,7 +28,8 @@ NODES: dict[str, str] = {
 DOCS_HEAD = f"""\
 # Parameters of the nodes
 
-Written by `{COMMAND}` from `depth_ros/ros/*_parameters.py`; do not edit by hand.
+Written by `{COMMAND}` from the settings of every task and
+`depth_ros/ros/*/parameters.py`; do not edit by hand.
 
 Set them in a parameter file (`params_file:=` of the launch file; `config/stereo.yaml` and its
 neighbours show all defaults), with `--ros-args -p name:=value`, or while the node runs with
@@ -88,7 +89,7 @@ def main() -> None:
         (CHECKOUT / path).write_text(text, encoding='utf-8')
 
 
-def yaml_value(value: ParameterValue) -> str:
+def yaml_value(value: SettingValue) -> str:
     """Write a value as ROS parameter files want it: doubles keep a point."""
     if isinstance(value, bool):
         return 'true' if value else 'false'
@@ -99,7 +100,7 @@ def yaml_value(value: ParameterValue) -> str:
     return repr(value)
 
 
-def _row(spec: ParameterSpec) -> str:
+def _row(spec: Setting) -> str:
     cells = (
         f'`{spec.name}`',
         KIND_NAMES[spec.kind],
@@ -111,7 +112,7 @@ def _row(spec: ParameterSpec) -> str:
     return f'| {" | ".join(cells)} |\n'
 
 
-def _allowed(spec: ParameterSpec) -> str:
+def _allowed(spec: Setting) -> str:
     if spec.choices:
         return ', '.join(f'`{choice}`' for choice in spec.choices)
     if spec.minimum is None and spec.maximum is None:
@@ -121,7 +122,7 @@ def _allowed(spec: ParameterSpec) -> str:
     return f'{lowest}..{highest} {spec.unit}'.rstrip()
 
 
-def _entry(spec: ParameterSpec) -> str:
+def _entry(spec: Setting) -> str:
     comment = textwrap.fill(
         spec.description,
         width=95,

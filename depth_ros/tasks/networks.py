@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from depth_ros.engines.progress import Progress
 from depth_ros.entries import ModelEntry, Service
@@ -15,28 +15,6 @@ from depth_ros.tensors import Options, Task
 
 if TYPE_CHECKING:
     from depth_ros.engines.recipe import TrainingRig
-
-
-class EngineChoice(TypedDict):
-    """What the settings of every task have beside the model: pass it on as ``**choice``.
-
-    Attributes:
-        engine: Runtime, or ``'auto'``.
-        precision: E.g. ``'f32'``.
-        preset: Named size of the recipe, or empty for its default.
-        size: ``(height, width)`` of the engine, or None for the preset's.
-        weights: Checkpoint, or empty.
-        num_threads: CPU threads, 0 lets the engine choose.
-        tensorrt: Options of TensorRT builds as NAME=VALUE words; see ``gpu_options``.
-    """
-
-    engine: str
-    precision: str
-    preset: str
-    size: tuple[int, int] | None
-    weights: str
-    num_threads: int
-    tensorrt: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -133,21 +111,10 @@ def _open_network(
     service = entry.services[task]
     recipe = load_recipe(entry.recipe or entry.name)
     graphs = graphs_of(service, settings)
-    decided = recipe.variant(preset=settings.preset or None, size=settings.size, options=options)
+    choice = settings.engine
+    decided = recipe.variant(preset=choice.preset or None, size=choice.size, options=options)
     arguments = arguments_of(service, settings, decided.options, recipe.training_rig)
-    engines = open_graphs(
-        recipe,
-        graphs=graphs,
-        preset=settings.preset or None,
-        size=settings.size,
-        options=options,
-        weights=settings.weights or None,
-        runtime=settings.engine,
-        precision=settings.precision,
-        num_threads=settings.num_threads,
-        tensorrt=settings.tensorrt,
-        progress=progress,
-    )
+    engines = open_graphs(recipe, choice, graphs=graphs, options=options, progress=progress)
     first = next(iter(engines.values()))
     _, height, width, *_ = first.inputs[0].shape
     model = entry.load(task)(engine_height=height, engine_width=width, **arguments)

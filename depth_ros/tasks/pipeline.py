@@ -5,50 +5,55 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import ParameterError
 from depth_ros.models.base import Model
-from depth_ros.tensors import Engine
+from depth_ros.models.registry import DEFAULT_MODELS, models_of, renaming_of
+from depth_ros.settings import (
+    Settings,
+    SettingValue,
+    described,
+    nested,
+    settings_of,
+    values_of,
+)
+from depth_ros.tensors import Engine, Task
 
 FrameT = TypeVar('FrameT')
 ResultT = TypeVar('ResultT')
 
 
-class NetworkSettings(Protocol):
-    """What the settings of every task say about the network; see ``StereoSettings``."""
+def model_setting(
+    *tasks: Task, description: str, noun: str, default: str = '', formerly: str = ''
+) -> str:
+    """Make the field for a model of the first task or, if there are more, of any of them."""
+    return described(
+        default or DEFAULT_MODELS[tasks[0]],
+        description,
+        choices=lambda: models_of(*tasks),
+        noun=noun,
+        hint=renaming_of,
+        formerly=formerly,
+        opens_engine=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSettings(Settings):
+    """What the settings of every task have; each describes ``model`` again."""
+
+    model: str = described('', 'Model.', opens_engine=True)
+    engine: EngineChoice = nested(EngineChoice)
 
     @property
-    def model(self) -> str:
-        """Name in ``MODELS`` and of the recipe."""
-
-    @property
-    def engine(self) -> str:
-        """Runtime, or ``'auto'``."""
-
-    @property
-    def precision(self) -> str:
-        """E.g. ``'f32'``."""
-
-    @property
-    def preset(self) -> str:
-        """Named size, or empty."""
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """``(height, width)`` of the engine, or None."""
-
-    @property
-    def weights(self) -> str:
-        """Checkpoint, or empty."""
-
-    @property
-    def num_threads(self) -> int:
-        """CPU threads, or 0."""
-
-    @property
-    def tensorrt(self) -> str:
-        """Options of TensorRT builds, or empty."""
+    def pipeline_key(self) -> tuple[SettingValue, ...]:
+        """What a pipeline depends on; two settings of one key can share it."""
+        values = values_of(self)
+        return tuple(
+            values[setting.name] for setting in settings_of(type(self)) if setting.opens_engine
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -136,18 +141,4 @@ def identity_of(pipeline: Pipeline[FrameT, ResultT], model: str) -> Identity:
         engine=engines[0].info.runtime if engines else 'opencv',
         precision=engines[0].info.precision if engines else 'int16',
         size=size,
-    )
-
-
-def network_key(settings: NetworkSettings) -> tuple[object, ...]:
-    """Return what every pipeline depends on; two settings of other keys cannot share one."""
-    return (
-        settings.model,
-        settings.engine,
-        settings.precision,
-        settings.preset,
-        settings.size,
-        settings.weights,
-        settings.num_threads,
-        settings.tensorrt,
     )

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from depth_ros.errors import ParameterError
-from depth_ros.tasks.pipeline import Identity, Pipeline, identity_of
+from depth_ros.tasks.pipeline import Identity, NetworkSettings, Pipeline, identity_of
 
-
-class TaskSettings(Protocol):
-    """What the settings of every task tell a processor and a node."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-
-    @property
-    def pipeline_key(self) -> tuple[object, ...]:
-        """What a pipeline depends on; two settings of one key can share it."""
-
-
-SettingsT = TypeVar('SettingsT', bound=TaskSettings)
+SettingsT = TypeVar('SettingsT', bound=NetworkSettings)
 ProcessorT = TypeVar('ProcessorT', bound='Processor')
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depth_ros.checkpoints.recognise import recognise
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import ExportPlan, plan_exports
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
@@ -138,7 +139,7 @@ def _plan(source: Path, model: str, official: OfficialWeights | None) -> ExportP
     options: dict[str, OptionValue] = {}
     if VARIANT in recipe.options and official is not None:
         options[VARIANT] = official.variant
-    return plan_exports(recipe, options=options, weights=str(source))
+    return plan_exports(recipe, EngineChoice(weights=str(source)), options=options)
 
 
 def _check_strictly(plan: ExportPlan, checkpoint: Checkpoint) -> None:

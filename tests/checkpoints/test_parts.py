@@ -18,6 +18,7 @@ from depth_ros.checkpoints import parts as checkpoint_parts
 from depth_ros.checkpoints.parts import find_parts, holds_parts
 from depth_ros.checkpoints.read import read_checkpoint, read_extras, write_safetensors
 from depth_ros.engines import exports
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import plan_exports, weights_record
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
@@ -230,11 +231,17 @@ def test_safetensors_keep_what_is_said_beside_the_weights(folder: Path, tmp_path
 def test_the_size_comes_from_the_checkpoint(folder: Path, is_zipped: bool) -> None:
     recipe = load_recipe('monodepth2')
     weights = str(zipped(folder) if is_zipped else folder)
-    assert plan_exports(recipe, weights=weights).variant.size == (320, 1024)
-    assert plan_exports(recipe, weights=weights, preset='fast').variant.size == (96, 320)
-    assert plan_exports(recipe, weights=weights, size=(64, 96)).variant.size == (64, 96)
+    assert plan_exports(recipe, EngineChoice(weights=weights)).variant.size == (320, 1024)
+    assert plan_exports(recipe, EngineChoice(weights=weights, preset='fast')).variant.size == (
+        96,
+        320,
+    )
+    assert plan_exports(recipe, EngineChoice(weights=weights, size=(64, 96))).variant.size == (
+        64,
+        96,
+    )
     assert plan_exports(recipe).variant.size == recipe.size == (192, 640)
-    assert plan_exports(recipe, weights='synthetic:0').variant.size == (192, 640)
+    assert plan_exports(recipe, EngineChoice(weights='synthetic:0')).variant.size == (192, 640)
 
 
 @pytest.mark.parametrize('is_zipped', [False, True])
@@ -242,13 +249,18 @@ def test_graphs_without_weights_are_left_out(tmp_path: Path, is_zipped: bool) ->
     recipe = load_recipe('monodepth2')
     folder = make_folder(tmp_path / 'stereo', without=('pose_encoder', 'pose'))
     weights = str(zipped(folder) if is_zipped else folder)
-    assert list(plan_exports(recipe, weights=weights).stems) == ['depth']
-    assert list(plan_exports(recipe, weights=weights, graphs=['pose']).stems) == ['pose']
-    assert list(plan_exports(recipe, weights='synthetic:0').stems) == ['depth', 'pose']
+    assert list(plan_exports(recipe, EngineChoice(weights=weights)).stems) == ['depth']
+    assert list(plan_exports(recipe, EngineChoice(weights=weights), graphs=['pose']).stems) == [
+        'pose'
+    ]
+    assert list(plan_exports(recipe, EngineChoice(weights='synthetic:0')).stems) == [
+        'depth',
+        'pose',
+    ]
 
 
 def record_of(path: Path) -> exports.WeightsRecord:
-    return weights_record(plan_exports(load_recipe('monodepth2'), weights=str(path)))
+    return weights_record(plan_exports(load_recipe('monodepth2'), EngineChoice(weights=str(path))))
 
 
 def test_the_record_knows_licence_and_training(folder: Path, tmp_path: Path) -> None:
@@ -295,4 +307,6 @@ def test_extras_of_a_hostile_safetensors_header(tmp_path: Path) -> None:
     path = tmp_path / 'file.safetensors'
     path.write_bytes(len(header).to_bytes(8, 'little') + header + b'\0' * 4)
     assert read_checkpoint(path).extras == {'width': 'text'}
-    assert plan_exports(load_recipe('monodepth2'), weights=str(path)).variant.size == (192, 640)
+    assert plan_exports(
+        load_recipe('monodepth2'), EngineChoice(weights=str(path))
+    ).variant.size == (192, 640)

@@ -61,9 +61,9 @@ def test_several_recipes_are_built_in_order_and_timed(
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
     asked: list[tuple[object, ...]] = []
 
-    def open_graphs(recipe, *, size, precision, tensorrt, progress, **settings):
+    def open_graphs(recipe, choice, *, progress, **settings):
         progress(f'compile {recipe.name}', None)
-        asked.append((recipe.name, size, precision, tensorrt))
+        asked.append((recipe.name, choice.size, choice.precision, choice.tensorrt))
         return {'graph': FakeEngine()}
 
     monkeypatch.setattr(command, 'open_graphs', open_graphs)
@@ -123,9 +123,8 @@ class SlowRuntime(toy_runtime.ExactRuntime):
 toy_runtime.SlowRuntime = SlowRuntime
 runtime.RUNTIMES['openvino'] = toy_runtime.entry('SlowRuntime')
 
-def open_graphs(recipe, **settings):
-    wanted = ('runtime', 'precision', 'cache', 'progress')
-    return {{'toy': build.open_engine({onnx!r}, **{{name: settings[name] for name in wanted}})}}
+def open_graphs(recipe, choice, *, cache, progress, **settings):
+    return {{'toy': build.open_engine({onnx!r}, choice, cache=cache, progress=progress)}}
 
 command.open_graphs = open_graphs
 command.obtain_exports = lambda plan, cache, progress: {{}}

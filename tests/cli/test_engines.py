@@ -12,6 +12,7 @@ from depth_ros.cli.bench import parse_engines
 from depth_ros.cli.kit.arguments import parse_options
 from depth_ros.cli.main import main
 from depth_ros.engines.artifact import load_artifact
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import recipe_names
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import ParameterError
@@ -141,13 +142,14 @@ def test_words_become_options_and_engines():
         'b': True,
         'c': 'x',
     }
-    assert parse_engines('openvino,openvino:bf16, torch,torch') == [
-        ('openvino', 'f32'),
-        ('openvino', 'bf16'),
-        ('torch', 'f32'),
+    chosen = parse_engines('openvino,openvino:bf16, torch,torch', EngineChoice(num_threads=2))
+    assert chosen == [
+        EngineChoice(runtime='openvino', precision='f32', num_threads=2),
+        EngineChoice(runtime='openvino', precision='bf16', num_threads=2),
+        EngineChoice(runtime='torch', precision='f32', num_threads=2),
     ]
     with pytest.raises(ParameterError, match='RUNTIME'):
-        parse_engines(':f32')
+        parse_engines(':f32', EngineChoice())
 
 
 @pytest.mark.parametrize(

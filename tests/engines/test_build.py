@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depth_ros.engines.build import available_runtimes, open_engine
+from depth_ros.engines import build
+from depth_ros.engines.artifact import load_artifact
+from depth_ros.engines.build import GraphBuild, available_runtimes, open_engine
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.checks.golden import Tolerance
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.runtime import AUTO_ORDER, RUNTIMES, BuildSettings
-from depth_ros.errors import ArtifactError, EngineError, RecipeError
+from depth_ros.errors import ArtifactError, EngineError, ParameterError, RecipeError
 from tests.kit import toy_runtime
+from tests.kit.engine_choice import asked
 from tests.kit.toy_graph import COMMAND, toy_frames, toy_function, write_toy_artifact
 
 ABSENT = 'no_such_library_anywhere'
@@ -75,7 +79,7 @@ def test_check_runs_once_per_key(onnx: Path, cache: EngineCache) -> None:
 )
 def test_another_request_is_checked_anew(onnx: Path, cache: EngineCache, change: dict) -> None:
     open_engine(onnx, cache=cache).close()
-    open_engine(onnx, cache=cache, **change).close()
+    open_engine(onnx, cache=cache, **asked(**change)).close()
     assert toy_runtime.EVENTS == ['build', 'run'] * 2
 
 
@@ -93,7 +97,7 @@ def test_wrong_numbers_are_refused_with_figures(
 ) -> None:
     use(monkeypatch, 'openvino', 'WrongRuntime')
     with pytest.raises(ArtifactError) as caught:
-        open_engine(onnx, runtime='openvino', cache=cache)
+        open_engine(onnx, EngineChoice(runtime='openvino'), cache=cache)
     for words in ('out of tolerance', 'mean 0.01', 'max 0.01', 'mean 1e-05', COMMAND):
         assert words in str(caught.value)
     assert cached(cache) == []
@@ -104,9 +108,11 @@ def test_looser_tolerance_must_be_said(
 ) -> None:
     use(monkeypatch, 'openvino', 'WrongRuntime')
     loose = Tolerance(mean=0.02)
-    open_engine(onnx, runtime='openvino', cache=cache, tolerance=loose).close()
+    open_engine(
+        onnx, EngineChoice(runtime='openvino'), GraphBuild(tolerance=loose), cache=cache
+    ).close()
     with pytest.raises(ArtifactError):
-        open_engine(onnx, runtime='openvino', cache=cache)
+        open_engine(onnx, EngineChoice(runtime='openvino'), cache=cache)
 
 
 def test_auto_passes_over_what_fails_and_says_so(
@@ -153,10 +159,10 @@ def test_named_runtime_does_not_fall_back(
 ) -> None:
     use(monkeypatch, 'openvino', 'ExactRuntime', library=ABSENT)
     with pytest.raises(EngineError, match=f'not installed; type: pip install {ABSENT}'):
-        open_engine(onnx, runtime='openvino', cache=cache)
+        open_engine(onnx, EngineChoice(runtime='openvino'), cache=cache)
     use(monkeypatch, 'openvino', 'BrokenRuntime')
     with pytest.raises(EngineError, match='the compiler gave up'):
-        open_engine(onnx, runtime='openvino', cache=cache)
+        open_engine(onnx, EngineChoice(runtime='openvino'), cache=cache)
     assert cached(cache) == []
 
 
@@ -173,8 +179,8 @@ def test_engines_that_cannot_be_named(
 ) -> None:
     if name == 'torch':
         pytest.importorskip('torch', reason='torch is absent')
-    with pytest.raises(EngineError, match=words):
-        open_engine(onnx, runtime=name, cache=cache)
+    with pytest.raises((EngineError, ParameterError), match=words):
+        open_engine(onnx, EngineChoice(runtime=name), cache=cache)
 
 
 def test_tampering_is_an_error_even_for_auto(onnx: Path, cache: EngineCache) -> None:
@@ -185,23 +191,25 @@ def test_tampering_is_an_error_even_for_auto(onnx: Path, cache: EngineCache) -> 
 
 
 def test_tampered_cache_never_reaches_the_runtime(onnx: Path, cache: EngineCache) -> None:
-    open_engine(onnx, runtime='openvino', cache=cache).close()
+    open_engine(onnx, EngineChoice(runtime='openvino'), cache=cache).close()
     plan = next(cache.root.glob('engines/*/plan'))
     plan.write_bytes(b'something else')
     toy_runtime.EVENTS.clear()
     with pytest.raises(ArtifactError, match='rm -r'):
-        open_engine(onnx, runtime='openvino', cache=cache)
+        open_engine(onnx, EngineChoice(runtime='openvino'), cache=cache)
     assert toy_runtime.EVENTS == []
 
 
-def test_precision_without_tolerance_is_refused(onnx: Path, cache: EngineCache) -> None:
+def test_precision_without_tolerance_is_refused(onnx: Path) -> None:
     with pytest.raises(RecipeError, match="tolerances for f32, bf16, none for 'f8'"):
-        open_engine(onnx, precision='f8', cache=cache)
+        build._tolerances(load_artifact(onnx), 'f8', None)
+    with pytest.raises(ParameterError, match="precision cannot be 'f8'"):
+        EngineChoice(precision='f8')
 
 
-def test_negative_threads_are_refused(onnx: Path, cache: EngineCache) -> None:
-    with pytest.raises(EngineError, match='num_threads'):
-        open_engine(onnx, num_threads=-1, cache=cache)
+def test_negative_threads_are_refused() -> None:
+    with pytest.raises(ParameterError, match='num_threads'):
+        EngineChoice(num_threads=-1)
 
 
 def test_progress_names_the_phases(onnx: Path, cache: EngineCache) -> None:

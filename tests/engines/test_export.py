@@ -31,6 +31,7 @@ from depth_ros.engines import export
 from depth_ros.engines.artifact import Artifact, WeightsRecord, load_artifact
 from depth_ros.engines.build import open_engine
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
 from depth_ros.tensors import Exportable
 
@@ -55,7 +56,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def test_exported_graph_computes_the_network(exported: Artifact, tmp_path: Path) -> None:
     """Left and right must stay two inputs: an exporter fed one tensor twice merges them."""
     cache = EngineCache(tmp_path)
-    with open_engine(exported.onnx, runtime='onnxruntime', num_threads=1, cache=cache) as engine:
+    with open_engine(
+        exported.onnx, EngineChoice(runtime='onnxruntime', num_threads=1), cache=cache
+    ) as engine:
         for frame in toy_frames(2):
             np.testing.assert_allclose(
                 engine.infer(frame)['disparity'],

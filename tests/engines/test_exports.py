@@ -16,6 +16,7 @@ from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.exports import list_exports
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ArtifactError, EngineError, RecipeError, WeightsError
+from tests.kit.engine_choice import asked
 
 torch = pytest.importorskip('torch', reason='torch is absent')
 toy_network = pytest.importorskip('tests.kit.toy_network', reason='torch is absent')
@@ -63,7 +64,7 @@ def cache(filled: Path, tmp_path: Path) -> EngineCache:
 
 def open_toy(cache: EngineCache, **kwargs: object) -> dict:
     settings: dict = {'runtime': 'onnxruntime', 'num_threads': 1, **kwargs}
-    return open_graphs('toy', cache=cache, **settings)
+    return open_graphs('toy', cache=cache, **asked(**settings))
 
 
 def close(engines: dict) -> None:
@@ -87,7 +88,7 @@ def test_checkpoint_is_exported_once(
     cache: EngineCache, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbid_exporting(monkeypatch)
-    engines = open_toy(cache, weights=filled / 'toy.pth')
+    engines = open_toy(cache, weights=str(filled / 'toy.pth'))
     assert set(engines) == {'features', 'update'}
     assert engines['features'].info.graph == 'toy-features-12x20'
     assert engines['update'].info.graph == 'toy-update-12x20-r0.5'
@@ -95,7 +96,7 @@ def test_checkpoint_is_exported_once(
 
 
 def test_only_the_graphs_asked_for_are_opened(cache: EngineCache, filled: Path) -> None:
-    engines = open_toy(cache, weights=filled / 'toy.pth', graphs=['features'])
+    engines = open_toy(cache, weights=str(filled / 'toy.pth'), graphs=['features'])
     assert gain_of(engines) == pytest.approx(2.0) and set(engines) == {'features'}
     engines = open_toy(cache, weights='synthetic:1', graphs=('update',), runtime='torch')
     assert set(engines) == {'update'}
@@ -106,7 +107,7 @@ def test_only_the_graphs_asked_for_are_opened(cache: EngineCache, filled: Path) 
 
 def test_only_the_graphs_asked_for_are_exported(filled: Path, tmp_path: Path) -> None:
     cache = EngineCache(tmp_path / 'new')
-    close(open_toy(cache, weights=filled / 'toy.pth', graphs=['features']))
+    close(open_toy(cache, weights=str(filled / 'toy.pth'), graphs=['features']))
     made = [path for path in list_exports(cache) if path.is_relative_to(cache.root)]
     assert [path.stem for path in made] == ['toy-features-12x20']
     close(open_toy(cache, graphs=['features']))
@@ -135,9 +136,9 @@ def test_made_up_weights_only_when_asked_for_and_then_named(cache: EngineCache) 
 
 def test_newest_export_wins(cache: EngineCache, filled: Path, tmp_path: Path) -> None:
     torch.save({'gain': torch.tensor(5.0)}, tmp_path / 'later.pth')
-    assert gain_of(open_toy(cache, weights=tmp_path / 'later.pth')) == pytest.approx(5.0)
+    assert gain_of(open_toy(cache, weights=str(tmp_path / 'later.pth'))) == pytest.approx(5.0)
     assert gain_of(open_toy(cache)) == pytest.approx(5.0)
-    assert gain_of(open_toy(cache, weights=filled / 'toy.pth')) == pytest.approx(2.0)
+    assert gain_of(open_toy(cache, weights=str(filled / 'toy.pth'))) == pytest.approx(2.0)
     tag = exports.file_sha256(tmp_path / 'later.pth')[:16]
     manifest = load_artifact(
         cache.root / 'exports' / f'toy-{tag}' / 'toy-features-12x20.onnx'
@@ -179,7 +180,7 @@ def test_interrupted_export_counts_as_absent(cache: EngineCache, filled: Path) -
         manifest.unlink()
     with pytest.raises(WeightsError, match='depth-ros build'):
         open_toy(cache)
-    assert gain_of(open_toy(cache, weights=filled / 'toy.pth')) == pytest.approx(2.0)
+    assert gain_of(open_toy(cache, weights=str(filled / 'toy.pth'))) == pytest.approx(2.0)
     assert gain_of(open_toy(cache)) == pytest.approx(2.0)
 
 
@@ -188,7 +189,7 @@ def test_without_torch_the_error_says_what_to_install_and_the_other_way(
 ) -> None:
     forbid_exporting(monkeypatch)
     with pytest.raises(EngineError) as caught:
-        open_toy(cache, weights=filled / 'toy.pth', size=(16, 20))
+        open_toy(cache, weights=str(filled / 'toy.pth'), size=(16, 20))
     for words in ('pip install torch onnx onnxscript', '--size 16x20', 'machine that has them'):
         assert words in str(caught.value)
 
@@ -219,7 +220,7 @@ def test_unusable_weights(tmp_path: Path, weights: str, words: str) -> None:
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save({'other': torch.tensor(5.0)}, tmp_path / 'toy.pth')
     with pytest.raises(WeightsError, match='gain'):
-        open_toy(EngineCache(tmp_path / 'cache'), weights=tmp_path / 'toy.pth')
+        open_toy(EngineCache(tmp_path / 'cache'), weights=str(tmp_path / 'toy.pth'))
 
 
 def test_torch_runs_the_network_itself(filled: Path, tmp_path: Path) -> None:

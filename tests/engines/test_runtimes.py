@@ -14,6 +14,7 @@ import pytest
 from depth_ros.engines.artifact import file_sha256, load_artifact, manifest_path
 from depth_ros.engines.build import open_engine
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.errors import EngineError
 from tests.kit.shared_data import REPOSITORY
@@ -37,7 +38,9 @@ def test_built_and_loaded_engines_compute_alike(onnx: Path, tmp_path: Path, runt
     frame, cache = toy_frames(1)[0], EngineCache(tmp_path / 'cache')
     results = []
     for _ in range(2):
-        with open_engine(onnx, runtime=runtime, num_threads=1, cache=cache) as engine:
+        with open_engine(
+            onnx, EngineChoice(runtime=runtime, num_threads=1), cache=cache
+        ) as engine:
             assert engine.info.num_threads == 1
             assert engine.info.version == RUNTIMES[runtime].load().version
             results.append(engine.infer(frame)['disparity'].copy())

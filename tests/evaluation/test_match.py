@@ -130,7 +130,7 @@ def write_graf(folder: Path, matrix: str) -> None:
 def test_an_image_warped_by_a_homography_is_matched(tmp_path: Path) -> None:
     write_graf(tmp_path / 'graf', ' '.join(map(str, HOMOGRAPHY.ravel())))
     (judged,) = graf(tmp_path / 'graf')
-    matcher = open_matcher(MatchSettings(frontend='sift'))
+    matcher = open_matcher(MatchSettings(model='sift'))
     (row,) = evaluate_set('graf', [judged], {SIFT: matcher})
     assert row.num_matches > 50 and row.within[0] > 0.95 and row.median_px < 0.5
 
@@ -155,7 +155,7 @@ def test_a_missing_frame_of_scannet_is_named(tmp_path: Path) -> None:
 def test_rendered_neighbours_are_judged_by_their_depth(tmp_path: Path) -> None:
     write_hololens(tmp_path, names=['00000', '00001'])
     (judged,) = hololens(tmp_path / 'hololens_mvs')
-    matcher = open_matcher(MatchSettings(frontend='sift'))
+    matcher = open_matcher(MatchSettings(model='sift'))
     (row,) = evaluate_set('rendered', [judged], {SIFT: matcher})
     assert row.num_matches > 30 and row.within[0] > 0.9 and row.epipolar > 0.9
 
@@ -171,7 +171,7 @@ def test_every_shared_set_is_read() -> None:
 
 def test_shared_pairs_have_the_accuracy_of_the_docs() -> None:
     """SIFT on HoloLens 91.7 % within 3 px, on graf 63.2 %."""
-    matcher = open_matcher(MatchSettings(frontend='sift', max_matches=0))
+    matcher = open_matcher(MatchSettings(model='sift', max_matches=0))
     for name, share in (('hololens_mvs', 0.90), ('opencv_planar_pairs', 0.60)):
         (item,) = (item for item in MATCH_SETS.values() if item.folder == name)
         (row,) = evaluate_set(name, item.load(shared_path(f'data/{name}')), {SIFT: matcher})

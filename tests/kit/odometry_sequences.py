@@ -66,8 +66,8 @@ def shots(name: str, num_frames: int) -> Shots:
     return Shots(scene_path(name, num_frames=num_frames, rate_hz=10.0))
 
 
-def tracker(frontend: str = 'orb', **settings: float) -> OdometryTracker:
-    matcher = open_matcher(MatchSettings(frontend=frontend, max_keypoints=NUM_KEYPOINTS[frontend]))
+def tracker(model: str = 'orb', **settings: float) -> OdometryTracker:
+    matcher = open_matcher(MatchSettings(model=model, max_keypoints=NUM_KEYPOINTS[model]))
     return OdometryTracker(matcher, TrackingSettings(**settings))  # type: ignore[arg-type]
 
 

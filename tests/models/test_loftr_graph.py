@@ -16,6 +16,7 @@ from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.engines.artifact import WeightsRecord
 from depth_ros.engines.build import open_engine, open_graphs
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.export import ExportRequest, export_graph
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.engines.runtime import RUNTIMES
@@ -130,7 +131,7 @@ def test_an_engine_gives_the_networks_matches(exported, runtime):
         pytest.skip(RUNTIMES[runtime].missing())
     network, path, cache = exported
     views = shifted_views(1, *SIZE, (24, 16))
-    with open_engine(path, runtime=runtime, num_threads=1, cache=cache) as engine:
+    with open_engine(path, EngineChoice(runtime=runtime, num_threads=1), cache=cache) as engine:
         for name, masks in MASKS.items():
             feeds = feeds_of(*views, masks=masks)
             wanted = network_matches(network, feeds, 0.2)
@@ -185,7 +186,7 @@ def test_golden(path, tmp_path):
         export(graph, exported_path, (height, width))
         cache = EngineCache(tmp_path / 'cache')
         for runtime in RUNTIME_NAMES:
-            with open_engine(exported_path, runtime=runtime, cache=cache) as engine:
+            with open_engine(exported_path, EngineChoice(runtime=runtime), cache=cache) as engine:
                 for feeds, matches in zip(all_feeds, wanted, strict=True):
                     assert_same(graph_matches(engine.infer(feeds), threshold), matches)
 
@@ -241,7 +242,9 @@ def test_the_student_matches_real_pairs_alike_everywhere(runtime, tmp_path_facto
         graph='loftr', height=240, width=320, options={}, state=load_checkpoint(weights)
     ).module.network
     engines = open_graphs(
-        'loftr_coarse', size=size, weights=weights, runtime=runtime, num_threads=1, cache=cache
+        'loftr_coarse',
+        EngineChoice(size=size, weights=str(weights), runtime=runtime, num_threads=1),
+        cache=cache,
     )
     with engines['loftr'] as engine:
         for name, files in REAL_PAIRS.items():

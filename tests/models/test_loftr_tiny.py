@@ -10,6 +10,7 @@ torch = pytest.importorskip('torch', reason='the network needs torch')
 from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.engines.build import open_graphs
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import RecipeError, WeightsError
 from depth_ros.models.loftr import network
@@ -159,10 +160,7 @@ def test_engines_give_the_networks_values(runtime, weights) -> None:
     network = exportable(graph='loftr', height=64, width=96, options={}, state=state)
     engines = open_graphs(
         'loftr_tiny',
-        size=(64, 96),
-        weights=weights,
-        runtime=runtime,
-        num_threads=1,
+        EngineChoice(size=(64, 96), weights=str(weights), runtime=runtime, num_threads=1),
         cache=EngineCache(weights.parent / 'cache'),
     )
     with engines['loftr'] as engine, torch.inference_mode():
@@ -176,5 +174,5 @@ def test_engines_give_the_networks_values(runtime, weights) -> None:
 def test_it_is_a_model_with_a_recipe_of_its_own() -> None:
     recipe = load_recipe('loftr_tiny')
     assert recipe.network == 'depth_ros.models.loftr.network_tiny'
-    settings = MatchSettings(frontend='loftr_tiny')
+    settings = MatchSettings(model='loftr_tiny')
     assert settings.default_min_confidence == 0.2 and settings.inlier_threshold_px == 1.5

@@ -13,6 +13,7 @@ import torch
 
 from depth_ros.engines.build import open_graphs
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import EngineError, RecipeError, ShapeError, WeightsError
 from depth_ros.models.monodepth2.network import (
@@ -263,9 +264,11 @@ def test_engines_of_an_official_folder_agree_with_torch(
 ):
     if missing := RUNTIMES[runtime].missing():
         pytest.skip(missing)
-    settings = {'weights': official_folder, 'cache': cache, 'num_threads': 1}
+    choice = EngineChoice(
+        runtime=runtime, precision=precision, weights=str(official_folder), num_threads=1
+    )
     try:
-        engines = open_graphs('monodepth2', runtime=runtime, precision=precision, **settings)
+        engines = open_graphs('monodepth2', choice, cache=cache)
     except EngineError as error:
         if precision == 'f32':
             raise

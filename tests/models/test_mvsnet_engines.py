@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 
 from depth_ros.engines.build import available_runtimes, open_graphs
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.evaluation.multiview import grid_errors
 from depth_ros.evaluation.posed_views import hololens, rendered
@@ -41,11 +42,8 @@ def views():
 def run_small(runtime, frame):
     engines = open_graphs(
         'mvsnet',
-        size=(64, 96),
+        EngineChoice(size=(64, 96), weights=SYNTHETIC, runtime=runtime, num_threads=1),
         options=OPTIONS,
-        weights=SYNTHETIC,
-        runtime=runtime,
-        num_threads=1,
     )
     model = MvsnetModel(
         engine_height=64, engine_width=96, num_depths=16, num_sources=3, num_slab_depths=8
@@ -83,8 +81,10 @@ def test_recipe_serves_its_presets():
 
 def open_published(**changes):
     weights = shared_path('weights/mvsnet/model_000014.ckpt')
-    settings = {'engine': 'torch', 'size': (352, 512), 'num_depths': 192, 'num_sources': 4}
-    return open_multiview(MultiViewSettings(**{**settings, 'weights': str(weights), **changes}))
+    settings = {'num_depths': 192, 'num_sources': 4, **changes}
+    size = settings.pop('size', (352, 512))
+    engine = EngineChoice(runtime='torch', size=size, weights=str(weights))
+    return open_multiview(MultiViewSettings(engine=engine, **settings))
 
 
 ACCURACY = [

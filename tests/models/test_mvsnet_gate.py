@@ -15,10 +15,12 @@ from depth_ros.engines.build import open_graphs
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.checks.gate import feeds_maker
 from depth_ros.engines.checks.gate_images import GATE_SCENES
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ArtifactError
 from depth_ros.models.mvsnet.gate_inputs import gate_feeds, rendered_views
 from depth_ros.tensors import check_tensors
+from tests.kit.engine_choice import asked
 from tests.kit.shared_data import shared_path
 
 HAS_BF16 = 'BF16' in ov.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
@@ -33,7 +35,7 @@ def test_geometry_stays_in_float32() -> None:
 
 
 def test_gate_inputs_are_volumes_of_the_scenes() -> None:
-    engines = open_graphs('mvsnet', weights='synthetic:1', runtime='torch', **SMALL)
+    engines = open_graphs('mvsnet', **asked(weights='synthetic:1', runtime='torch', **SMALL))
     make = feeds_maker(load_recipe('mvsnet').graph('depth'), engines)
     assert make is not None
     inputs = engines['depth'].inputs
@@ -56,11 +58,8 @@ def test_made_up_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"'mvsnet-depth.*undecidable.*made up"):
         open_graphs(
             'mvsnet',
-            weights='synthetic:1',
-            runtime='openvino',
-            precision='bf16',
             cache=EngineCache(tmp_path),
-            **SMALL,
+            **asked(weights='synthetic:1', runtime='openvino', precision='bf16', **SMALL),
         )
     assert not (tmp_path / 'exports').exists()
 
@@ -69,12 +68,14 @@ def test_made_up_weights_are_refused(tmp_path: Path) -> None:
 def test_published_weights_pass_the_gate(tmp_path: Path) -> None:
     engines = open_graphs(
         'mvsnet',
-        size=(128, 160),
+        EngineChoice(
+            size=(128, 160),
+            num_threads=1,
+            weights=str(shared_path('weights/mvsnet/model_000014.ckpt')),
+            runtime='openvino',
+            precision='bf16',
+        ),
         options={'depths': 32},
-        num_threads=1,
-        weights=shared_path('weights/mvsnet/model_000014.ckpt'),
-        runtime='openvino',
-        precision='bf16',
         cache=EngineCache(tmp_path),
     )
     precisions = {name: engine.info.precision for name, engine in engines.items()}

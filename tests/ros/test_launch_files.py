@@ -332,7 +332,7 @@ def test_odometry_takes_a_rig_or_a_camera_with_depth(start: Any) -> None:
     remaps = dict(start('odometry', left='/rig/l').nodes['odometry_node'].remappings)
     assert remaps['left/image_raw'] == '/rig/l/image_raw'
     assert 'depth/image' not in remaps
-    given = {'source': 'rgbd', 'frontend': 'orb', 'base_frame': 'base_link'}
+    given = {'source': 'rgbd', 'model': 'orb', 'base_frame': 'base_link'}
     launched = start('odometry', camera='/cam', depth='/cam/aligned_depth', **given)
     remaps = dict(launched.nodes['odometry_node'].remappings)
     assert remaps['image_raw'] == '/cam/image_raw'

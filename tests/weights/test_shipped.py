@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from depth_ros.engines.artifact import file_sha256, load_artifact
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.evaluation.accuracy import disparity_errors
 from depth_ros.evaluation.match_pairs import JudgedPair, scannet_neighbours
@@ -53,7 +54,9 @@ def test_graph_is_whole_and_made_from_the_weights_beside_it(name: str) -> None:
 def test_crestereo_tiny_is_as_accurate_as_its_card_says() -> None:
     """1.34 px and 9.6 % in the card, which resizes in the same way but keeps float32 torch."""
     pair = motorcycle(shared_path('data'))
-    with closing(open_stereo(StereoSettings(model='crestereo_tiny', preset='accurate'))) as stereo:
+    with closing(
+        open_stereo(StereoSettings(model='crestereo_tiny', engine=EngineChoice(preset='accurate')))
+    ) as stereo:
         found = stereo.process_rectified(pair.frame).disparity.disparity
     errors = disparity_errors(found, pair.truth)
     assert errors.density > 0.99
@@ -85,8 +88,8 @@ def test_loftr_tiny_matches_no_worse_than_sift_with_as_many() -> None:
         next(scannet_neighbours(data / 'scannet_posed_mini')),
     )
     with (
-        closing(open_matcher(MatchSettings(frontend='loftr_tiny'))) as loftr,
-        closing(open_matcher(MatchSettings(frontend='sift'))) as sift,
+        closing(open_matcher(MatchSettings(model='loftr_tiny'))) as loftr,
+        closing(open_matcher(MatchSettings(model='sift'))) as sift,
     ):
         count = len(sift.match(near.pair).result.confidence)
         assert count > 300

@@ -15,6 +15,7 @@ import numpy as np
 
 from depth_ros.cli.demo.processes import DemoSettings
 from depth_ros.cli.demo.task import DemoTask
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import EXPORT_PACKAGES
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.runtime import is_importable
@@ -126,7 +127,9 @@ def mono_picture(seen: Seen, title: str, found: FoundModel) -> np.ndarray | None
 
 
 def _open(settings: DemoSettings, weights: str, progress: Progress) -> MonoProcessor:
-    return open_mono(MonoSettings(model=settings.model, weights=weights), progress=progress)
+    return open_mono(
+        MonoSettings(model=settings.model, engine=EngineChoice(weights=weights)), progress=progress
+    )
 
 
 def _describe(processor: MonoProcessor, weights: str) -> FoundModel:

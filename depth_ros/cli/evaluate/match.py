@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from itertools import islice
 
 from depth_ros.cli.evaluate.report import (
@@ -12,8 +13,9 @@ from depth_ros.cli.evaluate.report import (
     say_untrained,
     write_figures,
 )
-from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.data_sets import find_sets
 from depth_ros.evaluation.match import (
@@ -25,6 +27,7 @@ from depth_ros.evaluation.match import (
 )
 from depth_ros.evaluation.match_pairs import MATCH_SETS
 from depth_ros.models.registry import model_entry, shipped_model
+from depth_ros.settings import settings_of
 from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tensors import Task
@@ -40,20 +43,15 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'LoFTR and SIFT also with as many of their surest as both have.',
     )
     add_report_arguments(parser, folders=[item.folder for item in MATCH_SETS.values()])
-    default = shipped_model(Task.MATCHING)
-    parser.add_argument('--model', default=default, help=f'{default} (default), or another')
-    parser.add_argument(
-        '--variant', default='', help='which official checkpoint the weights of loftr are'
-    )
     parser.add_argument(
         '--student', default='', metavar='FILE', help='weights of the coarse student, judged too'
     )
     parser.add_argument(
         '--pairs', type=int, default=0, metavar='N', help='first pairs of each set, 0 for all'
     )
-    add_runtime_arguments(parser)
-    add_engine_arguments(parser)
-    parser.set_defaults(run=run)
+    wanted = [setting.name for setting in settings_of(EngineChoice)]
+    add_settings(parser, MatchSettings, title='matching', only=('model', 'variant', *wanted))
+    parser.set_defaults(run=run, model=shipped_model(Task.MATCHING))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,18 +79,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> dict[str, MatchSettings]:
     """Return what to open, by the names in the table."""
-    networks = [
-        MatchSettings(
-            frontend=args.model, variant=args.variant, max_matches=0, **engine_choice(args)
-        )
-    ]
+    chosen = read_settings(MatchSettings, args, {'max_matches': 0})
+    networks = [chosen]
     if args.student:
-        student = engine_choice(args)
-        student['weights'], student['preset'], student['size'] = args.student, '', None
-        networks.append(MatchSettings(frontend=STUDENT, max_matches=0, **student))
+        engine = replace(chosen.engine, weights=args.student, preset='', size=None)
+        networks.append(replace(chosen, model=STUDENT, variant='', engine=engine))
     yardsticks = {
-        name: MatchSettings(frontend=frontend, max_matches=0)
-        for name, frontend in YARDSTICKS.items()
+        name: MatchSettings(model=model, max_matches=0) for name, model in YARDSTICKS.items()
     }
     return {**{_title(settings): settings for settings in networks}, **yardsticks}
 

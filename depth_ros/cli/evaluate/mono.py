@@ -12,7 +12,7 @@ from depth_ros.cli.evaluate.report import (
     say_untrained,
     write_figures,
 )
-from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.evaluation.data_sets import find_sets
 from depth_ros.evaluation.mono import (
@@ -25,10 +25,9 @@ from depth_ros.evaluation.mono import (
     table,
 )
 from depth_ros.evaluation.mono_images import MONO_SETS
-from depth_ros.models.registry import DEFAULT_MODELS, graph_choices
+from depth_ros.settings import settings_of
 from depth_ros.tasks.mono.processor import open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
-from depth_ros.tensors import Task
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -37,14 +36,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'mono', description='Measure depth of one image on frames with measured depth.'
     )
     add_report_arguments(parser, folders=[item.folder for item in MONO_SETS.values()])
-    default = DEFAULT_MODELS[Task.MONO]
-    parser.add_argument(
-        '--model', default=default, help=f'{default} (default); see depth-ros info'
-    )
-    paths = graph_choices(Task.MONO, 'path')
-    parser.add_argument('--path', default=paths[0], choices=paths, help='of tio_depth')
-    add_runtime_arguments(parser)
-    add_engine_arguments(parser)
+    wanted = [setting.name for setting in settings_of(MonoSettings) if setting.opens_engine]
+    add_settings(parser, MonoSettings, title='mono', only=wanted)
     parser.set_defaults(run=run)
 
 
@@ -52,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
     found = find_sets(args.data, MONO_SETS)
     say_absent(found)
-    settings = MonoSettings(model=args.model, path=args.path, **engine_choice(args))
+    settings = read_settings(MonoSettings, args)
     rows: list[MonoRow] = []
     with open_progress() as progress, closing(open_mono(settings, progress=progress)) as processor:
         say_untrained(processor.is_untrained)
-        methods = {FLAT: flat_estimator, args.model: processor_estimator(processor)}
+        methods = {FLAT: flat_estimator, settings.model: processor_estimator(processor)}
         for name, (method, estimator) in product(found.present, methods.items()):
             progress(f'{name}, {method}', len(rows) / (len(found.present) * len(methods)))
             rows.append(evaluate_set(name, found.load(name), method, estimator))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 
 from depth_ros.cli.evaluate.report import (
@@ -13,8 +14,9 @@ from depth_ros.cli.evaluate.report import (
     say_untrained,
     write_figures,
 )
-from depth_ros.cli.kit.arguments import add_engine_arguments, add_runtime_arguments, engine_choice
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import format_size, load_recipe
 from depth_ros.evaluation.data_sets import FoundSets, find_sets
@@ -34,7 +36,8 @@ from depth_ros.evaluation.posed_views import (
     rendered_views,
 )
 from depth_ros.files.share import find_share
-from depth_ros.models.registry import DEFAULT_MODELS, model_entry
+from depth_ros.models.registry import model_entry
+from depth_ros.settings import settings_of
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tensors import Task
@@ -49,31 +52,30 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     parser = tasks.add_parser(
         'multiview',
         description='Measure depth of posed views on real frames and rendered scenes, with both '
-        'samplings, beside SGBM on the reference and its rectified neighbour.',
+        'samplings, beside SGBM on the reference and its rectified neighbour; with 192 depths and '
+        f'4 sources at {format_size(CROP)} where nothing else is said.',
     )
     add_report_arguments(parser, folders=[item.folder for item in MULTIVIEW_SETS.values()])
-    default = DEFAULT_MODELS[Task.MULTIVIEW]
-    parser.add_argument('--model', default=default, help=f'{default} (default)')
-    parser.add_argument('--depths', type=int, default=192, metavar='N', help='hypotheses, 192')
-    parser.add_argument('--sources', type=int, default=4, metavar='N', help='source views, 4')
     parser.add_argument(
         '--quick', action='store_true', help='the two crops of the standard split alone'
     )
-    add_runtime_arguments(parser)
-    add_engine_arguments(parser)
-    parser.set_defaults(run=run, size=format_size(CROP))
+    wanted = [setting.name for setting in settings_of(MultiViewSettings) if setting.opens_engine]
+    add_settings(parser, MultiViewSettings, title='multiview', only=wanted, without=('sampling',))
+    parser.set_defaults(run=run, size=format_size(CROP), num_depths=192, num_sources=4)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
-    title = model_entry(args.model, Task.MULTIVIEW).title
+    chosen = read_settings(MultiViewSettings, args)
+    chosen = replace(chosen, engine=_with_weights(chosen))
+    title = model_entry(chosen.model, Task.MULTIVIEW).title
     found = find_sets(args.data, MULTIVIEW_SETS)
     say_absent(found)
     rows: list[MultiViewRow] = []
     views: list[MultiViewSet] = []
     with open_progress() as progress:
         for sampling in SAMPLINGS:
-            settings = _settings(args, sampling)
+            settings = replace(chosen, sampling=sampling)
             with closing(open_multiview(settings, progress=progress)) as processor:
                 say_untrained(processor.pipeline.is_untrained)
                 views = views or _views(found, is_quick=args.quick)
@@ -91,29 +93,19 @@ def _views(found: FoundSets[MultiViewSet], *, is_quick: bool) -> list[MultiViewS
     return list(islice(views, NUM_QUICK)) if is_quick else [*views, *rendered_views()]
 
 
-def _settings(args: argparse.Namespace, sampling: str) -> MultiViewSettings:
-    choice = engine_choice(args)
-    choice['weights'] = choice['weights'] or _shipped_checkpoint(args)
-    return MultiViewSettings(
-        model=args.model,
-        sampling=sampling,
-        num_depths=args.depths,
-        num_sources=args.sources,
-        **choice,
-    )
-
-
-def _shipped_checkpoint(args: argparse.Namespace) -> str:
-    """Name the shipped weights where no shipped graph serves; empty where one does, or none ship.
+def _with_weights(settings: MultiViewSettings) -> EngineChoice:
+    """Name the shipped weights where none are named and no shipped graph serves, if any ship.
 
     Graphs ship with the recipe's own options, and run without torch.
     """
-    options = load_recipe(args.model).options
-    is_default = (args.depths, args.sources) == tuple(
+    options = load_recipe(settings.model).options
+    is_default = (settings.num_depths, settings.num_sources) == tuple(
         options[name].default for name in ('depths', 'sources')
     )
-    path = None if is_default else find_share(f'weights/{args.model}.safetensors')
-    return str(path or '')
+    if settings.engine.weights or is_default:
+        return settings.engine
+    path = find_share(f'weights/{settings.model}.safetensors')
+    return replace(settings.engine, weights=str(path or ''))
 
 
 def _judged(

@@ -14,7 +14,7 @@ from depth_ros.cli.evaluate.report import (
     say_untrained,
     write_figures,
 )
-from depth_ros.cli.kit.arguments import check_engine
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import ParameterError
@@ -38,6 +38,7 @@ CARD_MODEL = 'crestereo_tiny'
 
 CARD_SIZES = ('240x320', '480x640')
 NATIVE = 'native'
+CHOSEN = ('model', 'engine', 'precision', 'iterations', 'num_threads')
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -49,24 +50,21 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'run as in nodes.',
     )
     add_report_arguments(parser, folders=[item.folder for item in STEREO_SETS.values()])
+    add_settings(parser, StereoSettings, title='stereo', only=CHOSEN)
     parser.add_argument(
-        '--model', default=CARD_MODEL, help=f'{CARD_MODEL} (default); see depth-ros info'
-    )
-    parser.add_argument('--engine', default='', help='runtime, or auto')
-    parser.add_argument('--precision', default='', help='f32 (default), bf16, f16, or auto')
-    parser.add_argument(
-        '--weights', type=Path, action='append', help='weights, repeatable; the shipped ones'
+        '--weights',
+        dest='checkpoints',
+        type=Path,
+        action='append',
+        help='weights, repeatable; the shipped ones',
     )
     parser.add_argument(
         '--size',
+        dest='sizes',
         action='append',
         help='HEIGHTxWIDTH the pair is resized to, repeatable, or (in torch) native; '
         f"{' and '.join(CARD_SIZES)} for {CARD_MODEL}, else the recipe's",
     )
-    parser.add_argument(
-        '--iterations', type=int, help="update steps (at 1/4 of the size); the recipe's"
-    )
-    parser.add_argument('--threads', type=int, default=2, help='CPU threads')
     parser.add_argument('--gallery', type=Path, help='picture to draw of pairs without truth')
     parser.add_argument(
         '--pairs',
@@ -74,12 +72,12 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         action='append',
         help='folder of pairs for --gallery, repeatable; DATA/oakd_stereo',
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, model=CARD_MODEL, num_threads=2)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
-    model_entry(args.model, Task.STEREO)
+    read_settings(StereoSettings, args)
     found = find_sets(args.data, STEREO_SETS)
     say_absent(found)
     is_card = args.model == CARD_MODEL and not (args.engine or args.precision)
@@ -100,10 +98,10 @@ def _in_torch(args: argparse.Namespace, pairs: Sequence[EvaluationPair]) -> list
             f'the figures of the card need {error.name}, which is not installed; type: '
             f'pip install {error.name}, or add --engine auto to run the shipped graphs'
         ) from error
-    paths = args.weights or [share_path(f'weights/{CARD_MODEL}.safetensors')]
-    sizes = [None if word == NATIVE else parse_size(word) for word in args.size or CARD_SIZES]
+    paths = args.checkpoints or [share_path(f'weights/{CARD_MODEL}.safetensors')]
+    sizes = [None if word == NATIVE else parse_size(word) for word in args.sizes or CARD_SIZES]
     iterations = args.iterations or int(load_recipe(CARD_MODEL).options['iterations'].default)
-    networks = load_networks(paths, iterations=iterations, threads=args.threads)
+    networks = load_networks(paths, iterations=iterations, threads=args.num_threads)
     rows = _measured(pairs, network_matchers(networks, sizes))
     if args.gallery:
         draw_gallery(args.pairs or [args.data / 'oakd_stereo'], networks, sizes, args.gallery)
@@ -133,33 +131,31 @@ def _settings(args: argparse.Namespace) -> list[StereoSettings]:
         ParameterError: If SGBM is given what only networks have, or a size is not one.
     """
     if not model_entry(args.model, Task.STEREO).needs_weights:
-        given = [name for name in ('engine', 'weights', 'size', 'iterations') if vars(args)[name]]
+        named = {
+            'engine': args.engine,
+            'weights': args.checkpoints,
+            'size': args.sizes,
+            'iterations': args.iterations,
+        }
+        given = [name for name, value in named.items() if value]
         if given:
             raise ParameterError(f'{args.model} is no network: leave --{given[0]} out')
         return []
-    if NATIVE in (args.size or ()):
+    if NATIVE in (args.sizes or ()):
         raise ParameterError(
             f'engines have one size, got --size {NATIVE}; write HEIGHTxWIDTH, or leave --engine '
             f'and --precision out with {CARD_MODEL}'
         )
-    words = args.size or (CARD_SIZES if args.model == CARD_MODEL else ('',))
+    words = args.sizes or (CARD_SIZES if args.model == CARD_MODEL else ('',))
     return [
-        StereoSettings(
-            model=args.model,
-            engine=check_engine(args.engine or 'auto'),
-            precision=args.precision or 'f32',
-            size=parse_size(word) if word else None,
-            iterations=args.iterations or 0,
-            weights=str(weights),
-            num_threads=args.threads,
-        )
-        for weights, word in product(args.weights or [''], words)
+        read_settings(StereoSettings, args, {'weights': str(weights), 'size': word})
+        for weights, word in product(args.checkpoints or [''], words)
     ]
 
 
 def _label(settings: StereoSettings, processor: StereoProcessor) -> str:
     known = processor.identity
-    name = Path(settings.weights).stem or settings.model
+    name = Path(settings.engine.weights).stem or settings.model
     return f'{name} {known.size} {known.engine}:{known.precision}'
 
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.cli.kit.arguments import (
-    add_engine_arguments,
-    add_runtime_arguments,
-    engine_choice,
-)
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.outputs import Record, file_identity
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.errors import ImageError
@@ -23,12 +18,11 @@ from depth_ros.files.image import read_rgb
 from depth_ros.files.whole_file import write_json
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
-from depth_ros.models.registry import models_of
 from depth_ros.pictures.matches import match_picture
 from depth_ros.pictures.panels import write_picture
+from depth_ros.settings import values_of
 from depth_ros.tasks.matching.matcher import Matcher, MatchOutput, open_matcher
 from depth_ros.tasks.matching.settings import MatchSettings
-from depth_ros.tensors import Task
 
 Cameras = tuple['PinholeCamera | None', 'PinholeCamera | None', bool]
 
@@ -45,26 +39,14 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     match.add_argument(
         '-o', '--output', type=Path, default=Path('match_out'), help='folder, default match_out'
     )
-    defaults = MatchSettings()
-    match.add_argument(
-        '--frontend',
-        default=defaults.frontend,
-        help=f'one of {", ".join(models_of(Task.MATCHING))}; default {defaults.frontend}',
-    )
-    match.add_argument(
-        '--variant',
-        default=defaults.variant,
-        help='which official checkpoint the weights of loftr are; default outdoor_ds',
-    )
-    add_runtime_arguments(match)
-    add_engine_arguments(match)
-    _add_limits(match, defaults)
+    add_settings(match, MatchSettings, title='matching')
+    _add_inputs(match)
     match.set_defaults(run=run_match)
 
 
 def run_match(arguments: argparse.Namespace) -> int:
     """Match one pair; give the exit code."""
-    settings = match_settings(arguments)
+    settings = read_settings(MatchSettings, arguments)
     pair = ImagePair(
         first=read_rgb(arguments.first),
         second=read_rgb(arguments.second),
@@ -89,46 +71,8 @@ def run_match(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def match_settings(arguments: argparse.Namespace) -> MatchSettings:
-    """Read parsed arguments.
-
-    Raises:
-        EngineError: If there is no such runtime.
-        RecipeError: If the size is not ``HEIGHTxWIDTH``.
-    """
-    return MatchSettings(
-        frontend=arguments.frontend,
-        variant=arguments.variant,
-        **engine_choice(arguments),
-        engine_matches=arguments.engine_matches,
-        max_keypoints=arguments.max_keypoints,
-        max_matches=arguments.max_matches,
-        min_confidence=arguments.min_confidence,
-    )
-
-
-def _add_limits(parser: argparse.ArgumentParser, defaults: MatchSettings) -> None:
-    group = parser.add_argument_group('matching')
-    group.add_argument(
-        '--max-matches',
-        type=int,
-        default=defaults.max_matches,
-        metavar='N',
-        help=f'best matches to keep, 0 keeps all (default {defaults.max_matches})',
-    )
-    group.add_argument(
-        '--min-confidence',
-        type=float,
-        default=defaults.min_confidence,
-        metavar='C',
-        help="0..1; negative (default) takes the frontend's own",
-    )
-    group.add_argument(
-        '--engine-matches', type=int, default=0, metavar='K', help='most matches LoFTR refines'
-    )
-    group.add_argument(
-        '--max-keypoints', type=int, default=0, metavar='N', help='keypoints of sift and orb'
-    )
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('images')
     for name in ('first', 'second'):
         group.add_argument(
             f'--{name}-mask',
@@ -203,7 +147,7 @@ def _record(
     output: MatchOutput,
     geometry: TwoViewGeometry,
 ) -> Record:
-    settings = {name: str(value) for name, value in asdict(matcher.settings).items()}
+    settings = {name: str(value) for name, value in values_of(matcher.settings).items()}
     return {
         'first': file_identity(arguments.first),
         'second': file_identity(arguments.second),

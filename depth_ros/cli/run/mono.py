@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.kit.arguments import (
-    add_engine_arguments,
-    add_runtime_arguments,
-    assigned_numbers,
-    engine_choice,
-)
 from depth_ros.cli.kit.batch import (
     BatchRunner,
     Tally,
@@ -33,6 +26,7 @@ from depth_ros.cli.kit.mono_inputs import (
     input_settings,
     open_source,
 )
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.outputs import (
     OutputFolder,
     Record,
@@ -44,10 +38,8 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
-from depth_ros.models.registry import DEFAULT_MODELS, graph_choices, models_of
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
-from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
-from depth_ros.tensors import Task
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
 NOTHING = np.zeros(0, np.float32)
@@ -63,41 +55,14 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     add_input_arguments(parser)
     add_output_arguments(parser, MONO_KINDS)
-    default = DEFAULT_MODELS[Task.MONO]
+    add_settings(parser, MonoSettings, title='mono')
     parser.add_argument(
-        '--model', default=default, help=f'{default} (default); see depth-ros info'
-    )
-    add_runtime_arguments(parser)
-    paths = graph_choices(Task.MONO, 'path')
-    parser.add_argument('--path', default=paths[0], choices=paths, help='of tio_depth')
-    add_engine_arguments(parser)
-    _add_scale_arguments(parser)
-    parser.set_defaults(run=run_mono)
-
-
-def _add_scale_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('scale and range')
-    group.add_argument(
-        '--scale-mode',
-        default=ScaleMode.NONE.value,
-        choices=[mode.value for mode in ScaleMode],
-        help='where metres come from; see docs/mono.md',
-    )
-    group.add_argument(
-        '--scale',
-        action='append',
-        default=[],
-        metavar='NAME=VALUE',
-        help='setting of the mode, repeatable, e.g. factor=5.4 or camera_height_m=1.65',
-    )
-    group.add_argument(
         '--reference',
         type=Path,
         metavar='FILE|FOLDER',
         help='for reference_depth: .npy in metres or 16-bit .png in mm, named as the images',
     )
-    group.add_argument('--min-depth-m', type=float, default=0.0, metavar='M')
-    group.add_argument('--max-depth-m', type=float, default=math.inf, metavar='M')
+    parser.set_defaults(run=run_mono)
 
 
 def run_mono(arguments: argparse.Namespace) -> int:
@@ -158,8 +123,8 @@ class ImageRunner(BatchRunner[MonoProcessor]):
         """Return what ``summary.json`` says."""
         return {
             'model': self._settings.model,
-            'engine': self._settings.engine,
-            'precision': self._settings.precision,
+            'engine': self._settings.engine.runtime,
+            'precision': self._settings.engine.precision,
             'size': '',
             'calibration': source.describe(),
             'scale_mode': self._settings.scale.mode.value,
@@ -174,41 +139,19 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
 
     Raises:
         ParameterError: If a value is not allowed, or the mode of scale lacks what it needs.
-        EngineError: If there is no such runtime.
-        RecipeError: If the size is not ``HEIGHTxWIDTH``.
     """
-    known = models_of(Task.MONO)
-    if arguments.model not in known:
-        raise ParameterError(
-            f'there is no mono model {arguments.model!r}; use one of: {", ".join(known)}'
-        )
-    return MonoSettings(
-        model=arguments.model,
-        **engine_choice(arguments),
-        path=arguments.path,
-        min_depth_m=arguments.min_depth_m,
-        max_depth_m=arguments.max_depth_m,
-        scale=_scale_settings(arguments),
-    )
-
-
-def _scale_settings(arguments: argparse.Namespace) -> ScaleSettings:
-    mode = ScaleMode(arguments.scale_mode)
-    if (mode is ScaleMode.REFERENCE_DEPTH) != (arguments.reference is not None):
+    settings = read_settings(MonoSettings, arguments)
+    needs_reference = settings.scale.mode is ScaleMode.REFERENCE_DEPTH
+    if needs_reference != (arguments.reference is not None):
         raise ParameterError(
             '--scale-mode reference_depth and --reference FILE|FOLDER belong together; give both'
         )
-    defaults = asdict(ScaleSettings())
-    del defaults['mode']
-    values = assigned_numbers(arguments.scale, defaults, what='scale')
-    settings = ScaleSettings(mode=mode, **values)  # type: ignore[arg-type]
-    settings.check()
     return settings
 
 
 def _identity(settings: MonoSettings, inputs: MonoInputSettings) -> Record:
     """Return what results depend on besides the images, to see which are still good."""
-    files = [Path(settings.weights), *([inputs.calibration] if inputs.calibration else [])]
+    files = [Path(settings.engine.weights), *([inputs.calibration] if inputs.calibration else [])]
     return identity_of_files(settings, replace(inputs, path=Path()), files)
 
 

@@ -15,10 +15,10 @@ from depth_ros.files.posed.values import NS_PER_VIEW, PosedFolder, ViewFile
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.tasks.multiview.keyframes import (
     DepthRange,
-    KeyframeSettings,
     KeyframeWindow,
     ViewSet,
 )
+from depth_ros.tasks.multiview.settings import KeyframeSettings
 from depth_ros.tasks.multiview.view_selection import choose_sources, sample_points, sees
 
 NUM_NEIGHBOURS = 10

@@ -5,20 +5,14 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.kit.arguments import (
-    add_engine_arguments,
-    add_runtime_arguments,
-    assigned_numbers,
-    engine_choice,
-    tensorrt_words,
-)
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.options import add_settings, given_values, read_settings
 from depth_ros.cli.kit.outputs import Record
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
@@ -33,15 +27,11 @@ from depth_ros.errors import InputError
 from depth_ros.files.trajectories import Trajectory, trajectory, write_tum
 from depth_ros.files.whole_file import write_json
 from depth_ros.geometry.rigid import quaternion_from_rotation
-from depth_ros.models.registry import DEFAULT_KEYFRAME_MODEL, DEFAULT_MODELS, models_of
 from depth_ros.pictures.panels import write_picture
 from depth_ros.pictures.trajectories import plot
-from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
-from depth_ros.tasks.odometry.settings import OdometrySettings, Source, TrackingSettings
+from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput
-from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Task
 
 TRAJECTORY, PICTURE = 'trajectory.txt', 'trajectory.png'
 STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'
@@ -83,38 +73,17 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '-o', '--output', type=Path, default=Path('odometry_out'), help='default odometry_out'
     )
-    parser.add_argument(
-        '--frontend',
-        default=DEFAULT_MODELS[Task.MATCHING],
-        choices=models_of(Task.MATCHING, Task.MOTION),
-        help='what relates two images, default sift; monodepth2_pose gives directions only',
-    )
-    parser.add_argument(
-        '--variant', default='', help='which official checkpoint the weights of loftr are'
-    )
-    parser.add_argument(
-        '--stereo-model',
-        default=DEFAULT_KEYFRAME_MODEL,
-        help=f'depth of keyframes, default {DEFAULT_KEYFRAME_MODEL}',
-    )
-    add_runtime_arguments(parser)
-    add_engine_arguments(parser)
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='NAME=VALUE',
-        help='threshold of tracking, repeatable, e.g. max_speed_m_s=20 (docs/odometry.md)',
-    )
+    add_settings(parser, OdometrySettings, title='odometry', without=('source',))
     parser.set_defaults(run=run_odometry)
 
 
 def run_odometry(arguments: argparse.Namespace) -> int:
     """Run a sequence; give the exit code: 2 if not one pose or direction came out."""
-    tracking = tracking_settings(arguments.set)
+    given_values(OdometrySettings, arguments)  # mistakes in words are told before files are read
     run = Run()
     sequence = open_sequence(input_settings(arguments), run.refuse)
-    settings = odometry_settings(arguments, sequence.source, tracking)
+    decided = {'source': sequence.source.value}
+    settings = read_settings(OdometrySettings, arguments, decided)
     for note in sequence.notes:
         warn(note)
     with open_progress() as progress:
@@ -127,39 +96,6 @@ def run_odometry(arguments: argparse.Namespace) -> int:
     _write(arguments.output, run, record, is_metric=settings.is_metric)
     _tell(record, arguments.output)
     return EXIT_FAILED if not record['placed'] else 0
-
-
-def odometry_settings(
-    arguments: argparse.Namespace, source: Source, tracking: TrackingSettings
-) -> OdometrySettings:
-    """Read parsed arguments.
-
-    Raises:
-        ParameterError: If values contradict each other.
-        EngineError: If there is no such runtime.
-        RecipeError: If the size is not ``HEIGHTxWIDTH``.
-    """
-    return OdometrySettings(
-        source=source,
-        frontend=arguments.frontend,
-        matching=MatchSettings(variant=arguments.variant, **engine_choice(arguments)),
-        stereo=StereoSettings(
-            model=arguments.stereo_model,
-            num_threads=arguments.threads,
-            tensorrt=tensorrt_words(arguments),
-        ),
-        tracking=tracking,
-    )
-
-
-def tracking_settings(words: list[str]) -> TrackingSettings:
-    """Read ``name=value`` words.
-
-    Raises:
-        ParameterError: If a name is unknown or a value is not allowed.
-    """
-    values = assigned_numbers(words, asdict(TrackingSettings()), what='tracking')
-    return TrackingSettings(**values)  # type: ignore[arg-type]
 
 
 def _run_frames(
@@ -186,7 +122,7 @@ def _summary(run: Run, settings: OdometrySettings, description: str) -> Record:
     return {
         'ran': description,
         'source': settings.source.value,
-        'frontend': settings.frontend,
+        'model': settings.model,
         'is_metric': settings.is_metric,
         'frames': len(outputs),
         'refused': dict(run.refused),
@@ -213,7 +149,7 @@ def _write(folder: Path, run: Run, record: Record, *, is_metric: bool) -> None:
     if is_metric:
         path = run.trajectory()
         write_tum(folder / TRAJECTORY, path)
-        write_picture(folder / PICTURE, plot({str(record['frontend']): path.poses}))
+        write_picture(folder / PICTURE, plot({str(record['model']): path.poses}))
     else:
         _write_directions(folder / DIRECTIONS, run.outputs)
     write_json(folder / SUMMARY, record)

@@ -6,13 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from depth_ros.cli.kit.arguments import (
-    add_pair_arguments,
-    add_runtime_arguments,
-    add_stereo_arguments,
-    expect_sgbm_settings_used,
-    stereo_settings,
-)
+from depth_ros.cli.kit.arguments import add_pair_arguments, expect_sgbm_settings_used
 from depth_ros.cli.kit.batch import (
     BatchRunner,
     Tally,
@@ -23,6 +17,7 @@ from depth_ros.cli.kit.batch import (
     run_all,
     warn,
 )
+from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.outputs import (
     OutputFolder,
     Record,
@@ -35,7 +30,6 @@ from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_input
 from depth_ros.cli.run.stereo_outputs import KINDS, metric_depth
 from depth_ros.engines.progress import Progress
 from depth_ros.geometry.rectify import rectified_rig
-from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 
@@ -53,25 +47,14 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     add_pair_inputs(stereo)
     add_pair_arguments(stereo, is_required=False)
     add_output_arguments(stereo, KINDS, again='do pairs again that are done')
-    stereo.add_argument(
-        '--model',
-        default=DEFAULT_STEREO_MODEL,
-        help=f'default {DEFAULT_STEREO_MODEL}; see depth-ros info',
-    )
-    add_runtime_arguments(stereo)
-    add_stereo_arguments(stereo)
+    add_settings(stereo, StereoSettings, title='stereo')
     stereo.set_defaults(run=run_stereo)
 
 
 def run_stereo(arguments: argparse.Namespace) -> int:
     """Run all pairs; give the exit code: 2 if a pair of several was refused."""
-    expect_sgbm_settings_used(arguments, (arguments.model,))
-    settings = stereo_settings(
-        arguments,
-        model=arguments.model,
-        engine=arguments.engine,
-        precision=arguments.precision,
-    )
+    settings = read_settings(StereoSettings, arguments)
+    expect_sgbm_settings_used(arguments, (settings.model,))
     kinds = chosen_kinds(arguments.write, KINDS)
     tally = Tally()
     source = open_pairs(arguments, tally.refuse)
@@ -134,8 +117,8 @@ class PairRunner(BatchRunner[StereoProcessor]):
         """Return what ``summary.json`` says."""
         return {
             'model': self._settings.model,
-            'engine': self._settings.engine,
-            'precision': self._settings.precision,
+            'engine': self._settings.engine.runtime,
+            'precision': self._settings.engine.precision,
             'size': '',
             'calibration': source.describe(),
             **batch_summary(tally, opening_s=self.opening_s),
@@ -146,5 +129,5 @@ class PairRunner(BatchRunner[StereoProcessor]):
 
 def _identity(settings: StereoSettings, source: PairSource) -> Record:
     """Return what results depend on besides the images, to see which are still good."""
-    files = [*source.calibration, Path(settings.weights)]
+    files = [*source.calibration, Path(settings.engine.weights)]
     return identity_of_files(settings, source.settings, files)

@@ -33,15 +33,11 @@ from depth_ros.ros.demo.sample_images import (
     stereodemo_folder,
 )
 from depth_ros.ros.demo.truth import TruthPublishers
-from depth_ros.ros.node.declare import declare_once
-from depth_ros.ros.node.parameter_specs import (
-    RELIABILITIES,
-    ParameterValue,
-    parse_size,
-    start_parameter,
-)
+from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile
 from depth_ros.ros.node.runner import run_node
+from depth_ros.settings import SettingValue, parse_size
 
 QUEUE_DEPTH = 5
 DRIVE_SIZE = (240, 320)
@@ -223,7 +219,7 @@ class SampleCamera:
         self._diagnostics.publish(message)
 
 
-def open_named_drive(node: Node, values: Mapping[str, ParameterValue]) -> Drive | None:
+def open_named_drive(node: Node, values: Mapping[str, SettingValue]) -> Drive | None:
     """Open the drive that the parameters ask for, telling while it is drawn; None if none."""
     if values['source'] != 'drive':
         return None
@@ -249,7 +245,7 @@ def drive_rig(drive: Drive) -> SampleRig:
     )
 
 
-def open_rig(values: Mapping[str, ParameterValue]) -> SampleRig:
+def open_rig(values: Mapping[str, SettingValue]) -> SampleRig:
     """Load what the parameters ask for.
 
     Raises:

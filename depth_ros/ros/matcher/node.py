@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rclpy.node import Node
 
-from depth_ros.ros.matcher.parameters import MatcherParameters, matcher_settings
+from depth_ros.ros.matcher.parameters import MatcherParameters
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
@@ -63,7 +63,6 @@ class MatcherNode(
             NodeParts(
                 name='matcher_node',
                 parameters=MatcherParameters,
-                settings_of=matcher_settings,
                 open_processor=open_processor,
                 outputs=MatcherOutputs,
                 inputs=make_inputs,

@@ -1,45 +1,21 @@
-"""Parameters of the matcher node, imported without ROS; see ``node_parameters``."""
+"""Parameters of the matcher node, imported without ROS; see ``node/parameters``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from depth_ros.models.registry import DEFAULT_MODELS, models_of
-from depth_ros.ros.node.frontend_parameters import FrontendParameters
-from depth_ros.ros.node.parameter_specs import LARGEST_INTEGER, described
-from depth_ros.tensors import Task
-
-if TYPE_CHECKING:
-    from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.ros.node.parameters import CameraParameters
+from depth_ros.settings import described, nested
+from depth_ros.tasks.matching.settings import MatchSettings
 
 MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatcherParameters(FrontendParameters):
+class MatcherParameters(CameraParameters):
     """Every parameter of ``matcher_node``, with its default; described by ``specs()``."""
 
-    model: str = described(
-        DEFAULT_MODELS[Task.MATCHING],
-        'Matcher. sift and orb need no weights, those of loftr_tiny ship. A '
-        'change is prepared in the background and swapped between two requests.',
-        choices=models_of(Task.MATCHING),
-        opens_engine=True,
-    )
-    max_matches: int = described(
-        1024,
-        'Best matches to give where a request does not say; 0 gives all.',
-        minimum=0,
-        maximum=LARGEST_INTEGER,
-    )
-    min_confidence: float = described(
-        -1.0,
-        'Matches at or below it are dropped where a request does not say; negative takes the '
-        "matcher's own.",
-        minimum=-1.0,
-        maximum=1.0,
-    )
+    settings: MatchSettings = nested(MatchSettings)
     input: str = described(
         'raw',
         'raw: subscribe to image_raw. rectified: subscribe to image_rect. auto: whichever of the '
@@ -79,18 +55,4 @@ class MatcherParameters(FrontendParameters):
         unit='s',
         minimum=0.001,
         maximum=3600.0,
-    )
-
-
-def matcher_settings(parameters: MatcherParameters) -> MatchSettings:
-    """Return what the matcher runs on."""
-    from depth_ros.tasks.matching.settings import MatchSettings
-
-    return MatchSettings(
-        frontend=parameters.model,
-        variant=parameters.variant,
-        **parameters.engine_choice,
-        max_keypoints=parameters.max_keypoints,
-        max_matches=parameters.max_matches,
-        min_confidence=parameters.min_confidence,
     )

@@ -17,6 +17,7 @@ from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.watched_topic import WatchedTopic
+from depth_ros.tasks.mono.settings import ScaleMode
 
 REFERENCE = 'reference/depth/image'
 REFERENCE_INFO = 'reference/depth/camera_info'
@@ -59,15 +60,19 @@ class MonoInputs(ImageInputs[MonoParameters]):
             totals={**super().counts().totals, 'received_reference': num_references}
         )
 
+    @property
+    def _needs_reference(self) -> bool:
+        return self._parameters.settings.scale.mode is ScaleMode.REFERENCE_DEPTH
+
     def _follow_reference(self) -> None:
         """Subscribe to metric depth once a mode needs it."""
-        if self._parameters.scale_mode == 'reference_depth' and self._reference is None:
+        if self._needs_reference and self._reference is None:
             self._reference = ReferenceInput(self._node, self._parameters, self._inbox.warn)
 
     def _find_reference(self, stamp: int, camera: PinholeCamera) -> DepthResult | None:
         """Return metric depth, or None after a warning; relative depth goes on. Any thread."""
         reference = self._reference
-        if reference is None or self._parameters.scale_mode != 'reference_depth':
+        if reference is None or not self._needs_reference:
             return None
         try:
             return reference.shelf.find(stamp, camera)

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from depth_ros.engines.progress import Progress
 from depth_ros.ros.mono.inputs import MonoInputs
 from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
-from depth_ros.ros.mono.parameters import MonoParameters, mono_settings
+from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.mono.topics import OUTPUT_TOPICS, is_metric, scale_values
 from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.runner import run_node
@@ -59,7 +59,7 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
 
     def details(self) -> dict[str, str]:
         """Return the last scale for diagnostics."""
-        return scale_values(self.parameters.scale_mode, self.scaled)
+        return scale_values(self.parameters.settings.scale.mode, self.scaled)
 
     def _tell_mode(self) -> None:
         if not is_metric(self.parameters):
@@ -88,7 +88,6 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
             NodeParts(
                 name='mono_node',
                 parameters=MonoParameters,
-                settings_of=mono_settings,
                 open_processor=open_referenced,
                 outputs=MonoPublishers,
                 inputs=MonoInputs,

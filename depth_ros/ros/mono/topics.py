@@ -16,6 +16,7 @@ from depth_ros.ros.node.publishers import (
 )
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted
 from depth_ros.tasks.mono.scale import Scaled
+from depth_ros.tasks.mono.settings import ScaleMode
 
 RELATIVE = MonoWanted(depth=False)
 METRIC = MonoWanted(depth=True)
@@ -23,15 +24,15 @@ METRIC = MonoWanted(depth=True)
 
 def is_metric(parameters: MonoParameters) -> bool:
     """Whether metric topics are served."""
-    return parameters.scale_mode != 'none'
+    return parameters.settings.scale.mode is not ScaleMode.NONE
 
 
-def scale_values(mode: str, scaled: Scaled | None) -> dict[str, str]:
+def scale_values(mode: ScaleMode, scaled: Scaled | None) -> dict[str, str]:
     """Return the scale of a frame as key-values; empty where it is not known."""
     factor = scaled.factor if scaled else None
     spread = scaled.spread if scaled else None
     return {
-        'scale_mode': mode,
+        'scale_mode': mode.value,
         'scale_factor': '' if factor is None else f'{factor:.6g}',
         'scale_spread': '' if spread is None else f'{spread:.4g}',
         'scale_refused': scaled.slug if scaled else '',
@@ -66,7 +67,7 @@ def _scale(output: MonoOutput, parameters: MonoParameters) -> DiagnosticArray | 
     if scaled is None:
         return None
     level = DiagnosticStatus.WARN if scaled.factor is None else DiagnosticStatus.OK
-    values = scale_values(parameters.scale_mode, scaled)
+    values = scale_values(parameters.settings.scale.mode, scaled)
     return DiagnosticArray(status=[status_from('scale', level, scaled.reason, values)])
 
 

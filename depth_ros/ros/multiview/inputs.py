@@ -16,7 +16,7 @@ from depth_ros.geometry.rigid import inverse
 from depth_ros.messages.clouds import decode_cloud
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.job import MultiviewInput, MultiviewJob
-from depth_ros.ros.multiview.parameters import MultiviewParameters, keyframe_settings
+from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.poses import PoseSource, open_poses
 from depth_ros.ros.node.camera_input import CameraInput, ImageMessage, decode_frame
 from depth_ros.ros.node.cameras import Cameras
@@ -66,7 +66,7 @@ class MultiviewInputs:
         self._node = node
         self._parameters = parameters
         self._inbox = inbox
-        self._window = KeyframeWindow(keyframe_settings(parameters))
+        self._window = KeyframeWindow(parameters.settings.keyframes)
         self._waiting: deque[WaitingImage] = deque()
         self._poses: PoseSource | None = None
         self._range: RangeCloud | None = None
@@ -93,7 +93,7 @@ class MultiviewInputs:
     def set_parameters(self, parameters: MultiviewParameters) -> None:
         """Take over what can change while running."""
         self._parameters = parameters
-        self._window.settings = keyframe_settings(parameters)
+        self._window.settings = parameters.settings.keyframes
         if self.input:
             self._follow_range()
 

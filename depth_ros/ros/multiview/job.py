@@ -15,7 +15,7 @@ from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import write_cloud
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
-from depth_ros.tasks.multiview.fusion import DepthFusion, FusionSettings
+from depth_ros.tasks.multiview.fusion import DepthFusion
 from depth_ros.tasks.multiview.keyframes import DepthRange, ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewProcessor
 from depth_ros.tasks.multiview.reconstruction import (
@@ -23,7 +23,7 @@ from depth_ros.tasks.multiview.reconstruction import (
     DepthRangeTracker,
     depth_view,
 )
-from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tasks.multiview.settings import FusionSettings, MultiViewSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,11 +31,7 @@ from depth_ros.ros.multiview.job import (
     MultiviewJob,
     SharedCloud,
 )
-from depth_ros.ros.multiview.parameters import (
-    MultiviewParameters,
-    fusion_settings,
-    multiview_settings,
-)
+from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.topics import OUTPUT_TOPICS
 from depth_ros.ros.node.patient_service import PatientService
 from depth_ros.ros.node.publishers import TopicPublishers
@@ -76,7 +72,7 @@ class MultiviewPublishers(TopicPublishers[KeyframeOutput, MultiviewParameters, K
     def set_parameters(self, parameters: MultiviewParameters) -> None:
         """Use other parameters from the next output on."""
         super().set_parameters(parameters)
-        self._cloud.set_settings(fusion_settings(parameters))
+        self._cloud.set_settings(parameters.settings.fusion)
 
     def wanted(self) -> KeyframeWanted | None:
         """Say what somebody subscribes to; the cloud counts too, and is kept if so set."""
@@ -143,7 +139,7 @@ class MultiviewNode(
         def make_outputs(
             node: Node, parameters: MultiviewParameters, warn: ThrottledWarnings
         ) -> MultiviewPublishers:
-            clouds.append(SharedCloud(fusion_settings(parameters)))
+            clouds.append(SharedCloud(parameters.settings.fusion))
             return MultiviewPublishers(node, parameters, warn, clouds[0])
 
         def open_fusing(
@@ -155,7 +151,6 @@ class MultiviewNode(
             NodeParts(
                 name='multiview_node',
                 parameters=MultiviewParameters,
-                settings_of=multiview_settings,
                 open_processor=open_fusing,
                 outputs=make_outputs,
                 inputs=MultiviewInputs,

@@ -17,8 +17,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from depth_ros.errors import DepthRosError, ParameterError
-from depth_ros.ros.node.parameter_specs import ParameterSpec, ParameterValue, check_names
 from depth_ros.ros.node.parameters import ParametersT
+from depth_ros.settings import PARAMETERS, Setting, SettingValue, check_names
 
 TYPES: dict[type, int] = {
     bool: ParameterType.PARAMETER_BOOL,
@@ -47,7 +47,7 @@ class DeclaredParameters(Generic[ParametersT]):
         self._node = node
         self._by_name = {spec.name: spec for spec in kind.specs()}
         given = given_values(node)
-        check_names(given, self._by_name)
+        check_names(given, kind.specs())
         kind.from_values(given)
         for spec in kind.specs():
             node.declare_parameter(spec.name, spec.default, descriptor(spec))
@@ -84,21 +84,21 @@ class DeclaredParameters(Generic[ParametersT]):
         return SetParametersResult(successful=True)
 
     def _check_read_only(self, wanted: ParametersT) -> None:
+        before, after = self.current.values(), wanted.values()
         for spec in wanted.specs():
-            is_changed = getattr(wanted, spec.field) != getattr(self.current, spec.field)
-            if spec.is_read_only and is_changed:
+            if spec.is_read_only and before[spec.name] != after[spec.name]:
                 raise ParameterError(
                     f'parameter {spec.name!r} is read at start only; restart the node with '
-                    f'{spec.name}:={getattr(wanted, spec.field)}'
+                    f'{spec.name}:={after[spec.name]}'
                 )
 
 
-def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
+def descriptor(spec: Setting) -> ParameterDescriptor:
     """Describe a parameter to ROS.
 
     Typing is dynamic and read-only is not announced, because rclpy's own refusals do not say
     what to do (and an integer such as ``max_depth_m:=10`` will do for a double);
-    ``ParameterSpec.checked`` and ``DeclaredParameters`` see to both.
+    ``Setting.checked`` and ``DeclaredParameters`` see to both.
     """
     constraints = f'one of: {", ".join(spec.choices)}' if spec.choices else ''
     description = ParameterDescriptor(
@@ -118,24 +118,48 @@ def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
     return description
 
 
-def _float_range(spec: ParameterSpec) -> FloatingPointRange:
+def _float_range(spec: Setting) -> FloatingPointRange:
     lowest = -math.inf if spec.minimum is None else spec.minimum
     highest = math.inf if spec.maximum is None else spec.maximum
     return FloatingPointRange(from_value=float(lowest), to_value=float(highest))
 
 
-def declare_once(node: Node, specs: Sequence[ParameterSpec]) -> Mapping[str, ParameterValue]:
+def start_parameter(
+    name: str,
+    default: SettingValue,
+    description: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Setting:
+    """Describe a parameter of a small node, set at start only."""
+    return Setting(
+        name=name,
+        field=name,
+        default=default,
+        description=description,
+        minimum=minimum,
+        maximum=maximum,
+        choices_of=lambda: choices,
+        is_read_only=True,
+    )
+
+
+def declare_once(node: Node, specs: Sequence[Setting]) -> Mapping[str, SettingValue]:
     """Declare parameters that are set at start only, and give their checked values.
 
     Raises:
         ParameterError: If a name is unknown or a value is refused.
     """
     given = given_values(node)
-    check_names(given, [spec.name for spec in specs])
+    check_names(given, specs)
     values = {}
     for spec in specs:
         # Checked before rclpy does, whose refusal is not a sentence.
-        values[spec.name] = spec.checked(given.get(spec.name, spec.default))
+        values[spec.name] = spec.checked(
+            given.get(spec.name, spec.default), what=PARAMETERS.alone(spec)
+        )
         node.declare_parameter(spec.name, spec.default, descriptor(spec))
     return values
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic
+from typing import Generic, cast
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
@@ -12,7 +12,6 @@ from depth_ros.engines.runtime import cpu_engine
 from depth_ros.errors import DepthRosError, DeviceLostError
 from depth_ros.ros.node.declare import DeclaredParameters
 from depth_ros.ros.node.loader import Loaded, ProcessorLoader
-from depth_ros.ros.node.parameter_specs import ParameterValue
 from depth_ros.ros.node.parameters import NodeParameters, ParametersT
 from depth_ros.ros.node.roles import (
     FrameT,
@@ -22,6 +21,7 @@ from depth_ros.ros.node.roles import (
     WantedT,
 )
 from depth_ros.ros.node.worker import Worker
+from depth_ros.settings import SettingValue
 from depth_ros.tasks.processor import SettingsT
 
 REFUSE_WITHIN_S = 0.5
@@ -36,7 +36,6 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         *,
         declared: DeclaredParameters[ParametersT],
         worker: Worker[FrameT, WantedT, OutputT, SettingsT],
-        settings_of: Callable[[ParametersT], SettingsT],
         open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
         on_change: Callable[[ParametersT], None],
         log: RcutilsLogger,
@@ -46,7 +45,6 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         Args:
             declared: The node's parameters.
             worker: Who runs the processor.
-            settings_of: Makes settings from parameters.
             open_processor: Opens a processor, e.g. ``open_stereo`` or a double of it.
             on_change: Told of parameters that were taken over.
             log: The node's logger.
@@ -59,11 +57,10 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._monitor = BuildMonitor(on_phase=lambda phase: log.info(f'preparing: {phase}'))
         self._declared = declared
         self._worker = worker
-        self._settings_of = settings_of
         self._on_change = on_change
         self._log = log
         self._running = declared.current
-        self._settings = settings_of(declared.current)
+        self._settings = self._settings_of(declared.current)
         self._checker: OpenedProcessor[SettingsT] | None = None
         self._loader = ProcessorLoader(
             open_processor, self._monitor, may_build=declared.current.may_build
@@ -113,6 +110,11 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._worker.set_settings(settings)
         self._on_change(parameters)
 
+    @staticmethod
+    def _settings_of(parameters: ParametersT) -> SettingsT:
+        """Return the settings of the node's task; a type cannot tell which node's."""
+        return cast('SettingsT', parameters.settings)
+
     def _check(self, settings: SettingsT) -> None:
         """Let the processor refuse settings of its own pipeline."""
         if self._checker is not None and not self._loader.is_busy:
@@ -123,8 +125,8 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._loader.start(self._settings_of(parameters))
         loaded = self._loader.take(REFUSE_WITHIN_S)
         if loaded is None:
-            self._words = f'opening {parameters.model}'
-            self._log.info(f'preparing {parameters.model!r} in the background')
+            self._words = f'opening {parameters.settings.model}'
+            self._log.info(f'preparing {parameters.settings.model!r} in the background')
             return
         self._monitor.finish(is_complete=loaded.error is None)
         if loaded.error is not None:
@@ -154,8 +156,8 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         except DepthRosError as failure:
             self.failure = failure
             return
-        self._log.error(f'{error}; going on with {parameters.engine} in f32')
-        self._words = f'the GPU was lost, opening {parameters.engine}'
+        self._log.error(f'{error}; going on with {parameters.settings.engine.runtime} in f32')
+        self._words = f'the GPU was lost, opening {parameters.settings.engine.runtime}'
         self._settings = self._settings_of(parameters)
         self._declared.restore(pipeline_values(parameters))
         self._worker.set_settings(self._settings)
@@ -179,7 +181,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._worker.set_settings(self._settings)
 
 
-def pipeline_values(parameters: NodeParameters) -> dict[str, ParameterValue]:
+def pipeline_values(parameters: NodeParameters) -> dict[str, SettingValue]:
     """Return the parameters that a processor is opened with, by ROS name."""
     values = parameters.values()
     return {spec.name: values[spec.name] for spec in parameters.specs() if spec.opens_engine}

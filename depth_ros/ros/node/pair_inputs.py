@@ -12,16 +12,16 @@ from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.camera_input import CameraInput, ImageMessage
 from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.pair_job import StereoJob
+from depth_ros.ros.node.parameters import PairParameters
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
-from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.streams.synchronize import Pair, Side, SideCounts, StereoSynchronizer
 
 
 class StereoInputs:
     """Subscribes to both cameras and hands out pairs with their calibration."""
 
-    def __init__(self, node: Node, parameters: StereoParameters, inbox: Inbox[StereoJob]) -> None:
+    def __init__(self, node: Node, parameters: PairParameters, inbox: Inbox[StereoJob]) -> None:
         """Prepare; nothing is subscribed to before ``start``."""
         self._node = node
         self._parameters = parameters
@@ -48,7 +48,7 @@ class StereoInputs:
         self._node.get_logger().info(self._both.describe())
         return True
 
-    def set_parameters(self, parameters: StereoParameters) -> None:
+    def set_parameters(self, parameters: PairParameters) -> None:
         """Take over what can change while running."""
         self.synchronizer.max_difference_ns = round(parameters.max_stamp_difference_s * 1e9)
         self.synchronizer.queue_size = parameters.sync_queue_size

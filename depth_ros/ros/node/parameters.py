@@ -1,82 +1,42 @@
 """What the parameters of all nodes share: one described dataclass a node, imported without ROS.
 
-A node's own parameters are a frozen dataclass on top of ``NodeParameters`` (or of
-``CameraParameters``, where it subscribes to images); ``declare`` binds them to rclpy and
-``parameter_docs`` writes the docs table and the parameter file from them.
+A node's parameters are the settings of its task and, in a frozen dataclass on top of
+``NodeParameters`` (or of ``CameraParameters``, where it subscribes to images), what is the node's
+own; ``declare`` binds them to rclpy and ``parameter_docs`` writes the docs table and the parameter
+file from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from depth_ros.engines.runtime import AUTO_ENGINE, RUNTIMES
-from depth_ros.engines.tensorrt.options import GpuOptions, from_words
-from depth_ros.errors import EngineError, ParameterError
-from depth_ros.ros.node.parameter_specs import (
-    RELIABILITIES,
-    ParameterSpec,
-    ParameterValue,
+from depth_ros.errors import ParameterError
+from depth_ros.settings import (
+    Setting,
+    Settings,
+    SettingValue,
     check_names,
     described,
-    parse_size,
-    spec_of,
+    nested,
+    settings_from,
+    settings_of,
+    values_of,
 )
-
-if TYPE_CHECKING:
-    from depth_ros.tasks.networks import EngineChoice
+from depth_ros.tasks.pipeline import NetworkSettings
 
 ParametersT = TypeVar('ParametersT', bound='NodeParameters')
 
+RELIABILITIES = ('reliable', 'best_effort')
+
 
 @dataclass(frozen=True, kw_only=True)
-class NodeParameters:
-    """Parameters that every node with an engine has; a node declares ``model`` again."""
+class NodeParameters(Settings):
+    """Parameters that every node with an engine has; a node nests its task's settings."""
 
-    model: str = described(
-        '',
-        'Model. A change is prepared in the background and swapped between two frames.',
-        opens_engine=True,
-    )
-    engine: str = described(
-        'auto',
-        'Runtime of a network; auto takes the first that is installed and says which.',
-        choices=(AUTO_ENGINE, *RUNTIMES),
-        opens_engine=True,
-    )
-    precision: str = described(
-        'f32',
-        'Arithmetic of a network where the recipe allows it; auto takes the lowest that passes '
-        'the accuracy gate on this machine and says which.',
-        choices=('f32', 'auto', 'bf16', 'f16'),
-        opens_engine=True,
-    )
-    preset: str = described(
-        '', "Named size of the model's recipe; empty takes its default.", opens_engine=True
-    )
-    size: str = described(
-        '',
-        "Engine size as HEIGHTxWIDTH, e.g. 480x640, instead of the preset's; empty takes it.",
-        opens_engine=True,
-    )
-    weights: str = described(
-        '', 'Checkpoint file; empty takes shipped or exported weights.', opens_engine=True
-    )
-    num_threads: int = described(
-        0,
-        'CPU threads of the engine; 0 lets the runtime choose.',
-        minimum=0,
-        maximum=1024,
-        opens_engine=True,
-    )
-    tensorrt: str = described(
-        '',
-        'Options of TensorRT builds as NAME=VALUE words, e.g. low_memory=true workspace_mib=512; '
-        'docs/engines.md lists them. They override DEPTH_ROS_TENSORRT and the recipe.',
-        opens_engine=True,
-    )
+    settings: NetworkSettings = nested(NetworkSettings)
     cpu_fallback: bool = described(
         False,
         'When the GPU is lost while running, go on with a CPU engine in f32, slower. false: exit '
@@ -124,18 +84,10 @@ class NodeParameters:
         '', 'JSON file written at exit with all counters; empty writes none.', is_read_only=True
     )
 
-    def __post_init__(self) -> None:
-        """Check every value, then what must hold between values."""
-        for spec in self.specs():
-            spec.checked(getattr(self, spec.field))
-        parse_size(self.size)
-        check_tensorrt(self.tensorrt)
-        self.check_together()
-
     @classmethod
-    def specs(cls) -> tuple[ParameterSpec, ...]:
-        """Describe every parameter: the model and its engine, the node's own, then the rest."""
-        return _specs_of(cls)
+    def specs(cls) -> tuple[Setting, ...]:
+        """Describe every parameter: the settings of the task, the node's own, then the rest."""
+        return tuple(sorted(settings_of(cls), key=lambda setting: setting.name in LAST))
 
     @classmethod
     def from_values(cls: type[ParametersT], values: Mapping[str, object]) -> ParametersT:
@@ -144,23 +96,12 @@ class NodeParameters:
         Raises:
             ParameterError: If a name is unknown or a value is refused.
         """
-        by_name = {spec.name: spec for spec in cls.specs()}
-        check_names(values, by_name)
-        checked = {
-            by_name[name].field: by_name[name].checked(value) for name, value in values.items()
-        }
-        return cls(**checked)  # type: ignore[arg-type]
+        check_names(values, cls.specs())
+        return settings_from(cls, values)
 
-    def check_together(self) -> None:
-        """Refuse values that contradict each other; a node puts its own rules here.
-
-        Raises:
-            ParameterError: Naming the parameters, their values and what to correct.
-        """
-
-    def values(self) -> Mapping[str, ParameterValue]:
+    def values(self) -> Mapping[str, SettingValue]:
         """Return every value by its ROS name."""
-        return MappingProxyType({spec.name: getattr(self, spec.field) for spec in self.specs()})
+        return MappingProxyType(values_of(self))
 
     def changed(self: ParametersT, changes: Mapping[str, object]) -> ParametersT:
         """Return a copy with values set by their ROS names.
@@ -174,19 +115,6 @@ class NodeParameters:
     def may_build(self) -> bool:
         """Whether an engine that is missing may be built."""
         return self.build_if_missing or self.build_only
-
-    @property
-    def engine_choice(self) -> EngineChoice:
-        """Which engine to open, for the settings of any task."""
-        return {
-            'engine': self.engine,
-            'precision': self.precision,
-            'preset': self.preset,
-            'size': parse_size(self.size),
-            'weights': self.weights,
-            'num_threads': self.num_threads,
-            'tensorrt': self.tensorrt,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +137,30 @@ class CameraParameters(NodeParameters):
     )
 
 
-LAST_FIELDS = (
+def cloud_stride_setting() -> int:
+    """Make the field of nodes that publish points."""
+    return described(
+        1, 'Every n-th pixel and row becomes a point.', unit='px', minimum=1, maximum=64
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairParameters(CameraParameters):
+    """Parameters of nodes that pair two topics by stamp."""
+
+    max_stamp_difference_s: float = described(
+        0.01,
+        'Largest difference of stamps within a pair; 0 pairs equal stamps only.',
+        unit='s',
+        minimum=0.0,
+        maximum=10.0,
+    )
+    sync_queue_size: int = described(
+        10, 'Images of one side that may wait for the other side.', minimum=1, maximum=1000
+    )
+
+
+LAST = (
     'cpu_fallback',
     'build_if_missing',
     'build_only',
@@ -221,36 +172,6 @@ LAST_FIELDS = (
     'report_file',
 )
 """Described after the node's own parameters."""
-
-
-def check_depth_range(min_depth_m: float, max_depth_m: float) -> None:
-    """Require that the range is one.
-
-    Raises:
-        ParameterError: If it is empty.
-    """
-    if not min_depth_m < max_depth_m:
-        raise ParameterError(
-            f'min_depth_m must be below max_depth_m, got {min_depth_m:g} and '
-            f'{max_depth_m:g}; correct one of them'
-        )
-
-
-def check_tensorrt(words: str) -> None:
-    """Require that options of TensorRT are ones.
-
-    Raises:
-        ParameterError: If a name is unknown or a value is not allowed.
-    """
-    try:
-        GpuOptions(**from_words(words, where='tensorrt'))  # type: ignore[arg-type]
-    except EngineError as error:
-        raise ParameterError(str(error)) from error
-
-
-def _specs_of(kind: type[NodeParameters]) -> tuple[ParameterSpec, ...]:
-    entries = sorted(fields(kind), key=lambda entry: entry.name in LAST_FIELDS)
-    return tuple(spec_of(entry) for entry in entries)
 
 
 def base_from_camera(text: str) -> tuple[float, ...] | None:

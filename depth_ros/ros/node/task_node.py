@@ -90,7 +90,6 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     Attributes:
         name: Name of the node.
         parameters: Its dataclass of parameters.
-        settings_of: Makes the processor's settings from parameters.
         open_processor: Opens a processor.
         outputs: Advertises the topics.
         inputs: Prepares the subscriptions.
@@ -101,7 +100,6 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
     name: str
     parameters: type[ParametersT]
-    settings_of: Callable[[ParametersT], SettingsT]
     open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT]
     outputs: Callable[
         [Node, ParametersT, ThrottledWarnings], Outputs[WantedT, OutputT, ParametersT]
@@ -140,7 +138,6 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self._engine_room = EngineManager(
             declared=self._declared,
             worker=self._worker,
-            settings_of=parts.settings_of,
             open_processor=parts.open_processor,
             on_change=self._on_change,
             log=log,

@@ -18,6 +18,7 @@ from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.ros.odometry.jobs import RgbdJob
 from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
+from depth_ros.tasks.odometry.settings import Source
 
 DEPTH = 'depth/image'
 DEPTH_REMEDY = (
@@ -97,9 +98,9 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
                 self._inbox.put(RgbdJob(image=job, depth=pair.right))
 
 
-INPUTS: dict[str, MakeInputs] = {
-    'stereo': StereoInputs,  # type: ignore[dict-item]  # needs only parameters of the same name
-    'rgbd': RgbdInputs,
-    'mono': ImageInputs,
+INPUTS: dict[Source, MakeInputs] = {
+    Source.STEREO: StereoInputs,
+    Source.RGBD: RgbdInputs,
+    Source.MONO: ImageInputs,
 }
 """Subscriptions by ``source``."""

@@ -21,7 +21,7 @@ from depth_ros.ros.node.roles import Inputs, OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import Inbox, NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.ros.odometry.parameters import OdometryParameters, odometry_settings
+from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput, Reason
@@ -48,7 +48,7 @@ class OdometryNode(
             OdometrySettings, CameraFrame, bool, OdometryOutput
         ] = open_odometry,
     ) -> None:
-        """Declare parameters, advertise, and start opening the frontend.
+        """Declare parameters, advertise, and start opening the model.
 
         Args:
             open_processor: Opens the processor; benchmarks and tests put their own here.
@@ -62,7 +62,6 @@ class OdometryNode(
             NodeParts(
                 name='odometry_node',
                 parameters=OdometryParameters,
-                settings_of=odometry_settings,
                 open_processor=open_processor,
                 outputs=_make_outputs,
                 inputs=_make_inputs,
@@ -72,7 +71,7 @@ class OdometryNode(
         self.node.create_service(Trigger, 'reset', self._reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(SILENCE_POLL_S, self._watch, clock=steady)
-        if self._declared.current.source == 'mono':
+        if not self._declared.current.settings.is_metric:
             self.node.get_logger().info(MONO)
 
     @property
@@ -100,7 +99,7 @@ class OdometryNode(
         processor = self._processor
         response.success = processor is not None
         if processor is None:
-            response.message = 'the frontend is still being opened; there is nothing to reset'
+            response.message = 'the model is still being opened; there is nothing to reset'
             return response
         output = processor.reset()
         self._topics.publish_status(output)
@@ -121,7 +120,7 @@ def _make_inputs(
 ) -> Inputs[OdometryParameters]:
     from depth_ros.ros.odometry.inputs import INPUTS
 
-    return INPUTS[parameters.source](node, parameters, inbox)
+    return INPUTS[parameters.settings.source](node, parameters, inbox)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -62,7 +62,7 @@ class OdometryPublishers:
         self._warn = warn
         self._log = node.get_logger()
         self._frame_id = ''
-        self._body = BodyTracker(max_gap_s=parameters.max_gap_s)
+        self._body = BodyTracker(max_gap_s=parameters.settings.tracking.max_gap_s)
         self._path: deque[PoseStamped] = deque(maxlen=parameters.max_path_poses)
         self._mounting = MountingSource(node, parameters)
         self._tf = TransformSender(node) if parameters.publish_tf else None
@@ -73,7 +73,7 @@ class OdometryPublishers:
     def set_parameters(self, parameters: OdometryParameters) -> None:
         """Use other parameters from the next output on."""
         self.parameters = parameters
-        self._body.max_gap_s = parameters.max_gap_s
+        self._body.max_gap_s = parameters.settings.tracking.max_gap_s
         if self._path.maxlen != parameters.max_path_poses:
             self._path = deque(self._path, maxlen=parameters.max_path_poses)
 
@@ -88,7 +88,7 @@ class OdometryPublishers:
             'num_inliers': str(last.counts.num_inliers),
             'num_keyframes': str(last.num_keyframes),
             'num_lost': str(last.num_lost),
-            'metric': str(self.parameters.source != 'mono').lower(),
+            'metric': str(self.parameters.settings.is_metric).lower(),
         }
 
     def wanted(self) -> bool:
@@ -120,8 +120,8 @@ class OdometryPublishers:
         message = status_message(
             output,
             frame_id=self._frame_id,
-            frontend=self.parameters.model,
-            is_metric=self.parameters.source != 'mono',
+            frontend=self.parameters.settings.model,
+            is_metric=self.parameters.settings.is_metric,
         )
         self._publishers[STATUS].publish(message)
 

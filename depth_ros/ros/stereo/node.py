@@ -15,7 +15,7 @@ from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
-from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
+from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
@@ -43,7 +43,6 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
             NodeParts(
                 name='stereo_node',
                 parameters=StereoParameters,
-                settings_of=stereo_settings,
                 open_processor=open_processor,
                 outputs=lambda node, parameters, warn: TopicPublishers(
                     node, parameters, warn, OUTPUT_TOPICS

@@ -17,15 +17,12 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from depth_ros.ros.node.declare import declare_once
-from depth_ros.ros.node.parameter_specs import (
-    RELIABILITIES,
-    ParameterValue,
-    start_parameter,
-)
+from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile, subscription_events
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.settings import SettingValue
 from depth_ros.viewer.inputs import Role, ViewerInputs
 from depth_ros.viewer.server import open_viewer
 
@@ -148,7 +145,7 @@ RATED_TYPES = (Image, CompressedImage, PointCloud2)
 """Types of the topics whose rate is plotted and whose silence is named."""
 
 
-def sources(values: Mapping[str, ParameterValue]) -> tuple[ViewerTopic, ...]:
+def sources(values: Mapping[str, SettingValue]) -> tuple[ViewerTopic, ...]:
     """List what to subscribe to."""
     qos = profile(str(values['input_reliability']), 1)
     picture = Role.DEPTH if values['picture'] == 'depth' else Role.DISPARITY
@@ -167,7 +164,7 @@ def sources(values: Mapping[str, ParameterValue]) -> tuple[ViewerTopic, ...]:
     )
 
 
-def left_source(values: Mapping[str, ParameterValue], qos: QoSProfile) -> ViewerTopic:
+def left_source(values: Mapping[str, SettingValue], qos: QoSProfile) -> ViewerTopic:
     """Name the left image by what the stereo node is told to take."""
     topic = 'left/image_rect' if values['input'] == 'rectified' else Role.LEFT.value
     if values['image_transport'] == 'compressed':

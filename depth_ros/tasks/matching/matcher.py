@@ -1,7 +1,7 @@
 """Matching end to end without ROS: two images in, point pairs in their own pixels out.
 
 The service, the odometry and ``depth-ros run match`` all run this, so what one shows the others
-show. Every frontend gives the same ``MatchResult``: what its confidence means is its own affair.
+show. Every model gives the same ``MatchResult``: what its confidence means is its own affair.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Matcher(Processor[MatchSettings]):
     """A pipeline with thresholds; one worker thread owns it."""
 
     needs_another = (
-        'frontend, variant, engine and size need a new matcher: call open_matcher(settings)'
+        'model, variant, engine and size need a new matcher: call open_matcher(settings)'
     )
 
     def check_settings(self, settings: MatchSettings) -> None:
-        """Raise ParameterError if a limit is refused."""
+        """Raise ParameterError if the model has no such variant."""
         _checked(settings)
 
     def __call__(
@@ -176,8 +176,8 @@ class Matcher(Processor[MatchSettings]):
         if max_matches is not None:
             given = replace(given, max_matches=max_matches)
         if min_confidence is not None:
-            given = replace(given, min_confidence=min_confidence)
-        return _checked(given)
+            given = replace(given, min_confidence=max(min_confidence, -1.0))
+        return given
 
 
 def _camera_of(image: np.ndarray, camera: Camera | None) -> PinholeCamera | None:
@@ -187,7 +187,7 @@ def _camera_of(image: np.ndarray, camera: Camera | None) -> PinholeCamera | None
 def open_matcher(
     settings: MatchSettings | None = None, *, progress: Progress | None = None, **given: object
 ) -> Matcher:
-    """Open a frontend and its engines.
+    """Open a matcher and its engines.
 
     Args:
         settings: What to run; None takes the defaults.
@@ -195,8 +195,8 @@ def open_matcher(
         given: Settings by name, in place of those of ``settings``.
 
     Raises:
-        ParameterError: If the frontend or a setting is unknown.
-        WeightsError: If the frontend needs weights and none are to be had; says what to type.
+        ParameterError: If the model or a setting is unknown.
+        WeightsError: If the model needs weights and none are to be had; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
     settings = _checked(settings_given(settings or MatchSettings(), given))
@@ -229,15 +229,6 @@ def _checked(settings: MatchSettings) -> MatchSettings:
     if renaming:
         raise ParameterError(f'{renaming} and leave variant out')
     _expect_variants(settings)
-    if settings.max_matches < 0:
-        raise ParameterError(
-            f'max_matches must be 0 (all) or more, got {settings.max_matches}; 1024 is usual'
-        )
-    if not settings.min_confidence <= 1.0:
-        raise ParameterError(
-            'min_confidence must be at most 1 (negative takes the default), got '
-            f'{settings.min_confidence!r}; 0.2 is usual'
-        )
     return settings
 
 

@@ -1,11 +1,12 @@
-"""What matching runs with."""
+"""What matching runs with; imported without OpenCV and ROS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from depth_ros.models.registry import DEFAULT_MODELS, model_entry
-from depth_ros.tasks.pipeline import network_key
+from depth_ros.models.registry import model_entry
+from depth_ros.settings import LARGEST_INTEGER, described
+from depth_ros.tasks.pipeline import NetworkSettings, model_setting
 from depth_ros.tensors import Task
 
 MIN_CONFIDENCE = 0.2
@@ -15,59 +16,63 @@ INLIER_THRESHOLD_PX = 1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MatchSettings:
-    """What to run and how; every field is also a parameter of ``matcher_node``.
+class MatcherSettings(NetworkSettings):
+    """Which matcher relates two images."""
 
-    Attributes:
-        frontend: Name in ``depth_ros.models.registry.MODELS``.
-        variant: Which official checkpoint the weights of ``loftr`` are, e.g. ``'indoor_ds'``;
-            empty takes the recipe's.
-        engine: Runtime of a network, or ``'auto'``.
-        precision: ``'f32'`` or ``'bf16'``.
-        preset: Named size of the recipe, or empty for its default.
-        size: ``(height, width)`` of the engine, overriding the preset; None takes the preset's.
-        weights: Checkpoint file; empty takes shipped or already exported ones.
-        num_threads: CPU threads of the engine, 0 lets the engine choose.
-        tensorrt: Options of TensorRT builds as NAME=VALUE words, e.g. ``low_memory=true``.
-        engine_matches: Most matches that LoFTR's graph refines, 0 takes the preset's.
-        max_keypoints: Keypoints of ``sift`` and ``orb`` in each image, 0 takes their default.
-        max_matches: Best matches to give, 0 gives all; LoFTR has at most ``engine_matches``.
-        min_confidence: Matches at or below it are dropped; negative takes the frontend's own,
-            see ``default_min_confidence``.
-    """
+    model: str = model_setting(
+        Task.MATCHING,
+        description='Matcher. sift and orb need no weights, those of loftr_tiny ship.',
+        noun='matcher',
+        formerly='frontend',
+    )
+    variant: str = described(
+        '',
+        'Which official checkpoint the weights of loftr are, e.g. indoor_ds; empty takes '
+        'outdoor_ds.',
+        opens_engine=True,
+    )
+    max_keypoints: int = described(
+        0,
+        'Keypoints of sift and orb in each image; 0 takes their default.',
+        minimum=0,
+        maximum=100_000,
+        opens_engine=True,
+    )
 
-    frontend: str = DEFAULT_MODELS[Task.MATCHING]
-    variant: str = ''
-    engine: str = 'auto'
-    precision: str = 'f32'
-    preset: str = ''
-    size: tuple[int, int] | None = None
-    weights: str = ''
-    num_threads: int = 0
-    tensorrt: str = ''
-    engine_matches: int = 0
-    max_keypoints: int = 0
-    max_matches: int = 1024
-    min_confidence: float = -1.0
 
-    @property
-    def model(self) -> str:
-        """The frontend, by the name that settings of every task have."""
-        return self.frontend
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatchSettings(MatcherSettings):
+    """What to run and how."""
 
-    @property
-    def pipeline_key(self) -> tuple[object, ...]:
-        """What a pipeline depends on; two settings of one key can share it."""
-        return (*network_key(self), self.variant, self.engine_matches, self.max_keypoints)
+    engine_matches: int = described(
+        0,
+        "Most matches that LoFTR's graph refines; 0 takes the preset's.",
+        minimum=0,
+        maximum=LARGEST_INTEGER,
+        opens_engine=True,
+    )
+    max_matches: int = described(
+        1024,
+        'Best matches to give where a request does not say; 0 gives all.',
+        minimum=0,
+        maximum=LARGEST_INTEGER,
+    )
+    min_confidence: float = described(
+        -1.0,
+        'Matches at or below it are dropped where a request does not say; negative takes the '
+        "matcher's own.",
+        minimum=-1.0,
+        maximum=1.0,
+    )
 
     @property
     def default_min_confidence(self) -> float:
-        """Threshold below which matches of this frontend are doubtful."""
+        """Threshold below which matches of this model are doubtful."""
         return self._default('min_confidence', MIN_CONFIDENCE)
 
     @property
     def inlier_threshold_px(self) -> float:
-        """Distance to a model beyond which a match of this frontend is no inlier."""
+        """Distance to a model of the scene beyond which a match is no inlier."""
         return self._default('inlier_threshold_px', INLIER_THRESHOLD_PX)
 
     def _default(self, name: str, usual: float) -> float:

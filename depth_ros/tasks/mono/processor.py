@@ -20,7 +20,6 @@ from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.models.registry import model_entry
 from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map
 from depth_ros.tasks.call import Camera, measured_depth, mono_frame, rgb_image
 from depth_ros.tasks.keywords import settings_given
@@ -242,8 +241,6 @@ def open_mono(
         EngineError: If the runtime is missing or refuses.
     """
     settings = settings_given(settings or MonoSettings(), given)
-    model_entry(settings.model, Task.MONO)
-    settings.scale.check()
     opened = open_model(Task.MONO, settings, progress=progress)
     try:
         return MonoProcessor(opened.pipeline, settings, training_rig=opened.training_rig)

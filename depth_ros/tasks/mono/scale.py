@@ -94,7 +94,6 @@ def make_scaler(settings: ScaleSettings, training_rig: TrainingRig | None = None
     Raises:
         ParameterError: If a value is out of range or the mode lacks what it needs.
     """
-    settings.check()
     return Scaler(settings.mode, _ESTIMATORS[settings.mode](settings, training_rig))
 
 

@@ -9,44 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from depth_ros.errors import ParameterError
-from depth_ros.geometry.consistency import ConsistencySettings, DepthView, agreement, lift
+from depth_ros.geometry.consistency import DepthView, agreement, lift
+from depth_ros.geometry.consistency_settings import ConsistencySettings
 from depth_ros.geometry.projection import MIN_DEPTH_M, project
 from depth_ros.geometry.rigid import inverse
-from depth_ros.tasks.multiview.voxel_map import VoxelMap, VoxelSettings
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FusionSettings:
-    """How maps become a cloud.
-
-    Attributes:
-        consistency: What counts as agreement.
-        voxels: Size and bounds of the cloud.
-        window: Depth maps that are kept for comparison.
-        stride: Every n-th pixel and row may become a point.
-        see_through_ratio: A voxel nearer than this share of the depth behind it is seen
-            through; 1 switches that off, for a scene in which nothing moves.
-    """
-
-    consistency: ConsistencySettings = field(default_factory=ConsistencySettings)
-    voxels: VoxelSettings = field(default_factory=VoxelSettings)
-    window: int = 8
-    stride: int = 2
-    see_through_ratio: float = 0.95
-
-    def __post_init__(self) -> None:
-        is_good = self.stride >= 1 and 0.0 < self.see_through_ratio <= 1.0
-        if not is_good or self.window < self.consistency.min_views:
-            raise ParameterError(
-                'stride must be at least 1, see_through_ratio above 0 and at most 1, and window '
-                f'at least min_views, got {self.stride}, {self.see_through_ratio} and '
-                f'{self.window} (min_views {self.consistency.min_views}); correct them'
-            )
+from depth_ros.tasks.multiview.settings import FusionSettings
+from depth_ros.tasks.multiview.voxel_map import VoxelMap
 
 
 class _Pending:

@@ -7,60 +7,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 
 import numpy as np
 
-from depth_ros.errors import InputError, ParameterError
+from depth_ros.errors import InputError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.posed_view import PosedView, multi_view_frame
+from depth_ros.tasks.multiview.settings import KeyframeSettings, ReferenceChoice
 from depth_ros.tasks.multiview.view_selection import (
-    ViewPolicy,
     choose_sources,
+    is_new_view,
     sample_points,
     typical_depth,
 )
 
 DepthRange = tuple[float, float]
-
-
-class ReferenceChoice(Enum):
-    """Which keyframe gets its depth."""
-
-    NEWEST = 'newest'
-    """The one that just came: no delay, sources only from before it."""
-    MIDDLE = 'middle'
-    """The one in the middle of the sources: better depth, late by half of them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeyframeSettings:
-    """How keyframes and sources are chosen.
-
-    Attributes:
-        policy: When a view becomes a keyframe.
-        num_sources: Source views of a reference.
-        min_sources: Fewer than this give no depth.
-        window: Keyframes that are kept to choose from.
-        reference: Which keyframe gets its depth.
-        max_jump_ratio: Way between two successive views, over the typical depth, above which the
-            pose is taken to have jumped: everything before is forgotten.
-    """
-
-    policy: ViewPolicy = field(default_factory=ViewPolicy)
-    num_sources: int = 4
-    min_sources: int = 2
-    window: int = 10
-    reference: ReferenceChoice = ReferenceChoice.MIDDLE
-    max_jump_ratio: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.min_sources <= self.num_sources < self.window:
-            raise ParameterError(
-                'needed is 1 <= min_sources <= num_sources < window, got '
-                f'{self.min_sources}, {self.num_sources} and {self.window}; correct them'
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -130,7 +92,7 @@ class KeyframeWindow:
             raise
         self._last = (stamp_ns, pose)
         last = self._keyframes[-1].world_from_camera if self._keyframes else None
-        return self.settings.policy.is_new(pose, last, depth_m=depth_m)
+        return is_new_view(pose, last, self.settings.policy, depth_m=depth_m)
 
     def keep(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
         """Make a view a keyframe; give a set when one has enough sources."""

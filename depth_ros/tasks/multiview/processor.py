@@ -13,16 +13,10 @@ from types import MappingProxyType
 import numpy as np
 
 from depth_ros.engines.progress import Progress
-from depth_ros.errors import ParameterError
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.posed_view import PosedView, multi_view_frame
-from depth_ros.geometry.preprocess import Fit
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.models.mvsnet.slabs import Sampling
-from depth_ros.models.mvsnet.upsample import Upsampling
-from depth_ros.models.registry import model_entry
 from depth_ros.results import DepthMap, DepthResult, depth_map
-from depth_ros.settings import choice_from_name
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.multiview.checks import check_frame
 from depth_ros.tasks.multiview.settings import MultiViewSettings
@@ -76,10 +70,6 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
         """Take ownership of the pipeline; raises as ``check_settings``."""
         super().__init__(pipeline, settings)
         self._rectifiers = RectifierCache()
-
-    def check_settings(self, settings: MultiViewSettings) -> None:
-        """Raise ParameterError if a setting is out of its range."""
-        _check_settings(settings)
 
     def __call__(
         self,
@@ -169,18 +159,6 @@ def open_multiview(
         EngineError: If the runtime is missing or refuses.
     """
     settings = settings_given(settings or MultiViewSettings(), given)
-    model_entry(settings.model, Task.MULTIVIEW)
-    _check_settings(settings)
     options = {'depths': settings.num_depths, 'sources': settings.num_sources}
     opened = open_model(Task.MULTIVIEW, settings, options=options, progress=progress)
     return MultiViewProcessor(opened.pipeline, settings)
-
-
-def _check_settings(settings: MultiViewSettings) -> None:
-    for name in ('min_overlap', 'min_confidence'):
-        value = getattr(settings, name)
-        if not 0.0 <= value <= 1.0:
-            raise ParameterError(f'{name} must be from 0 to 1, got {value!r}; correct it')
-    choice_from_name(Sampling, settings.sampling, parameter='sampling')
-    choice_from_name(Fit, settings.fit, parameter='fit')
-    choice_from_name(Upsampling, settings.upsampling, parameter='upsampling')

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.geometry.projection import grid_rays, project
 from depth_ros.geometry.rigid import inverse, rotation_angle
+from depth_ros.tasks.multiview.settings import ViewPolicy
 
 BEST_ANGLE_DEG, BELOW_DEG, ABOVE_DEG = 5.0, 1.0, 10.0
 """Angle of the best score, and the two widths of the bell around it (Yao et al.)."""
@@ -25,26 +25,15 @@ MIN_SHARE = 0.1
 _GRID = 12
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ViewPolicy:
-    """When a view is different enough to be kept.
-
-    Attributes:
-        min_baseline_ratio: Distance to the last keyframe over the typical depth that makes a new
-            one.
-        min_angle_rad: Turn since the last keyframe that makes a new one as well.
-    """
-
-    min_baseline_ratio: float = 0.03
-    min_angle_rad: float = 0.17
-
-    def is_new(self, pose: np.ndarray, last: np.ndarray | None, *, depth_m: float) -> bool:
-        """Tell whether a view becomes a keyframe after the last one; both are ``(4, 4)`` poses."""
-        if last is None:
-            return True
-        baseline = float(np.linalg.norm(pose[:3, 3] - last[:3, 3]))
-        turn = rotation_angle(pose[:3, :3].T @ last[:3, :3])
-        return baseline >= self.min_baseline_ratio * depth_m or turn >= self.min_angle_rad
+def is_new_view(
+    pose: np.ndarray, last: np.ndarray | None, policy: ViewPolicy, *, depth_m: float
+) -> bool:
+    """Tell whether a view becomes a keyframe after the last one; both are ``(4, 4)`` poses."""
+    if last is None:
+        return True
+    baseline = float(np.linalg.norm(pose[:3, 3] - last[:3, 3]))
+    turn = rotation_angle(pose[:3, :3].T @ last[:3, :3])
+    return baseline >= policy.min_baseline_ratio * depth_m or turn >= policy.min_angle_rad
 
 
 def angle_score(angles_rad: np.ndarray) -> np.ndarray:

@@ -6,37 +6,14 @@ a hash grid: voxels are rows of arrays, sorted by their packed cell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from depth_ros.errors import ParameterError
+from depth_ros.tasks.multiview.settings import VoxelSettings
 
+MAX_VIOLATIONS = 2
+"""A voxel goes once it was seen through this many times more often than it was seen."""
 _BITS = 21
 _HALF = 1 << (_BITS - 1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VoxelSettings:
-    """Size and bounds of a map.
-
-    Attributes:
-        voxel_size_m: Edge of a voxel; what falls into one is averaged.
-        max_voxels: Most voxels kept; beyond, those not seen for longest go.
-        max_violations: A voxel goes once it was seen through this many times more often than
-            it was seen.
-    """
-
-    voxel_size_m: float = 0.02
-    max_voxels: int = 2_000_000
-    max_violations: int = 2
-
-    def __post_init__(self) -> None:
-        if not self.voxel_size_m > 0.0 or self.max_voxels < 1:
-            raise ParameterError(
-                'voxel_size_m must be above 0 and max_voxels at least 1, got '
-                f'{self.voxel_size_m!r} and {self.max_voxels!r}; correct them'
-            )
 
 
 class VoxelMap:
@@ -103,10 +80,10 @@ class VoxelMap:
         """Count that the voxels ``rows`` (bool or indices) were seen through; drop hopeless ones.
 
         A voxel goes when it was seen through more often than it was seen, by
-        ``max_violations``; support is counted in points, so a voxel of many points stays long.
+        ``MAX_VIOLATIONS``; support is counted in points, so a voxel of many points stays long.
         """
         self._violations[rows] += 1
-        is_gone = self._violations - self._weights >= self.settings.max_violations
+        is_gone = self._violations - self._weights >= MAX_VIOLATIONS
         self.num_removed += int(is_gone.sum())
         self._keep(~is_gone)
 

@@ -58,8 +58,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
     """
 
     needs_another = (
-        'source, frontend, engine and stereo settings need a new processor: '
-        'call open_odometry(settings)'
+        'source, model, engine and depth_model need a new processor: call open_odometry(settings)'
     )
 
     def __init__(
@@ -73,9 +72,9 @@ class OdometryProcessor(Processor[OdometrySettings]):
         """Take ownership of tracker and stereo.
 
         Args:
-            pipeline: The frontend's.
+            pipeline: The model's.
             settings: What runs.
-            tracker: Places frames, by the frontend.
+            tracker: Places frames, by the model.
             stereo: Gives depth of keyframes; needed for source ``STEREO``.
         """
         super().__init__(pipeline, settings)
@@ -85,13 +84,13 @@ class OdometryProcessor(Processor[OdometrySettings]):
         self._lock = threading.Lock()
 
     def describe(self) -> str:
-        """Say source, frontend and engines in one line."""
+        """Say source, model and engines in one line."""
         stereo = f', depth by {self._stereo.describe()}' if self._stereo else ''
         what = 'metres' if self.settings.is_metric else 'direction only, no metres'
         if self.is_untrained:
             what = 'UNTRAINED, made-up weights: means nothing'
-        source, frontend = self.settings.source.value, self.settings.frontend
-        return f'odometry from {source} by {frontend} ({self.identity.engine}){stereo}: {what}'
+        source, model = self.settings.source.value, self.settings.model
+        return f'odometry from {source} by {model} ({self.identity.engine}){stereo}: {what}'
 
     def set_settings(self, settings: OdometrySettings) -> None:
         """Take over thresholds from the next frame on.
@@ -207,7 +206,7 @@ def open_odometry(
     progress: Progress | None = None,
     **given: object,
 ) -> OdometryProcessor:
-    """Open frontend, stereo matcher and their engines.
+    """Open matcher, stereo matcher and their engines.
 
     Args:
         settings: What to run; None takes the defaults.
@@ -234,8 +233,7 @@ def open_odometry(
 def _open_matching(
     settings: OdometrySettings, progress: Progress | None
 ) -> tuple[FrameTracker, Pipeline]:
-    matching = replace(settings.matching, frontend=settings.frontend)
-    matcher = open_matcher(matching, progress=progress)
+    matcher = open_matcher(settings.matching, progress=progress)
     if settings.is_metric:
         return OdometryTracker(matcher, settings.tracking), matcher.pipeline
     estimator = MatchedMotion(matcher, settings.tracking)
@@ -245,6 +243,5 @@ def _open_matching(
 def _open_pose_network(
     settings: OdometrySettings, progress: Progress | None
 ) -> tuple[FrameTracker, Pipeline]:
-    network = replace(settings.matching, frontend=settings.frontend)
-    pipeline = open_model(Task.MOTION, network, progress=progress).pipeline
+    pipeline = open_model(Task.MOTION, settings, progress=progress).pipeline
     return DirectionTracker(NetworkMotion(pipeline), settings.tracking), pipeline

@@ -235,7 +235,7 @@ def _expect_runtime(settings: StereoSettings) -> None:
     from depth_ros.engines.runtime import AUTO_ENGINE, usable_runtimes
 
     is_network = model_entry(settings.model, Task.STEREO).needs_weights
-    if is_network and settings.engine == AUTO_ENGINE and not usable_runtimes():
+    if is_network and settings.engine.runtime == AUTO_ENGINE and not usable_runtimes():
         raise EngineError(
             f'model {settings.model!r} needs a runtime and none is installed here; type: pip '
             'install openvino (or onnxruntime), or set model to '

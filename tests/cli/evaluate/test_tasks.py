@@ -68,16 +68,16 @@ def test_a_folder_without_the_sets_is_told(
 @pytest.mark.parametrize(
     ('words', 'said'),
     [
-        (('stereo', '--model', 'monodepth2'), 'does not serve stereo'),
+        (('stereo', '--model', 'monodepth2'), "no stereo model 'monodepth2'"),
         (('stereo', '--model', 'sgbm', '--size', '240x320'), 'leave --size out'),
         (('stereo', '--model', 'sgbm', '--gallery', 'x.png'), '--gallery'),
         (('stereo', '--engine', 'magic'), "no engine 'magic'"),
         (('stereo', '--engine', 'auto', '--size', 'native'), 'engines have one size'),
         (('stereo', '--precision', 'f32', '--size', '17'), 'HEIGHTxWIDTH'),
         (('stereo', '--engine', 'auto', '--weights', 'absent.pth'), "'absent.pth'"),
-        (('mono', '--model', 'mvsnet'), 'does not serve mono'),
+        (('mono', '--model', 'mvsnet'), "no mono model 'mvsnet'"),
         (('mono', '--weights', 'absent.zip'), "'absent.zip'"),
-        (('multiview', '--model', 'sgbm'), 'does not serve multiview'),
+        (('multiview', '--model', 'sgbm'), "no multi-view model 'sgbm'"),
         (('multiview', '--depths', '97'), 'depths'),
         (('multiview', '--weights', 'absent.ckpt'), "'absent.ckpt'"),
         (('match', '--pairs', '-1'), '--pairs must be 0'),
@@ -211,9 +211,9 @@ def test_shipped_graphs_serve_the_recipes_own_options(
     }  # fmt: skip
     assert evaluate('multiview', '--data', data, '--quick') == 0
     assert evaluate('multiview', '--data', data, '--quick', '--weights', 'mine.ckpt') == 0
-    names = [Path(settings.weights).name for settings in opened[::2]]
+    names = [Path(settings.engine.weights).name for settings in opened[::2]]
     assert names == ['', 'mvsnet.safetensors', 'mine.ckpt']
-    assert {settings.size for settings in opened} == {(352, 512)}
+    assert {settings.engine.size for settings in opened} == {(352, 512)}
 
 
 def test_matchers_are_judged_side_by_side(
@@ -224,9 +224,9 @@ def test_matchers_are_judged_side_by_side(
 
     def open_sift(settings, *, progress=None):
         seen.append(settings)
-        return open_matcher(settings if settings.frontend == 'orb' else SIFT)
+        return open_matcher(settings if settings.model == 'orb' else SIFT)
 
-    SIFT = match_command.MatchSettings(frontend='sift', max_matches=0)
+    SIFT = match_command.MatchSettings(model='sift', max_matches=0)
     monkeypatch.setattr(match_command, 'open_matcher', open_sift)
     file = tmp_path / 'rows.json'
     words = ('--pairs', 1, '--student', 'student.pt', '--size', '240x320', '--json', file)
@@ -239,13 +239,13 @@ def test_matchers_are_judged_side_by_side(
     assert float(rows[name, 'LoFTR tiny'][3]) > 90.0 and rows[name, 'ORB'][0] == '1'
     assert len(json.loads(file.read_text())) == len(rows) == 8
     tiny, student = seen[:2]
-    assert (tiny.model, tiny.weights, tiny.size) == ('loftr_tiny', '', (240, 320))
-    assert (student.model, student.weights, student.size) == (
+    assert (tiny.model, tiny.engine.weights, tiny.engine.size) == ('loftr_tiny', '', (240, 320))
+    assert (student.model, student.engine.weights, student.engine.size) == (
         'loftr_coarse',
         'student.pt',
         None,
     )
-    assert [settings.frontend for settings in seen[2:]] == list(YARDSTICKS.values())
+    assert [settings.model for settings in seen[2:]] == list(YARDSTICKS.values())
 
 
 def test_figures_that_are_not_known_are_null(

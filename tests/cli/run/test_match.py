@@ -30,9 +30,9 @@ def run(files, output, *more):
     return main(['run', 'match', *map(str, files), '-o', str(output), *more])
 
 
-@pytest.mark.parametrize('frontend', ['sift', 'orb'])
-def test_matches_picture_and_record_are_written(files, tmp_path, frontend, capsys):
-    assert run(files, tmp_path / 'new', '--frontend', frontend, '--max-matches', '200') == 0
+@pytest.mark.parametrize('model', ['sift', 'orb'])
+def test_matches_picture_and_record_are_written(files, tmp_path, model, capsys):
+    assert run(files, tmp_path / 'new', '--model', model, '--max-matches', '200') == 0
     arrays = np.load(tmp_path / 'new' / 'a_b_matches.npz')
     moved = arrays['points_first'] - arrays['points_second']
     assert len(moved) == 200
@@ -46,7 +46,7 @@ def test_matches_picture_and_record_are_written(files, tmp_path, frontend, capsy
     picture = cv2.imread(str(tmp_path / 'new' / 'a_b_matches.png'))
     assert picture.shape == (200, 560, 3)
     line = capsys.readouterr().out.splitlines()[0]
-    assert frontend in line and 'hold' in line
+    assert model in line and 'hold' in line
 
 
 def test_a_calibration_gives_the_pose(pair, tmp_path):
@@ -83,11 +83,11 @@ def test_wrong_words_end_in_one_sentence(files, tmp_path):
 @pytest.mark.parametrize(
     'words, part',
     [
-        (['--frontend', 'surf'], 'surf'),
+        (['--model', 'surf'], 'surf'),
         (['--engine', 'tpu'], 'tpu'),
-        (['--max-matches', '-3'], 'max_matches'),
-        (['--frontend', 'loftr', '--variant', 'mars'], 'mars'),
-        (['--frontend', 'loftr', '--weights', 'nowhere.ckpt'], 'nowhere.ckpt'),
+        (['--max-matches', '-3'], '--max-matches must be within 0..'),
+        (['--model', 'loftr', '--variant', 'mars'], 'mars'),
+        (['--model', 'loftr', '--weights', 'nowhere.ckpt'], 'nowhere.ckpt'),
         (['--first-mask', 'nowhere.png'], 'nowhere.png'),
     ],
 )

@@ -244,7 +244,7 @@ def test_a_bad_image_among_several_is_left_out(folder, tmp_path, capsys) -> None
 MISTAKES = {
     'no camera': (FIXED, ('--calibration FILE', '--focal-length-px')),
     'two cameras': ((*FIXED, *FOCAL, '--calibration', 'x.yaml'), ('not both',)),
-    'mode without value': (('--scale-mode', 'fixed'), ('scale.factor',)),
+    'mode without value': (('--scale-mode', 'fixed'), ('--scale-factor',)),
     'unknown setting': ((*FIXED, '--scale', 'facter=2'), ('facter', 'camera_height_m')),
     'word for number': (('--scale', 'factor=big'), ('float', 'big')),
     'reference without mode': (('--reference', 'r'), ('--scale-mode reference_depth',)),

@@ -42,11 +42,11 @@ def run(folder: Path, output: Path, *more: str) -> int:
     return main(['run', 'odometry', str(folder), '-o', str(output), *more])
 
 
-@pytest.mark.parametrize('frontend', ['sift', 'orb'])
+@pytest.mark.parametrize('model', ['sift', 'orb'])
 def test_a_folder_becomes_a_trajectory_with_its_own_times(
-    rgbd: Path, tmp_path: Path, frontend: str, capsys: pytest.CaptureFixture[str]
+    rgbd: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(rgbd, tmp_path / 'out', '--frontend', frontend) == 0
+    assert run(rgbd, tmp_path / 'out', '--model', model) == 0
     path = read_trajectory(tmp_path / 'out' / 'trajectory.txt')
     assert path.stamps_ns.tolist() == [10**18 + index * 10**8 for index in range(1, NUM_FRAMES)]
     room = shots('room', 60)
@@ -123,7 +123,7 @@ def test_thresholds_can_be_set(rgbd: Path, tmp_path: Path) -> None:
         (('--intrinsics', '1,2,3'), 'FX,FY,CX,CY'),
         (('--rate-hz', '0'), 'above 0'),
         (('--source', 'stereo'), 'left/ and right/'),
-        (('--frontend', 'monodepth2_pose'), 'source mono'),
+        (('--model', 'monodepth2_pose'), 'source mono'),
     ],
 )
 def test_bad_arguments_are_one_sentence(

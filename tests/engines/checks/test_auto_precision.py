@@ -16,6 +16,7 @@ from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import ArtifactError
 from depth_ros.tensors import Engine, Tensors, TensorSpec
 from tests.kit import gate_doubles
+from tests.kit.engine_choice import asked
 from tests.kit.gate_doubles import EVENTS, GateRuntime, write_artifact
 
 LIMITS = StereoMeasure(epe_change_px=0.05, moved_share=0.005, moved_above_px=1.0)
@@ -47,7 +48,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
         monkeypatch.setattr(GateRuntime, 'wrong', staticmethod(wrong), raising=False)
         onnx = write_artifact(tmp_path, inputs=PAIR, outputs=MAP, source=source)
         arguments = {'runtime': 'openvino', 'precision': 'auto', 'gate': LIMITS, **settings}
-        return open_engine(onnx, cache=EngineCache(tmp_path / 'cache'), **arguments)
+        return open_engine(onnx, cache=EngineCache(tmp_path / 'cache'), **asked(**arguments))
 
     return run
 

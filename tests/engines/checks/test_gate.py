@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from depth_ros.engines.build import open_engine
+from depth_ros.engines.build import GraphBuild, open_engine
 from depth_ros.engines.build_policy import building
 from depth_ros.engines.cache import EngineCache, read_check
 from depth_ros.engines.checks.gate_images import GATE_SCENES, gate_feeds, rendered_images
@@ -20,11 +20,13 @@ from depth_ros.engines.checks.gate_measures import (
     MotionMeasure,
     StereoMeasure,
 )
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import load_recipe, recipe_names
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.errors import ArtifactError, EngineError, RecipeError
 from depth_ros.tensors import Task, Tensors, TensorSpec
 from tests.kit import gate_doubles
+from tests.kit.engine_choice import asked
 from tests.kit.gate_doubles import EVENTS, GateRuntime, write_artifact
 
 HEIGHT, WIDTH = 40, 50
@@ -164,7 +166,7 @@ def opened(
         monkeypatch.setattr(GateRuntime, 'wrong', staticmethod(wrong))
         onnx = write_artifact(tmp_path, inputs=inputs, outputs=outputs, source=source)
         arguments = {'runtime': 'openvino', 'precision': 'bf16', 'gate': measure, **settings}
-        open_engine(onnx, cache=cache, **arguments).close()
+        open_engine(onnx, cache=cache, **asked(**arguments)).close()
 
     return run
 
@@ -324,7 +326,12 @@ def test_a_wrong_reference_is_refused(
     onnx = write_artifact(tmp_path, inputs=PAIR, outputs=MAP)
     monkeypatch.setattr(GateRuntime, 'truth', staticmethod(lambda t: shift(0.5)(ramp(t))))
     with pytest.raises(EngineError, match='out of tolerance'):
-        open_engine(onnx, runtime='openvino', precision='bf16', gate=STEREO, cache=cache)
+        open_engine(
+            onnx,
+            EngineChoice(runtime='openvino', precision='bf16'),
+            GraphBuild(gate=STEREO),
+            cache=cache,
+        )
 
 
 def test_building_can_be_forbidden(opened: Callable[..., None]) -> None:

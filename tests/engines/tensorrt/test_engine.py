@@ -16,9 +16,10 @@ import pytest
 onnx = pytest.importorskip('onnx', reason='the package onnx is absent')
 pytest.importorskip('onnxruntime', reason='the runtime onnxruntime is absent')
 
-from depth_ros.engines.build import open_engine
+from depth_ros.engines.build import GraphBuild, open_engine
 from depth_ros.engines.build_policy import building
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.engines.tensorrt import build as tensorrt_build
 from depth_ros.engines.tensorrt import cuda_memory
@@ -70,10 +71,8 @@ class Bench:
     def open(self, *, precision: str = 'f32', **options: object) -> Engine:
         return open_engine(
             self.onnx,
-            runtime='tensorrt',
-            precision=precision,
-            ungated=True,
-            gpu=GpuOptions(**options),  # type: ignore[arg-type]
+            EngineChoice(runtime='tensorrt', precision=precision),
+            GraphBuild(ungated=True, gpu=GpuOptions(**options)),
             cache=self.cache,
         )
 
@@ -400,7 +399,7 @@ def test_steps_are_reported(newest: Bench) -> None:
     said: list[tuple[str, float | None]] = []
     open_engine(
         newest.onnx,
-        runtime='tensorrt',
+        EngineChoice(runtime='tensorrt'),
         cache=newest.cache,
         progress=lambda phase, fraction: said.append((phase, fraction)),
     ).close()
@@ -432,7 +431,7 @@ def test_process_that_lost_its_device_asks_for_it_no_more(
         older.result()
     with pytest.raises(DeviceLostError, match='cudaEventSynchronize failed'):
         newest.open()
-    with open_engine(newest.onnx, runtime='auto', cache=newest.cache) as fallback:
+    with open_engine(newest.onnx, EngineChoice(runtime='auto'), cache=newest.cache) as fallback:
         assert fallback.info.device == 'cpu'
     opened.close()
 

@@ -20,6 +20,7 @@ pytest.importorskip('onnxscript', reason='the package onnxscript is absent')
 pytest.importorskip('onnxruntime', reason='the runtime onnxruntime is absent')
 
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import obtain_exports, plan_exports
 from depth_ros.engines.recipe import load_recipe, recipe_names
 from depth_ros.engines.tensorrt.build import PlanRequest, build_plan
@@ -75,7 +76,10 @@ def sources_digest() -> str:
 def exported(name: str, graph: str, folder: Path) -> Path:
     size, options = VARIANTS.get(name, (load_recipe(name).min_size, {}))
     plan = plan_exports(
-        load_recipe(name), graphs=[graph], size=size, options=options, weights='synthetic:1'
+        load_recipe(name),
+        EngineChoice(size=size, weights='synthetic:1'),
+        graphs=[graph],
+        options=options,
     )
     return obtain_exports(plan, EngineCache(folder))[graph]
 

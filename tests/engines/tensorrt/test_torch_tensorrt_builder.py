@@ -16,8 +16,9 @@ torch = pytest.importorskip('torch', reason='torch is absent')
 onnx = pytest.importorskip('onnx', reason='the package onnx is absent')
 pytest.importorskip('onnxruntime', reason='the runtime onnxruntime is absent')
 
-from depth_ros.engines.build import open_engine
+from depth_ros.engines.build import GraphBuild, open_engine
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.tensorrt import cuda_memory, torch_tensorrt_builder
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.errors import ArtifactError, EngineError
@@ -94,9 +95,8 @@ def open_toy(folder: Path, network: Any = lambda: TOY, **options: Any) -> Any:
     onnx_path = folder / 'toy-12x20.onnx'
     return open_engine(
         onnx_path if onnx_path.exists() else write_toy_artifact(folder),
-        runtime='tensorrt',
-        gpu=GpuOptions(builder='torch_tensorrt', **options),
-        network=network,
+        EngineChoice(runtime='tensorrt'),
+        GraphBuild(gpu=GpuOptions(builder='torch_tensorrt', **options), network=network),
         cache=EngineCache(folder / 'cache'),
     )
 

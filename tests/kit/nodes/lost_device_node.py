@@ -27,7 +27,7 @@ class LostProcessor(StereoProcessor):
 
 def open_processor(settings: StereoSettings, *, progress: Any = None) -> StereoProcessor:
     classical = open_stereo(replace(settings, model='sgbm'))
-    kind = LostProcessor if settings.engine == 'tensorrt' else StereoProcessor
+    kind = LostProcessor if settings.engine.runtime == 'tensorrt' else StereoProcessor
     return kind(classical.pipeline, settings)
 
 

@@ -24,7 +24,7 @@ class SlowMatcher(Matcher):
 
     def process(self, question: MatchQuestion[Any], *, wanted: object = None) -> MatchAnswer[Any]:
         time.sleep(MATCH_S)
-        if self.settings.frontend == 'orb':
+        if self.settings.model == 'orb':
             raise KeyError('no such luck')
         return super().process(question)
 

@@ -45,7 +45,7 @@ def open_processor(settings: StereoSettings, *, progress: Any = None) -> StereoP
         return open_stereo(settings)
     progress('building the engine', None)
     build()
-    if settings.precision == 'bf16':
+    if settings.engine.precision == 'bf16':
         raise EngineError('this CPU has no bf16; set precision:=f32')
     classical = open_stereo(replace(settings, model='sgbm'))
     return FlakyProcessor(classical.pipeline, settings)

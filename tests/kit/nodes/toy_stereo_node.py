@@ -20,9 +20,7 @@ ONNX = Path(os.environ.get('TOY_ONNX', 'toy.onnx'))
 def open_processor(settings: StereoSettings, *, progress: Any = None) -> StereoProcessor:
     engine = open_engine(
         ONNX,
-        runtime=settings.engine,
-        precision=settings.precision,
-        num_threads=1,
+        replace(settings.engine, num_threads=1),
         progress=progress,
     )
     engine.close()

@@ -200,7 +200,7 @@ def test_one_calibration_alone_is_not_used() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (15, 20, 3), np.uint8)
     blocks = noise.repeat(8, axis=0).repeat(8, axis=1)
     camera = ideal_camera(fx=100.0, fy=100.0, cx=80.0, cy=60.0, height=120, width=160)
-    processor = open_matcher(MatchSettings(frontend='orb'))
+    processor = open_matcher(MatchSettings(model='orb'))
     pair = ImagePair(first=blocks, second=blocks)
     one = processor.process(MatchQuestion(pair=pair, first_camera=camera, ticket='t'))
     both = processor.process(

@@ -15,10 +15,9 @@ from depth_ros.ros.multiview.job import (
     MultiviewInput,
     SharedCloud,
 )
-from depth_ros.tasks.multiview.fusion import FusionSettings
 from depth_ros.tasks.multiview.keyframes import ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewOutput
-from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tasks.multiview.settings import FusionSettings, MultiViewSettings
 from tests.kit.multiview_doubles import START_NS, TruthProcessor, pose_at, view_at
 
 LIMITS = (0.5, 20.0)

@@ -34,7 +34,7 @@ OUTPUTS = {
     'rotation': QuaternionStamped,
 }
 OPTIONS = (
-    *('-p', 'source:=rgbd', '-p', 'frontend:=orb', '-p', 'base_frame:=base_link'),
+    *('-p', 'source:=rgbd', '-p', 'model:=orb', '-p', 'base_frame:=base_link'),
     *('-p', "base_from_camera:='0.2 0 0.5 -0.5 0.5 -0.5 0.5'"),
     *('-p', 'silence_s:=0.7', '-p', 'max_gap_s:=1.5', '-p', 'diagnostics_period_s:=0.1'),
     *('-p', 'lost_after_frames:=3', '-p', 'input_depth:=5', '-p', 'output_depth:=50'),

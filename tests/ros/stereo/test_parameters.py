@@ -10,51 +10,31 @@ from dataclasses import fields
 import pytest
 
 from depth_ros.errors import ParameterError
-from depth_ros.models.sgbm.settings import SgbmSettings
-from depth_ros.ros.node.parameter_specs import parse_size
-from depth_ros.ros.stereo.parameters import StereoParameters, stereo_settings
+from depth_ros.ros.stereo.parameters import StereoParameters
+from depth_ros.settings import parse_size, settings_of
 from depth_ros.tasks.stereo.settings import StereoSettings
+from tests.kit.other_values import other_value
 from tests.kit.shared_data import REPOSITORY
 
-TEXTS = {'size': '96x128', 'tensorrt': 'low_memory=true'}
 
-
-def test_defaults_are_those_of_the_settings() -> None:
-    """The node and the command line must do the same when nothing is set."""
-    assert stereo_settings(StereoParameters()) == StereoSettings()
-
-
-def test_every_setting_is_a_parameter() -> None:
-    names = {spec.name for spec in StereoParameters.specs()}
-    for entry in fields(StereoSettings):
-        assert entry.name in names or entry.name == 'sgbm'
-    for entry in fields(SgbmSettings):
-        assert f'sgbm.{entry.name}' in names
+def test_every_setting_of_the_task_is_a_parameter() -> None:
+    names = [spec.name for spec in StereoParameters.specs()]
+    settings = [setting.name for setting in settings_of(StereoSettings)]
+    assert names[: len(settings)] == settings
+    assert StereoParameters().settings == StereoSettings()
 
 
 def test_every_value_reaches_the_settings() -> None:
     """Set every parameter to something else; no field of the settings keeps its default."""
-    changes: dict[str, object] = {}
-    for spec in StereoParameters.specs():
-        if spec.choices:
-            changes[spec.name] = spec.choices[-1]
-        elif spec.kind is bool:
-            changes[spec.name] = not spec.default
-        elif spec.kind is str:
-            changes[spec.name] = TEXTS.get(spec.name, 'something')
-        elif spec.name.endswith('num_disparities'):
-            changes[spec.name] = 64
-        elif spec.name.endswith('block_size'):
-            changes[spec.name] = 7
-        elif spec.name in ('max_depth_m', 'color_max_disparity_px'):
-            changes[spec.name] = 5.0
-        else:
-            changes[spec.name] = spec.kind(spec.default) + 1
-    settings, defaults = stereo_settings(StereoParameters.from_values(changes)), StereoSettings()
-    for entry in fields(StereoSettings):
-        assert getattr(settings, entry.name) != getattr(defaults, entry.name), entry.name
-    for entry in fields(SgbmSettings):
-        assert getattr(settings.sgbm, entry.name) != getattr(defaults.sgbm, entry.name), entry.name
+    changes = {spec.name: other_value(spec) for spec in StereoParameters.specs()}
+    settings, defaults = StereoParameters.from_values(changes).settings, StereoSettings()
+    for mine, default in (
+        (settings, defaults),
+        (settings.engine, defaults.engine),
+        (settings.sgbm, defaults.sgbm),
+    ):
+        for entry in fields(mine):
+            assert getattr(mine, entry.name) != getattr(default, entry.name), entry.name
 
 
 def test_every_parameter_is_described() -> None:
@@ -95,10 +75,10 @@ def test_refusals_name_parameter_value_and_remedy(
 
 def test_options_of_tensorrt_reach_the_settings_and_mistakes_are_named() -> None:
     words = 'low_memory=true workspace_mib=256'
-    parameters = StereoParameters(tensorrt=words)
-    assert stereo_settings(parameters).tensorrt == words
+    parameters = StereoParameters.from_values({'tensorrt': words})
+    assert parameters.settings.engine.tensorrt == words
     with pytest.raises(ParameterError, match=r"tensorrt names 'dla', .* dla_core"):
-        StereoParameters(tensorrt='dla=0')
+        StereoParameters.from_values({'tensorrt': 'dla=0'})
 
 
 def test_values_that_contradict_each_other_are_refused() -> None:
@@ -107,7 +87,7 @@ def test_values_that_contradict_each_other_are_refused() -> None:
 
 
 def test_an_integer_will_do_for_a_double() -> None:
-    value = StereoParameters.from_values({'max_depth_m': 10}).max_depth_m
+    value = StereoParameters.from_values({'max_depth_m': 10}).settings.max_depth_m
     assert (value, type(value)) == (10.0, float)
 
 
@@ -115,7 +95,7 @@ def test_changing_keeps_the_rest() -> None:
     first = StereoParameters.from_values({'cloud_stride': 4, 'size': '480x640'})
     second = first.changed({'cloud_stride': 2})
     assert (first.cloud_stride, second.cloud_stride) == (4, 2)
-    assert second.engine_choice['size'] == (480, 640)
+    assert second.settings.engine.size == (480, 640)
     assert parse_size('') is None
 
 

@@ -12,6 +12,7 @@ pytest.importorskip('torch', reason='torch is not installed')
 
 from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.frames import RectifiedStereo
+from depth_ros.settings import settings_from
 from depth_ros.tasks.stereo.processor import open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.live_node import BASELINE_M, FX, HEIGHT, WIDTH, floats, pixels, robot, running
@@ -34,7 +35,7 @@ def expected_depth() -> np.ndarray:
     )
     images = [np.repeat(pixels(name)[..., np.newaxis], 3, axis=2) for name in ('left', 'right')]
     pair = RectifiedStereo(left=images[0], right=images[1], camera=stereo_camera(left, right))
-    processor = open_stereo(StereoSettings(size=(64, 96), **SETTINGS))
+    processor = open_stereo(settings_from(StereoSettings, {'size': '64x96', **SETTINGS}))
     output = processor.process_rectified(pair)
     processor.close()
     assert list(processor.pipeline.engines) == ['stereo'], 'no other graph is opened'

@@ -1,4 +1,4 @@
-"""Matching end to end: the classical frontends, limits, hostile images and real pairs."""
+"""Matching end to end: the classical matchers, limits, hostile images and real pairs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from depth_ros.camera import ideal_camera
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import ParameterError, WeightsError
 from depth_ros.evaluation.match_pairs import (
     graf,
@@ -31,7 +32,7 @@ SHIFT = (24, 16)
 
 @pytest.fixture(scope='module', params=CLASSICAL)
 def matcher(request):
-    opened = open_matcher(MatchSettings(frontend=request.param))
+    opened = open_matcher(MatchSettings(model=request.param))
     yield opened
     opened.close()
 
@@ -147,7 +148,7 @@ def test_a_quarter_turn_is_found(matcher):
 @pytest.mark.parametrize(
     'change, match',
     [
-        ({'frontend': 'surf'}, 'loftr, loftr_tiny, loftr_coarse, sift, orb'),
+        ({'model': 'surf'}, 'sift, orb, loftr, loftr_tiny, loftr_coarse'),
         ({'max_matches': -1}, 'max_matches'),
         ({'min_confidence': 1.5}, 'min_confidence'),
         ({'min_confidence': float('nan')}, 'min_confidence'),
@@ -160,11 +161,11 @@ def test_wrong_settings_are_refused(change, match):
 
 
 def test_settings_change_while_it_runs():
-    matcher = open_matcher(MatchSettings(frontend='orb'))
-    matcher.set_settings(MatchSettings(frontend='orb', max_matches=3))
+    matcher = open_matcher(MatchSettings(model='orb'))
+    matcher.set_settings(MatchSettings(model='orb', max_matches=3))
     assert len(matcher.match(shifted_pair(0, 240, 320, SHIFT)).result.confidence) == 3
     with pytest.raises(ParameterError, match='open_matcher'):
-        matcher.set_settings(MatchSettings(frontend='sift'))
+        matcher.set_settings(MatchSettings(model='sift'))
     with pytest.raises(ParameterError, match='max_matches'):
         matcher.match(shifted_pair(0, 240, 320, SHIFT), max_matches=-2)
 
@@ -174,16 +175,18 @@ def test_loftr_without_weights_says_what_to_type(tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match='depth-ros build loftr'):
         open_matcher(
             MatchSettings(
-                frontend='loftr', variant='outdoor_ds', weights=str(tmp_path / 'outdoor_ds.ckpt')
+                model='loftr',
+                variant='outdoor_ds',
+                engine=EngineChoice(weights=str(tmp_path / 'outdoor_ds.ckpt')),
             )
         )
 
 
-def test_thresholds_belong_to_the_frontend():
-    student = MatchSettings(frontend='loftr_coarse')
+def test_thresholds_belong_to_the_model():
+    student = MatchSettings(model='loftr_coarse')
     assert student.default_min_confidence == 0.01 and student.inlier_threshold_px == 8.0
-    assert replace(student, frontend='sift').default_min_confidence == 0.2
-    assert MatchSettings(frontend='loftr').inlier_threshold_px == 1.5
+    assert replace(student, model='sift').default_min_confidence == 0.2
+    assert MatchSettings(model='loftr').inlier_threshold_px == 1.5
 
 
 @pytest.fixture(scope='module')
@@ -192,24 +195,25 @@ def student(tmp_path_factory):
     pytest.importorskip('torch', reason='torch is not installed')
     weights = shared_path('weights/loftr_coarse/LoFTR_teacher.pt')
     settings = MatchSettings(
-        frontend='loftr_coarse', weights=str(weights), engine='torch',
-        num_threads=1, max_matches=0,
-    )  # fmt: skip
+        model='loftr_coarse',
+        max_matches=0,
+        engine=EngineChoice(weights=str(weights), runtime='torch', num_threads=1),
+    )
     opened = open_matcher(settings)
     yield opened
     opened.close()
 
 
-def frontends(student):
+def matchers(student):
     yield 'student', student
     for name in CLASSICAL:
-        yield name, open_matcher(MatchSettings(frontend=name, max_matches=0))
+        yield name, open_matcher(MatchSettings(model=name, max_matches=0))
 
 
 def test_graf_follows_its_homography(student):
     """Oxford's graffiti from two sides; the truth is given to the pixel."""
     (judged,) = graf(shared_path('data/opencv_planar_pairs'))
-    for name, matcher in frontends(student):
+    for name, matcher in matchers(student):
         result = matcher.match(judged.pair).result
         precision = (judged.errors(result) < (16 if name == 'student' else 3)).mean()
         assert len(result.confidence) > 100, name
@@ -243,7 +247,7 @@ LIMITS = {'student': (300, 8.0), 'sift': (30, 4.0), 'orb': (100, 4.0)}
 )
 def test_real_neighbours_match(student, load, folder):
     judged = list(load(shared_path(f'data/{folder}')))[2]
-    for name, matcher in frontends(student):
+    for name, matcher in matchers(student):
         at_least, median_px = LIMITS[name]
         result = matcher.match(judged.pair).result
         errors = judged.errors(result)
@@ -283,11 +287,11 @@ def test_the_student_takes_what_is_hostile(student):
 )
 def test_networks_that_were_variants_are_named(variant: str, name: str) -> None:
     with pytest.raises(ParameterError, match=f'set model to {name} and leave variant out'):
-        open_matcher(MatchSettings(frontend='loftr', variant=variant))
+        open_matcher(MatchSettings(model='loftr', variant=variant))
     with pytest.raises(ParameterError, match=f'set model to {name}'):
-        open_matcher(MatchSettings(frontend=f'loftr/{variant}'))
+        open_matcher(MatchSettings(model=f'loftr/{variant}'))
 
 
 def test_a_variant_of_what_has_none_is_refused() -> None:
     with pytest.raises(ParameterError, match="'loftr_tiny' has no variants, got variant 'huge'"):
-        open_matcher(MatchSettings(frontend='loftr_tiny', variant='huge'))
+        open_matcher(MatchSettings(model='loftr_tiny', variant='huge'))

@@ -324,15 +324,15 @@ def test_reference_depth_needs_the_least_number_of_pixels() -> None:
     ],
 )
 def test_settings_out_of_range_are_refused_by_name(name: str, value: float) -> None:
-    with pytest.raises(ParameterError, match=rf'scale\.{name} must be .*{value!r}'):
-        ScaleSettings(**{name: value}).check()
+    with pytest.raises(ParameterError, match=rf'{name} must be .*{value!r}'):
+        ScaleSettings(**{name: value})
 
 
 def test_modes_refuse_to_start_without_what_they_need() -> None:
-    ScaleSettings().check()
-    with pytest.raises(ParameterError, match=r'needs scale\.factor above 0'):
+    assert ScaleSettings().mode is ScaleMode.NONE
+    with pytest.raises(ParameterError, match=r'needs factor above 0'):
         scaler(ScaleMode.FIXED)
-    with pytest.raises(ParameterError, match=r'needs scale\.camera_height_m above 0'):
+    with pytest.raises(ParameterError, match=r'needs camera_height_m above 0'):
         scaler(ScaleMode.CAMERA_HEIGHT)
 
 

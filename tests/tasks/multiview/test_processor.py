@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from depth_ros.camera import camera_from_calibration, ideal_camera
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import CalibrationError, InputError, ParameterError, RecipeError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.models.registry import model_entry
@@ -228,21 +229,22 @@ def test_rectified_images_are_left_alone():
 def test_settings_that_need_another_pipeline_are_refused():
     processor, _ = processor_of()
     processor.set_settings(replace(processor.settings, min_confidence=0.3))
-    for change in ({'num_depths': 64}, {'sampling': 'inverse'}, {'size': (64, 96)}):
+    engine = EngineChoice(size=(64, 96))
+    for change in ({'num_depths': 64}, {'sampling': 'inverse'}, {'engine': engine}):
         with pytest.raises(ParameterError, match='open_multiview'):
             processor.set_settings(replace(processor.settings, **change))
     for change in ({'min_overlap': 1.5}, {'min_confidence': float('nan')}):
-        with pytest.raises(ParameterError, match='from 0 to 1'):
+        with pytest.raises(ParameterError, match=r'within 0\.\.1'):
             processor.set_settings(replace(processor.settings, **change))
 
 
 def test_bad_settings_are_refused_before_anything_is_opened():
-    with pytest.raises(ParameterError, match='multiview'):
+    with pytest.raises(ParameterError, match='no multi-view model'):
         open_multiview(MultiViewSettings(model='sgbm'))
     with pytest.raises(RecipeError, match='depths'):
         open_multiview(MultiViewSettings(num_depths=50))
     with pytest.raises(RecipeError, match='multiples of 32'):
-        open_multiview(MultiViewSettings(size=(360, 540)))
+        open_multiview(MultiViewSettings(engine=EngineChoice(size=(360, 540))))
     with pytest.raises(ParameterError, match='sampling'):
         open_multiview(MultiViewSettings(sampling='log'))
     assert model_entry('mvsnet', Task.MULTIVIEW).needs_weights

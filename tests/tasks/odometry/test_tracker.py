@@ -42,10 +42,10 @@ def lose(drive: Drive) -> None:
     assert drive.outputs[-1].state is LOST
 
 
-@pytest.mark.parametrize('frontend', ['sift', 'orb'])
-def test_the_room_drifts_below_one_percent_of_the_path(frontend: str) -> None:
+@pytest.mark.parametrize('model', ['sift', 'orb'])
+def test_the_room_drifts_below_one_percent_of_the_path(model: str) -> None:
     path = shots('room', NUM_FRAMES)
-    drive = Drive(tracker(frontend))
+    drive = Drive(tracker(model))
     outputs = drive.all(path)
     assert all(output.state is TRACKING for output in outputs[1:])
     errors = errors_m(outputs, path)

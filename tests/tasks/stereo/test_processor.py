@@ -11,6 +11,7 @@ import pytest
 from depth_ros.camera import PinholeCamera
 from depth_ros.engines import runtime
 from depth_ros.engines.callable_engine import CallableEngine
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
 from depth_ros.models.crestereo.model import CreStereoModel
@@ -189,7 +190,7 @@ def test_range_limits_mark_far_and_near() -> None:
 
 def test_the_default_leaves_no_hole_and_no_model_is_named() -> None:
     view = rendered()
-    with closing(open_stereo(StereoSettings(num_threads=2))) as processor:
+    with closing(open_stereo(StereoSettings(engine=EngineChoice(num_threads=2)))) as processor:
         output = processor.process(as_received(view))
         assert processor.identity.model == DEFAULT_STEREO_MODEL
     assert output.depth is not None and np.isfinite(output.disparity.disparity).all()

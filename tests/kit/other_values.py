@@ -1,0 +1,29 @@
+"""An allowed value of a setting that is not its default."""
+
+from __future__ import annotations
+
+from depth_ros.settings import Setting, SettingValue
+
+VALUES: dict[str, SettingValue] = {
+    'size': '96x128',
+    'tensorrt': 'low_memory=true',
+    'max_depth_m': 5.0,
+    'color_max_disparity_px': 5.0,
+    'sgbm.num_disparities': 64,
+    'sgbm.block_size': 7,
+}
+
+
+def other_value(setting: Setting) -> SettingValue:
+    """Return one that goes with the defaults of all the others."""
+    if setting.name in VALUES:
+        return VALUES[setting.name]
+    if setting.choices:
+        return next(choice for choice in reversed(setting.choices) if choice != setting.default)
+    if isinstance(setting.default, bool):
+        return not setting.default
+    if isinstance(setting.default, str):
+        return 'something'
+    if isinstance(setting.default, float) and (setting.maximum or 9.0) <= 2.0:
+        return setting.default / 2 + 0.2
+    return setting.default + 1
