@@ -17,7 +17,7 @@ RECIPE = """
 name: toy
 summary: two graphs for tests
 tasks: [stereo]
-network: toy_network
+network: tests.kit.toy_network
 weights: {file: toy.pth, sha256: null, licence: MIT, homepage: 'https://example.org/toy'}
 size: 12x20
 min_size: 4x4
