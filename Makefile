@@ -52,10 +52,10 @@ BUILD_INTERFACES = $(CLEAN_ENV) $(VENV)/bin/python scripts/build_interfaces.py
 interfaces: $(STAMPS)/interfaces
 	@$(BUILD_INTERFACES)
 
-# These networks have no weights in the package: exporting some takes torch.
-EXPORTED_MODELS = monodepth2 tio_depth
+# A network that has a recipe and no graphs in the package: exporting some takes torch.
+IS_EXPORTED = $(and $(MODEL),$(wildcard engines/$(MODEL).yaml),$(if $(wildcard weights/$(MODEL)-*.onnx),,1))
 DEMO_NEEDS = $(STAMPS)/runtime $(if $(filter 1,$(VIEW)),$(STAMPS)/viewer) \
-	$(if $(filter $(EXPORTED_MODELS),$(MODEL)),$(STAMPS)/export)
+	$(if $(IS_EXPORTED),$(STAMPS)/export)
 
 $(STAMPS)/export: requirements/export.txt $(STAMPS)/runtime
 	@echo "depth_ros: installing $(TORCH_SPEC) to export networks (override with TORCH_SPEC)"
