@@ -1,4 +1,4 @@
-"""Accuracy of odometry: rendered sequences with exact truth and real ones, per frontend.
+"""Accuracy of odometry: rendered sequences with exact truth and real ones, per model.
 
 Run from the repository root: ``python benchmarks/odometry_accuracy.py``. The real sequences need
 the shared data (``DEPTH_ROS_SHARED``). Prints a Markdown table and writes raw JSON. Where the
@@ -38,7 +38,7 @@ STUDENT = 'loftr_coarse'
 HEADER = (
     'sequence',
     'depth',
-    'frontend',
+    'model',
     'ATE mm',
     'RPE mm',
     'RPE deg',
@@ -199,7 +199,7 @@ def longest_recovery_s(outputs: Sequence[OdometryOutput]) -> float:
     return float('nan') if is_gap else recovery
 
 
-def judged(course: Course, frontend: str, outputs: Sequence[OdometryOutput]) -> dict[str, object]:
+def judged(course: Course, model: str, outputs: Sequence[OdometryOutput]) -> dict[str, object]:
     placed = [output for output in outputs if output.pose is not None]
     estimate = trajectory(
         [output.stamp_ns for output in placed],
@@ -210,7 +210,7 @@ def judged(course: Course, frontend: str, outputs: Sequence[OdometryOutput]) -> 
     return {
         'sequence': course.name,
         'depth': 'exact or measured' if course.source is Source.RGBD else 'sgbm',
-        'frontend': frontend,
+        'model': model,
         'frames': len(outputs),
         'length_m': course.truth.length_m,
         **asdict(errors),
@@ -232,7 +232,7 @@ def row_of(record: dict[str, object]) -> list[str]:
     return [
         str(record['sequence']),
         str(record['depth']),
-        str(record['frontend']),
+        str(record['model']),
         number('ate_m', 1e3),
         number('rpe_m', 1e3),
         number('rpe_deg', digits=3),
@@ -247,7 +247,7 @@ def row_of(record: dict[str, object]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
-    parser.add_argument('--frontends', nargs='+', default=['sift', 'orb'])
+    parser.add_argument('--models', nargs='+', default=['sift', 'orb'])
     parser.add_argument('--sequences', nargs='+', default=[*PATHS, *REAL])
     parser.add_argument('--num-frames', type=int, default=0, help='of rendered ones, 0: their own')
     parser.add_argument('--noise', type=float, default=2.0, help='camera noise, grey levels')
@@ -260,13 +260,13 @@ def main() -> None:
     options = parser.parse_args()
     records = []
     for course in courses(options):
-        for frontend in options.frontends:
+        for model in options.models:
             try:
-                outputs = run(course, settings_of(frontend, course, options))
+                outputs = run(course, settings_of(model, course, options))
             except DepthRosError as error:
-                print(f'{course.name} by {frontend} is left out: {error}')
+                print(f'{course.name} by {model} is left out: {error}')
                 continue
-            records.append(judged(course, frontend, outputs))
+            records.append(judged(course, model, outputs))
     print(markdown_table(HEADER, [row_of(record) for record in records]))
     print('\nno pose: share of frames without one; recovery: longest time between two poses.')
     write_report('odometry_accuracy', {'opencv': cv2.__version__, 'results': records})

@@ -17,6 +17,8 @@ from depth_ros.geometry.postprocess import (
     remove_speckles,
 )
 from depth_ros.scenes.solids import ideal_stereo_camera, render_stereo, thin_bars
+from depth_ros.settings import settings_of
+from depth_ros.tasks.stereo.settings import StereoSettings
 
 NAN = np.nan
 
@@ -185,3 +187,14 @@ def test_depth_colors_run_the_other_way() -> None:
     )
     near, far = turbo(255), turbo(1)
     assert painted[0].tolist() == [near, far, turbo(128), far, near, [0, 0, 0], near, far]
+
+
+def test_a_speckle_of_the_size_itself_goes_and_a_larger_one_stays() -> None:
+    """The words of ``speckle_size_px``: at most so many pixels."""
+    (spec,) = (each for each in settings_of(StereoSettings) if each.name == 'speckle_size_px')
+    assert 'of at most so many pixels' in spec.description
+    disparity = np.full((12, 12), 1.0, np.float32)
+    disparity[2, 2:5], disparity[8, 2:6] = 20.0, 30.0
+    filtered = remove_speckles(disparity, max_size_px=3, max_difference_px=1.0)
+    assert np.isnan(filtered[2, 2:5]).all(), 'three pixels are at most three'
+    assert (filtered[8, 2:6] == 30.0).all(), 'four are more'
