@@ -33,7 +33,7 @@ class MatcherNode(
     def __init__(
         self,
         *,
-        open_processor: OpenProcessor[MatchSettings, Question, MatchWanted, Answer] = open_matcher,
+        open_processor: OpenProcessor[Question, MatchWanted, Answer, MatchSettings] = open_matcher,
     ) -> None:
         """Declare parameters, offer service and topics, and start opening the matcher.
 

@@ -11,10 +11,9 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.parameters import MultiviewParameters
-from depth_ros.ros.node.parameters import base_from_camera
+from depth_ros.ros.node.camera_mount import CameraMount
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import (
@@ -64,8 +63,7 @@ class TopicPoses:
         self._warn = warn
         self._track = PoseTrack(max_gap_ns=round(1e9 * parameters.max_pose_gap_s))
         self._child_frame = ''
-        self._extrinsic = _matrix_or_none(base_from_camera(parameters.base_from_camera))
-        self._look_up = None if self._extrinsic is not None else transform_lookup(node)
+        self._mount = CameraMount(node, parameters.base_from_camera)
         kind, name, callback = TOPICS[parameters.pose_source]
         self._topic: WatchedTopic[Odometry | PoseStamped] = WatchedTopic(
             node,
@@ -106,14 +104,11 @@ class TopicPoses:
             self._warn(error.reason, f'{self._topic.name}: {error}')
 
     def _base_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
-        if self._extrinsic is not None:
-            return self._extrinsic
-        if self._child_frame in ('', camera_frame):
+        if not self._mount.is_set and self._child_frame in ('', camera_frame):
             return np.eye(4)
-        look_up = self._look_up
-        found = look_up(self._child_frame, camera_frame, stamp) if look_up else None
+        found = self._mount.at(stamp, self._child_frame, camera_frame)
         if found is None:
-            tf = ', or publish it on TF' if look_up else ' (tf2_ros is not installed)'
+            tf = ', or publish it on TF' if self._mount.has_tf else ' (tf2_ros is not installed)'
             text = NO_EXTRINSIC.format(base=self._child_frame, camera=camera_frame, tf=tf)
             raise InputError('no_extrinsic', text)
         return found
@@ -163,9 +158,3 @@ def open_poses(node: Node, parameters: MultiviewParameters, warn: ThrottledWarni
     if parameters.pose_source == 'tf':
         return TransformPoses(node, parameters)
     return TopicPoses(node, parameters, warn)
-
-
-def _matrix_or_none(numbers: tuple[float, ...] | None) -> np.ndarray | None:
-    if numbers is None:
-        return None
-    return rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))

@@ -15,9 +15,9 @@ from depth_ros.ros.node.loader import Loaded, ProcessorLoader
 from depth_ros.ros.node.parameters import NodeParameters, ParametersT
 from depth_ros.ros.node.roles import (
     FrameT,
-    OpenedProcessor,
     OpenProcessor,
     OutputT,
+    Processor,
     WantedT,
 )
 from depth_ros.ros.node.worker import Worker
@@ -36,7 +36,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         *,
         declared: DeclaredParameters[ParametersT],
         worker: Worker[FrameT, WantedT, OutputT, SettingsT],
-        open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
+        open_processor: OpenProcessor[FrameT, WantedT, OutputT, SettingsT],
         on_change: Callable[[ParametersT], None],
         log: RcutilsLogger,
     ) -> None:
@@ -61,7 +61,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._log = log
         self._running = declared.current
         self._settings = self._settings_of(declared.current)
-        self._checker: OpenedProcessor[SettingsT] | None = None
+        self._checker: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._loader = ProcessorLoader(
             open_processor, self._monitor, may_build=declared.current.may_build
         )

@@ -41,7 +41,7 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
 
     def __init__(
         self,
-        open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT],
+        open_processor: OpenProcessor[FrameT, WantedT, OutputT, SettingsT],
         progress: Progress,
         *,
         may_build: bool = True,

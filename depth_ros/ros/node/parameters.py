@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
+import numpy as np
+
 from depth_ros.errors import ParameterError
+from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.settings import (
     Setting,
     Settings,
@@ -174,8 +177,8 @@ LAST = (
 """Described after the node's own parameters."""
 
 
-def base_from_camera(text: str) -> tuple[float, ...] | None:
-    """Read ``'x y z qx qy qz qw'``; None where empty.
+def base_from_camera(text: str) -> np.ndarray | None:
+    """Read ``'x y z qx qy qz qw'`` as ``(4, 4)``; None where empty.
 
     Raises:
         ParameterError: If it is not seven numbers, or the quaternion has no length.
@@ -192,4 +195,4 @@ def base_from_camera(text: str) -> tuple[float, ...] | None:
             f'base_from_camera takes x y z qx qy qz qw, got {text!r}; for a camera that looks '
             'forward from the base itself set it to: 0 0 0 -0.5 0.5 -0.5 0.5'
         )
-    return numbers
+    return rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from depth_ros.engines.progress import Progress
 from depth_ros.ros.node.parameters import NodeParameters
 from depth_ros.tasks.pipeline import Identity
 from depth_ros.tasks.processor import SettingsT
@@ -36,8 +35,8 @@ class Output(Protocol):
         """Share of known pixels, 0..1."""
 
 
-class OpenedProcessor(Protocol[SettingsT]):
-    """What every processor is, whatever it computes."""
+class Processor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
+    """Turns frames into outputs; one worker thread owns it. See ``tasks.processor.Processor``."""
 
     @property
     def settings(self) -> SettingsT:
@@ -56,26 +55,15 @@ class OpenedProcessor(Protocol[SettingsT]):
     def set_settings(self, settings: SettingsT) -> None:
         """Take over settings of the same ``pipeline_key``."""
 
+    def process(self, frame: FrameT_contra, *, wanted: WantedT_contra) -> OutputT_co:
+        """Run one frame end to end."""
+
     def close(self) -> None:
         """Close the engines."""
 
 
-class Processor(
-    OpenedProcessor[SettingsT], Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]
-):
-    """Turns frames into outputs; one worker thread owns it."""
-
-    def process(self, frame: FrameT_contra, *, wanted: WantedT_contra) -> OutputT_co:
-        """Run one frame end to end."""
-
-
-class OpenProcessor(Protocol[SettingsT, FrameT_contra, WantedT_contra, OutputT_co]):
-    """Opens a processor, e.g. ``open_stereo``."""
-
-    def __call__(
-        self, settings: SettingsT, *, progress: Progress | None = None
-    ) -> Processor[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]:
-        """Open it; ``progress`` is told a phase and a fraction during long work."""
+OpenProcessor = Callable[..., Processor[FrameT, WantedT, OutputT, SettingsT]]
+"""Opens a processor of settings and ``progress=``, e.g. ``open_stereo``."""
 
 
 class Job(Protocol[FrameT_co]):
@@ -122,14 +110,20 @@ class JobQueue(Protocol[JobT]):
         """Refuse further jobs, wake who waits, and give how many jobs were dropped."""
 
 
-class OutputSink(Protocol[WantedT_co, OutputT_contra]):
-    """Where outputs go."""
+class Outputs(Protocol[WantedT_co, OutputT_contra, ParametersT_contra]):
+    """Where a task's outputs go; ``TopicPublishers`` is one."""
 
     def wanted(self) -> WantedT_co | None:
         """Say what somebody looks at, None if nobody does."""
 
     def publish(self, output: OutputT_contra, *, stamp_ns: int, frame_id: str) -> None:
         """Publish an output."""
+
+    def set_parameters(self, parameters: ParametersT_contra) -> None:
+        """Use other parameters from the next output on."""
+
+    def details(self) -> Mapping[str, str]:
+        """Return further key-values for diagnostics and the report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ background.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -38,12 +38,9 @@ from depth_ros.ros.node.roles import (
     Job,
     JobQueue,
     OpenProcessor,
-    OutputSink,
+    Outputs,
     OutputT,
-    OutputT_contra,
-    ParametersT_contra,
     WantedT,
-    WantedT_co,
 )
 from depth_ros.ros.node.statistics import NodeStatistics, StatisticsSnapshot
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
@@ -51,7 +48,6 @@ from depth_ros.ros.node.worker import Worker, tell_nobody
 from depth_ros.streams.mailbox import Mailbox
 from depth_ros.tasks.processor import SettingsT
 
-JobT = TypeVar('JobT', bound=Job)
 JobT_contra = TypeVar('JobT_contra', bound=Job, contravariant=True)
 POLL_S = 0.1
 
@@ -68,19 +64,6 @@ class Inbox(Protocol[JobT_contra]):
 
     def refuse(self, error: InputError) -> None:
         """Count and name messages that cannot become a job."""
-
-
-class Outputs(
-    OutputSink[WantedT_co, OutputT_contra],
-    Protocol[WantedT_co, OutputT_contra, ParametersT_contra],
-):
-    """Where a task's outputs go; ``TopicPublishers`` is one."""
-
-    def set_parameters(self, parameters: ParametersT_contra) -> None:
-        """Use other parameters from the next output on."""
-
-    def details(self) -> Mapping[str, str]:
-        """Return further key-values for diagnostics and the report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +83,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
     name: str
     parameters: type[ParametersT]
-    open_processor: OpenProcessor[SettingsT, FrameT, WantedT, OutputT]
+    open_processor: OpenProcessor[FrameT, WantedT, OutputT, SettingsT]
     outputs: Callable[
         [Node, ParametersT, ThrottledWarnings], Outputs[WantedT, OutputT, ParametersT]
     ]

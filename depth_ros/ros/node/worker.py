@@ -8,14 +8,14 @@ import time
 import traceback
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Generic
+from typing import Any, Generic
 
 from depth_ros.errors import DepthRosError, DeviceLostError, InputError
 from depth_ros.ros.node.roles import (
     FrameT,
     Job,
     JobQueue,
-    OutputSink,
+    Outputs,
     OutputT,
     Processor,
     WantedT,
@@ -38,7 +38,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
     def __init__(
         self,
         *,
-        sink: OutputSink[WantedT, OutputT],
+        sink: Outputs[WantedT, OutputT, Any],
         statistics: NodeStatistics,
         warn: Callable[[str, str], None],
         queue: JobQueue[Job[FrameT]] | None = None,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Generic
 
-from depth_ros.ros.node.roles import OpenedProcessor
 from depth_ros.tasks.pipeline import Identity
-from depth_ros.tasks.processor import SettingsT
+from depth_ros.tasks.processor import Processor, SettingsT
 
 
 class WrappedProcessor(Generic[SettingsT]):
     """Base of processors around another one; a subclass adds ``process``."""
 
-    def __init__(self, opened: OpenedProcessor[SettingsT]) -> None:
+    def __init__(self, opened: Processor[SettingsT]) -> None:
         """Take ownership."""
         self._opened = opened
 

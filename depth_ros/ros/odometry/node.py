@@ -45,7 +45,7 @@ class OdometryNode(
         self,
         *,
         open_processor: OpenProcessor[
-            OdometrySettings, CameraFrame, bool, OdometryOutput
+            CameraFrame, bool, OdometryOutput, OdometrySettings
         ] = open_odometry,
     ) -> None:
         """Declare parameters, advertise, and start opening the model.

@@ -6,17 +6,15 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped, QuaternionStamped, Vector3Stamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
-from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
-from depth_ros.ros.node.parameters import base_from_camera
+from depth_ros.ros.node.camera_mount import CameraMount
 from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.ros.node.transforms import TransformSender, transform_lookup, transform_message
+from depth_ros.ros.node.transforms import TransformSender, transform_message
 from depth_ros.ros.odometry.messages import (
     direction_message,
     odometry_message,
@@ -175,28 +173,23 @@ class MountingSource:
     def __init__(self, node: Node, parameters: OdometryParameters) -> None:
         """Read the parameter, or listen to TF where a base frame needs it."""
         self._base_frame = parameters.base_frame
-        self._known: Mounting | None = None if parameters.base_frame else CAMERA_ALONE
-        self._look_up = None
-        numbers = base_from_camera(parameters.base_from_camera)
-        if self._known is None and numbers is not None:
-            pose = rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))
-            self._known = mounted(pose)
-        if self._known is None:
-            self._look_up = transform_lookup(node)
+        self._known = None if self._base_frame else CAMERA_ALONE
+        self._mount = CameraMount(node, parameters.base_from_camera) if self._base_frame else None
 
     def at(self, stamp_ns: int, camera_frame: str) -> Mounting | None:
         """Return the mounting; None while nobody says. A found one is kept: cameras are fixed."""
-        if self._known is None and self._look_up is not None:
+        if self._known is None and self._mount is not None:
             # A static transform is the same at every time; 0 asks for the newest.
-            found = self._look_up(self._base_frame, camera_frame, 0)
+            found = self._mount.at(0, self._base_frame, camera_frame)
             self._known = None if found is None else mounted(found)
         return self._known
 
     def missing_text(self, camera_frame: str) -> str:
         """Say what to publish or set."""
+        has_tf = self._mount is not None and self._mount.has_tf
         tf = f'publish {self._base_frame!r} to {camera_frame!r} on /tf_static, or '
         return (
             'nobody says how the camera sits on the base, so no odometry is published: '
-            f'{tf if self._look_up else ""}set base_from_camera to x y z qx qy qz qw, or '
+            f'{tf if has_tf else ""}set base_from_camera to x y z qx qy qz qw, or '
             'base_frame to empty'
         )

@@ -28,7 +28,7 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
         self,
         *,
         open_processor: OpenProcessor[
-            StereoSettings, StereoFrame, Wanted, StereoOutput
+            StereoFrame, Wanted, StereoOutput, StereoSettings
         ] = open_stereo,
     ) -> None:
         """Declare parameters, advertise, and start opening the engine.
