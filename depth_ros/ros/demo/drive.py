@@ -17,12 +17,12 @@ from depth_ros.camera import StereoCamera
 from depth_ros.errors import ParameterError
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import whole_file
-from depth_ros.geometry.rigid import inverse, rigid
+from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse
 from depth_ros.scenes.paths import ScenePath, room_path
 from depth_ros.scenes.solids import ideal_stereo_camera, render_stereo
 
 NUM_FRAMES = 60
-BASE_FROM_OPTICAL = rigid(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.zeros(3))
+BASE_FROM_OPTICAL = BODY_FROM_OPTICAL
 """The base lies in the left camera and looks where that looks: x forward, z up (REP 103)."""
 
 DRIVES: dict[str, Callable[[int], ScenePath]] = {
