@@ -1,4 +1,4 @@
-# make demo    real stereo images through the real node graph; writes demo_out/
+# make demo    the real node graph, live; writes demo_out/; TASK=stereo|mono|multiview|match|odometry
 # make test    everything that is tested; .ci/run calls this
 # make setup   the shared first step of both
 # make interfaces   build depth_ros_interfaces (matching service, odometry status) into .venv
@@ -8,6 +8,7 @@ TORCH_SPEC ?= torch==2.13.0
 DURATION ?= 20
 VIEW ?= 0
 MODEL ?=
+TASK ?=
 WEIGHTS ?=
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts
 STAMPS = $(VENV)/stamps
@@ -55,7 +56,8 @@ interfaces: $(STAMPS)/interfaces
 # A network that has a recipe and no graphs in the package: exporting some takes torch.
 IS_EXPORTED = $(and $(MODEL),$(wildcard engines/$(MODEL).yaml),$(if $(wildcard weights/$(MODEL)-*.onnx),,1))
 DEMO_NEEDS = $(STAMPS)/runtime $(if $(filter 1,$(VIEW)),$(STAMPS)/viewer) \
-	$(if $(IS_EXPORTED),$(STAMPS)/export)
+	$(if $(IS_EXPORTED)$(filter mono,$(TASK)),$(STAMPS)/export) \
+	$(if $(filter match odometry,$(TASK)),interfaces)
 
 $(STAMPS)/export: requirements/export.txt $(STAMPS)/runtime
 	@echo "depth_ros: installing $(TORCH_SPEC) to export networks (override with TORCH_SPEC)"
@@ -64,7 +66,7 @@ $(STAMPS)/export: requirements/export.txt $(STAMPS)/runtime
 	@touch $@
 
 demo: $(DEMO_NEEDS)
-	@$(CLEAN_ENV) $(VENV)/bin/depth-ros demo --duration $(DURATION) $(if $(filter 1,$(VIEW)),--view) $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+	@$(CLEAN_ENV) $(VENV)/bin/depth-ros demo --duration $(DURATION) $(if $(filter 1,$(VIEW)),--view) $(if $(TASK),--task $(TASK)) $(if $(MODEL),--model $(MODEL)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 lint: $(STAMPS)/test
 	@$(CLEAN_ENV) $(VENV)/bin/ruff check .

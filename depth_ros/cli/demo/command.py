@@ -14,6 +14,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from depth_ros.cli.demo.report import status_table
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.errors import DepthRosError
 from depth_ros.files.share import share_path
-from depth_ros.models.registry import models, models_of
+from depth_ros.models.registry import models_of
 from depth_ros.ros.fastdds import choose_profile
 from depth_ros.tensors import Task
 
@@ -39,6 +40,43 @@ if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Observer
 
 START_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demo:
+    """One line of the table of demos.
+
+    Attributes:
+        module: Module with the factory; imported when the demo is asked for.
+        factory: Takes the settings and gives the ``DemoTask``.
+        tasks: What its model must serve.
+    """
+
+    module: str
+    factory: str
+    tasks: tuple[Task, ...]
+
+
+DEMOS: dict[str, Demo] = {
+    'stereo': Demo(
+        module='depth_ros.cli.demo.stereo', factory='stereo_demo', tasks=(Task.STEREO,)
+    ),
+    'mono': Demo(module='depth_ros.cli.demo.mono', factory='mono_demo', tasks=(Task.MONO,)),
+    'multiview': Demo(
+        module='depth_ros.cli.demo.drives', factory='multiview_demo', tasks=(Task.MULTIVIEW,)
+    ),
+    'match': Demo(
+        module='depth_ros.cli.demo.drives', factory='match_demo', tasks=(Task.MATCHING,)
+    ),
+    'odometry': Demo(
+        module='depth_ros.cli.demo.drives', factory='odometry_demo', tasks=(Task.MATCHING,)
+    ),
+}
+"""Every demo by name."""
+
+RESULTS = (*(f'{name}.png' for name in DEMOS), 'cloud.ply', 'summary.json')
+"""What demos write into their folder."""
+
 DRAIN_S = 1.5
 REFRESH_S = 0.5
 
@@ -49,8 +87,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument('--duration', type=float, default=20.0, help='seconds to run, default 20')
     parser.add_argument('--rate', type=float, default=15.0, help='camera rate in Hz, default 15')
     parser.add_argument(
-        '--model', default='', help="a stereo or mono model; default is stereo_node's"
+        '--task', default='', choices=tuple(DEMOS), help="default: the model's, else stereo"
     )
+    parser.add_argument('--model', default='', help='model of the node; default its own')
     parser.add_argument(
         '--weights', default='', metavar='FILE', help='its weights; default those exported'
     )
@@ -68,8 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         view=arguments.view,
         weights=arguments.weights,
+        task=arguments.task,
     )
     check_requirements(settings)
+    clear_results(settings.output)
     os.environ.update(private_environment())
     from depth_ros.ros.demo.observer import observing
 
@@ -84,25 +125,44 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def choose_task(settings: DemoSettings) -> DemoTask:
-    """Choose by the model: one that serves both shows what it makes of one camera.
+    """Choose by the task, or by the model: one that serves both shows one camera.
 
     Raises:
         DepthRosError: If there is no demo of that model.
     """
-    known_models = models()
-    tasks = known_models[settings.model].tasks if settings.model in known_models else ()
-    if Task.MONO in tasks:
-        from depth_ros.cli.demo.mono import mono_demo
-
-        return mono_demo(settings, lambda text: print(f'depth_ros demo: {text}', flush=True))
-    if settings.model and Task.STEREO not in tasks:
-        known = models_of(Task.STEREO, Task.MONO)
+    name = settings.task or _task_of_model(settings.model)
+    served = models_of(*DEMOS[name].tasks)
+    if settings.model and settings.model not in served:
         raise DepthRosError(
-            f'there is no demo of model {settings.model!r}; set it to one of: {", ".join(known)}'
+            f'there is no demo of model {settings.model!r} for {name}; set it to one of: '
+            f'{", ".join(served)}'
         )
-    from depth_ros.cli.demo.stereo import stereo_demo
+    factory = getattr(importlib.import_module(DEMOS[name].module), DEMOS[name].factory)
+    task: DemoTask = factory(settings)
+    return task
 
-    return stereo_demo(settings)
+
+def _task_of_model(model: str) -> str:
+    """Return the first demo that a model serves; stereo where none is named.
+
+    Raises:
+        DepthRosError: If no demo shows it.
+    """
+    if not model:
+        return 'stereo'
+    for name in ('mono', *DEMOS):
+        if model in models_of(*DEMOS[name].tasks):
+            return name
+    known = models_of(*(task for demo in DEMOS.values() for task in demo.tasks))
+    raise DepthRosError(
+        f'there is no demo of model {model!r}; set it to one of: {", ".join(known)}'
+    )
+
+
+def clear_results(folder: Path) -> None:
+    """Take away what an earlier demo wrote, so that nothing old is taken for new."""
+    for name in RESULTS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def check_requirements(settings: DemoSettings) -> None:

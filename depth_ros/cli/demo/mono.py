@@ -8,7 +8,7 @@ published.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +20,12 @@ from depth_ros.engines.exports import EXPORT_PACKAGES
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import EngineError, WeightsError
+from depth_ros.models.registry import models_of
 from depth_ros.pictures.panels import depth_panel
 from depth_ros.pictures.watermark import watermarked
 from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Seen
@@ -33,6 +35,11 @@ UNTRAINED_LINE = (
     'weights:     none found, so made-up ones ran ("untrained"): the depth means nothing; '
     'see depth-ros weights list'
 )
+
+
+def say_on_stdout(text: str) -> None:
+    """Print what takes long."""
+    print(f'depth_ros demo: {text}', flush=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +57,7 @@ class FoundModel:
     has_rig: bool
 
 
-def mono_demo(settings: DemoSettings, tell: Callable[[str], None]) -> DemoTask:
+def mono_demo(settings: DemoSettings, tell: Callable[[str], None] = say_on_stdout) -> DemoTask:
     """Prepare the engine, so that the node only has to load it, and give the task.
 
     Args:
@@ -62,6 +69,7 @@ def mono_demo(settings: DemoSettings, tell: Callable[[str], None]) -> DemoTask:
     """
     from depth_ros.ros.demo.observer import MONO_METRIC_WATCHED, MONO_WATCHED
 
+    settings = replace(settings, model=settings.model or models_of(Task.MONO)[0])
     found = find_weights(settings, tell)
     rates = {'camera': 'left/image_raw', 'relative depth': 'relative_depth/image'}
     if found.has_rig:

@@ -33,6 +33,7 @@ class DemoSettings:
         weights: Its weights; empty takes shipped or exported ones.
         output: Folder for the picture, the cloud and the summary.
         view: Whether to serve the browser view.
+        task: Name of the demo; empty takes the model's.
     """
 
     duration_s: float
@@ -41,6 +42,7 @@ class DemoSettings:
     output: Path
     view: bool
     weights: str = ''
+    task: str = ''
 
 
 @dataclass(slots=True, eq=False)

@@ -43,6 +43,7 @@ class DemoTask:
         picture: File name of the picture.
         draw: Takes what was seen and a title and gives ``(H, W, 3)`` uint8 RGB; None if a topic
             stayed silent.
+        images_line: Whose images these are.
         notes: Lines to end with.
     """
 
@@ -58,6 +59,7 @@ class DemoTask:
     facts: Mapping[str, object] = field(default_factory=dict)
     picture: str
     draw: Callable[[Seen, str], np.ndarray | None]
+    images_line: str = IMAGES_LINE
     notes: Sequence[str] = ()
 
     def write(self, folder: Path, seen: Seen, camera: Report, node: Report) -> list[str]:
@@ -81,4 +83,4 @@ class DemoTask:
         write_picture(folder / self.picture, picture)
         cloud = [] if seen.cloud is None else [write_demo_cloud(folder, seen.cloud)]
         picture_line = f'picture:     {folder / self.picture}'
-        return [picture_line, *cloud, line, IMAGES_LINE, *self.notes]
+        return [picture_line, *cloud, line, self.images_line, *self.notes]

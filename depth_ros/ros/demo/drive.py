@@ -17,11 +17,12 @@ from depth_ros.camera import StereoCamera
 from depth_ros.errors import ParameterError
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import whole_file
-from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse
+from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse, rigid
 from depth_ros.scenes.paths import ScenePath, room_path
-from depth_ros.scenes.solids import ideal_stereo_camera, render_stereo
+from depth_ros.scenes.solids import ideal_stereo_camera, render
 
-NUM_FRAMES = 60
+NUM_FRAMES = 45
+DRIVE_SIZE = (240, 320)
 BASE_FROM_OPTICAL = BODY_FROM_OPTICAL
 """The base lies in the left camera and looks where that looks: x forward, z up (REP 103)."""
 
@@ -54,7 +55,11 @@ class Drive:
 
 
 def open_drive(
-    name: str, *, size: tuple[int, int], num_frames: int, progress: Callable[[int], None]
+    name: str,
+    *,
+    size: tuple[int, int] = DRIVE_SIZE,
+    num_frames: int = NUM_FRAMES,
+    progress: Callable[[int], None],
 ) -> Drive:
     """Read a loop from the cache, or draw it and keep it there.
 
@@ -104,10 +109,12 @@ def _drawn(
     path: ScenePath, rig: StereoCamera, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     left, right, depth = [], [], []
+    aside = rigid(np.eye(3), np.array([rig.baseline_m, 0.0, 0.0]))
     for index, pose in enumerate(path.world_from_camera):
-        pair = render_stereo(path.scene_at(0.0), rig, world_from_left=pose)
-        left.append(pair.left.image)
-        right.append(pair.right.image)
-        depth.append(pair.left.depth)
+        scene = path.scene_at(0.0)
+        seen = render(scene, rig.left, world_from_camera=pose)
+        left.append(seen.image)
+        depth.append(seen.depth)
+        right.append(render(scene, rig.right, world_from_camera=pose @ aside).image)
         progress(index + 1)
     return {'left': np.stack(left), 'right': np.stack(right), 'depth': np.stack(depth)}

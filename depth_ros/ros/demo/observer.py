@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry, Path
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -25,6 +26,7 @@ from stereo_msgs.msg import DisparityImage
 from depth_ros.messages.clouds import decode_cloud
 from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.images import decode_image
+from depth_ros.ros.node.transforms import pose_matrix
 
 RATE_WINDOW_S = 5.0
 RELIABLE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
@@ -58,6 +60,11 @@ class Seen:
         disparity: ``(H, W)`` float32 px, NaN where unknown.
         depth: ``(H, W)`` float32 metres, as published (NaN, +Inf, -Inf kept).
         relative: ``(H, W)`` float32 depth up to a factor, NaN where unknown.
+        reference: ``(H, W, 3)`` uint8 RGB, the image that ``depth`` belongs to.
+        matches: ``(H, W, 3)`` uint8 RGB, the picture of matches.
+        pose: ``(4, 4)`` float64, the base's newest pose.
+        path: ``(N, 4, 4)`` float64 poses of the base as the node found them.
+        true_path: The same as the sample rig drove.
         cloud: ``(h, w, 4)`` float32 x, y, z in metres, NaN where unknown, and packed rgb.
         diagnostics: Status name to its key-value pairs.
         arrivals: Topic to arrival times in seconds of the last few seconds.
@@ -69,6 +76,11 @@ class Seen:
     depth: np.ndarray | None = None
     relative: np.ndarray | None = None
     cloud: np.ndarray | None = None
+    reference: np.ndarray | None = None
+    matches: np.ndarray | None = None
+    pose: np.ndarray | None = None
+    path: np.ndarray | None = None
+    true_path: np.ndarray | None = None
     diagnostics: dict[str, dict[str, str]] = field(default_factory=dict)
     arrivals: dict[str, deque[float]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -165,6 +177,17 @@ def observing(namespace: str, watched: Sequence[Watched] | None = None) -> Itera
         rclpy.try_shutdown()
 
 
+def decode_path(message: Path) -> np.ndarray:
+    """Return ``(N, 4, 4)`` float64 poses."""
+    poses = [pose_matrix(entry.pose) for entry in message.poses]
+    return np.array(poses, np.float64).reshape(-1, 4, 4)
+
+
+def decode_odometry(message: Odometry) -> np.ndarray:
+    """Return the ``(4, 4)`` float64 pose."""
+    return pose_matrix(message.pose.pose)
+
+
 def decode_disparity(message: DisparityImage) -> np.ndarray:
     """Return float32 pixels, NaN where the message marks unknown."""
     values = decode_depth(message.image)
@@ -186,6 +209,28 @@ STEREO_WATCHED = (
     Watched(topic='disparity', kind=DisparityImage, field='disparity', decode=decode_disparity),
     _DEPTH,
     _POINTS,
+)
+MULTIVIEW_WATCHED = (
+    _CAMERA,
+    _DEPTH,
+    Watched(topic='rectified/image', kind=Image, field='reference', decode=decode_image),
+    Watched(topic='fused/points', kind=PointCloud2, field='cloud', decode=decode_cloud),
+)
+MATCH_WATCHED = (
+    _CAMERA,
+    Watched(topic='matches/image', kind=Image, field='matches', decode=decode_image),
+)
+ODOMETRY_WATCHED = (
+    _CAMERA,
+    Watched(topic='odometry', kind=Odometry, field='pose', decode=decode_odometry),
+    Watched(topic='path', kind=Path, field='path', decode=decode_path),
+    Watched(
+        topic='ground_truth/path',
+        kind=Path,
+        field='true_path',
+        decode=decode_path,
+        is_output=False,
+    ),
 )
 MONO_WATCHED = (_CAMERA, _RELATIVE)
 """What there is without a metric scale."""

@@ -24,7 +24,7 @@ from depth_ros.camera import PinholeCamera
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.messages.images import fill_image
-from depth_ros.ros.demo.drive import NUM_FRAMES, Drive, open_drive
+from depth_ros.ros.demo.drive import DRIVE_SIZE, NUM_FRAMES, Drive, open_drive
 from depth_ros.ros.demo.sample_images import (
     SamplePair,
     SampleRig,
@@ -40,7 +40,6 @@ from depth_ros.ros.node.runner import run_node
 from depth_ros.settings import SettingValue, parse_size
 
 QUEUE_DEPTH = 5
-DRIVE_SIZE = (240, 320)
 LINGER_S = 0.5
 TO_ENCODING: dict[str, int | None] = {
     'rgb8': None,
@@ -229,7 +228,7 @@ def open_named_drive(node: Node, values: Mapping[str, SettingValue]) -> Drive | 
             node.get_logger().info(f'drawn {num_drawn} of {NUM_FRAMES} pairs, once')
 
     size = parse_size(str(values['size'])) or DRIVE_SIZE
-    return open_drive(str(values['scene']), size=size, num_frames=NUM_FRAMES, progress=progress)
+    return open_drive(str(values['scene']), size=size, progress=progress)
 
 
 def drive_rig(drive: Drive) -> SampleRig:

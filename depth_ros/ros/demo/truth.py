@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import TransformStamped
-from nav_msgs.msg import Odometry
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -18,7 +20,7 @@ ODOM_FRAME, BASE_FRAME = 'odom', 'base_link'
 
 
 class TruthPublishers:
-    """Publishes ``ground_truth/depth`` and ``ground_truth/odometry`` with the images' stamps."""
+    """Publishes depth, odometry and path below ``ground_truth/`` with the images' stamps."""
 
     def __init__(self, node: Node, drive: Drive, camera_frame: str, qos: QoSProfile) -> None:
         """Advertise, and say once how the camera sits on the base."""
@@ -26,6 +28,8 @@ class TruthPublishers:
         self._camera_frame = camera_frame
         self._depth = node.create_publisher(Image, 'ground_truth/depth', qos)
         self._odometry = node.create_publisher(Odometry, 'ground_truth/odometry', qos)
+        self._path_publisher = node.create_publisher(Path, 'ground_truth/path', qos)
+        self._path: deque[PoseStamped] = deque(maxlen=len(drive))
         self._transforms = TransformSender(node)
         mount = TransformStamped(child_frame_id=camera_frame)
         mount.header.frame_id = BASE_FRAME
@@ -40,6 +44,8 @@ class TruthPublishers:
         pose = odometry.pose.pose
         fill_motion(pose.position, pose.orientation, self._drive.odom_from_base[index])
         self._odometry.publish(odometry)
+        self._path.append(PoseStamped(header=odometry.header, pose=pose))
+        self._path_publisher.publish(Path(header=odometry.header, poses=list(self._path)))
         self._transforms.send(transform_message(odometry))
         if self._depth.get_subscription_count():
             message = Image()
