@@ -14,6 +14,7 @@ MAX_TILE_PX = 960
 """Larger images are drawn smaller."""
 OUTLIER_COLOR = (110, 110, 110)
 _MIDDLE = 0.5
+_STRIP_SHADE = 4
 
 
 def match_picture(
@@ -99,10 +100,11 @@ def _drawn_at(points: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _write(canvas: np.ndarray, text: str) -> None:
-    """Write white on black into the lower left corner, small enough for the picture."""
+    """Write onto a darkened strip along the lower edge, small enough for the picture."""
     size = min(0.5, canvas.shape[1] / 1100)
-    for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        origin = (4, canvas.shape[0] - 5)
-        cv2.putText(
-            canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, color, thickness, cv2.LINE_AA
-        )
+    height = round(40 * size)
+    canvas[-height:] //= _STRIP_SHADE
+    origin = (4, canvas.shape[0] - round(12 * size))
+    cv2.putText(
+        canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA
+    )

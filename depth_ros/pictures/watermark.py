@@ -29,6 +29,9 @@ def watermarked(rgb: np.ndarray, text: str = UNTRAINED) -> np.ndarray:
     step_x, step_y = 2 * text_width, 4 * text_height
     for row, y in enumerate(range(step_y // 2, height + step_y, step_y)):
         for x in range(-(row % 2) * text_width, width, step_x):
-            for color, width_px in ((_WHITE, 3 * thickness), (_RED, thickness)):
-                cv2.putText(marked, text, (x, y), _FONT, size, color, width_px, cv2.LINE_AA)
+            # OpenCV 5 draws thicker letters wider, so the rim is the same letters moved.
+            for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+                place = (x + dx * thickness, y + dy * thickness)
+                cv2.putText(marked, text, place, _FONT, size, _WHITE, thickness, cv2.LINE_AA)
+            cv2.putText(marked, text, (x, y), _FONT, size, _RED, thickness, cv2.LINE_AA)
     return np.asarray(cv2.addWeighted(marked, _OPACITY, rgb, 1.0 - _OPACITY, 0.0))
