@@ -1,4 +1,4 @@
-"""The demos of a moving camera: each runs the real node on the driving rig and leaves a picture."""
+"""The demos of a moving camera: each runs the real node on the driving rig, leaves a picture."""
 
 from __future__ import annotations
 
