@@ -18,8 +18,8 @@ from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.job import MultiviewInput, MultiviewJob
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.poses import PoseSource, open_poses
-from depth_ros.ros.node.camera_input import CameraInput, ImageMessage, decode_frame
-from depth_ros.ros.node.cameras import Cameras
+from depth_ros.ros.node.camera_input import ImageMessage, decode_frame
+from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
@@ -51,7 +51,7 @@ class WaitingImage:
         return self.message.header.frame_id or self.camera.frame_id
 
 
-class MultiviewInputs:
+class MultiviewInputs(ImageInputs[MultiviewParameters]):
     """Subscribes to a camera and its poses, and chooses keyframes.
 
     Every image is a keyframe, or passed over, or refused, or waits for its pose.
@@ -63,32 +63,16 @@ class MultiviewInputs:
         """Prepare; nothing is subscribed to before ``start``."""
         self.num_passed_over = 0
         self.num_refused = 0
-        self._node = node
-        self._parameters = parameters
-        self._inbox = inbox
+        super().__init__(node, parameters, inbox)
         self._window = KeyframeWindow(parameters.settings.keyframes)
         self._waiting: deque[WaitingImage] = deque()
         self._poses: PoseSource | None = None
         self._range: RangeCloud | None = None
-        self.camera = CameraInput(node, parameters, on_image=self._on_image, warn=inbox.warn)
-        self._cameras = Cameras([self.camera], inbox.warn)
 
-    @property
-    def input(self) -> str:
-        """Which images are taken; empty before ``start`` has succeeded."""
-        return self._cameras.kind
-
-    def start(self) -> bool:
-        """Subscribe, if it is known to which topics; else say so and give False."""
-        kind = self._cameras.choose(self._parameters.input)
-        if not kind:
-            return False
+    def _start_beside(self) -> str:
         self._poses = open_poses(self._node, self._parameters, self._inbox.warn)
         self._follow_range()
-        self._cameras.subscribe(kind)
-        source = self._parameters.pose_source
-        self._node.get_logger().info(f'{self._cameras.describe()}, poses: {source}')
-        return True
+        return f', poses: {self._parameters.pose_source}'
 
     def set_parameters(self, parameters: MultiviewParameters) -> None:
         """Take over what can change while running."""
@@ -99,7 +83,7 @@ class MultiviewInputs:
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic on which nothing comes."""
-        return [*self._cameras.missing(), *(self._poses.missing() if self._poses else [])]
+        return [*super().missing(), *(self._poses.missing() if self._poses else [])]
 
     def counts(self) -> InputCounts:
         """Return the statistics: ``received`` is the sum of the four that follow it."""
@@ -125,10 +109,7 @@ class MultiviewInputs:
     def finish(self) -> list[MultiviewJob]:
         """Return the jobs of the keyframes that still wait for later ones."""
         sets = self._window.flush(depth_range_m=self._parameters.depth_range_m)
-        return [self._job(found) for found in sets]
-
-    def close(self) -> None:
-        """Nothing waits here that must be counted."""
+        return [self._keyframe_job(found) for found in sets]
 
     def poll(self) -> None:
         """Look again for poses of waiting images; poses come after the images as a rule."""
@@ -192,9 +173,9 @@ class MultiviewInputs:
         view = PosedView(frame=frame, world_from_camera=pose, name=image.frame_id)
         found = self._window.keep(view, depth_range_m=range_m)
         if found is not None:
-            self._inbox.put(self._job(found))
+            self._inbox.put(self._keyframe_job(found))
 
-    def _job(self, views: ViewSet) -> MultiviewJob:
+    def _keyframe_job(self, views: ViewSet) -> MultiviewJob:
         parameters = self._parameters
         assert self._poses is not None
         content = MultiviewInput(

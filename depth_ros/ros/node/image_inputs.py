@@ -38,9 +38,14 @@ class ImageInputs(Generic[CameraParametersT]):
         kind = self._cameras.choose(self._parameters.input)
         if not kind:
             return False
+        beside = self._start_beside()
         self._cameras.subscribe(kind)
-        self._node.get_logger().info(self._cameras.describe())
+        self._node.get_logger().info(f'{self._cameras.describe()}{beside}')
         return True
+
+    def _start_beside(self) -> str:
+        """Subscribe to what a subclass needs besides; return what the log says of it."""
+        return ''
 
     def set_parameters(self, parameters: CameraParametersT) -> None:
         """Take over what can change while running: nothing."""
