@@ -9,15 +9,14 @@ from itertools import islice
 
 from depth_ros.cli.evaluate.report import (
     add_report_arguments,
-    say_absent,
+    present_sets,
+    report,
     say_untrained,
-    write_figures,
 )
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import ParameterError
-from depth_ros.evaluation.data_sets import find_sets
 from depth_ros.evaluation.match import (
     EXPLANATION,
     YARDSTICKS,
@@ -58,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
     if args.pairs < 0:
         raise ParameterError(f'--pairs must be 0 (all) or more, got {args.pairs}; 1 is quickest')
-    found = find_sets(args.data, MATCH_SETS)
-    say_absent(found)
+    found = present_sets(args, MATCH_SETS)
     rows: list[MatchRow] = []
     with ExitStack() as stack:
         progress = stack.enter_context(open_progress())
@@ -72,9 +70,7 @@ def run(args: argparse.Namespace) -> int:
             progress(name, number / len(found.present))
             pairs = islice(found.load(name), args.pairs or None)
             rows += evaluate_set(name, pairs, matchers)
-    print(f'{EXPLANATION}\n\n{table(rows)}')
-    write_figures(args.json, rows)
-    return 0
+    return report(args, f'{EXPLANATION}\n\n{table(rows)}', rows)
 
 
 def _settings(args: argparse.Namespace) -> dict[str, MatchSettings]:

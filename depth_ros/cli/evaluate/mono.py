@@ -8,13 +8,12 @@ from itertools import product
 
 from depth_ros.cli.evaluate.report import (
     add_report_arguments,
-    say_absent,
+    present_sets,
+    report,
     say_untrained,
-    write_figures,
 )
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
-from depth_ros.evaluation.data_sets import find_sets
 from depth_ros.evaluation.mono import (
     EXPLANATION,
     FLAT,
@@ -43,8 +42,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
-    found = find_sets(args.data, MONO_SETS)
-    say_absent(found)
+    found = present_sets(args, MONO_SETS)
     settings = read_settings(MonoSettings, args)
     rows: list[MonoRow] = []
     with open_progress() as progress, closing(open_mono(settings, progress=progress)) as processor:
@@ -53,6 +51,4 @@ def run(args: argparse.Namespace) -> int:
         for name, (method, estimator) in product(found.present, methods.items()):
             progress(f'{name}, {method}', len(rows) / (len(found.present) * len(methods)))
             rows.append(evaluate_set(name, found.load(name), method, estimator))
-    print(f'{EXPLANATION}\n\n{table(rows)}')
-    write_figures(args.json, rows)
-    return 0
+    return report(args, f'{EXPLANATION}\n\n{table(rows)}', rows)

@@ -10,16 +10,16 @@ from itertools import islice
 
 from depth_ros.cli.evaluate.report import (
     add_report_arguments,
-    say_absent,
+    present_sets,
+    report,
     say_untrained,
-    write_figures,
 )
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import format_size, load_recipe
-from depth_ros.evaluation.data_sets import FoundSets, find_sets
+from depth_ros.evaluation.data_sets import FoundSets
 from depth_ros.evaluation.multiview import (
     EXPLANATION,
     Estimator,
@@ -69,8 +69,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = read_settings(MultiViewSettings, args)
     chosen = replace(chosen, engine=_with_weights(chosen))
     title = model_entry(chosen.model, Task.MULTIVIEW).title
-    found = find_sets(args.data, MULTIVIEW_SETS)
-    say_absent(found)
+    found = present_sets(args, MULTIVIEW_SETS)
     rows: list[MultiViewRow] = []
     views: list[MultiViewSet] = []
     with open_progress() as progress:
@@ -82,9 +81,7 @@ def run(args: argparse.Namespace) -> int:
                 method = f'{title}, {sampling}'
                 rows += _judged(views, method, network_estimator(processor), progress)
         rows += _judged(views, SGBM, sgbm_estimator, progress)
-    print(f'{EXPLANATION}\n\n{table(rows)}')
-    write_figures(args.json, rows)
-    return 0
+    return report(args, f'{EXPLANATION}\n\n{table(rows)}', rows)
 
 
 def _views(found: FoundSets[MultiViewSet], *, is_quick: bool) -> list[MultiViewSet]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from depth_ros.cli.evaluate.report import add_json_argument, say, write_figures
+from depth_ros.cli.evaluate.report import add_json_argument, report, say
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.tables import markdown_table
 
@@ -95,13 +95,10 @@ def run(args: argparse.Namespace) -> int:
         MetricRow(recipe=args.task, weights=args.weights.name, metric=name, value=value)
         for name, value in figures.items()
     ]
-    print(
-        markdown_table(
-            (args.task, args.weights.name), [(row.metric, f'{row.value:.4g}') for row in rows]
-        )
+    text = markdown_table(
+        (args.task, args.weights.name), [(row.metric, f'{row.value:.4g}') for row in rows]
     )
-    write_figures(args.json, rows)
-    return 0
+    return report(args, text, rows)
 
 
 def _check_recipe(word: str, tasks: Sequence[str]) -> None:

@@ -7,10 +7,12 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from depth_ros.evaluation.data_sets import FoundSets
+from depth_ros.evaluation.data_sets import DataSet, FoundSets, find_sets
 from depth_ros.files.whole_file import write_json
+
+ItemT = TypeVar('ItemT')
 
 
 class Row(Protocol):
@@ -41,9 +43,15 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='file to write the figures to')
 
 
-def say_absent(found: FoundSets) -> None:
-    """Say on stderr which sets are left out."""
+def present_sets(args: argparse.Namespace, sets: Mapping[str, DataSet[ItemT]]) -> FoundSets[ItemT]:
+    """Return the sets that are in the data folder; say on stderr which are left out.
+
+    Raises:
+        InputError: If none is there.
+    """
+    found = find_sets(args.data, sets)
     say(found.note)
+    return found
 
 
 def say_untrained(is_untrained: bool) -> None:
@@ -55,6 +63,13 @@ def say(note: str) -> None:
     """Tell a note on stderr, so that the table stays alone on stdout; empty says nothing."""
     if note:
         print(f'depth-ros: {note}', file=sys.stderr)
+
+
+def report(args: argparse.Namespace, text: str, rows: Iterable[Row]) -> int:
+    """Print the text, write the figures where they were asked for, and return the exit code."""
+    print(text)
+    write_figures(args.json, rows)
+    return 0
 
 
 def write_figures(path: Path | None, rows: Iterable[Row]) -> None:

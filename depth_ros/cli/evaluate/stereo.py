@@ -10,7 +10,7 @@ from pathlib import Path
 
 from depth_ros.cli.evaluate.report import (
     add_report_arguments,
-    say_absent,
+    present_sets,
     say_untrained,
     write_figures,
 )
@@ -18,7 +18,6 @@ from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import ParameterError
-from depth_ros.evaluation.data_sets import find_sets
 from depth_ros.evaluation.stereo import (
     EvaluationRow,
     Matcher,
@@ -78,8 +77,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; give the exit status."""
     read_settings(StereoSettings, args)
-    found = find_sets(args.data, STEREO_SETS)
-    say_absent(found)
+    found = present_sets(args, STEREO_SETS)
     is_card = args.model == CARD_MODEL and not (args.engine or args.precision)
     rows = (_in_torch if is_card else _in_pipeline)(
         args, [pair for name in found.present for pair in found.load(name)]
