@@ -327,7 +327,10 @@ sys.exit(main(sys.argv[1:]))
     ('words', 'said'),
     [
         (('stereo',), '--engine auto'),
-        (('crestereo_tiny', '--weights', 'x'), 'stereo, mono, multiview, match or a training'),
+        (
+            ('crestereo_tiny', '--weights', 'x'),
+            'stereo, mono, multiview, match, odometry or a training',
+        ),
     ],
 )
 def test_without_torch_a_way_out_is_told(words: tuple[str, ...], said: str, data: Path) -> None:
