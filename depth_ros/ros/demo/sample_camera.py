@@ -34,6 +34,7 @@ from depth_ros.ros.demo.sample_images import (
 )
 from depth_ros.ros.demo.truth import TruthPublishers
 from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile
 from depth_ros.ros.node.runner import run_node
@@ -278,9 +279,24 @@ def side_output(
     return SideOutput(images=tuple(messages), info=info)
 
 
+HELP = NodeHelp(
+    summary='publishes sample images as a camera driver would',
+    inputs={},
+    outputs={
+        'left/image_raw': 'sensor_msgs/Image',
+        'left/camera_info': 'sensor_msgs/CameraInfo',
+        'right/image_raw': 'sensor_msgs/Image',
+        'right/camera_info': 'sensor_msgs/CameraInfo',
+        'ground_truth/odometry, path, depth': 'what a drive knows (source: drive)',
+    },
+    settings=lambda: SPECS,
+    example='-p source:=drive',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('sample_camera', SampleCamera, args)
+    return run_node('sample_camera', SampleCamera, args, help=HELP)
 
 
 if __name__ == '__main__':

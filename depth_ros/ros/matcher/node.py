@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rclpy.node import Node
 
 from depth_ros.ros.matcher.parameters import MatcherParameters
+from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
@@ -73,9 +74,25 @@ class MatcherNode(
         )
 
 
+HELP = NodeHelp(
+    summary='two images in; point pairs and their geometry out, as a service and a topic',
+    inputs={
+        'image_raw': 'sensor_msgs/Image',
+        'camera_info': 'sensor_msgs/CameraInfo',
+    },
+    outputs={
+        'match_images': 'depth_ros_interfaces/srv/MatchImages',
+        'matches': 'depth_ros_interfaces/Matches',
+        'matches/image': 'sensor_msgs/Image',
+    },
+    settings=MatcherParameters.specs,
+    example='-p model:=loftr_tiny',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('matcher_node', MatcherNode, args)
+    return run_node('matcher_node', MatcherNode, args, help=HELP)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ from depth_ros.ros.mono.inputs import MonoInputs
 from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
 from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.mono.topics import OUTPUT_TOPICS, is_metric, scale_values
+from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
@@ -96,9 +97,21 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
         )
 
 
+HELP = NodeHelp(
+    summary='one camera in; relative depth out, and metres once the scale is known',
+    inputs={
+        'image_raw': 'sensor_msgs/Image',
+        'camera_info': 'sensor_msgs/CameraInfo',
+    },
+    outputs=kinds_of(OUTPUT_TOPICS),
+    settings=MonoParameters.specs,
+    example='-p scale.mode:=camera_height -p scale.camera_height_m:=0.42',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('mono_node', MonoNode, args)
+    return run_node('mono_node', MonoNode, args, help=HELP)
 
 
 if __name__ == '__main__':

@@ -33,6 +33,7 @@ from depth_ros.ros.multiview.job import (
 )
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.topics import OUTPUT_TOPICS
+from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.patient_service import PatientService
 from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.qos import output_profile, publisher_events
@@ -199,9 +200,27 @@ class MultiviewNode(
         return response
 
 
+HELP = NodeHelp(
+    summary='one moving camera and its poses in; depth of keyframes and one cloud out',
+    inputs={
+        'image_raw': 'sensor_msgs/Image',
+        'camera_info': 'sensor_msgs/CameraInfo',
+        'odometry': 'nav_msgs/Odometry',
+        'pose': 'geometry_msgs/PoseStamped (pose_source: pose)',
+    },
+    outputs={
+        **kinds_of(OUTPUT_TOPICS),
+        'fused/points': 'sensor_msgs/PointCloud2',
+        'save_map, finish, reset': 'std_srvs/Trigger',
+    },
+    settings=MultiviewParameters.specs,
+    example='-r odometry:=/odom',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('multiview_node', MultiviewNode, args)
+    return run_node('multiview_node', MultiviewNode, args, help=HELP)
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from depth_ros.engines.tensorrt.cuda_memory import is_device_lost
 from depth_ros.errors import DepthRosError
+from depth_ros.ros.node.help import NodeHelp, is_help
 from depth_ros.ros.node.loader import THREAD_NAME
 from depth_ros.ros.node.memory import keep_freed_memory
 
@@ -64,14 +65,24 @@ class StopRequest:
         self.is_set = True
 
 
-def run_node(name: str, make: Callable[[], Runnable], args: Sequence[str] | None = None) -> int:
+def run_node(
+    name: str,
+    make: Callable[[], Runnable],
+    args: Sequence[str] | None = None,
+    *,
+    help: NodeHelp | None = None,
+) -> int:
     """Initialise ROS, run a node until it is done or asked to stop, and give the exit code.
 
     Args:
         name: Logger used before there is a node.
         make: Makes what is run.
         args: Command line; None takes ``sys.argv``.
+        help: What ``--help`` prints instead of starting.
     """
+    if help is not None and is_help(sys.argv[1:] if args is None else args):
+        sys.stdout.write(help.text(name))
+        return 0
     keep_freed_memory()
     rclpy.init(
         args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO

@@ -16,6 +16,7 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from depth_ros.frames import CameraFrame
+from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.roles import Inputs, OpenProcessor
 from depth_ros.ros.node.runner import run_node
@@ -123,9 +124,33 @@ def _make_inputs(
     return INPUTS[parameters.settings.source](node, parameters, inbox)
 
 
+HELP = NodeHelp(
+    summary='stereo, RGB-D or one camera in; pose, path and state out',
+    inputs={
+        'left/image_raw': 'sensor_msgs/Image',
+        'left/camera_info': 'sensor_msgs/CameraInfo',
+        'right/image_raw': 'sensor_msgs/Image',
+        'right/camera_info': 'sensor_msgs/CameraInfo',
+        'image_raw': 'sensor_msgs/Image (source: rgbd or mono)',
+        'depth/image': 'sensor_msgs/Image (source: rgbd)',
+    },
+    outputs={
+        'odometry': 'nav_msgs/Odometry',
+        'path': 'nav_msgs/Path',
+        'odometry/status': 'depth_ros_interfaces/OdometryStatus',
+        'direction': 'geometry_msgs/Vector3Stamped (source: mono)',
+        'rotation': 'geometry_msgs/QuaternionStamped (source: mono)',
+        '/tf': 'odom_frame to base_frame (publish_tf)',
+        'reset': 'std_srvs/Trigger',
+    },
+    settings=OdometryParameters.specs,
+    example='-p base_frame:=base_link',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('odometry_node', OdometryNode, args)
+    return run_node('odometry_node', OdometryNode, args, help=HELP)
 
 
 if __name__ == '__main__':

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from depth_ros.frames import StereoFrame
+from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.pair_inputs import StereoInputs
 from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.roles import OpenProcessor
@@ -53,9 +54,23 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
         )
 
 
+HELP = NodeHelp(
+    summary='two cameras in; disparity, depth and point cloud out',
+    inputs={
+        'left/image_raw': 'sensor_msgs/Image',
+        'left/camera_info': 'sensor_msgs/CameraInfo',
+        'right/image_raw': 'sensor_msgs/Image',
+        'right/camera_info': 'sensor_msgs/CameraInfo',
+    },
+    outputs=kinds_of(OUTPUT_TOPICS),
+    settings=StereoParameters.specs,
+    example='-r left/image_raw:=/my_camera/left/image_raw -p model:=sgbm',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('stereo_node', StereoNode, args)
+    return run_node('stereo_node', StereoNode, args, help=HELP)
 
 
 if __name__ == '__main__':

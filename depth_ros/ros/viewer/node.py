@@ -18,6 +18,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile, subscription_events
 from depth_ros.ros.node.runner import run_node
@@ -174,9 +175,23 @@ def left_source(values: Mapping[str, SettingValue], qos: QoSProfile) -> ViewerTo
     return ViewerTopic(role=Role.LEFT, kind=Image, topic=topic, qos=qos)
 
 
+HELP = NodeHelp(
+    summary='live depth in a browser, on this machine only',
+    inputs={
+        'left/image_raw': 'sensor_msgs/Image',
+        'depth/image': 'sensor_msgs/Image',
+        'points': 'sensor_msgs/PointCloud2',
+        'diagnostics': 'diagnostic_msgs/DiagnosticArray',
+    },
+    outputs={'http://127.0.0.1:8080': 'the page'},
+    settings=lambda: SPECS,
+    example='-p port:=8080',
+)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; give the exit code."""
-    return run_node('viewer_node', ViewerNode, args)
+    return run_node('viewer_node', ViewerNode, args, help=HELP)
 
 
 if __name__ == '__main__':

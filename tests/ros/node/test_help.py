@@ -1,0 +1,40 @@
+"""``NODE --help`` prints topics, parameters and an example, and starts nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy', reason='ROS is absent')
+
+from depth_ros.ros.__main__ import NODES
+from depth_ros.ros.node.help import is_help
+from tests.kit.shared_data import REPOSITORY
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_help_names_topics_and_parameters(name: str) -> None:
+    if name in ('matcher_node', 'odometry_node'):
+        pytest.importorskip('tests.kit.built_interfaces')
+    done = subprocess.run(
+        [sys.executable, '-m', 'depth_ros.ros', name, '--help'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout.startswith(f'{name}: ')
+    assert f'python -m depth_ros.ros {name} --ros-args \\' in done.stdout
+    assert 'Parameters (-p NAME:=VALUE)' in done.stdout
+    assert 'Offers:' in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_words_for_ros_are_not_looked_at() -> None:
+    assert is_help(['-h']) and is_help(['--help', '--ros-args', '-p', 'a:=b'])
+    assert not is_help(['--ros-args', '-p', 'x:=--help', '--help'])
+    assert not is_help([])
