@@ -34,7 +34,7 @@ class NodeHelp:
         """Return the help of the node ``name``, at most 80 columns wide."""
         parameters = [line for setting in self.settings() for line in _parameter(setting)]
         lines = [
-            f'{name}: {self.summary}',
+            *textwrap.wrap(f'{name}: {self.summary}', WIDTH),
             '',
             'Start it with ros2 run, or without a distro:',
             f'  python -m depth_ros.ros {name} --ros-args \\',
