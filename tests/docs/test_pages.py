@@ -12,13 +12,14 @@ import pytest
 from tests.kit import pages
 from tests.kit.pages import REASONS, Block, blocks, difference, run_block
 from tests.kit.sample_folder import reader_environment, stock
-from tests.kit.shared_data import REPOSITORY
+from tests.kit.shared_data import REPOSITORY, shared_root
 
 pytest.importorskip('rosbags', reason='rosbags is not installed')
 if find_spec('stereodemo') is None:
     pytest.skip('the sample images are not installed', allow_module_level=True)
 
 ALL = [block for page in pages.pages() for block in blocks(page)]
+SHARED = r'\.\./shared|motorcycle_'
 RUN = [block for block in ALL if not block.reason]
 
 
@@ -40,6 +41,8 @@ def test_block_runs_as_shown(block: Block, place: Path, readers: dict[str, Path]
         home.mkdir()
         readers[block.page] = stock(home / 'work')
     folder = readers[block.page]
+    if re.search(SHARED, block.text) and not shared_root().is_dir():
+        pytest.skip('the example needs the shared data (DEPTH_ROS_SHARED)')
     run_block(block, folder, reader_environment(folder.parent))
 
 

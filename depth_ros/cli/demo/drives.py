@@ -41,7 +41,6 @@ def multiview_demo(settings: DemoSettings) -> DemoTask:
     return DemoTask(
         node='multiview_node',
         parameters={
-            'num_sources': 2,
             'depth.min_m': 0.5,
             'depth.max_m': 6.0,
             'base_from_camera': BASE_FROM_CAMERA,

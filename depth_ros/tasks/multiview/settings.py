@@ -70,8 +70,8 @@ class MultiViewSettings(NetworkSettings):
 def sources_setting() -> int:
     """Make the field for the number of sources, which network and keyframes share."""
     return described(
-        4,
-        'Source views of a reference.',
+        2,
+        'Source views of a reference. A graph is made for one number; the shipped one takes 2.',
         minimum=1,
         maximum=8,
         flags=('--sources',),

@@ -177,7 +177,7 @@ def test_poses_that_are_no_motion_are_refused(pose):
 
 
 @pytest.mark.parametrize(
-    'values', [{'min_sources': 0}, {'min_sources': 5}, {'window': 4}, {'num_sources': 20}]
+    'values', [{'min_sources': 0}, {'min_sources': 5}, {'window': 2}, {'num_sources': 20}]
 )
 def test_settings_that_make_no_sense_are_refused(values):
     with pytest.raises(ParameterError, match=r'within|correct them'):
