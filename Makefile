@@ -15,7 +15,8 @@ STAMPS = $(VENV)/stamps
 # A sourced ROS distro must not leak into the virtual environment.
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test test-oldest setup setup-test interfaces lint bench clean help
+# make docs    run what the documentation shows and write its outputs anew
+.PHONY: docs demo test test-oldest setup setup-test interfaces lint bench clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -78,6 +79,10 @@ test: lint $(STAMPS)/interfaces
 	-@$(BUILD_INTERFACES)
 	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 DEPTH_ROS_REQUIRE_TENSORRT_RTX=1 $(VENV)/bin/python -m pytest \
 		--continue-on-collection-errors $(PYTEST_ARGS)
+
+# The outputs that the documentation shows, written anew by running it.
+docs: $(STAMPS)/test
+	@$(CLEAN_ENV) $(VENV)/bin/python -m tests.kit.pages
 
 OLDEST = .venv-oldest
 $(OLDEST)/stamp: requirements/oldest.txt scripts/preflight.py

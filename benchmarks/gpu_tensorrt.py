@@ -12,9 +12,6 @@ import numpy as np
 import torch
 from gpu_cases import SEED, Case
 
-from depth_ros.engines.build import GraphBuild
-from depth_ros.engines.choice import EngineChoice
-
 NEEDED = ('tensorrt', 'onnx', 'onnxscript', 'yaml')
 
 
@@ -42,8 +39,9 @@ def _run(
     arguments: argparse.Namespace,
 ) -> dict[str, object]:
     from depth_ros.cli.kit.timing import interleave
-    from depth_ros.engines.build import open_graphs
+    from depth_ros.engines.build import GraphBuild, open_graphs
     from depth_ros.engines.cache import EngineCache
+    from depth_ros.engines.choice import EngineChoice
     from depth_ros.errors import DepthRosError
 
     with tempfile.TemporaryDirectory() as folder:

@@ -38,6 +38,8 @@ _BLOCK = re.compile(
 _NOT_RUN = re.compile(r'<!-- not run: (?P<word>\w+); [^\n]+ -->')
 _NUMBER = re.compile(r'[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?%?')
 _WORDS = re.compile(r'\d+(?:\.\d+)*|[^\s\d]+')
+_PROGRESS = re.compile(r'^depth-ros: [\w ,]+: \d+ %\n', re.M)
+"""Lines that slow machines print and quick ones do not."""
 _ESCAPES = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
 
 
@@ -142,7 +144,8 @@ def shell(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[i
         timeout=TIMEOUT_S,
         check=False,
     )
-    return result.returncode, _ESCAPES.sub('', result.stdout).replace('\r', '\n')
+    text = _ESCAPES.sub('', result.stdout).replace('\r', '\n')
+    return result.returncode, _PROGRESS.sub('', text)
 
 
 def difference(expected: Sequence[str], got: Sequence[str], *, any_figures: bool = False) -> str:

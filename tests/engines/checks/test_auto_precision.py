@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Open by ``auto``; bf16 is off by ``error`` px."""
     EVENTS.clear()
     for name in ('openvino', 'onnxruntime'):
-        monkeypatch.setitem(RUNTIMES, name, gate_doubles.entry())
+        lower = RUNTIMES[name].lower_precision
+        monkeypatch.setitem(RUNTIMES, name, replace(gate_doubles.entry(), lower_precision=lower))
     monkeypatch.setattr(GateRuntime, 'truth', staticmethod(ramp), raising=False)
 
     def run(error: float, *, source: str = 'toy.pth', **settings: object) -> Engine:
