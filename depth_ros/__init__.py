@@ -7,8 +7,8 @@
         result = stereo(left, right, rig)
     depth_ros.save_cloud('cloud.ply', result)
 
-Importing this package needs NumPy alone: each name below is imported when it is first used. How
-the modules hang together says ``docs/architecture.md``.
+Importing this package needs NumPy alone: each name below is imported when it is first used. The
+modules are described in ``docs/architecture.md``.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Cameras: frozen calibration values in CameraInfo's words, checked once at the border.
+"""Cameras: immutable calibrations with CameraInfo's field names, checked on construction.
 
 K, D, R, P, binning and ROI are used as ``sensor_msgs/CameraInfo`` defines them: K and D describe
 the full-resolution sensor image, P the full-resolution rectified image; binning and ROI turn

@@ -1,4 +1,4 @@
-"""What is written down of a model, once: everything that nodes, commands and engines ask by name.
+"""Model entries: all facts of a model that nodes, commands and engines look up by name.
 
 An entry is text and numbers: making one imports no network, and what it names is imported when
 it is asked for.
@@ -61,7 +61,7 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelEntry:
-    """All that is written down of a model; its weights are in ``weights/registry.yaml``.
+    """All facts of one model; its weights are in ``weights/registry.yaml``.
 
     Attributes:
         name: Name in parameters and commands.
@@ -94,7 +94,7 @@ class ModelEntry:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """What it serves."""
+        """Tasks that it serves."""
         return tuple(self.services)
 
     def load(self, task: Task) -> Callable:
@@ -115,10 +115,10 @@ def load_named(name: str) -> Any:
 
 
 def has_beginning(names: Names, beginning: str) -> bool:
-    """Whether one of the names begins so."""
+    """Whether one of the names has this prefix."""
     return any(name.startswith(beginning) for name in names)
 
 
 def always(text: str) -> Callable[[Names, Extras], str]:
-    """Return what says the same of every checkpoint."""
+    """Return a description function that ignores the checkpoint."""
     return lambda names, extras: text

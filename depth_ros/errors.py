@@ -1,14 +1,14 @@
-"""Exceptions: one small tree, every message one sentence with the remedy in it."""
+"""Exceptions: one small hierarchy; every message is one sentence that includes the remedy."""
 
 from __future__ import annotations
 
 
 class DepthRosError(Exception):
-    """Base of everything this package raises on purpose; the text is fit for an operator."""
+    """Base of all errors that this package raises; the text is fit for an operator."""
 
 
 class InputError(DepthRosError):
-    """An input message or file cannot be used; the node counts it and lives on.
+    """An input message or file cannot be used; the node counts it and continues.
 
     Attributes:
         reason: Short slug for counters, e.g. ``'encoding'`` or ``'size_mismatch'``.

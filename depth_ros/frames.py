@@ -1,4 +1,4 @@
-"""Frames: images with their cameras and stamps, as they enter a pipeline. NumPy only."""
+"""Frames: images with camera and stamp, the inputs of a pipeline. NumPy only."""
 
 from __future__ import annotations
 

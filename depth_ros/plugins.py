@@ -5,7 +5,7 @@ In its ``pyproject.toml``, for an entry of that name::
     [project.entry-points.'depth_ros.models']
     toy_stereo = 'toy_stereo:ENTRY'
 
-A package that cannot be used is told in one sentence, and everything else goes on.
+A package that cannot be used is logged in one sentence and skipped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def plugins() -> Plugins:
             if point.name in entries:
                 raise ValueError('another package declares the same name')
             entries[point.name] = _checked(point, point.load())
-        # Whatever another package's code does must not stop this one.
+        # No error in another package may stop this one.
         except Exception as error:  # noqa: BLE001
             faults[point.name] = _sentence(point, error)
             logger.warning('%s', faults[point.name])

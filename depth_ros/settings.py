@@ -161,8 +161,6 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Nest:
-    """A group within a group."""
-
     kind: type[Settings]
     prefix: str
     words: str
@@ -229,7 +227,7 @@ def nested(kind: type[SettingsT], *, prefix: str = '', words: str = '') -> Setti
 
 
 class SettingError(ParameterError):
-    """A refusal of values together; names fields until whoever was asked names what was set."""
+    """A refusal of combined values; names fields, which the caller replaces by setting names."""
 
     def __init__(self, text: str, names: Mapping[str, str] | None = None) -> None:
         """Take the sentence, with fields in braces: ``'{low} must be below {high}, got 3'``."""
@@ -263,7 +261,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Naming:
-    """What a reader of settings calls them in refusals.
+    """How error messages of one source name its settings.
 
     Attributes:
         alone: In a sentence about one.
@@ -295,7 +293,7 @@ def own_settings(kind: type) -> tuple[Setting, ...]:
 
 
 def prefixed(setting: Setting | None, prefix: str) -> tuple[Setting, ...]:
-    """Return a setting under its full name; none gives none."""
+    """Return a setting under its full name; None gives None."""
     return () if setting is None else (replace(setting, name=prefix + setting.name),)
 
 

@@ -1,6 +1,6 @@
 """Where models and engines meet: named static arrays, the task, the engine, what is exported.
 
-Neither room knows the other; both know these words.
+Neither imports the other; both import these types.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EngineT = TypeVar('EngineT', bound='Engine')
 
 
 class Task(Enum):
-    """What a node asks of a model; one model may serve several."""
+    """A task that a model serves; one model may serve several."""
 
     STEREO = 'stereo'
     MONO = 'mono'
@@ -48,7 +48,7 @@ class TensorSpec:
     unit: str = ''
 
     def describe(self) -> str:
-        """Say shape and dtype in one word, e.g. ``uint8(1, 480, 640, 3)``."""
+        """Return dtype and shape as text, e.g. ``uint8(1, 480, 640, 3)``."""
         return f'{self.dtype}{self.shape}'
 
 
@@ -107,7 +107,7 @@ class EngineInfo:
         return '[synthetic:' in self.graph
 
     def describe(self) -> str:
-        """Say all of it in one line."""
+        """Return the identity in one line."""
         return f'{self.graph} on {self.runtime} {self.version} ({self.precision}, {self.device})'
 
 
@@ -115,7 +115,7 @@ class Ticket(Protocol):
     """A frame under way in an engine."""
 
     def result(self) -> Tensors:
-        """Wait and give the outputs; views are valid until the second next ``submit``."""
+        """Wait and return the outputs; views are valid until the second next ``submit``."""
 
 
 class Engine(Protocol):

@@ -124,13 +124,12 @@ def _archive_names(path: Path) -> list[str]:
 
 
 def _part_of(name: str) -> str:
-    """Name the part a file is, or give an empty text."""
+    """Return the part that a file is, or an empty text."""
     file = PurePosixPath(name)
     return file.stem if file.suffix == '.pth' and file.stem in PARTS else ''
 
 
 def _single(path: Path, names: Sequence[str]) -> CheckpointParts:
-    """Take the only checkpoint of a zip archive."""
     files = [PurePosixPath(name) for name in names]
     checkpoints = [
         str(file) for file in files if file.suffix in _CHECKPOINTS and file.name[0] != '.'

@@ -176,7 +176,7 @@ def _merged(parts: Mapping[str, Checkpoint]) -> Checkpoint:
 
 
 def _checkpoint(content: object, path: Path) -> Checkpoint:
-    """Take tensors and plain values out of what a file holds."""
+    """Split the content of a file into tensors and plain values."""
     unwrapped = _unwrap(content, path)
     state = {key: value for key, value in unwrapped.items() if isinstance(value, torch.Tensor)}
     if not state:

@@ -1,4 +1,4 @@
-"""Which network a checkpoint is of, told by the names of its parameters; needs no torch."""
+"""Recognise the network of a checkpoint by its parameter names; needs no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def recognise(names: Names, signatures: Mapping[str, Signature]) -> str:
 
     Args:
         names: Names of a checkpoint's parameters.
-        signatures: How each model's checkpoints are told; no two fit one file.
+        signatures: Signatures of each model's checkpoints; no two fit one file.
 
     Raises:
         WeightsError: If there is none; shows the first names.

@@ -1,4 +1,4 @@
-"""``depth-ros bench``: engines of one recipe against each other on this machine."""
+"""``depth-ros bench``: compare the speed of engines of one recipe on this machine."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open, time and print; engines that refuse are told and left out."""
+    """Open, time and print; engines that cannot be opened are reported and skipped."""
     if arguments.rounds < 1:
         raise ParameterError(f'--rounds must be 1 or more, got {arguments.rounds}')
     recipe = load_recipe(arguments.recipe)
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_engines(text: str, choice: EngineChoice) -> list[EngineChoice]:
-    """Read ``'openvino,openvino:bf16'`` as choices of engines; empty takes what is ready.
+    """Read ``'openvino,openvino:bf16'`` as choices of engines; empty takes the usable ones.
 
     Args:
         text: Runtimes, each with a precision behind a colon if it is not f32.
@@ -123,10 +123,10 @@ def _open_all(
     progress: Progress,
     stack: ExitStack,
 ) -> list[Contestant]:
-    """Open every engine that can be had; the stack closes them.
+    """Open every engine that is available; the stack closes them.
 
     Raises:
-        DepthRosError: What the last one said, if none can be had.
+        DepthRosError: The error of the last one, if none is available.
     """
     contestants = []
     refusal: DepthRosError = EngineError('no engine was named; add --engines')
@@ -184,7 +184,6 @@ def _measure(
 def _run_graphs(
     engines: Mapping[str, Engine], feeds: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """Run every graph once; give copies of all outputs."""
     return {
         f'{graph}.{name}': np.array(array)
         for graph, engine in engines.items()

@@ -53,11 +53,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, build and say where everything is."""
+    """Export, build and print where the files are."""
     exports_only = arguments.engine == EXPORT_ONLY
     runtime = AUTO_ENGINE if exports_only else arguments.engine
     choice = read_settings(EngineChoice, arguments, {'engine': runtime})
-    # Every mistake in the words is told before the first long build begins.
+    # Mistakes in arguments are reported before the first long build begins.
     plans = [plan_of(name, arguments, choice) for name in arguments.recipes]
     cache = EngineCache()
     monitor = BuildMonitor(BuildTimes(cache), on_phase=say_phase)
@@ -100,7 +100,7 @@ def export(
     progress: Progress,
     output: Path | None,
 ) -> list[str]:
-    """Export one recipe, unless torch is to run it; give what to tell about it."""
+    """Export one recipe, unless torch is to run it; return the lines to print."""
     lines, exports = [], {}
     if choice.runtime not in DEVICES:
         exports = obtain_exports(plan, cache, progress=progress)
@@ -114,7 +114,7 @@ def export(
 def build(
     plan: ExportPlan, choice: EngineChoice, cache: EngineCache, progress: Progress
 ) -> list[str]:
-    """Build the engines of one recipe; give what to tell about them."""
+    """Build the engines of one recipe; return the lines to print."""
     engines = open_graphs(
         plan.recipe,
         replace(choice, preset='', size=plan.variant.size),
@@ -129,7 +129,7 @@ def build(
 
 
 def say_phase(phase: str) -> None:
-    """Tell a phase when it begins; outside a terminal the lines that follow repeat it."""
+    """Print a phase when it begins, except on a terminal, which has the progress bar."""
     if not sys.stderr.isatty():
         print(f'depth-ros: {phase}', file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""``depth-ros finetune``: teach a network the user's own rig, without truth, or take that back."""
+"""``depth-ros finetune``: adapt a network to a rig without ground truth, or roll back."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _add_tuning_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Fine-tune or roll back; give the exit code: 3 if the new weights were refused."""
+    """Fine-tune or roll back; return the exit code: 3 if the new weights were refused."""
     from depth_ros.training.finetune.store import TunedWeights, tuned_weights
 
     store = TunedWeights(arguments.out) if arguments.out else tuned_weights(arguments.model)
@@ -196,7 +196,7 @@ def _chosen(
 
 
 def _frames(items: Iterable[FrameItem[FrameT]], tally: Tally) -> Iterator[FrameT]:
-    """Read the frames; those that cannot be used are told and left out."""
+    """Read the frames; unusable ones are reported and skipped."""
     for item in items:
         try:
             frame = item.frame()

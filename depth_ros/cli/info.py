@@ -72,7 +72,7 @@ class EngineFolder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Info:
-    """Everything ``depth-ros info`` says."""
+    """All that ``depth-ros info`` prints."""
 
     versions: dict[str, str]
     ros: str
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def collect() -> Info:
-    """Look at everything; imports no runtime and builds nothing."""
+    """Collect the information; imports no runtime and builds nothing."""
     cache = EngineCache()
     recipes, faults = _recipes()
     return Info(
@@ -123,7 +123,7 @@ def collect() -> Info:
 
 
 def describe(info: Info) -> str:
-    """Say it for people."""
+    """Return the information as readable text."""
     versions = ', '.join(f'{name} {text}' for name, text in info.versions.items())
     return '\n\n'.join(
         [
@@ -159,7 +159,7 @@ def _models(licences: Mapping[str, str]) -> list[ModelInfo]:
 
 
 def _recipes() -> tuple[list[RecipeInfo], list[str]]:
-    """Read every recipe; one that is malformed is told here, where it can be seen, not raised."""
+    """Read every recipe; a malformed one is listed with its error, not raised."""
     recipes, faults = [], []
     for name in recipe_names():
         try:
@@ -190,7 +190,7 @@ def _recipe(name: str) -> RecipeInfo:
 
 
 def _export(path: Path) -> ExportInfo:
-    """Read a manifest; a broken one is told here, where it can be seen, not raised."""
+    """Read a manifest; a broken one is listed with its error, not raised."""
     try:
         weights = read_manifest(manifest_path(path)).weights
     except ArtifactError as error:

@@ -94,7 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str], *, debug: bool) -> int:
-    """Run a command and tell its errors once, here."""
     command = COMMANDS.get(words[0])
     if command is None:
         known = ', '.join(COMMANDS)
@@ -104,7 +103,7 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
         run: Callable[[argparse.Namespace], int] = arguments.run
         return run(arguments)
     except BrokenPipeError:
-        # The reader of our output went away; keep the interpreter's last flush quiet too.
+        # The reader of stdout has closed it; silence the interpreter's last flush too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -124,7 +123,7 @@ def _parser(command: Command) -> CommandParser:
 
 
 def _sentence(error: Exception) -> str:
-    """Say an error in one line with its remedy."""
+    """Return an error in one line with its remedy."""
     if isinstance(error, ModuleNotFoundError):
         package = _PIP_NAMES.get(error.name or '', error.name)
         return f'this command needs the Python module {error.name}; type: pip install {package}'

@@ -66,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; give the exit status."""
+    """Train; return the exit status."""
     from depth_ros.training.checkpoint import CHECKPOINT_NAME
     from depth_ros.training.contact_sheet import draw_contact_sheet
     from depth_ros.training.curve import draw_curve

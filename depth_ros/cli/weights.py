@@ -84,7 +84,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_fetch(arguments: argparse.Namespace) -> int:
-    """Show the licence, fetch, check and say how to go on."""
+    """Show the licence, fetch, check, and print the next step."""
     official = find_official(load_registry(), arguments.name)
     address = _fetchable_address(official, use_mirror=arguments.mirror)
     print(f'{official.name}: {official.licence}; see {official.homepage}')
@@ -105,7 +105,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    """Take a file in and say what it is."""
+    """Import a file and print what it is."""
     with open_progress() as progress:
         imported = import_weights(arguments.source, variant=arguments.variant, progress=progress)
     print('\n'.join(_told(imported)))
@@ -113,7 +113,7 @@ def run_import(arguments: argparse.Namespace) -> int:
 
 
 def _told(imported: Imported) -> list[str]:
-    """Say what a file is, where it went and how to go on."""
+    """Return lines: what a file is, where it was put, and the next step."""
     official = imported.official
     if official is None:
         which = 'none of the official checkpoints as far as can be told; its licence is not known'
@@ -185,7 +185,7 @@ def _row(official: OfficialWeights) -> Sequence[str]:
 
 
 def _in_full(official: OfficialWeights) -> str:
-    """Say everything that is known of one checkpoint."""
+    """Return everything that is known of one checkpoint."""
     mirror = official.mirror or ''
     if mirror and 'mirror' in official.unverified:
         mirror = f'{mirror} {UNVERIFIED}'

@@ -1,4 +1,4 @@
-"""Exported graphs on disk: ONNX, a manifest that says what it is, golden outputs beside it.
+"""Exported graphs on disk: the ONNX file, its manifest and its golden outputs.
 
 ``crestereo-240x320-it4.onnx``, ``.json`` and ``.golden.npz`` belong together. The manifest holds
 the hashes of the other two and of itself, so damage and mix-ups are noticed before a runtime
@@ -128,7 +128,7 @@ class Artifact:
 
     Attributes:
         onnx: The ONNX file.
-        manifest: What it says about itself.
+        manifest: Contents of its manifest.
     """
 
     onnx: Path
@@ -136,7 +136,7 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """Name for logs and diagnostics; says so when the weights are made up."""
+        """Name for logs and diagnostics; marks synthetic weights."""
         weights = self.manifest.weights
         return f'{self.onnx.stem} [{weights.source}]' if weights.is_synthetic else self.onnx.stem
 
@@ -172,12 +172,12 @@ class Artifact:
 
 
 def manifest_path(onnx: Path) -> Path:
-    """Where the manifest of an ONNX file lies."""
+    """Return the path of the manifest of an ONNX file."""
     return onnx.with_suffix('.json')
 
 
 def golden_path(onnx: Path) -> Path:
-    """Where the golden outputs of an ONNX file lie."""
+    """Return the path of the golden outputs of an ONNX file."""
     return onnx.with_suffix('.golden.npz')
 
 

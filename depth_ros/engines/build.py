@@ -1,4 +1,4 @@
-"""Open engines: choose a runtime, build or take from the cache, check once, refuse with figures.
+"""Open engines: choose a runtime, build or load from the cache, check, or refuse with figures.
 
 Every engine is compared with the float32 network's stored outputs before the cache takes it, and
 one of reduced precision with float32 on gate images too; a cached one was, with the same graph,
@@ -310,7 +310,6 @@ def expect_gates(plan: ExportPlan, precision: str) -> None:
 
 
 def _open_named(name: str, order: _Order) -> Engine:
-    """Open with one runtime."""
     if order.is_automatic:
         return _open_fastest(name, order)
     if name not in RUNTIMES:
@@ -337,7 +336,7 @@ def _open_fastest(name: str, order: _Order) -> Engine:
 
 
 def _open_auto(order: _Order) -> Engine:
-    """Open with the first runtime that works, and say once which and why not the others."""
+    """Open with the first runtime that works; log once which, and why not the others."""
     reasons: list[str] = []
     for name in AUTO_ORDER:
         unusable = RUNTIMES[name].reason()
@@ -393,7 +392,7 @@ def _build_or_load(name: str, runtime: Runtime, order: _Order) -> Engine:
 def _figures(
     name: str, engine: Engine, order: _Order, reference: GateReference | None
 ) -> Mapping[str, object]:
-    """Compare a built engine with golden outputs and gate images; give what was measured."""
+    """Compare a built engine with golden outputs and gate images; return what was measured."""
     artifact, precision = order.artifact, order.settings.precision
     check: dict[str, object] = {'golden': _check(engine, order)}
     if reference is not None and order.gate is not None:
@@ -437,7 +436,6 @@ def _recipe_gate(artifact: Artifact) -> Measure | None:
 
 
 def _command(name: str, order: _Order) -> str:
-    """Say what to type to build the engine."""
     command = order.artifact.manifest.command
     gpu = order.settings.gpu
     options = gpu.as_arguments() if gpu is not None and not RUNTIMES[name].is_cpu else ''
@@ -445,7 +443,7 @@ def _command(name: str, order: _Order) -> str:
 
 
 def _check(engine: Engine, order: _Order) -> Mapping[str, object]:
-    """Run the golden inputs once and compare; give the figures for the sidecar."""
+    """Run the golden inputs once and compare; return the figures for the sidecar."""
     artifact = order.artifact
     golden = artifact.golden()
     figures = check_outputs(
@@ -478,7 +476,7 @@ def _key(name: str, runtime: Runtime, order: _Order) -> CacheKey:
 
 
 def _gate_options(order: _Order) -> dict[str, str]:
-    """Tell gated engines from ungated ones and other limits; nothing for float32."""
+    """Return the part of the cache key that depends on the gate; empty for float32."""
     if order.settings.precision == FULL_PRECISION:
         return {}
     return {'gate': gate_key(order.gate) if order.is_gated else 'none'}
@@ -503,4 +501,4 @@ def _tolerances(
 
 
 def _ignore(phase: str, fraction: float | None) -> None:
-    """Report to nobody."""
+    """Ignore progress."""

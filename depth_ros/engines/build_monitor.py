@@ -1,4 +1,4 @@
-"""What a long build is doing: phase, elapsed and expected time, peak memory.
+"""State of a long build: phase, elapsed and expected time, peak memory.
 
 Expected times are those of earlier builds on this machine, kept in the cache beside what was
 built, so they include its disk, its clock and its load.
@@ -42,7 +42,7 @@ class BuildStatus:
     peak_mb: float
 
     def describe(self) -> str:
-        """Say all of it in one line."""
+        """Return the status in one line."""
         share = '' if self.fraction is None else f' {self.fraction:.0%}'
         expected = (
             'first time here' if self.expected_s is None else f'last time {self.expected_s:.0f} s'
@@ -99,7 +99,7 @@ class BuildTimes:
 
 
 class BuildMonitor:
-    """A ``Progress`` that knows what is going on; told by one thread, asked by any."""
+    """A ``Progress`` that records the build status; one thread writes, any thread reads."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class BuildMonitor:
         self._began_s = self._phase_began_s = clock()
 
     def __call__(self, phase: str, fraction: float | None) -> None:
-        """Note what is being done from now on."""
+        """Record the current phase."""
         with self._lock:
             is_new = phase != self._phase
             if is_new:
@@ -138,7 +138,7 @@ class BuildMonitor:
             self._on_phase(phase)
 
     def status(self) -> BuildStatus | None:
-        """Say what is being done, None if nothing is."""
+        """Return the current status, None if nothing is built."""
         with self._lock:
             if not self._phase:
                 return None
@@ -153,7 +153,7 @@ class BuildMonitor:
             )
 
     def finish(self, *, is_complete: bool = True) -> None:
-        """End; what a broken-off phase took says nothing and is not kept."""
+        """Finish and keep the times; those of an interrupted phase are discarded."""
         with self._lock:
             if is_complete:
                 self._end_phase()

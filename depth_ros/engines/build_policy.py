@@ -1,4 +1,4 @@
-"""Whether opening an engine may build it: a robot that must start at once says no.
+"""Whether opening an engine may build it; robots that must start at once forbid it.
 
 A context and not an argument, because it is about this start of the process, not about what any
 processor computes; it reaches every processor that opens engines, and is the thread's own.
@@ -29,7 +29,7 @@ def expect_building(what: str, command: str) -> None:
     """Require that building is allowed.
 
     Args:
-        what: What is missing, to begin the message with.
+        what: What is missing; begins the message.
         command: What to type to build it.
 
     Raises:

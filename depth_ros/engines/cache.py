@@ -1,8 +1,8 @@
 """Cache of built engines: each key is built and checked once, then only verified.
 
-One folder per key. It is filled under a temporary name and renamed when complete, so what has
-the final name is whole, whatever was killed in between. ``entry.json`` in it repeats the key and
-the hash of every file; both are verified before a runtime sees a byte.
+One folder per key. It is filled under a temporary name and renamed when complete, so a folder
+with the final name is always complete. ``entry.json`` in it repeats the key and
+the hash of every file; both are verified before a runtime reads them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class EngineCache:
         self.lock_timeout_s = lock_timeout_s
 
     def obtain(self, key: CacheKey, build: Callable[[Path], Mapping[str, object]]) -> Path:
-        """Return the verified folder of a key, building it if nobody has.
+        """Return the verified folder of a key, building it if it is missing.
 
         Args:
             key: What the engine depends on.
@@ -159,7 +159,6 @@ def _write_entry(folder: Path, key: CacheKey, check: Mapping[str, object]) -> No
 
 
 def _verified(folder: Path, key: CacheKey) -> Path:
-    """Verify a folder against its sidecar and the key."""
     record = _read_entry(folder)
     stated = record.pop('entry_sha256', None)
     _expect(folder, _ENTRY, stated, hashlib.sha256(_canonical(record).encode()).hexdigest())

@@ -16,7 +16,7 @@ Function = Callable[[Tensors], Tensors]
 
 
 class CallableEngine(SessionEngine):
-    """Runs a function in a thread of its own, so two frames can really be under way."""
+    """Runs a function in a thread of its own, so two frames can be in flight."""
 
     def __init__(
         self,

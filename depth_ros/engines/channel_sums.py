@@ -1,4 +1,4 @@
-"""Convolutions that only add channels up: geometry, though they look like learned filters.
+"""Convolutions that only sum channels: geometry, not learned filters.
 
 Networks write the mean over groups of channels, as correlations need it, as a convolution with
 ones: runtimes then keep one memory layout. What is summed are similarities, so such a convolution

@@ -1,4 +1,4 @@
-"""Which engine is wanted: chosen once, and passed whole to whoever opens one."""
+"""Choice of an engine: made once and passed on as one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine's CPU is: flags that decide precision, cores that decide threads."""
+"""The CPU of this machine: its flags decide the precision, its cores the threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cpu_identity() -> str:
 
 
 def default_threads() -> int:
-    """Threads for an engine that was told none.
+    """Return the default number of threads.
 
     One core is left to the rest of the robot, except on machines with one or two: there both
     work, or the frame time would double.

@@ -1,4 +1,4 @@
-"""Network and weights -> static ONNX, manifest and golden outputs, checked before they appear.
+"""Export network and weights to static ONNX with manifest and golden outputs, then check them.
 
 Needs torch, onnx and onnxscript, once, on any machine; robots do not.
 """
@@ -86,7 +86,7 @@ def synthetic_seed(weights: str) -> int:
 def make_exportable(
     recipe: Recipe, graph: str, variant: Variant, state: Mapping[str, torch.Tensor]
 ) -> Exportable:
-    """Ask the recipe's network for one graph.
+    """Make one graph of the recipe's network.
 
     Raises:
         RecipeError: If the network cannot serve the size or an option.

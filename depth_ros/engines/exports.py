@@ -1,4 +1,4 @@
-"""Where exported graphs are found, and how missing ones come about.
+"""Find exported graphs, and export missing ones.
 
 Searched in order: files the user names, ``weights/`` of the installed package or beside the
 recipe of another one, exports in the cache. What is missing is exported if a checkpoint was named
@@ -228,7 +228,7 @@ def make_network(plan: ExportPlan, graph: str) -> object:
 
 
 def weights_record(plan: ExportPlan) -> WeightsRecord:
-    """Say which weights a plan uses.
+    """Return the record of the weights that a plan uses.
 
     The licence is the recipe's if the file is the published one as far as can be told: by hash
     where one is published, else by name; of imported weights it is what the import noted in them.
@@ -266,7 +266,7 @@ def _bare_name(path: Path) -> str:
 
 
 def _extras(weights: str) -> Mapping[str, OptionValue]:
-    """Read what a checkpoint says beside its tensors; empty where that is not to be had."""
+    """Read the values beside a checkpoint's tensors; empty where there are none."""
     path = Path(weights).expanduser()
     is_named = bool(weights) and not weights.startswith(SYNTHETIC)
     may_say = is_named and (_parts_of(path) or (path.is_file() and path.suffix == '.safetensors'))
@@ -279,7 +279,7 @@ def _extras(weights: str) -> Mapping[str, OptionValue]:
 
 
 def _parts_of(path: Path) -> frozenset[str]:
-    """Name the parts of a checkpoint folder or archive; none for a single checkpoint."""
+    """Return the parts of a checkpoint folder or archive; empty for a single checkpoint."""
     if not holds_parts(path) and not (path.is_file() and path.suffix == '.zip'):
         return frozenset()
     parts = find_parts(path)

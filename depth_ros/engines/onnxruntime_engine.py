@@ -31,11 +31,11 @@ class OnnxRuntimeRuntime(CpuRuntime):
     """ONNX Runtime as the builder sees it. Nothing is kept: sessions load from the ONNX file."""
 
     def __init__(self) -> None:
-        """Ask the library for its version."""
+        """Read the version of the library."""
         super().__init__('onnxruntime', ort.__version__)
 
     def refusal(self, settings: BuildSettings) -> str:
-        """Only float32: its CPU kernels have no bf16 arithmetic."""
+        """Refuse all but float32: its CPU kernels have no bf16 arithmetic."""
         if settings.precision != 'f32':
             return (
                 f'ONNX Runtime engines have no precision {settings.precision!r} on a CPU; '
@@ -101,7 +101,7 @@ def _session_options(settings: BuildSettings) -> ort.SessionOptions:
     options.intra_op_num_threads = num_threads(settings)
     options.inter_op_num_threads = 1
     options.log_severity_level = _SEVERITY_ERROR
-    # Spinning threads take the cores from the rest of the robot between frames.
+    # Threads that spin between frames would take CPU time from the rest of the robot.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return options
 

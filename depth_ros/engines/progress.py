@@ -1,4 +1,4 @@
-"""Where long work says how far it is."""
+"""Type of progress callbacks."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Option:
     Attributes:
         name: Name, as ``exportable`` takes it.
         short: Abbreviation in file names, e.g. ``'it'`` in ``crestereo-240x320-it4``.
-        default: Value if nobody says.
+        default: Value if none is given.
         min: Smallest number, or None.
         max: Largest number, or None.
         choices: The only values allowed; empty for a range.
@@ -79,7 +79,7 @@ class Option:
             )
 
     def describe(self) -> str:
-        """Say what is allowed."""
+        """Return what is allowed."""
         if self.choices:
             return f'one of {list(self.choices)}'
         kind = type(self.default).__name__
@@ -257,7 +257,7 @@ class Recipe:
         return '-'.join([name, format_size(variant.size), *parts])
 
     def build_command(self, variant: Variant | None = None, *, weights: str = 'FILE') -> str:
-        """What to type to export a variant."""
+        """Return the command that exports a variant."""
         variant = variant or self.variant()
         parts = [f'depth-ros build {self.name} --weights {shlex.quote(weights)}']
         parts.append(f'--size {format_size(variant.size)}')
@@ -406,7 +406,6 @@ def _weights(section: Section) -> WeightsSource:
 
 
 def _training_rig(section: Section) -> TrainingRig | None:
-    """Read the optional section."""
     part = section.optional_section('training_rig')
     if part is None:
         return None
@@ -422,7 +421,7 @@ def _training_rig(section: Section) -> TrainingRig | None:
 
 
 def _tensorrt(section: Section) -> Mapping[str, OptionValue]:
-    """Read the optional section; the environment and commands go before it."""
+    """Read the optional section; environment and commands take precedence."""
     part = section.optional_section('tensorrt')
     values = {} if part is None else {name: part.scalar(name) for name in part.body}
     try:

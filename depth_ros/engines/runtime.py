@@ -1,4 +1,4 @@
-"""What a runtime offers to the builder, and the literal table of all of them."""
+"""Interface of runtimes to the builder, and the table of all runtimes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Runtime(Protocol):
     version: str
 
     def refusal(self, settings: BuildSettings) -> str:
-        """Say why these settings cannot be had on this machine; empty if they can."""
+        """Return why these settings are unsupported on this machine; empty if supported."""
 
     def device(self) -> str:
         """Identity of the device, for the cache key."""
@@ -103,7 +103,7 @@ class RuntimeEntry:
     network_device: str = ''
 
     def load(self) -> Runtime:
-        """Import the library and give the runtime.
+        """Import the library and return the runtime.
 
         Raises:
             EngineError: If it is not installed or does not serve ONNX files.
@@ -126,11 +126,11 @@ class RuntimeEntry:
         return runtime
 
     def reason(self) -> str:
-        """Say why it cannot be used, with the remedy; empty if it can. Imports nothing."""
+        """Return why it is unusable, with the remedy; empty if usable. Imports nothing."""
         return self.unavailable or self.missing()
 
     def missing(self) -> str:
-        """Say that a library is missing and how to get it; empty if all are there."""
+        """Return which library is missing and how to get it; empty if all are installed."""
         if not is_importable(self.library):
             return self.absent or f'{self.library} is not installed; type: {self.pip}'
         missing = (text for library, text in self.needs.items() if not is_importable(library))
@@ -229,12 +229,12 @@ def available_runtimes() -> list[RuntimeStatus]:
 
 
 def usable_runtimes() -> tuple[str, ...]:
-    """Name what ``auto`` can choose from here; imports none of them."""
+    """Return the runtimes that ``auto`` can choose from here; imports none of them."""
     return tuple(name for name in AUTO_ORDER if not RUNTIMES[name].reason())
 
 
 def cpu_engine() -> str:
-    """Name the runtime to go on with where the GPU is gone.
+    """Return the CPU runtime to continue with after the GPU is lost.
 
     Raises:
         EngineError: If no CPU runtime is installed.

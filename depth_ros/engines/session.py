@@ -1,4 +1,4 @@
-"""The engine all runtimes share: borders, two slots, tickets, closing.
+"""The engine that all runtimes share: input checks, two slots, tickets, closing.
 
 A runtime supplies a ``Session``: start a frame in slot 0 or 1, wait for it, free everything.
 """
@@ -49,13 +49,13 @@ class SessionTicket:
     """A frame under way in one slot."""
 
     def __init__(self, engine: SessionEngine, slot: int) -> None:
-        """Belong to a slot until the engine uses that slot again."""
+        """Bind to a slot until the engine uses that slot again."""
         self._engine = engine
         self._slot = slot
         self._outputs: Tensors | None = None
 
     def result(self) -> Tensors:
-        """Wait and give the outputs; views are valid until the second next ``submit``.
+        """Wait and return the outputs; views are valid until the second next ``submit``.
 
         Raises:
             EngineError: If the runtime fails, the engine is closed or the slot is reused.
@@ -112,7 +112,7 @@ class SessionEngine:
         return ticket
 
     def ticket(self, slot: int) -> SessionTicket | None:
-        """Return the ticket that owns a slot, if anybody still holds it."""
+        """Return the ticket that owns a slot, if it is still referenced."""
         reference = self._tickets[slot]
         return reference() if reference is not None else None
 
@@ -130,7 +130,7 @@ class SessionEngine:
         return outputs
 
     def close(self) -> None:
-        """Wait for frames under way and free the runtime; twice is harmless."""
+        """Wait for frames under way and free the runtime; a second call does nothing."""
         session, self._session = self._session, None
         if session is None:
             return
@@ -165,7 +165,7 @@ class SessionEngine:
         return self._session
 
     def _free_slot(self, session: Session) -> int:
-        """Return a slot that is free, or whose frame nobody can ask for any more."""
+        """Return a slot that is free, or whose ticket is no longer referenced."""
         order = (self._next_slot, 1 - self._next_slot)
         for slot in order:
             if not self._is_busy[slot]:

@@ -57,7 +57,7 @@ class TorchEngine(SessionEngine):
             num_threads: CPU threads, 0 for the default.
             device: ``'cpu'``, ``'cuda'`` or ``'cuda:1'``.
             precision: ``'f32'``; on CUDA also ``'f16'``.
-            capture: Who records the graph; None takes CUDA's, and nobody on the CPU.
+            capture: Recorder of the graph; None takes CUDA's, and none on the CPU.
 
         Raises:
             EngineError: If the device or the precision cannot be had.
@@ -150,7 +150,7 @@ class DeviceConstants(TorchFunctionMode):
     """
 
     def __init__(self, device: str | torch.device) -> None:
-        """Know nothing yet."""
+        """Start with an empty cache."""
         super().__init__()
         self._device = torch.device(device)
         self._known: dict[str, torch.Tensor] = {}
@@ -158,7 +158,7 @@ class DeviceConstants(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> object:
-        """Answer ``torch.tensor`` of plain values from memory; pass on the rest."""
+        """Return cached results for ``torch.tensor`` of plain values; forward other calls."""
         kwargs = kwargs or {}
         if func is not torch.tensor or isinstance(args[0], (torch.Tensor, np.ndarray)):
             return func(*args, **kwargs)
@@ -188,7 +188,7 @@ def made_on(
 
 
 class GraphCapture(Protocol):
-    """Records the launches of a function on static tensors; tests put a stand-in here."""
+    """Records the launches of a function on static tensors; tests replace it."""
 
     def record(self, run: Callable[[], Outputs]) -> tuple[Outputs, Callable[[], None]]:
         """Return the static outputs, and what fills them anew from the static inputs.
@@ -236,7 +236,7 @@ class DeviceSession:
             outputs: Specs of its outputs.
             device: Where it runs.
             precision: ``'f32'`` or ``'f16'``.
-            capture: Who records; None takes CUDA's.
+            capture: Recorder; None takes CUDA's.
         """
         self._specs = outputs
         self._names = [spec.name for spec in inputs]
@@ -354,7 +354,7 @@ def _exact(precision: str) -> AbstractContextManager[object]:
 
 
 def _closed() -> None:
-    """Stand where a replay was."""
+    """Do nothing; replaces the replay of a closed session."""
 
 
 def _no_outputs() -> Outputs:

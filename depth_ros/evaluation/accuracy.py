@@ -1,4 +1,4 @@
-"""Accuracy: the numbers that benchmarks give.
+"""Accuracy measures, as benchmarks use them.
 
 Of disparity those of Scharstein and Szeliski 2002, section 5.1; of depth those of Eigen, Puhrsch
 and Fergus 2014 ("Depth map prediction from a single image using a multi-scale deep network").

@@ -1,4 +1,4 @@
-"""Which of the sets that a task is judged on lie in the data folder."""
+"""Data sets of a task that are present in the data folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FoundSets(Generic[ItemT]):
 
     @property
     def note(self) -> str:
-        """Say what is left out; empty where nothing is."""
+        """Return what is left out; empty where nothing is."""
         if not self.absent:
             return ''
         return f'{self.data} has no {", ".join(self.absent)}: left out'

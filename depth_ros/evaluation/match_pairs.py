@@ -1,4 +1,4 @@
-"""Real image pairs whose matches can be judged: by homography, depth and pose, or pose alone."""
+"""Real image pairs with truth for matches: a homography, depth and pose, or pose alone."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def reprojection(k: np.ndarray, depth: np.ndarray, motion: np.ndarray) -> Judge:
 
 
 def epipolar(first_k: np.ndarray, second_k: np.ndarray, motion: np.ndarray) -> Judge:
-    """Judge by the distance from the epipolar line: what lies along it goes unseen."""
+    """Judge by the distance from the epipolar line; errors along it are not detected."""
     essential = skew(motion[:3, 3]) @ motion[:3, :3]
     fundamental = np.linalg.inv(second_k).T @ essential @ np.linalg.inv(first_k)
 

@@ -68,7 +68,7 @@ def processor_estimator(processor: MonoProcessor) -> Estimator:
 
 
 def flat_estimator(frame: MonoFrame) -> np.ndarray:
-    """Return one depth everywhere: after scaling, what knowing the median alone is worth."""
+    """Return constant depth: after scaling, the baseline that knows only the median."""
     return np.ones(frame.image.shape[:2])
 
 

@@ -44,7 +44,7 @@ class MultiViewSet:
 
 
 def hololens_splits(folder: Path) -> Iterator[MultiViewSet]:
-    """Return the splits that figures are told of; the first two are crops of the standard one.
+    """Return the splits of the published figures; the first two are crops of the standard one.
 
     Raises:
         InputError: If a file is missing or damaged.

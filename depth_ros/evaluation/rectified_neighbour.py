@@ -21,7 +21,7 @@ _NO_DISTORTION = np.zeros(5)
 def sgbm_depth(frame: MultiViewFrame) -> np.ndarray:
     """Match the reference with the source most to its side, and turn the depth back.
 
-    Two views one behind the other cannot be rectified to a common plane: then nothing is known.
+    Two views one behind the other cannot be rectified to a common plane: all is unknown then.
 
     Returns:
         ``(H, W)`` float64 m in the reference's pixels, NaN unknown.

@@ -78,7 +78,7 @@ def processor_matcher(processor: StereoProcessor) -> Matcher:
 
 
 def _frame(left: np.ndarray, right: np.ndarray) -> RectifiedStereo:
-    """Wrap a pair without calibration: none of the numbers enters a disparity."""
+    """Wrap a pair with a dummy calibration, which does not affect disparity."""
     height, width = left.shape[:2]
     numbers = {'fx': 500.0, 'fy': 500.0, 'cx': width / 2, 'cy': height / 2}
     size = {'height': height, 'width': width}

@@ -95,7 +95,7 @@ def halved(pair: EvaluationPair) -> EvaluationPair:
 
 
 def visible_mask(truth: np.ndarray) -> np.ndarray:
-    """Tell which pixels the other camera sees, from the left truth alone, (H, W) bool.
+    """Return which pixels the other camera sees, from the left truth alone, (H, W) bool.
 
     A pixel is hidden where another one with a larger disparity falls on the same column of the
     right image, or where its match lies outside.

@@ -1,4 +1,4 @@
-"""Which topics of a bag hold the images and their calibration; no bag library needed."""
+"""Chooses the image and calibration topics of a bag; needs no bag library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BagTopic:
     count: int
 
     def describe(self) -> str:
-        """Say name, type and count."""
+        """Return name, type and count."""
         return f'{self.name} ({self.type}, {self.count})'
 
 

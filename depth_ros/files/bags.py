@@ -1,8 +1,8 @@
 """Frames out of recorded bags: rosbag2 in sqlite3 or MCAP, read without ROS through rosbags.
 
 Images of ``sensor_msgs`` have kept their definition through all distributions, so they are read
-by that; whatever else a bag holds is not looked at. A damaged bag gives its frames up to the
-damage and then a sentence.
+by that; other topics are ignored. A damaged bag yields its frames up to the damage, then raises
+``InputError``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Connection(Protocol):
 
 
 class _Reader(Protocol):
-    """What is used of ``rosbags.rosbag2.Reader``."""
+    """The part of ``rosbags.rosbag2.Reader`` that is used."""
 
     connections: Sequence[_Connection]
 
@@ -146,7 +146,7 @@ class BagFrames(Generic[FrameT]):
         return self._frames(self)
 
     def refuse(self, reason: str, text: str) -> None:
-        """Count and tell what is left out."""
+        """Count and report an image that is left out."""
         self._refused[reason] += 1
         self._report(reason, text)
 
@@ -313,7 +313,6 @@ def _messages(reader: _Reader, names: Sequence[str], path: Path) -> Iterator[tup
 
 @contextmanager
 def _open(path: Path) -> Iterator[_Reader]:
-    """Open a bag for reading."""
     reader = _make_reader(path)
     with _reading(path):
         reader.open()
@@ -358,7 +357,7 @@ def _make_reader(path: Path) -> _Reader:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what a damaged bag raises into a sentence."""
+    """Convert errors of a damaged bag into ``InputError``."""
     try:
         yield
     except _read_errors() as error:

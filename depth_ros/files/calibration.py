@@ -1,4 +1,4 @@
-"""Calibration files of stereo rigs, told apart by their content.
+"""Calibration files of stereo rigs, recognised by their content.
 
 Known are what ROS's ``camera_calibration`` writes (``left.yaml`` and ``right.yaml``), the JSON
 of the ``stereodemo`` package, Middlebury's ``calib.txt`` (Scharstein et al. 2014) and KITTI's

@@ -145,7 +145,7 @@ class Section:
         return [key for key in self.body if key not in self.seen]
 
     def finish(self) -> None:
-        """Refuse keys that nobody read.
+        """Refuse keys that were not read.
 
         Raises:
             RecipeError: Naming the first of them and the keys there are.

@@ -55,7 +55,7 @@ def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
 
     Args:
         path: File to make or replace.
-        points: ``(N, 3)``, metres, all finite: viewers stumble over NaN.
+        points: ``(N, 3)``, metres, all finite, because viewers fail on NaN.
         colors: ``(N, 3)`` uint8 RGB.
 
     Raises:
@@ -143,7 +143,7 @@ def cloud_writer(path: Path) -> CloudWriter:
 
 
 def _write_by_open3d(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
-    """Leave the format to Open3D, which knows it by the ending."""
+    """Write by Open3D, which chooses the format by the ending."""
     open3d = import_module('open3d')
     _vertices(points, colors)
     cloud = open3d.geometry.PointCloud()

@@ -1,7 +1,7 @@
-"""Bags whose end is missing: a full disk, a dead battery, a copy that stopped.
+"""Reads truncated bags (full disk, power loss, interrupted copy).
 
 The index of a recording stands at its end, so readers that begin there find nothing. These begin
-at the front and give every message up to the damage, then say where it is.
+at the front and yield every message up to the damage, then report where it is.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class CutBag:
 
 
 def is_cut(path: Path) -> bool:
-    """Whether a storage file begins as it should and does not end so."""
+    """Whether a storage file has a valid beginning but no valid end."""
     if path.suffix not in ('.mcap', '.db3') or not path.is_file():
         return False
     size = path.stat().st_size
@@ -138,7 +138,7 @@ def _sqlite_records(path: Path) -> Iterator[_Record]:
     except sqlite3.Error:
         return
     try:
-        # Without it SQLite refuses a file that is shorter than its header says.
+        # Otherwise SQLite refuses a file that is shorter than its header says.
         base.execute('PRAGMA writable_schema=ON')
         topics = {
             number: (name, kind)

@@ -62,7 +62,7 @@ def read_trajectory(path: Path) -> Trajectory:
     """Read a trajectory of any known format; poses of KITTI get their numbers as stamps.
 
     Raises:
-        InputError: Reason ``'trajectory'``, naming the line that is none.
+        InputError: Reason ``'trajectory'``, naming the invalid line.
     """
     stamps: list[int] = []
     poses: list[np.ndarray] = []
@@ -86,7 +86,6 @@ def read_trajectory(path: Path) -> Trajectory:
 
 
 def _pose_of(line: str, *, index: int) -> tuple[int, np.ndarray]:
-    """Return stamp and pose of a line."""
     is_euroc = ',' in line
     words = line.replace(',', ' ').split()
     if len(words) == 12 and not is_euroc:

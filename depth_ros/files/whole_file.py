@@ -16,7 +16,7 @@ def whole_file(path: Path, *, is_flushed: bool = False) -> Iterator[Path]:
     """Return a draft of the same ending beside ``path``; what is written there becomes ``path``.
 
     If the block raises, nothing is left of it and an older ``path`` stays. The temporary name is
-    this process's own, so that two may write at once and the later one wins.
+    this process's own, so that concurrent writers are safe and the last one wins.
 
     Args:
         path: The file to make or replace.

@@ -1,4 +1,4 @@
-"""Do depth maps of several views agree? The geometric filter of MVSNet.
+"""Consistency of depth maps of several views: the geometric filter of MVSNet.
 
 A pixel goes through its depth into another view, and that view's depth brings it back; where it
 comes back nearly to where it left, with nearly the depth it had, the two views agree (Yao et al.
@@ -93,13 +93,13 @@ def agreement(
     other: DepthView,
     settings: ConsistencySettings,
 ) -> Agreement:
-    """Ask another view about pixels of this one.
+    """Check pixels of one view against the depth of another view.
 
     Args:
         pixels: ``(n, 2)`` x, y in ``view``.
         depth: ``(n,)`` their depths, metres; NaN agrees with nothing.
         view: Whose pixels they are.
-        other: Who is asked.
+        other: The view to compare with.
         settings: What counts as agreement.
     """
     other_from_view = inverse(other.world_from_camera) @ view.world_from_camera

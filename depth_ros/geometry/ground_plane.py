@@ -110,7 +110,7 @@ def find_ground(depth: np.ndarray, camera: PinholeCamera, search: GroundSearch) 
 def _lower_points(
     depth: np.ndarray, camera: PinholeCamera, down: np.ndarray
 ) -> tuple[np.ndarray, int]:
-    """Back-project a grid over the lower image; also give how many pixels were looked at."""
+    """Back-project a grid over the lower image; also return how many pixels were looked at."""
     height, width = depth.shape
     stride = max(1, round(math.sqrt(height * width / (2 * MAX_POINTS))))
     rows, columns = np.mgrid[height // 2 : height : stride, 0:width:stride]
@@ -142,7 +142,7 @@ def _best_hypothesis(points: np.ndarray, search: GroundSearch) -> np.ndarray:
 
 
 def _sharpened(points: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """Refit with what scatters like the ground: things that stand on it lie to one side."""
+    """Refit to points within the ground's scatter; objects on the ground lie to one side."""
     for _ in range(NUM_REFITS):
         tolerance = _scatter(points @ inverse - 1.0)
         is_ground = np.abs(points @ inverse - 1.0) < tolerance

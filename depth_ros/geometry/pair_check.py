@@ -1,4 +1,4 @@
-"""Whether a rectified pair can be one: not swapped, not the same image twice, rows on rows.
+"""Checks a rectified pair: not swapped, not the same image twice, rows aligned.
 
 A few hundred corners are matched between the images. In a rectified pair a point has the same row
 in both, and is never further right in the right image than a point at infinity would be; matches
@@ -35,7 +35,7 @@ class PairFault(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairEvidence:
-    """What the matches of a pair say, in pixels of the rectified images.
+    """Statistics of the matches of a pair, in pixels of the rectified images.
 
     Attributes:
         num_matches: Mutual matches of corners.
@@ -64,7 +64,7 @@ class PairEvidence:
         return PairFault.SWAPPED if self.wrong_sign > 0.5 else None
 
     def sentence(self) -> str:
-        """Say what is wrong and what to do; empty where nothing is."""
+        """Return what is wrong and what to do; empty where nothing is."""
         return '' if self.fault is None else SENTENCES[self.fault].format(evidence=self)
 
 
@@ -88,7 +88,7 @@ SENTENCES = {
 
 
 def examine_pair(pair: RectifiedStereo) -> PairEvidence:
-    """Match corners of a pair (ORB, Rublee et al. 2011) and say what their places tell."""
+    """Match corners of a pair (ORB, Rublee et al. 2011) and return statistics of their offsets."""
     scale = min(1.0, MAX_WIDTH_PX / pair.left.shape[1])
     left, right = _corners(pair.left, scale), _corners(pair.right, scale)
     first, second = _mutual(left, right, height=pair.left.shape[0])

@@ -70,7 +70,7 @@ def check_pose(pose: np.ndarray, *, what: str) -> None:
 
 
 def check_resolution(camera: PinholeCamera, name: str) -> None:
-    """Refuse intrinsics whose principal point gives away that they are for another size.
+    """Refuse intrinsics whose principal point shows that they are for another image size.
 
     Raises:
         CalibrationError: Reason ``'calibration_size'``.

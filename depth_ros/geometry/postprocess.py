@@ -1,4 +1,4 @@
-"""What is done to maps after any model: consistency, filters and colours.
+"""Postprocessing of maps of any model: consistency, filters and colours.
 
 Maps are ``(H, W)`` float32 with NaN where unknown; every function gives a new array.
 """

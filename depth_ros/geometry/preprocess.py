@@ -1,4 +1,4 @@
-"""Fit frames to an engine's static size and undo it, exactly and half-pixel right.
+"""Fit frames to an engine's static size and undo it, exact to the half-pixel convention.
 
 Pixel centres are at integers, so resizing by s takes x to (x + 0.5) * s - 0.5, which is what
 OpenCV's ``resize`` does. A disparity is a difference of columns: on the way back its values are

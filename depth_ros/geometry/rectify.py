@@ -28,7 +28,7 @@ IDENTITY_TOLERANCE_PX = 1.0 / 64.0
 
 
 class MonoRectifier:
-    """Rectifies the images of one camera; give it up when the calibration changes.
+    """Rectifies the images of one camera; make another one when the calibration changes.
 
     Attributes:
         camera: Calibration of the rectified image: K from P, no distortion, R = I.
@@ -95,7 +95,7 @@ def rectified_rig(
 
 
 class Rectifier:
-    """Rectifies the pairs of one rig; give it up when a calibration changes.
+    """Rectifies the pairs of one rig; make another one when a calibration changes.
 
     Attributes:
         camera: The rectified rig.

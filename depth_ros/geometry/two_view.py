@@ -1,9 +1,9 @@
-"""What two views say about each other: which matches hold, F, E or H, and the relative pose.
+"""Geometry of two views: inliers, F, E or H, and the relative pose.
 
 Robust estimation is MAGSAC++ (Barath et al. 2020) as OpenCV has it, RANSAC where it is missing.
 The pose is then refined on the inliers' Sampson errors (Hartley and Zisserman 2004, 11.4.3) and
 its covariance is that of the least-squares fit. Nothing here raises on poor matches: the status
-says in a word, and the text in a sentence, what can be relied on.
+and its text say which results are reliable.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _METHOD: int = getattr(cv2, 'USAC_MAGSAC', cv2.RANSAC)
 
 
 class TwoViewStatus(Enum):
-    """What came out, in a word."""
+    """Outcome of the estimation."""
 
     OK = 'ok'
     """Inliers hold, and with cameras the pose."""
@@ -128,7 +128,7 @@ class TwoViewGeometry:
 
     @property
     def num_inliers(self) -> int:
-        """How many matches hold."""
+        """Number of inliers."""
         return int(self.inliers.sum())
 
 
@@ -260,7 +260,7 @@ def _with_cameras(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """What a posed result is put together from."""
+    """Parts of a result with a pose."""
 
     first_k: np.ndarray
     second_k: np.ndarray
@@ -378,7 +378,7 @@ def _model(matrix: np.ndarray | None, inliers: np.ndarray | None) -> _Model | No
 
 
 def _refusal(points: _Points) -> TwoViewGeometry | None:
-    """Say why nothing can be estimated, if that is so."""
+    """Return the refusal if nothing can be estimated, else None."""
     count = len(points.first)
     nothing = np.zeros(count, np.bool_)
     if count < MIN_MATCHES:

@@ -76,7 +76,7 @@ def homography_poses(homography: np.ndarray) -> list[Pose]:
 def relative_pose(
     starts: Sequence[Pose], first: np.ndarray, second: np.ndarray, *, threshold: float
 ) -> RelativePose | None:
-    """Refine the poses that explain most matches and give the best.
+    """Refine the poses that explain most matches and return the best.
 
     Args:
         starts: Candidates.
@@ -160,7 +160,7 @@ def sampson_errors(
 def _candidate(
     start: Pose, hold: np.ndarray, first: np.ndarray, second: np.ndarray, threshold: float
 ) -> _Candidate:
-    """Refine a pose on what holds and see what holds then, in turns.
+    """Alternate between refining a pose on its inliers and selecting the inliers.
 
     A wrong match far off the others' parallax can bend the pose until it holds itself. So the
     refinement also starts without matches of such leverage; what costs less is given.
@@ -177,7 +177,7 @@ def _candidate(
 def _settled(
     pose: Pose, inliers: np.ndarray, first: np.ndarray, second: np.ndarray, threshold: float
 ) -> _Candidate:
-    """Refine until the same matches hold; what does not hold costs as much as the limit."""
+    """Refine until the inliers stay the same; outliers cost as much as the threshold."""
     for _ in range(_ROUNDS):
         pose = _refined(pose, first[inliers], second[inliers], threshold)
         before, inliers = inliers, _holding(pose, first, second, threshold)
@@ -194,7 +194,7 @@ def _holding(pose: Pose, first: np.ndarray, second: np.ndarray, threshold: float
 
 
 def _rivals(best: _Candidate, other: _Candidate) -> bool:
-    """Whether a candidate explains nearly as much in another way."""
+    """Whether another candidate explains nearly as many matches with a different pose."""
     turn = best.pose[0].T @ other.pose[0]
     angle = np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))
     bend = np.arccos(np.clip(best.pose[1] @ other.pose[1], -1, 1))

@@ -172,7 +172,7 @@ def _native_uint16(rows: np.ndarray, *, is_bigendian: bool) -> np.ndarray:
 
 
 def _compression_problem(data: bytes) -> str:
-    """Say what is wrong with the container; empty if nothing is.
+    """Return what is wrong with the container; empty if nothing is.
 
     Some decoders (OpenCV 4.5.5) fill the missing part of a truncated JPEG with grey and only warn.
     Entropy-coded data cannot hold an end marker, so one must follow the last start of scan

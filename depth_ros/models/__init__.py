@@ -1,1 +1,1 @@
-"""Networks and classical matchers, one folder each, all behind ``models.base``."""
+"""Networks and classical matchers, one folder each, all with the interface of ``models.base``."""

@@ -1,4 +1,4 @@
-"""What every model is: three steps between a frame and a result, and the graphs it needs."""
+"""Interface of models: three steps from a frame to a result, and the graphs they need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Prepared(Generic[PreparedT]):
 
     Attributes:
         feeds: Named arrays for the first graph; valid until the next ``preprocess`` call.
-        context: Whatever the model needs to undo the fitting; opaque to the pipeline.
+        context: What the model needs to undo the fitting; opaque to the pipeline.
     """
 
     feeds: Tensors
@@ -45,12 +45,12 @@ class Model(Protocol[FrameT_contra, ResultT_co]):
         """Fit the frame to the engines' static sizes."""
 
     def infer(self, engines: Engines, prepared: Prepared) -> Tensors:
-        """Run the graphs and give their final outputs."""
+        """Run the graphs and return their final outputs."""
 
     def postprocess(
         self, outputs: Tensors, prepared: Prepared, frame: FrameT_contra
     ) -> ResultT_co:
-        """Undo the fitting and give a result in the frame's own pixels."""
+        """Undo the fitting and return a result in the frame's own pixels."""
 
 
 StereoModel = Model[RectifiedStereo, DisparityResult]

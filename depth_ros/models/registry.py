@@ -1,4 +1,4 @@
-"""The table of models: what there is, here and in other packages, and who serves a task."""
+"""The table of models, of this and of other packages, and of the tasks that they serve."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def models() -> dict[str, ModelEntry]:
 
 
 def model_faults() -> dict[str, str]:
-    """Say why models of other packages cannot be used, by name."""
+    """Return why models of other packages are unusable: one sentence by name."""
     taken = {
         name: f'model {name!r} of another package is left out: this package has one of that name'
         for name in plugins().entries
@@ -214,7 +214,7 @@ def graph_choices(task: Task, setting: str) -> tuple[str, ...]:
 
 
 def shipped_model(task: Task) -> str:
-    """Return the first network that serves a task and runs as it comes."""
+    """Return the first network that serves a task and ships with weights."""
     return next(name for name in models_of(task) if models()[name].ships_weights)
 
 
@@ -229,7 +229,7 @@ def tunable_models() -> tuple[str, ...]:
 
 
 def signatures() -> dict[str, Signature]:
-    """Return how official checkpoints are told, by model."""
+    """Return the signatures of official checkpoints by model."""
     found = {name: entry.signature for name, entry in models().items()}
     return {name: signature for name, signature in found.items() if signature is not None}
 
@@ -252,7 +252,7 @@ def model_entry(name: str, task: Task) -> ModelEntry:
 
 
 def renaming_of(former: str) -> str:
-    """Say how what was called ``'MODEL/VARIANT'`` is called now; empty if it is not known."""
+    """Return the new name of a former ``'MODEL/VARIANT'`` in words; empty if unknown."""
     for name, entry in models().items():
         if former and former == entry.former_name:
             return f'{former!r} is a model of its own: set model to {name}'

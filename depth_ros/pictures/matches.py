@@ -44,7 +44,7 @@ def match_picture(
     first = _drawn_at(result.points_first[:count], scale)
     second = _drawn_at(result.points_second[:count], scale) + np.array((offset, 0))
     colors = confidence_colors(result.confidence[:count])
-    # The surest last, on top; outliers first of all.
+    # Outliers are drawn first and the most confident matches last, on top.
     for index in sorted(range(count), key=lambda i: (holds[i], -i)):
         color = tuple(int(c) for c in colors[index]) if holds[index] else OUTLIER_COLOR
         ends = tuple(first[index].tolist()), tuple(second[index].tolist())

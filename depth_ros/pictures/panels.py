@@ -46,7 +46,7 @@ class Scale:
 def value_scale(
     values: np.ndarray, *, low_percent: float = 1.0, high_percent: float = 99.0
 ) -> Scale:
-    """Find a scale that a few wild values cannot stretch.
+    """Find a scale that is robust to outliers.
 
     Args:
         values: Any shape; only finite ones count.
@@ -64,7 +64,7 @@ def value_scale(
 
 
 def find_depth_scale(depth: np.ndarray) -> Scale:
-    """Find a scale for depth in metres, whose wild values lie on the far side.
+    """Find a scale for depth in metres, whose outliers are far away.
 
     It ends at the 95th percentile, but at 1.5 times the 80th if that is nearer: a window or a
     few wrong disparities near 0 would else paint a whole room in one colour.

@@ -1,4 +1,4 @@
-"""A word across a picture that nobody can overlook, e.g. that its weights are untrained."""
+"""A watermark across a picture, e.g. that its weights are untrained."""
 
 from __future__ import annotations
 

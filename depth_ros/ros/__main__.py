@@ -19,7 +19,7 @@ NODES: dict[str, str] = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the node named first with the words after it; give the exit code."""
+    """Run the node named first with the words after it; return the exit code."""
     name, *arguments = list(sys.argv[1:] if words is None else words) or ['']
     if name not in NODES:
         known = ', '.join(NODES)

@@ -1,4 +1,4 @@
-"""Drawn things used several times: sample n of a stream depends on the seed and n only.
+"""Drawn items used several times: sample n of a stream depends on the seed and n only.
 
 A chunk of things (scenes, clips) is drawn from a pool of textures, then each is used as often as
 samples need it, in shuffled order and with a random generator of its own, so that a run resumed

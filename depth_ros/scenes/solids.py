@@ -582,6 +582,5 @@ def _nonzero(values: np.ndarray) -> np.ndarray:
 
 
 def _turn_y(angle_rad: float) -> np.ndarray:
-    """Return the ``(3, 3)`` rotation about the y axis."""
     c, s = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])

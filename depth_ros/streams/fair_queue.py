@@ -20,11 +20,11 @@ class Queued(Protocol):
 
     @property
     def caller(self) -> str:
-        """Name of who asked, or empty."""
+        """Name of the caller, or empty."""
 
     @property
     def num_bytes(self) -> int:
-        """Memory it holds on to."""
+        """Memory that it holds."""
 
     @property
     def is_own(self) -> bool:
@@ -36,7 +36,7 @@ NAMELESS = ''
 
 
 class QueueRefusal(Enum):
-    """Why an item was not taken in, or was put out again."""
+    """Why an item was refused or removed again."""
 
     FULL = 'full'
     IN_WORK = 'in_work'
@@ -92,7 +92,7 @@ class FairQueue(Generic[ItemT]):
             self._capacity, self._max_bytes = capacity, max_bytes
 
     def put(self, item: ItemT) -> int:
-        """Take an item in, or refuse it.
+        """Add an item, or refuse it.
 
         Returns:
             How many of the worker's own items were dropped.
@@ -103,7 +103,7 @@ class FairQueue(Generic[ItemT]):
         return self._tell(refused)
 
     def take(self, timeout_s: float | None = None) -> ItemT | None:
-        """Be done with the item taken before, wait for the next in turn, and take it.
+        """Finish the item taken before, wait for the next in turn, and take it.
 
         Returns:
             The item, or None after ``timeout_s`` seconds or once the queue is closed.
@@ -121,7 +121,7 @@ class FairQueue(Generic[ItemT]):
             return item
 
     def close(self) -> int:
-        """Refuse everything from now on, also what waits; give what ``put`` gives."""
+        """Refuse everything from now on, also what waits; return what ``put`` gives."""
         with self._condition:
             left = [(item, QueueRefusal.CLOSED) for lane in self._lanes.values() for item in lane]
             self._lanes.clear()
@@ -137,7 +137,7 @@ class FairQueue(Generic[ItemT]):
         return sum(item.is_own for item, _ in refused)
 
     def _admit(self, item: ItemT) -> list[tuple[ItemT, QueueRefusal]]:
-        """Put the item where it belongs and give what has to go."""
+        """Insert the item and return the items that it displaces."""
         if self._is_closed:
             return [(item, QueueRefusal.CLOSED)]
         if item.caller and item.caller == self._working and not item.is_own:

@@ -1,4 +1,4 @@
-"""A slot between two threads: the newest item wins, and every older one is counted."""
+"""A slot between two threads: the newest item wins; replaced ones are counted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Mailbox(Generic[ItemT]):
         return self._is_closed
 
     def put(self, item: ItemT) -> int:
-        """Put an item and give how many were dropped: the older one, or the item if closed."""
+        """Put an item and return how many were dropped: the older one, or the item if closed."""
         with self._condition:
             self._num_put += 1
             if self._is_closed:
@@ -72,7 +72,7 @@ class Mailbox(Generic[ItemT]):
             return self._items.pop()
 
     def close(self) -> int:
-        """Refuse further items, wake who waits, and give how many items were left behind."""
+        """Refuse further items, wake the waiting thread, and return the number of items left."""
         with self._condition:
             num_left = len(self._items)
             self._num_dropped += num_left

@@ -31,13 +31,13 @@ class RecentFrames(Generic[FrameT]):
         return len(self._frames)
 
     def set_limits(self, *, max_frames: int, max_bytes: int) -> None:
-        """Change the limits; what is too much goes at once."""
+        """Change the limits; frames beyond them are dropped at once."""
         with self._lock:
             self._max_frames, self._max_bytes = max_frames, max_bytes
             self._trim()
 
     def add(self, stamp_ns: int, frame: FrameT, *, num_bytes: int) -> None:
-        """Keep a frame; one with the same stamp gives way."""
+        """Add a frame; it replaces one with the same stamp."""
         with self._lock:
             self._num_bytes += num_bytes - self._frames.pop(stamp_ns, (None, 0))[1]
             self._frames[stamp_ns] = (frame, num_bytes)

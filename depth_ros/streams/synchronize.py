@@ -87,7 +87,7 @@ class StereoSynchronizer(Generic[ItemT]):
     """Pairs two streams by nearest stamp, exactly or within a tolerance.
 
     Stamps of a side must rise. One image that comes late is refused; a second one in a row means
-    that the camera restarted or the bag looped, and pairing starts afresh. Not thread-safe.
+    that the camera restarted or the bag looped, and pairing restarts. Not thread-safe.
     """
 
     def __init__(
@@ -116,15 +116,15 @@ class StereoSynchronizer(Generic[ItemT]):
 
     @property
     def num_resets(self) -> int:
-        """How often pairing started afresh because stamps went back."""
+        """How often pairing restarted because stamps went back."""
         return self._num_resets
 
     def counts(self, side: Side) -> SideCounts:
-        """Return the books of one side."""
+        """Return the counters of one side."""
         return self._sides[side].counts()
 
     def add(self, side: Side, stamp_ns: int, item: ItemT) -> list[Pair[ItemT]]:
-        """Take an image and give the pairs it completes, oldest first.
+        """Add an image and return the pairs it completes, oldest first.
 
         Args:
             side: Camera it is from.
@@ -151,13 +151,12 @@ class StereoSynchronizer(Generic[ItemT]):
         self._refuse(self._sides[side], reason, text)
 
     def close(self) -> None:
-        """Count whatever still waits as unpaired, so that the books close."""
+        """Count all waiting images as unpaired."""
         for state in self._sides.values():
             while state.queue:
                 self._unpair(state, 'shutdown', '')
 
     def _accept(self, state: _SideState[ItemT], stamp_ns: int) -> bool:
-        """Check a stamp against the side's last one."""
         name = state.side.value
         if stamp_ns <= 0:
             self._refuse(
@@ -205,7 +204,7 @@ class StereoSynchronizer(Generic[ItemT]):
             state.forget()
 
     def _match(self, *, is_final: bool = False) -> list[Pair[ItemT]]:
-        """Merge the queues as far as it is certain; at the end everything is."""
+        """Pair the queues as far as pairs are final; at the end all are."""
         pairs: list[Pair[ItemT]] = []
         left, right = self._sides[Side.LEFT], self._sides[Side.RIGHT]
         while left.queue and right.queue:

@@ -1,7 +1,7 @@
-"""What calls take: plain arrays and calibrations, checked, made into frames.
+"""Arguments of library calls: plain arrays and calibrations, checked and made into frames.
 
-Nodes and commands make their frames of messages and files; a caller of ``depth_ros.open_...`` has
-arrays, and mistakes of another kind.
+Nodes and commands make their frames of messages and files; callers of ``depth_ros.open_...`` pass
+arrays, whose mistakes differ.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _REMEDIES: tuple[tuple[Callable[[np.ndarray], bool], str], ...] = (
 
 
 def rgb_image(image: np.ndarray, *, what: str) -> np.ndarray:
-    """Return the image if it is ``(H, W, 3)`` uint8; that it is RGB nobody can see.
+    """Return the image if it is ``(H, W, 3)`` uint8; the channel order cannot be checked.
 
     Raises:
         ImageError: Reason ``'shape'``; says what came and how to convert it.

@@ -22,7 +22,7 @@ class OpenedModel:
     """A model ready to run.
 
     Attributes:
-        pipeline: Model and engines; the taker closes it.
+        pipeline: Model and engines; the caller closes it.
         training_rig: The camera that its weights were trained with, where the recipe states one.
     """
 

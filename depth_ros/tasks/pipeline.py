@@ -42,7 +42,7 @@ def model_setting(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSettings(Settings):
-    """What the settings of every task have; each describes ``model`` again."""
+    """Common settings of every task; each describes ``model`` again."""
 
     model: str = described('', 'Model.', opens_engine=True)
     engine: EngineChoice = nested(EngineChoice)
@@ -58,7 +58,7 @@ class NetworkSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Timed(Generic[ResultT]):
-    """A result with what its stages cost.
+    """A result with the wall time of its stages.
 
     Attributes:
         result: What the model gave.
@@ -119,7 +119,7 @@ class Pipeline(Generic[FrameT, ResultT]):
         return any(engine.info.is_untrained for engine in self.engines.values())
 
     def describe(self) -> str:
-        """Say the model and its engines in one line."""
+        """Return the model and its engines in one line."""
         engines = '; '.join(engine.info.describe() for engine in self.engines.values())
         return f'{self.model.name}: {engines or "no engine needed"}'
 

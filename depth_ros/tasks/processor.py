@@ -1,4 +1,4 @@
-"""What every task's processor is, whatever it computes: a pipeline and the settings it runs on."""
+"""Base of every task's processor: a pipeline and its settings."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Processor(Generic[SettingsT]):
         return self.pipeline.is_untrained
 
     def describe(self) -> str:
-        """Say model and engines in one line."""
+        """Return model and engines in one line."""
         return self.pipeline.describe()
 
     def check_settings(self, settings: SettingsT) -> None:
-        """Raise what ``set_settings`` would raise about a value, and change nothing.
+        """Raise what ``set_settings`` would raise for a value; change nothing.
 
         Raises:
             ParameterError: Saying what to set instead.

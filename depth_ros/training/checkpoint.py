@@ -1,4 +1,4 @@
-"""Save and restore a run whole, so that kill -9 at any moment costs at most one interval."""
+"""Save and restore a run, so that a kill at any moment loses at most one interval."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TrainState:
 
 
 def save_state(state: TrainState, folder: Path) -> Path:
-    """Write the checkpoint beside the old one, then put it in its place at once."""
+    """Write the checkpoint under another name, then replace the old one atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CHECKPOINT_NAME
     with whole_file(path, is_flushed=True) as draft:
@@ -78,7 +78,7 @@ def load_state(folder: Path, *, recipe: str) -> TrainState | None:
 
 
 def recipe_text(recipe: TrainRecipe) -> str:
-    """Write what must not change within a run: the recipe without its length and pace."""
+    """Return what must not change within a run: the recipe without length and learning rate."""
     free = {'steps', 'learning_rate', 'warm_up', 'validation_samples', 'streams'}
     values = {key: value for key, value in asdict(recipe).items() if key not in free}
     return repr(sorted(values.items()))

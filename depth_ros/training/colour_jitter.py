@@ -41,7 +41,7 @@ def draw_jitter(rng: np.random.Generator) -> Jitter:
 
 
 def shake_colours(image: np.ndarray, jitter: Jitter) -> np.ndarray:
-    """Change an (H, W, 3) uint8 RGB image; gives a new one."""
+    """Change an (H, W, 3) uint8 RGB image; return a new one."""
     values = image.astype(np.float32) * np.float32(jitter.brightness)
     mean = float((values @ _LUMA).mean())
     values = mean + jitter.contrast * (values - mean)

@@ -1,4 +1,4 @@
-"""A picture of what the training samples of a recipe look like."""
+"""A picture of training samples of a recipe."""
 
 from __future__ import annotations
 

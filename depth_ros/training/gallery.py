@@ -1,4 +1,4 @@
-"""A picture to judge by eye: real pairs without truth, SGBM and the network side by side."""
+"""A picture for visual comparison: real pairs without truth, SGBM and networks side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real pairs to look at: rectified ones as they are, EuRoC's rectified on the way in."""
+"""Real pairs for the gallery: rectified ones, and EuRoC's, which are rectified here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights judged as the training loop judges its own: by the task's validation."""
+"""Evaluate weights as the training loop does: by the task's validation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from depth_ros.training.trainer import channels_last
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgeSettings:
-    """How weights are judged.
+    """How weights are evaluated.
 
     Attributes:
         folders: Where photographs and data sets are.

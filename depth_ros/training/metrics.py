@@ -1,4 +1,4 @@
-"""The table of a run: a CSV file that survives a kill."""
+"""The metrics of a run: a CSV file, flushed after every row."""
 
 from __future__ import annotations
 

@@ -18,6 +18,6 @@ def one_cycle(progress: float, *, peak: float, warm_up: float) -> float:
 
 
 def run_progress(*, step: int, steps: int, elapsed_s: float, budget_s: float | None) -> float:
-    """Tell how much of the run is done, by steps or by time, whichever is further."""
+    """Return the completed share of the run, by steps or time, whichever is larger."""
     by_steps = step / steps
     return by_steps if budget_s is None else max(by_steps, elapsed_s / budget_s)

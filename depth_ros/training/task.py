@@ -94,7 +94,7 @@ class TrainTask(Protocol):
         ...
 
     def loss(self, network: nn.Module, batch: Any, *, device: str, mixed: Mixed) -> StepLoss:
-        """Run the network on a batch and give the loss; geometry and loss are float32."""
+        """Run the network on a batch and return the loss; geometry and loss are float32."""
         ...
 
     def validate(

@@ -203,7 +203,7 @@ class Trainer:
         while not self.is_done and self.step != settings.stop_after:
             window.append(self.train_step(workers.next()))
             now = time.monotonic()
-            # A machine that was suspended must not use the schedule up.
+            # Time during which the machine was suspended does not count.
             passed = min(now - tick, 30.0)
             tick, self.elapsed_s = now, self.elapsed_s + passed
             rate = self.recipe.batch_size / max(passed, 1e-9)
@@ -248,7 +248,7 @@ class Trainer:
         )
 
     def train_step(self, batch: Any) -> dict[str, float]:
-        """Take one optimizer step; give loss, gradient norm and the task's figures.
+        """Take one optimizer step; return loss, gradient norm and the task's figures.
 
         Raises:
             DepthRosError: If the loss is not finite.

@@ -24,7 +24,7 @@ def _produce(
     results: multiprocessing.Queue,
 ) -> None:
     torch.set_num_threads(1)
-    # Without a reader the queue's own thread would keep the process alive for ever.
+    # Without a reader the queue's own thread would keep the process alive forever.
     results.cancel_join_thread()
     parent = os.getppid()
     for batch in source.batches(batch_size=batch_size, first=first, stream=stream):

@@ -1,4 +1,4 @@
-"""The newest message of each topic, and the picture of the moment they make together.
+"""Collects the newest message of each topic, and makes frames for the viewer of them.
 
 Knows ROS field names but imports no ROS, as ``messages/``. Messages are kept as they came
 and decoded only when a browser is there to look.
@@ -40,7 +40,7 @@ PartT = TypeVar('PartT')
 
 
 class Role(Enum):
-    """What a topic is to the view; the value is its default name."""
+    """Role of a topic in the view; the value is its default name."""
 
     LEFT = 'left/image_raw'
     DEPTH = 'depth/image'
@@ -73,7 +73,7 @@ class ViewerInputs:
     """
 
     def __init__(self, *, stride: int, expected: Collection[Role] = ()) -> None:
-        """Start with nothing seen.
+        """Start without messages.
 
         Args:
             stride: Every ``stride``-th point of an organised cloud is shown.
@@ -107,7 +107,7 @@ class ViewerInputs:
             self._rates = {role: _Rate() for role in self._rates}
 
     def make_frame(self) -> ViewerFrame:
-        """Decode what is there into one frame, the left image being that of the depth."""
+        """Decode the newest messages into one frame, with the left image of the depth's stamp."""
         with self._lock:
             newest, lefts = dict(self._newest), list(self._lefts)
             statuses = list(self._statuses.values())
@@ -205,13 +205,13 @@ class _Rate:
         return sum(moment > now_s - span_s for moment in self._times) / span_s
 
     def is_silent(self) -> bool:
-        """Whether nothing came for the whole window."""
+        """Whether the whole window had no messages."""
         last_s = self._times[-1] if self._times else self._start_s
         return time.monotonic() - last_s > RATE_WINDOW_S
 
 
 def _part(decode: Callable[[Any], PartT], message: Any, problems: list[str]) -> PartT | None:
-    """Decode a message if there is one; what is wrong with it goes to ``problems``."""
+    """Decode a message if there is one; add its error to ``problems``."""
     if message is None:
         return None
     try:
@@ -233,7 +233,7 @@ def _left_of(newest: dict[Role, Any], lefts: list[Any]) -> Any:
 
 
 def _depth_scale(depth: np.ndarray) -> Scale:
-    """Find a scale that shows the near, where a robot drives, also when much is far away."""
+    """Find a scale that resolves near depths, even if most of the image is far away."""
     scale = value_scale(depth, high_percent=95.0)
     finite = depth[np.isfinite(depth)]
     if not finite.size:

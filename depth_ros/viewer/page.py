@@ -1,4 +1,4 @@
-"""What the browser view shows: one frame's pictures, cloud and numbers, drawn with viser.
+"""The page in the browser: one frame's pictures, cloud and numbers, drawn with viser.
 
 The scene is the optical frame of the reference camera (REP 103: z forward, x right, y down).
 Only ``viewer.py`` imports viser; the page gets a running server handed in.
@@ -32,7 +32,7 @@ _LINE_COLORS = ('#4dabf7', '#ffa94d', '#69db7c', '#f783ac', '#b197fc', '#ffe066'
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ViewerFrame:
-    """One moment to show; an array that is None leaves what is on the page.
+    """One frame to show; an array that is None leaves that part of the page unchanged.
 
     Attributes:
         left: ``(H, W, 3)`` uint8 RGB, the reference image.
@@ -118,11 +118,11 @@ class Page:
             self._text.content = _plain(frame.text)
 
     def show_problem(self, text: str) -> None:
-        """Say on the page why the newest frame is not shown."""
+        """Show on the page why the newest frame is missing."""
         self._status.content = _plain(f'NOT SHOWN: {text}')
 
     def show_age(self, age_s: float) -> None:
-        """Say on the page that nothing new has come, so that a still picture is not trusted."""
+        """Show on the page that no new frame has come, so that a stale one is recognised."""
         if age_s > STALE_AFTER_S:
             self._status.content = _plain(f'NO NEW FRAME for {age_s:.0f} s')
 
@@ -169,7 +169,7 @@ class Page:
             return
         self._cloud.points = points
         self._cloud.colors = colors
-        # Small steps would make the cloud pump with every frame's median.
+        # Updating in small steps would make the point size flicker with every frame.
         if not 0.8 < frame.point_size_m / self._cloud.point_size < 1.25:
             self._cloud.point_size = frame.point_size_m
 
@@ -185,7 +185,7 @@ class _RatePlot:
         self._start_s = time.monotonic()
 
     def add(self, rates: Mapping[str, float]) -> None:
-        """Add the present values; a change of names starts the plot afresh."""
+        """Add the present values; a change of names restarts the plot."""
         if not rates:
             return
         now_s = time.monotonic() - self._start_s
@@ -224,7 +224,7 @@ class _RatePlot:
 
 
 def _plain(text: str) -> str:
-    """Return HTML that shows the text as it is: topics may carry anything."""
+    """Return the text escaped as HTML, since topics may contain markup."""
     style = 'white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px;margin:0 0.8em'
     return f'<pre style="{style}">{html.escape(text)}</pre>'
 

@@ -82,7 +82,7 @@ class Viewer:
 
     @property
     def address(self) -> str:
-        """What to type into a browser on this machine."""
+        """Address for a browser on this machine."""
         return f'http://{HOST}:{self._server.get_port()}'
 
     @property
@@ -92,7 +92,7 @@ class Viewer:
 
     @property
     def num_drawn(self) -> int:
-        """Frames drawn so far; frames nobody looked at are not."""
+        """Frames drawn so far; none is drawn while no browser is connected."""
         return self._num_drawn
 
     @property
@@ -104,7 +104,7 @@ class Viewer:
         """Hand over the newest frame and return at once; an older one still waiting is dropped.
 
         Args:
-            frame: Arrays that nobody changes any more, or a function that makes the frame. The
+            frame: Arrays that do not change any more, or a function that makes the frame. The
                 function is called only if a browser is connected. After ``close`` frames are
                 ignored.
         """
@@ -171,7 +171,7 @@ class Viewer:
         self._num_drawn += 1
 
     def _report(self, error: Exception) -> None:
-        """Count a failed frame; log it and say it on the page where it is another than before."""
+        """Count a failed frame; log and show its error when it differs from the last one."""
         self._num_failed += 1
         if repr(error) == self._last_error:
             return
@@ -183,7 +183,7 @@ class Viewer:
 def _open_guarded_server(port: int) -> Any:
     """Start viser on loopback with foreign origins refused and the share tunnel inert."""
     viser = _import_viser()
-    # Empty until the guard is proven: nobody is let in before.
+    # Empty until the guard is verified: no connection is accepted before.
     origins: list[str] = []
     with _opening, _silenced(), _origins_required(origins):
         server = viser.ViserServer(host=HOST, port=port, label='depth_ros', verbose=False)
@@ -233,19 +233,19 @@ def _origins_required(origins: list[str]) -> contextlib.AbstractContextManager[N
 
 
 def _silenced() -> contextlib.AbstractContextManager[None]:
-    """Keep viser 1.1 from writing its banner to the terminal, which ``verbose`` does not."""
+    """Suppress the banner of viser 1.1 on the terminal, which ``verbose`` does not."""
     import rich
 
     return _replaced(rich, 'print', lambda *args, **options: None)
 
 
 def _refuse_to_share(*args: object, **options: object) -> None:
-    """Stand in for viser's request of a public address, which any connected page may send."""
+    """Replace viser's handler of requests for a public address, which any page may send."""
     _log.warning('a browser asked for a public address of the view; refused')
 
 
 def _check_port(bound: int, wanted: int) -> None:
-    """Refuse another port than the one named: viser counts up silently."""
+    """Refuse a port other than the given one: viser silently tries the next ones."""
     if wanted and bound != wanted:
         raise ViewerError(
             f'port {wanted} of {HOST} is in use; stop what uses it, name another port, '
@@ -254,7 +254,7 @@ def _check_port(bound: int, wanted: int) -> None:
 
 
 def _check_guard(port: int) -> None:
-    """Try to connect as a foreign page would; only a refusal lets the view start."""
+    """Connect with a foreign origin; the view starts only if that is refused."""
     headers = {
         'Connection': 'Upgrade',
         'Upgrade': 'websocket',

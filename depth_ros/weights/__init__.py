@@ -1,1 +1,1 @@
-"""Official weights: what there is, fetching it when asked, and taking files in."""
+"""Official weights: the registry, downloads, and imports of local files."""

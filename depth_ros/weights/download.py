@@ -1,6 +1,6 @@
-"""Fetch one file: progress, resume where the last try ended, check, then rename.
+"""Download one file: with progress, resume, checksum, then rename.
 
-What has the final name is whole and checked. A broken connection leaves ``NAME.part`` and beside
+The final name means complete and checked. A broken connection leaves ``NAME.part`` and beside
 it what the server called that state of the file (RFC 9110, ``If-Range``); asking again goes on
 from there if the server still has the same file, and begins afresh if not.
 """
@@ -48,25 +48,25 @@ class Download:
 
     @property
     def part(self) -> Path:
-        """Where the file grows."""
+        """The partial file."""
         return self.path.with_name(f'{self.path.name}.part')
 
     @property
     def state(self) -> Path:
-        """Where the server's name for this state of the file is kept."""
+        """The file with the server's validator of the partial file."""
         return self.path.with_name(f'{self.path.name}.part.json')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _State:
-    """Which state of a file a part is of."""
+    """The version of a file that a partial file belongs to."""
 
     validator: str
     total: int | None
 
 
 class _Response(Protocol):
-    """What is used of an HTTP response."""
+    """The part of an HTTP response that is used."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -76,7 +76,7 @@ class _Response(Protocol):
 
 
 def fetch(download: Download, *, progress: Progress | None = None) -> Path:
-    """Fetch a file, or go on where an earlier try ended.
+    """Fetch a file, or resume an earlier attempt.
 
     Args:
         download: What and where to.
@@ -121,7 +121,7 @@ def _locked_part(download: Download) -> Iterator[BinaryIO]:
 
 
 def _receive(download: Download, file: BinaryIO, report: Progress) -> None:
-    """Append what is missing; on a break the file keeps what came."""
+    """Append the missing bytes; after an error the partial file remains."""
     state = _kept_state(download)
     if state is not None and state.total is not None and state.total == file.tell():
         return
@@ -143,7 +143,7 @@ def _receive(download: Download, file: BinaryIO, report: Progress) -> None:
 
 
 def _headers(there: int, state: _State | None) -> dict[str, str]:
-    """Ask for the rest of the file where a part of a known state is there."""
+    """Return headers that request the rest of a partial file of a known version."""
     headers = {'User-Agent': f'depth_ros/{__version__}', 'Accept-Encoding': 'identity'}
     if there and state is not None and state.validator:
         headers |= {'Range': f'bytes={there}-', 'If-Range': state.validator}
@@ -151,7 +151,6 @@ def _headers(there: int, state: _State | None) -> dict[str, str]:
 
 
 def _open(address: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    """Send the request and give the answer to it."""
     if not address.startswith(('https://', 'http://')):
         raise WeightsError(f'weights are fetched by http or https, not from {address!r}')
     request = urllib.request.Request(address, headers=headers)
@@ -205,7 +204,7 @@ def _copy(
     download: Download,
     report: Progress,
 ) -> int:
-    """Copy blocks and give how many bytes are there in the end."""
+    """Copy blocks and return the final number of bytes."""
     received = start
     while block := _next_block(response, download, received, total):
         file.write(block)
@@ -228,7 +227,7 @@ def _next_block(
 
 
 def _keep_state(download: Download, response: _Response, total: int | None) -> None:
-    """Remember the strong validator of the file, empty where the server gives none."""
+    """Store the strong validator of the file, empty where the server sends none."""
     tag = response.headers.get('ETag') or ''
     validator = tag if tag and not tag.startswith('W/') else response.headers.get('Last-Modified')
     record = {'address': download.address, 'validator': validator or '', 'total': total}

@@ -1,4 +1,4 @@
-"""Where fetched and imported weights of the user lie."""
+"""Folders of fetched and imported weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def weights_folder() -> Path:
 
 
 def downloads_folder() -> Path:
-    """Where files lie as they were fetched."""
+    """Return the folder of fetched files."""
     return weights_folder() / 'downloads'
 
 

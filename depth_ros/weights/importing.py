@@ -1,4 +1,4 @@
-"""Take an official checkpoint in: recognise it, check it strictly, keep it as safetensors.
+"""Import an official checkpoint: recognise it, check it strictly, store it as safetensors.
 
 Strictly means that the network itself takes it: every graph of the model's recipe that the file
 can serve is made from it. Nothing in the file is executed (see ``depth_ros.checkpoints.read``).
@@ -33,7 +33,7 @@ VARIANT = 'variant'
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Imported:
-    """What was taken in.
+    """Result of an import.
 
     Attributes:
         path: The safetensors file.
@@ -93,7 +93,7 @@ def import_weights(
 
 
 def _identify(source: Path, model: str, variant: str) -> tuple[OfficialWeights | None, str]:
-    """Tell which official checkpoint a file is: asked for, by checksum, else by its name."""
+    """Return which official checkpoint a file is: asked for, by checksum, else by its name."""
     entries = variants_of(load_registry(), model)
     if variant:
         return _asked(entries, model, variant), 'asked'
@@ -150,7 +150,6 @@ def _check_strictly(plan: ExportPlan, checkpoint: Checkpoint) -> None:
 
 
 def _notes(official: OfficialWeights | None) -> dict[str, OptionValue]:
-    """Return what the file is to say of itself."""
     if official is None:
         return {}
     return {'official': official.name, 'licence': official.licence}

@@ -20,7 +20,7 @@ _CHECKABLE = ('training', 'accuracy', 'mirror')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracy:
-    """Published figures and where they stand."""
+    """Published figures and their source."""
 
     text: str
     source: str
@@ -78,17 +78,17 @@ class OfficialWeights:
         return f'{self.model}/{self.variant}'
 
     def describe_training(self) -> str:
-        """Say the training data, marked where that is unverified."""
+        """Return the training data in words, marked if unverified."""
         return self._marked('training', self.training)
 
     def describe_accuracy(self) -> str:
-        """Say the published figures with their source; empty if there are none."""
+        """Return the published figures with their source; empty if there are none."""
         if self.accuracy is None:
             return ''
         return self._marked('accuracy', f'{self.accuracy.text} ({self.accuracy.source})')
 
     def describe_checksum(self) -> str:
-        """Say the published checksum."""
+        """Return the published checksum in words."""
         for kind, digest in (('sha256', self.sha256), ('md5', self.md5)):
             if digest:
                 return f'{kind} {digest}'

@@ -99,7 +99,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo; give the exit code."""
+    """Run the demo; return the exit code."""
     settings = DemoSettings(
         duration_s=arguments.duration,
         rate_hz=arguments.rate,
@@ -160,7 +160,7 @@ def _task_of_model(model: str) -> str:
 
 
 def clear_results(folder: Path) -> None:
-    """Take away what an earlier demo wrote, so that nothing old is taken for new."""
+    """Delete the results of an earlier demo."""
     for name in RESULTS:
         (folder / name).unlink(missing_ok=True)
 
@@ -183,7 +183,7 @@ def check_requirements(settings: DemoSettings) -> None:
 
 
 def private_environment() -> dict[str, str]:
-    """Keep the demo's topics on this machine and off a robot's own domain."""
+    """Restrict the demo's topics to this machine and to a ROS domain of its own."""
     environment = {
         'ROS_DOMAIN_ID': os.environ.get('ROS_DOMAIN_ID', str(random.randint(1, 99))),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
@@ -237,7 +237,7 @@ def start_nodes(
 
 
 def wait(graph: NodeGraph, observer: Observer, is_done: Callable[[], bool], failure: str) -> None:
-    """Handle messages until something is true.
+    """Handle messages until a condition is true.
 
     Raises:
         DepthRosError: If it does not become true in time, or a process ends.
@@ -254,7 +254,7 @@ def wait(graph: NodeGraph, observer: Observer, is_done: Callable[[], bool], fail
 
 
 def finish(settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: Observer) -> int:
-    """Stop camera then node, so that the books close, and write the results."""
+    """Stop the camera, then the node, so that their counters agree, and write the results."""
     graph.stop('sample_camera')
     observer.spin(DRAIN_S)
     graph.stop('viewer_node')

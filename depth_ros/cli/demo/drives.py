@@ -23,7 +23,7 @@ RENDERED_LINE = 'images:      a rendered room, so that depth and poses are known
 
 
 def draw_once() -> None:
-    """Draw the sample rig's drive, telling so, unless it is there already."""
+    """Draw the sample rig's drive with a message, unless it is cached already."""
     from depth_ros.ros.demo.drive import NUM_FRAMES, open_drive
 
     def tell(num_drawn: int) -> None:
@@ -85,7 +85,7 @@ def match_demo(settings: DemoSettings) -> DemoTask:
 
 
 def odometry_demo(settings: DemoSettings) -> DemoTask:
-    """Return the task: the rig's path by what it sees, beside the path that it drove."""
+    """Return the task: the rig's estimated path beside the true one."""
     from depth_ros.ros.demo.observer import ODOMETRY_WATCHED
 
     draw_once()
@@ -122,7 +122,6 @@ def _multiview_picture(seen: Seen, title: str) -> np.ndarray | None:
 
 
 def _odometry_picture(seen: Seen, title: str) -> np.ndarray | None:
-    """Draw both paths from above: x forward is up."""
     if seen.path is None or seen.true_path is None:
         return None
     return plot({'odometry': _from_above(seen.path), 'truth': _from_above(seen.true_path)})

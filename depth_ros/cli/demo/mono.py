@@ -1,6 +1,6 @@
 """The mono demo: ``mono_node`` on the left images of the OAK-D pairs.
 
-Official weights are taken where they are found. Where there are none, made-up ones show that the
+Official weights are used where they are found; otherwise synthetic ones show that the
 whole graph runs: the picture says "untrained" all over, and only ``relative_depth/image`` is
 published.
 """
@@ -38,7 +38,7 @@ UNTRAINED_LINE = (
 
 
 def say_on_stdout(text: str) -> None:
-    """Print what takes long."""
+    """Print the phase of long work."""
     print(f'depth_ros demo: {text}', flush=True)
 
 
@@ -58,7 +58,7 @@ class FoundModel:
 
 
 def mono_demo(settings: DemoSettings, tell: Callable[[str], None] = say_on_stdout) -> DemoTask:
-    """Prepare the engine, so that the node only has to load it, and give the task.
+    """Prepare the engine, so that the node only has to load it, and return the task.
 
     Args:
         settings: What to run.

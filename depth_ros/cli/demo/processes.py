@@ -1,4 +1,4 @@
-"""The demo's processes: started with their parameters, watched, stopped whatever happens."""
+"""The demo's processes: started with their parameters, monitored, always stopped."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class NodeGraph:
         parameters: Mapping[str, object],
         remappings: Mapping[str, str] | None = None,
     ) -> None:
-        """Start one node in its own process, its words going to a log file."""
+        """Start one node in its own process, with its output in a log file."""
         command = [sys.executable, '-m', 'depth_ros.ros', name, '--ros-args']
         for ours, theirs in {'__ns': NAMESPACE, **(remappings or {})}.items():
             command += ['-r', f'{ours}:={theirs}']
@@ -68,11 +68,11 @@ class NodeGraph:
             self.processes[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
     def log(self, name: str) -> str:
-        """Return what a node has said so far."""
+        """Return the log of a node so far."""
         return (self.folder / f'{name}.log').read_text(encoding='utf-8', errors='replace')
 
     def log_tail(self, name: str, lines: int = 12) -> str:
-        """Return the last lines a node has said, indented."""
+        """Return the last lines of a node's log, indented."""
         text = self.log(name).splitlines()
         return '\n'.join('  ' + line for line in text[-lines:]) or '  (nothing)'
 
@@ -86,7 +86,7 @@ class NodeGraph:
                 )
 
     def stop(self, name: str) -> None:
-        """Ask one process to end as Ctrl-C does, then insist."""
+        """Stop one process by SIGINT, and kill it if it does not end."""
         process = self.processes.pop(name, None)
         if process is None or process.poll() is not None:
             return

@@ -29,7 +29,7 @@ IMAGES_LINE = "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY
 def joined_summary(
     camera: Report, node: Report, *, received: str, counted: Sequence[str]
 ) -> dict[str, object]:
-    """Join the camera's and the node's own books.
+    """Join the counters of the camera and of the node.
 
     ``lost_in_transport`` is the only number found by subtraction: images sent less those
     received.
@@ -53,14 +53,14 @@ def joined_summary(
 
 
 def versions(node: Report) -> dict[str, str]:
-    """Return the node's own versions and those of the runtimes that are installed."""
+    """Return the versions in the node's report and those of installed runtimes."""
     installed = {name: RUNTIMES[name].installed_version() for name in CPU_ORDER}
     found = {**installed, 'rclpy': package_version('rclpy')}
     return {**node['versions'], **{name: text for name, text in found.items() if text}}
 
 
 def write_summary(folder: Path, summary: Mapping[str, object]) -> str:
-    """Write ``summary.json`` and give a line about it."""
+    """Write ``summary.json`` and return a line about it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / 'summary.json'
     write_json(path, summary)
@@ -68,14 +68,14 @@ def write_summary(folder: Path, summary: Mapping[str, object]) -> str:
 
 
 def write_demo_cloud(folder: Path, cloud: np.ndarray) -> str:
-    """Write ``cloud.ply`` of a ``(h, w, 4)`` float32 cloud and give a line about it."""
+    """Write ``cloud.ply`` of a ``(h, w, 4)`` float32 cloud and return a line about it."""
     points, colors = points_of_cloud(cloud)
     write_ply(folder / 'cloud.ply', points, colors)
     return f'point cloud: {folder / "cloud.ply"} ({len(points)} points, metres)'
 
 
 def incomplete(folder: Path) -> DepthRosError:
-    """Say that a topic stayed silent."""
+    """Return the error that a topic had no messages."""
     return DepthRosError(
         'the node published no complete result; see dropped and refused in '
         f'{folder / "summary.json"}'
@@ -83,7 +83,7 @@ def incomplete(folder: Path) -> DepthRosError:
 
 
 def title_of(summary: Mapping[str, object]) -> str:
-    """Say what ran, for a picture."""
+    """Return the title of a picture: model, engine and size."""
     return (
         f'{summary["model"]} on {summary["engine"]} ({summary["precision"]}), '
         f'size {summary["size"]}'
@@ -120,7 +120,7 @@ def status_table(
 
 
 def stage_text(values: Mapping[str, str]) -> str:
-    """Say each stage's median and 95th percentile."""
+    """Return each stage's median and 95th percentile."""
     names = [key.removesuffix('_p50_ms') for key in values if key.endswith('_p50_ms')]
     cells = [
         f'{name} {milliseconds(values, name, "p50")}/{milliseconds(values, name, "p95")}'
@@ -135,7 +135,7 @@ def milliseconds(values: Mapping[str, str], stage: str, percentile: str) -> str:
 
 
 def count_text(values: Mapping[str, str]) -> str:
-    """Say the counters that are not zero, drops and refusals by reason included."""
+    """Return the counters that are not zero, drops and refusals by reason included."""
     keys = [key for key in values if key in COUNTED or key.startswith(('dropped_', 'refused_'))]
     cells = [f'{key} {values[key]}' for key in keys if values[key] != '0']
     return '   '.join(cells) or '-'

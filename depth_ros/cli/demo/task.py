@@ -1,4 +1,4 @@
-"""What a task brings to the demo: its node, what to watch, and what to leave on disk."""
+"""What a task provides for the demo: its node, the topics to watch, the files to write."""
 
 from __future__ import annotations
 

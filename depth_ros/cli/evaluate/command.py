@@ -69,5 +69,5 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar='TASK|RECIPE',
         parser_class=type(parser),
     )
-    # argparse would refuse the recipes, whose names are known to torch's side only.
+    # argparse would refuse recipes, whose names are known only where torch is installed.
     tasks.choices = None

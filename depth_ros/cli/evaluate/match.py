@@ -54,7 +54,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print the table; give the exit status."""
+    """Measure and print the table; return the exit status."""
     if args.pairs < 0:
         raise ParameterError(f'--pairs must be 0 (all) or more, got {args.pairs}; 1 is quickest')
     found = present_sets(args, MATCH_SETS)

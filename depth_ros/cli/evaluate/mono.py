@@ -41,7 +41,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print the table; give the exit status."""
+    """Measure and print the table; return the exit status."""
     found = present_sets(args, MONO_SETS)
     settings = read_settings(MonoSettings, args)
     rows: list[MonoRow] = []

@@ -65,7 +65,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print the table; give the exit status."""
+    """Measure and print the table; return the exit status."""
     chosen = read_settings(MultiViewSettings, args)
     chosen = replace(chosen, engine=_with_weights(chosen))
     title = model_entry(chosen.model, Task.MULTIVIEW).title
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _views(found: FoundSets[MultiViewSet], *, is_quick: bool) -> list[MultiViewSet]:
-    """Read and render what is judged; takes seconds, so a network is opened before."""
+    """Read and render the test views; takes seconds, so a network is opened first."""
     views = (item for name in found.present for item in found.load(name))
     return list(islice(views, NUM_QUICK)) if is_quick else [*views, *rendered_views()]
 

@@ -36,7 +36,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print; give the exit status.
+    """Measure and print; return the exit status.
 
     Raises:
         InputError: If a file cannot be read, or hardly any stamps agree.

@@ -71,7 +71,7 @@ def add_parser(tasks: argparse._SubParsersAction, word: str, *, known: Sequence[
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print the table; give the exit status."""
+    """Measure and print the table; return the exit status."""
     from depth_ros.training.judge import JudgeSettings, judge_weights
     from depth_ros.training.photos import photo_folders
     from depth_ros.training.recipe import find_recipe, find_schedule, schedules
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_recipe(word: str, tasks: Sequence[str]) -> None:
-    """Refuse a word that is no recipe; without torch nobody knows the recipes."""
+    """Refuse a word that is no recipe; the recipes are unknown without torch."""
     try:
         from depth_ros.training.recipe import recipes
     except ModuleNotFoundError as error:

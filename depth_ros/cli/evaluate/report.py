@@ -1,4 +1,4 @@
-"""What every ``depth-ros evaluate`` has: where the data is, notes, and figures as JSON."""
+"""Shared by all tasks of ``depth-ros evaluate``: data folder, notes, figures as JSON."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def present_sets(args: argparse.Namespace, sets: Mapping[str, DataSet[ItemT]]) -
 
 
 def say_untrained(is_untrained: bool) -> None:
-    """Say on stderr that weights are made up, if they are."""
+    """Print on stderr that weights are synthetic, if they are."""
     say('the weights are made up (untrained): these figures mean nothing' if is_untrained else '')
 
 
 def say(note: str) -> None:
-    """Tell a note on stderr, so that the table stays alone on stdout; empty says nothing."""
+    """Print a note on stderr, so that stdout has only the table; nothing if it is empty."""
     if note:
         print(f'depth-ros: {note}', file=sys.stderr)
 

@@ -75,7 +75,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print the table; give the exit status."""
+    """Measure and print the table; return the exit status."""
     read_settings(StereoSettings, args)
     found = present_sets(args, STEREO_SETS)
     is_card = args.model == CARD_MODEL and not (args.engine or args.precision)

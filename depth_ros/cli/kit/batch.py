@@ -1,4 +1,4 @@
-"""Many inputs to many results: skip what is done, leave out what is bad, keep the books."""
+"""Batches: skip finished inputs, leave out unusable ones, count everything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RunnerT = TypeVar('RunnerT', bound='BatchRunner')
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """What became of the inputs; counts grow while running.
+    """Counts of the inputs by result; updated while running.
 
     Attributes:
         received: Inputs seen.
@@ -48,7 +48,7 @@ class Tally:
     seconds: float = 0.0
 
     def refuse(self, reason: str, text: str) -> None:
-        """Count and tell what is left out."""
+        """Count and report a refused input."""
         self.refused[reason] += 1
         warn(text)
 
@@ -76,7 +76,7 @@ class BatchRunner(Generic[ProcessorT]):
             self._opened.close()
 
     def _processor(self) -> ProcessorT:
-        """Return the processor, opening it if need be."""
+        """Return the processor, opening it at the first call."""
         if self._opened is None:
             start = time.perf_counter()
             self._opened = self._open()
@@ -104,7 +104,7 @@ def run_all(
     progress: Progress,
     is_again: bool,
 ) -> None:
-    """Make or skip every result; a bad input among several is told and counted.
+    """Make or skip every result; a bad input among several is reported and counted.
 
     A bag that is damaged gives the inputs before the damage.
 
@@ -186,7 +186,7 @@ def batch_summary(tally: Tally, *, opening_s: float) -> Record:
 
 
 def identity_of_files(settings: object, inputs: object, files: Iterable[Path]) -> Record:
-    """Return what results depend on besides the images, to see which are still good."""
+    """Return what results depend on besides the images, to detect outdated ones."""
     return {
         'version': __version__,
         'settings': repr(settings),
@@ -203,7 +203,7 @@ def _files_at(path: Path) -> list[Path]:
 
 
 def line_of(record: Record, *, is_metric: bool = True) -> str:
-    """Say how much of an input is known, and its depth."""
+    """Return how much of an input is known, and its depth."""
     valid = record['valid_fraction']
     assert isinstance(valid, float)
     metres = metres_text(record['depth_m']) if is_metric else 'relative'
@@ -211,7 +211,7 @@ def line_of(record: Record, *, is_metric: bool = True) -> str:
 
 
 def metres_text(depth_m: object) -> str:
-    """Say depth percentiles, ``'0.72 / 1.40 / 2.80 m'``."""
+    """Return depth percentiles, ``'0.72 / 1.40 / 2.80 m'``."""
     assert isinstance(depth_m, dict)
     if depth_m['p50'] is None:
         return 'no depth'
@@ -219,12 +219,12 @@ def metres_text(depth_m: object) -> str:
 
 
 def warn(text: str) -> None:
-    """Say something on stderr."""
+    """Print a warning on stderr."""
     print(f'depth-ros: {text}', file=sys.stderr)
 
 
 def _concerns_all(error: InputError) -> bool:
-    """Whether every further input would fail alike: the calibration itself is at fault."""
+    """Whether every further input would fail too, because the calibration is wrong."""
     return isinstance(error, CalibrationError) and error.reason != 'calibration_size'
 
 

@@ -12,7 +12,7 @@ EXIT_FAILED = 2
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, raised like every other error."""
+    """A parser that raises its errors as ``ParameterError`` of one sentence."""
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print with the usage.

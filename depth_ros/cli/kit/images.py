@@ -1,4 +1,4 @@
-"""Image files in: finding them, and which left belongs to which right."""
+"""Finds image files, and pairs left with right ones."""
 
 from __future__ import annotations
 

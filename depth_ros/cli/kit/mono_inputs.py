@@ -122,7 +122,7 @@ class MonoSource(Protocol):
         """Return the images in order."""
 
     def describe(self) -> str:
-        """Say where the calibration is from and how images are taken."""
+        """Return where the calibration is from and how images are taken."""
 
 
 def open_source(settings: MonoInputSettings, report: Report) -> MonoSource:
@@ -155,7 +155,7 @@ class FileSource:
         return iter([FileItem(image, self) for image in self._images])
 
     def describe(self) -> str:
-        """Say where the calibration is from and how images are taken."""
+        """Return where the calibration is from and how images are taken."""
         settings = self._settings
         if self._calibration is not None:
             kind = 'rectified' if self._is_rectified(self._calibration) else 'raw'
@@ -278,7 +278,7 @@ class BagSource:
             yield BagImage(replace(frame, is_rectified=is_rectified), file)
 
     def describe(self) -> str:
-        """Say where the calibration is from and how images are taken."""
+        """Return where the calibration is from and how images are taken."""
         (camera,) = self._bag.cameras
         kind = 'rectified' if camera.is_rectified else 'raw'
         if self._settings.is_rectified is not None:

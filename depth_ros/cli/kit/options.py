@@ -38,7 +38,7 @@ def add_settings(
 ) -> None:
     """Add an option for every setting of a group, and one for NAME=VALUE of groups within it.
 
-    None is given a default: what is not typed is left to the group, see ``read_settings``.
+    Options have no defaults: the group provides them, see ``read_settings``.
 
     Args:
         parser: Where to.
@@ -98,7 +98,7 @@ def split_assignment(word: str) -> tuple[str, str]:
 
 
 class _Renamed(argparse.Action):
-    """Refuses an option of former times and says what it is called now."""
+    """Refuses the former name of an option and names the new one."""
 
     def __call__(
         self,
@@ -167,7 +167,7 @@ _METAVARS = {int: 'N', float: 'X', str: 'WORD'}
 
 
 def _help(setting: Setting) -> str:
-    """Say the description, what is allowed and the default."""
+    """Return the description, what is allowed and the default."""
     notes = []
     if setting.choices:
         notes.append(', '.join(setting.choices))

@@ -1,4 +1,4 @@
-"""What ``depth-ros run`` leaves on disk for each input, and what it finds again."""
+"""Output files of ``depth-ros run``, and detection of finished inputs."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def chosen_kinds(
 
 
 class OutputFolder(Generic[OutputT]):
-    """Where results go. A record is written last, so it says that its input is done."""
+    """Folder of results. A record is written last, so its presence marks a finished input."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ def depth_percentiles(depth: np.ndarray) -> dict[str, float | None]:
 
 
 def file_identity(path: Path) -> Record:
-    """Return what tells one state of a file from another without reading it."""
+    """Return the identity of a file's state (without reading its content)."""
     status = path.stat()
     return {
         'file': str(path.resolve()),

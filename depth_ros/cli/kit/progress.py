@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work on stderr: a bar on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_progress(stream: TextIO | None = None) -> Iterator[Progress]:
 
 
 class LineProgress:
-    """Plain lines for logs, rarely: none in the first two seconds, then one in five.
+    """Plain lines for logs: none in the first two seconds, then one every five seconds.
 
     A phase without a known end is told once, when it begins.
     """

@@ -79,7 +79,7 @@ class Rig:
         )
 
     def describe(self) -> str:
-        """Say where the calibration came from and how images are taken."""
+        """Return where the calibration came from and how images are taken."""
         if self._calibration is None:
             return 'not read'
         kind = 'rectified' if self._calibration.is_rectified else 'raw'

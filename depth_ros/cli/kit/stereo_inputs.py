@@ -36,10 +36,10 @@ class PairSource(Protocol):
         """Return the pairs in order."""
 
     def describe(self) -> str:
-        """Say where the calibration is from and how images are taken."""
+        """Return where the calibration is from and how images are taken."""
 
     def unpaired(self) -> list[str]:
-        """Say which images found no partner so far."""
+        """Return which images found no partner so far."""
 
     def num_unpaired_left(self) -> int:
         """Count the left ones among them."""
@@ -76,7 +76,7 @@ def add_pair_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_bag_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the topics of a rig in a bag and how its images are paired; give their group."""
+    """Add the topics of a rig in a bag and how its images are paired; return their group."""
     bag = parser.add_argument_group('bag')
     for name in _BAG_TOPICS:
         option = f'--{name.replace("_", "-")}'
@@ -135,11 +135,11 @@ class FilePairs:
         return iter([FilePair(pair, self._rig) for pair in self._found.pairs])
 
     def describe(self) -> str:
-        """Say where the calibration is from and how images are taken."""
+        """Return where the calibration is from and how images are taken."""
         return self._rig.describe()
 
     def unpaired(self) -> list[str]:
-        """Say which left images have no right one."""
+        """Return which left images have no right one."""
         return [f'{path} has no right image' for path in self._found.unpaired]
 
     def num_unpaired_left(self) -> int:
@@ -201,7 +201,7 @@ class BagPairs:
             yield BagItem(_taken_as(frame, self._is_rectified), self._file)
 
     def describe(self) -> str:
-        """Say where the calibration is from and how images are taken."""
+        """Return where the calibration is from and how images are taken."""
         left, right = self._bag.cameras
         is_rectified = left.is_rectified if self._is_rectified is None else self._is_rectified
         kind = 'rectified' if is_rectified else 'raw'
@@ -211,7 +211,7 @@ class BagPairs:
         )
 
     def unpaired(self) -> list[str]:
-        """Say how many images of each side found no partner."""
+        """Return how many images of each side found no partner."""
         return [f'{count} {side} images have no partner' for side, count in self._unpaired.items()]
 
     def num_unpaired_left(self) -> int:
@@ -219,7 +219,7 @@ class BagPairs:
         return self._unpaired['left']
 
     def _left_out(self, reason: str, text: str) -> None:
-        """Count what lacks a partner, which a recording's ends often do; tell of the rest."""
+        """Count images without a partner, as at the ends of recordings; report the rest."""
         side = reason.rpartition('_')[2]
         if side in ('left', 'right'):
             self._unpaired[side] += 1

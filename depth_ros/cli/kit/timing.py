@@ -1,4 +1,4 @@
-"""Timing for people: contenders take turns, so that a machine's moods hit all alike."""
+"""Timing: contenders run in turns, so that load on the machine affects all equally."""
 
 from __future__ import annotations
 

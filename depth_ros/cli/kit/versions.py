@@ -1,4 +1,4 @@
-"""Versions of what takes part, for summaries and ``depth-ros info``."""
+"""Versions of the libraries in use, for summaries and ``depth-ros info``."""
 
 from __future__ import annotations
 

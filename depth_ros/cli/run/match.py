@@ -45,7 +45,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run_match(arguments: argparse.Namespace) -> int:
-    """Match one pair; give the exit code."""
+    """Match one pair; return the exit code."""
     settings = read_settings(MatchSettings, arguments)
     pair = ImagePair(
         first=read_rgb(arguments.first),
@@ -93,7 +93,6 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _read_mask(path: Path | None) -> np.ndarray | None:
-    """Read a mask file as ``(H, W)`` bool."""
     if path is None:
         return None
     if not path.is_file():

@@ -66,7 +66,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run_mono(arguments: argparse.Namespace) -> int:
-    """Run all images; give the exit code: 2 if one of several was refused."""
+    """Run all images; return the exit code: 2 if one of several was refused."""
     settings = mono_settings(arguments)
     inputs = input_settings(arguments, needs_camera=settings.scale.mode is not ScaleMode.NONE)
     kinds = chosen_kinds(arguments.write, MONO_KINDS)
@@ -150,7 +150,7 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
 
 
 def _identity(settings: MonoSettings, inputs: MonoInputSettings) -> Record:
-    """Return what results depend on besides the images, to see which are still good."""
+    """Return what results depend on besides the images, to detect outdated ones."""
     files = [Path(settings.engine.weights), *([inputs.calibration] if inputs.calibration else [])]
     return identity_of_files(settings, replace(inputs, path=Path()), files)
 
@@ -167,7 +167,7 @@ def _scale_record(output: MonoOutput, mode: ScaleMode) -> Record:
 
 
 def _scale(output: MonoOutput) -> str:
-    """Say the scale in a few words."""
+    """Return the scale in a few words."""
     scaled = output.scaled
     if output.is_untrained:
         return 'UNTRAINED: made-up weights, means nothing'
@@ -178,7 +178,7 @@ def _scale(output: MonoOutput) -> str:
 
 
 def _lines(images: Sequence[Record]) -> Iterator[str]:
-    """Say one line an image; why depth is relative once for each reason."""
+    """Return one line per image; the reason for relative depth only once each."""
     reasons = []
     for image in images:
         scale = image['scale']

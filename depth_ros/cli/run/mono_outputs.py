@@ -1,4 +1,4 @@
-"""What ``depth-ros run mono`` leaves on disk for each image; metres only where they are known."""
+"""Output files of ``depth-ros run mono``; metric ones only where the scale is known."""
 
 from __future__ import annotations
 

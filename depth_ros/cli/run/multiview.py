@@ -70,11 +70,11 @@ def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_multiview(arguments: argparse.Namespace) -> int:
-    """Run a folder; give the exit code: 2 if a view was refused."""
+    """Run a folder; return the exit code: 2 if a view was refused."""
     depth_range_m = _depth_range(arguments)
     kinds = chosen_kinds(arguments.write, KINDS, is_required=False)
     decided = _decided(arguments)
-    read_settings(SequenceSettings, arguments, decided)  # mistakes are told before work begins
+    read_settings(SequenceSettings, arguments, decided)  # mistakes are reported before work begins
     folder = read_posed_folder(
         arguments.folder, unit_m=UNITS[arguments.unit], use_pycolmap=arguments.pycolmap
     )
@@ -109,7 +109,7 @@ def _no_views(folder: Path) -> InputError:
 
 
 def _decided(arguments: argparse.Namespace) -> dict[str, SettingValue]:
-    """Fit what was typed to each other, where one option used to be enough."""
+    """Derive settings that follow from other options."""
     given, defaults = given_values(SequenceSettings, arguments), values_of(SequenceSettings())
 
     def value(name: str) -> int:
@@ -125,7 +125,7 @@ def _decided(arguments: argparse.Namespace) -> dict[str, SettingValue]:
 
 
 def _voxel_size(folder: PosedFolder, depth_range_m: DepthRange) -> dict[str, SettingValue]:
-    """Return the edge of a voxel by its name for a model without metres, of its own size."""
+    """Return the voxel size of a model without metres, by the name of its setting."""
     if folder.is_metric:
         return {}
     ranges = [view.depth_range_m or depth_range_m for view in folder.views]
@@ -144,7 +144,7 @@ def _depth_range(arguments: argparse.Namespace) -> DepthRange:
 
 
 def _identity(settings: SequenceSettings) -> Record:
-    """Return what maps depend on besides views, to see which are still good."""
+    """Return what maps depend on besides views, to detect outdated ones."""
     values, weights = values_of(settings), settings.engine.weights
     names = [setting.name for setting in settings_of(MultiViewSettings)]
     is_file = bool(weights) and Path(weights).is_file()
@@ -183,7 +183,6 @@ def _summary(
 
 
 def _tell(summary: Record, cloud: Path, folder: PosedFolder) -> None:
-    """Print what is where."""
     points = summary['cloud']
     assert isinstance(points, dict)
     unit = 'metres' if folder.is_metric else "the model's own unit, not metres"

@@ -1,4 +1,4 @@
-"""What ``depth-ros run multiview`` leaves on disk for each reference, and what it finds again."""
+"""Output files of ``depth-ros run multiview``, and detection of finished references."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class PlannedSet:
 
 
 class FolderPlan:
-    """Goes through a folder once; views that cannot be used are left out and told.
+    """Goes through a folder once; unusable views are skipped and reported.
 
     Attributes:
         folder: What is gone through.
@@ -139,7 +139,7 @@ class FolderPlan:
             try:
                 sources.append(self._read(index))
             except InputError:
-                continue  # It is named where it would be the reference.
+                continue  # It is reported when its turn as the reference comes.
         if len(sources) < self._settings.min_sources:
             raise InputError(
                 'views',

@@ -1,4 +1,4 @@
-"""Runs the references of a plan, takes up what an earlier run left, and fuses both."""
+"""Runs the references of a plan, resumes an earlier run, and fuses all maps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OpenMultiView = Callable[..., MultiViewProcessor]
 
 @dataclass(slots=True, eq=False)
 class ViewTally:
-    """What became of the references; counts grow while running."""
+    """Counts of the references by result; updated while running."""
 
     fusion: DepthFusion
     records: list[Record] = field(default_factory=list)
@@ -55,7 +55,7 @@ class ReferenceRunner(BatchRunner[MultiViewProcessor]):
         self._rectifiers = RectifierCache(num_kept=NUM_NEIGHBOURS)
 
     def found(self, planned: PlannedSet) -> tuple[Record, DepthView] | None:
-        """Return what an earlier run left of a reference, None if it must be computed."""
+        """Return the stored result of a reference, None if it must be computed."""
         record = self.maps.finished(planned)
         view = self.view_of(planned.views.reference) if record is not None else None
         return None if record is None or view is None else (record, view)

@@ -39,7 +39,7 @@ STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """What came of the frames.
+    """Results of the frames.
 
     Attributes:
         outputs: One for every frame that was processed.
@@ -78,8 +78,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run_odometry(arguments: argparse.Namespace) -> int:
-    """Run a sequence; give the exit code: 2 if not one pose or direction came out."""
-    given_values(OdometrySettings, arguments)  # mistakes in words are told before files are read
+    """Run a sequence; return the exit code: 2 if not one pose or direction came out."""
+    given_values(OdometrySettings, arguments)  # check arguments before files are read
     run = Run()
     sequence = open_sequence(input_settings(arguments), run.refuse)
     decided = {'source': sequence.source.value}
@@ -101,7 +101,7 @@ def run_odometry(arguments: argparse.Namespace) -> int:
 def _run_frames(
     sequence: FrameSequence, processor: OdometryProcessor, run: Run, progress: Progress
 ) -> None:
-    """Track every frame; a bad one is told and counted, unless all would fail alike."""
+    """Track every frame; a bad one is reported and counted, unless all would fail."""
     for index, frame in enumerate(sequence.frames()):
         progress('tracking', index / max(1, sequence.count))
         try:

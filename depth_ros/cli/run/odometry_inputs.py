@@ -328,7 +328,6 @@ def frame_stamps(paths: Sequence[Path], rate_hz: float) -> tuple[list[int], str]
 
 
 def _images(folder: Path) -> list[Path]:
-    """List images, numbers in numeric order."""
     found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     return sorted(found, key=lambda path: (path.stem.zfill(32), path.name))
 

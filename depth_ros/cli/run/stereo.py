@@ -52,7 +52,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run_stereo(arguments: argparse.Namespace) -> int:
-    """Run all pairs; give the exit code: 2 if a pair of several was refused."""
+    """Run all pairs; return the exit code: 2 if a pair of several was refused."""
     settings = read_settings(StereoSettings, arguments)
     expect_sgbm_settings_used(arguments, (settings.model,))
     kinds = chosen_kinds(arguments.write, KINDS)
@@ -95,7 +95,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
             InputError: If its images or the calibration cannot be used.
         """
         frame = pair.frame()
-        # A rig that cannot be is told before an engine is built for it.
+        # An impossible rig is reported before an engine is built for it.
         baseline_m = self._settings.baseline_m or None
         rectified_rig(frame.left.camera, frame.right.camera, baseline_m=baseline_m)
         processor = self._processor()
@@ -128,6 +128,6 @@ class PairRunner(BatchRunner[StereoProcessor]):
 
 
 def _identity(settings: StereoSettings, source: PairSource) -> Record:
-    """Return what results depend on besides the images, to see which are still good."""
+    """Return what results depend on besides the images, to detect outdated ones."""
     files = [*source.calibration, Path(settings.engine.weights)]
     return identity_of_files(settings, source.settings, files)

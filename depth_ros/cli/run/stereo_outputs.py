@@ -1,4 +1,4 @@
-"""What ``depth-ros run stereo`` leaves on disk for each pair."""
+"""Output files of ``depth-ros run stereo``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Precision ``auto``: the lower one a runtime has where the accuracy gate lets it through.
 
-What the gate refused once is remembered with its figures beside the built engines, under the key
+A refusal is stored with its figures beside the built engines, under the key
 that the engine would have had, so that the next start does not build and measure it again.
 """
 
@@ -27,7 +27,7 @@ class RefusalMemory:
         self.folder = root / 'refusals'
 
     def recall(self, key: CacheKey) -> str:
-        """Return the words of an earlier refusal; empty if there is none that can be read."""
+        """Return the text of an earlier refusal; empty if none can be read."""
         try:
             record = json.loads(self._path(key).read_text(encoding='utf-8'))
         except (OSError, ValueError):
@@ -35,7 +35,7 @@ class RefusalMemory:
         return str(record.get('refusal', '')) if isinstance(record, dict) else ''
 
     def note(self, key: CacheKey, refusal: str) -> None:
-        """Keep a refusal; where that fails it is found again at the next start."""
+        """Store a refusal; if that fails, the gate runs again at the next start."""
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ REMEDY = "use precision 'f32'"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """What is to be judged.
+    """The graph under test.
 
     Attributes:
         name: Of the graph, for messages.
@@ -62,7 +62,7 @@ class Verdict:
     figures: tuple[Figure, ...]
 
     def describe(self) -> str:
-        """Say the figures in one line."""
+        """Return the figures in one line."""
         return '; '.join(figure.describe() for figure in self.figures)
 
     def as_dict(self) -> dict[str, object]:
@@ -72,10 +72,10 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class GateReference:
-    """What float32 gave on the gate images.
+    """Float32 outputs on the gate images.
 
     Attributes:
-        engine: Who computed it, in one line.
+        engine: Engine that computed them, in one line.
         feeds: Inputs by name of scene.
         outputs: Outputs by name of scene.
     """
@@ -92,7 +92,7 @@ def gate_key(measure: Measure | None) -> str:
 
 
 def expect_decidable(subject: Subject, measure: Measure | None, precision: str) -> None:
-    """Refuse, before anything is built, what no comparison could decide.
+    """Refuse, before anything is built, graphs that the gate cannot decide.
 
     Raises:
         ArtifactError: If the weights are made up or the recipe has no gate for the graph.

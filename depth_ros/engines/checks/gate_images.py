@@ -1,4 +1,4 @@
-"""Gate images: rendered when they are needed, the same ones everywhere, nothing to ship.
+"""Gate images: rendered when needed, identical on every machine, not shipped.
 
 Scenes and their textures are fixed by seeds in ``depth_ros.scenes.solids``; every graph sees
 them at its own size. The second image of a pair is the right one of a rig, so that it serves
@@ -68,7 +68,7 @@ def _is_mask(spec: TensorSpec) -> bool:
 
 
 def _as_input(image: np.ndarray, spec: TensorSpec) -> np.ndarray:
-    """Add the batch axis, and turn to grey where the graph wants it."""
+    """Add the batch axis, and convert to grey for graphs of one channel."""
     if spec.shape[3] == 1:
         grey = image.astype(np.int64) @ np.asarray(_GREY_WEIGHTS) >> 8
         image = grey.astype(np.uint8)[:, :, np.newaxis]

@@ -47,7 +47,7 @@ class Figure:
         return self.value >= self.limit if self.is_at_least else self.value < self.limit
 
     def describe(self) -> str:
-        """Say it in a few words."""
+        """Return name, value and limit as text."""
         sign = '>=' if self.is_at_least else '<'
         return f'{self.name} {self.value:.4g} (must be {sign} {self.limit:g})'
 
@@ -60,7 +60,7 @@ class Measure(Protocol):
         """Name of the section in a recipe."""
 
     def doubt(self, reference: Tensors) -> str:
-        """Say why float32's outputs leave nothing to decide; empty if they do."""
+        """Return why float32's outputs cannot decide the gate; empty if they can."""
 
     def figures(self, reference: Tensors, actual: Tensors) -> tuple[Figure, ...]:
         """Measure another engine's outputs; always the same figures in the same order."""
@@ -85,7 +85,7 @@ class StereoMeasure:
     kind: str = 'stereo'
 
     def doubt(self, reference: Tensors) -> str:
-        """Refuse maps without disparities to tell apart."""
+        """Return the doubt if a map has hardly any spread of disparity."""
         spread = _spread(reference[self.output])
         if spread >= MIN_SPREAD_PX:
             return ''
@@ -121,7 +121,7 @@ class DepthMeasure:
     kind: str = 'depth'
 
     def doubt(self, reference: Tensors) -> str:
-        """Refuse maps that are nearly one depth, or mostly none."""
+        """Return the doubt if a map is nearly constant or mostly unknown."""
         inverse = self._inverse_depth(reference)
         known = inverse > 0.0
         if known.mean() < 0.5:
@@ -164,7 +164,7 @@ class MatchMeasure:
     kind: str = 'matches'
 
     def doubt(self, reference: Tensors) -> str:
-        """Refuse sets of which a share says nothing."""
+        """Return the doubt if there are too few matches for a share."""
         count = int(self._has_match(reference).sum())
         if count >= MIN_MATCHES:
             return ''
@@ -200,7 +200,7 @@ class MotionMeasure:
     kind: str = 'motion'
 
     def doubt(self, reference: Tensors) -> str:
-        """Refuse motions too small to compare."""
+        """Return the doubt if a motion is too small to compare."""
         lengths = {name: float(np.linalg.norm(value)) for name, value in reference.items()}
         small = [
             f'{name} {value:.3g}' for name, value in lengths.items() if value < self.min_length

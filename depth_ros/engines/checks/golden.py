@@ -1,4 +1,4 @@
-"""Golden check: the same made-up input everywhere, and how far an output may be off.
+"""Golden check: the same synthetic input on every machine, and limits for the outputs.
 
 Inputs come from integer arithmetic on raw PCG64 output (O'Neill 2014), so every NumPy since
 1.17 makes the same bytes. Images are smooth noise; the n-th image shows the first one shifted
@@ -51,7 +51,7 @@ class GoldenFigures:
     outlier_fraction: float = 0.0
 
     def describe(self) -> str:
-        """Say the figures in a few words."""
+        """Return the figures in a few words."""
         return f'mean {self.mean:.3g}, max {self.max:.3g}, outliers {self.outlier_fraction:.2%}'
 
 
@@ -101,8 +101,8 @@ def check_outputs(
         expected: The float32 network's outputs.
         actual: The engine's outputs.
         tolerances: Limits by output.
-        what: Who made ``actual``, to begin the message with.
-        remedy: What to do about it, to end the message with.
+        what: Engine that made ``actual``; begins the message.
+        remedy: Remedy; ends the message.
 
     Raises:
         ArtifactError: If an output is missing, misshapen or outside its tolerance.

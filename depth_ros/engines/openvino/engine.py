@@ -36,11 +36,11 @@ class OpenVinoRuntime(CpuRuntime):
     """OpenVINO as the builder sees it."""
 
     def __init__(self) -> None:
-        """Ask the library for its version."""
+        """Read the version of the library."""
         super().__init__('openvino', ov.__version__)
 
     def refusal(self, settings: BuildSettings) -> str:
-        """bf16 only on CPUs that calculate in it: elsewhere it is converted and gains nothing."""
+        """Refuse bf16 on CPUs without bf16 arithmetic, where it would only be converted."""
         if settings.precision not in _PRECISIONS:
             return f"OpenVINO engines have no precision {settings.precision!r}; use 'f32'"
         if settings.precision == 'bf16' and not BF16_FLAGS & cpu_flags():

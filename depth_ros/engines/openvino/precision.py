@@ -54,7 +54,7 @@ _BF16, _F32 = 'bf16', 'f32'
 
 
 def lowered_kinds(also_low: Sequence[str]) -> str:
-    """Say in one line what ``lower`` may lower; other words mean another engine."""
+    """Return what ``lower`` may lower, in one line; part of the cache key."""
     return ' '.join(sorted(LOW | FOLLOWING | MOVING | {NAMED[name] for name in also_low}))
 
 
@@ -87,7 +87,7 @@ def _fold(model: ov.Model) -> None:
 
 
 def _surely_low(nodes: Sequence[ov.Node], also_low: Sequence[str]) -> set[str]:
-    """Name what runs low whatever stands before it: what calculates, and what only that reads."""
+    """Return nodes that always run low: those that compute, and those that only these read."""
     sums = {node.get_name() for node in nodes if _adds_up(node)}
     found: set[str] = set()
     for node in reversed(nodes):
@@ -107,8 +107,6 @@ def _surely_low(nodes: Sequence[ov.Node], also_low: Sequence[str]) -> set[str]:
 
 
 class _Casts:
-    """What has been lowered so far."""
-
     def __init__(self, surely_low: set[str]) -> None:
         self.count = 0
         self._surely_low = surely_low
@@ -116,7 +114,7 @@ class _Casts:
         self._casts: dict[tuple[str, int], ov.Output] = {}
 
     def may_lower(self, node: ov.Node) -> bool:
-        """Tell whether a node may run in bf16; those before it have been asked."""
+        """Return whether a node may run in bf16; its inputs were visited before."""
         kind = node.get_type_name()
         if node.get_name() in self._surely_low:
             return True
@@ -177,7 +175,6 @@ def _sources(node: ov.Node) -> list[ov.Output]:
 
 
 def _readers(node: ov.Node) -> set[str]:
-    """Name all that take something from a node."""
     ports = [port for output in node.outputs() for port in output.get_target_inputs()]
     return {port.get_node().get_name() for port in ports}
 

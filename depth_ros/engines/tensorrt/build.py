@@ -70,10 +70,10 @@ def major_version(trt: ModuleType) -> int:
 
 
 def build_plan(trt: ModuleType, request: PlanRequest) -> bytes:
-    """Build an engine and give it serialised.
+    """Build an engine and return it serialised.
 
     Raises:
-        EngineError: If the parser or the builder refuses; carries their words.
+        EngineError: If the parser or the builder refuses; includes their messages.
         KeyboardInterrupt: If asked to stop; what was timed so far is kept.
     """
     log = library_log(trt)
@@ -129,7 +129,7 @@ def _parse(trt: ModuleType, network: Any, log: Any, request: PlanRequest) -> Non
 
 
 def _describe(error: Any) -> str:
-    """Say operator and reason of a parser error; older generations do not name the operator."""
+    """Return operator and reason of a parser error; older generations do not name the operator."""
     operator = getattr(error, 'node_operator', None)
     name = operator() if callable(operator) else f'node {error.node()}'
     return f'{name}: {" ".join(error.desc().split())}'
@@ -140,7 +140,7 @@ def _configure(trt: ModuleType, config: Any, builder: Any, request: PlanRequest)
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.workspace_bytes)
     if hasattr(config, 'builder_optimization_level'):
         config.builder_optimization_level = options.level
-    # TF32 rounds what is called float32 to 10 bits.
+    # TF32 rounds float32 mantissas to 10 bits.
     config.clear_flag(trt.BuilderFlag.TF32)
     if options.low_memory:
         _spare_memory(trt, config)
@@ -157,7 +157,7 @@ def _configure(trt: ModuleType, config: Any, builder: Any, request: PlanRequest)
 
 
 def _spare_memory(trt: ModuleType, config: Any) -> None:
-    """Leave out helper streams and the libraries that bring big workspaces of their own."""
+    """Disable helper streams and libraries that need large workspaces."""
     if hasattr(config, 'max_aux_streams'):
         config.max_aux_streams = 0
     sources = config.get_tactic_sources()
@@ -180,7 +180,7 @@ def _use_dla(trt: ModuleType, config: Any, builder: Any, core: int) -> None:
 
 
 def _pin_to_float32(trt: ModuleType, network: Any) -> None:
-    """Let convolutions alone choose their precision; 8.x has a flag for the whole network."""
+    """Fix all but convolutions to float32, because the flag of 8.x is for the whole network."""
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         if layer.type.name in _FREE_LAYERS and SUM_MARK not in layer.name:
@@ -220,7 +220,7 @@ def _build(
 
 
 class _Keeper:
-    """Saves the timing cache from time to time, and knows whether the build is to stop."""
+    """Saves the timing cache periodically, and stops the build on request."""
 
     def __init__(self, cache: Any, timings: TimingFile | None) -> None:
         self.is_stopped = False
@@ -230,7 +230,7 @@ class _Keeper:
         self._saved_s = time.monotonic()
 
     def tick(self) -> bool:
-        """Save if that is due; give whether to go on."""
+        """Save if that is due; return whether to go on."""
         if time.monotonic() - self._saved_s >= SAVE_TIMINGS_S:
             self.save()
         return not self.is_stopped

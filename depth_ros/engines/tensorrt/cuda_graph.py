@@ -85,12 +85,12 @@ class GraphedStep:
         self._cuda.call('cudaEventRecord', self._events[index], self._stream)
 
     def wait(self, index: int) -> Tensors:
-        """Sleep until a set's frame is done; give views of its host buffers."""
+        """Sleep until a set's frame is done; return views of its host buffers."""
         self._cuda.call('cudaEventSynchronize', self._events[index])
         return {spec.name: self._hosts[index][spec.name] for spec in self._outputs}
 
     def close(self) -> None:
-        """Free all but host buffers that somebody still looks at."""
+        """Free all but host buffers that are still referenced."""
         release = self._cuda.release
         for graph in self._graphs:
             release('cudaGraphExecDestroy', graph)
@@ -118,7 +118,6 @@ class GraphedStep:
             self._events.append(event)
 
     def _run(self, index: int) -> None:
-        """Enqueue a whole frame."""
         self._copy(index, self._inputs, is_up=True)
         if not self._enqueue(self._handle):
             self._cuda.call('cudaStreamSynchronize', self._stream)

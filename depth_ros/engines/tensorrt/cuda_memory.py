@@ -53,7 +53,7 @@ class Cuda:
             )
 
     def call(self, name: str, *arguments: object) -> Any:
-        """Call a function of the runtime API and give its value, or None if it has none.
+        """Call a function of the runtime API and return its value, or None if it has none.
 
         Raises:
             DeviceLostError: If the failure poisons the process.
@@ -65,7 +65,7 @@ class Cuda:
         raise self._failure(name, status)
 
     def release(self, name: str, *arguments: object) -> None:
-        """Call a function that frees something; after a loss there is nothing to free."""
+        """Call a function that frees something; do nothing after the device is lost."""
         if _lost:
             return
         try:
@@ -99,7 +99,7 @@ class Cuda:
         return int(self.call('cudaGetDeviceProperties', 0).totalGlobalMem)
 
     def device_array(self, spec: TensorSpec) -> int:
-        """Allocate device memory for a tensor, filled with zeros; give its address."""
+        """Allocate device memory for a tensor, filled with zeros; return its address."""
         address = int(self.call('cudaMalloc', num_bytes(spec)))
         self.call('cudaMemset', address, 0, num_bytes(spec))
         return address
@@ -115,7 +115,7 @@ class Cuda:
         return array
 
     def clear_error(self) -> None:
-        """Forget the last error that does not stick."""
+        """Clear the last non-sticky error."""
         self._runtime.cudaGetLastError()
 
     def _failure(self, name: str, status: object) -> EngineError:
@@ -142,7 +142,7 @@ _REMEDIES = {
 
 
 def is_device_lost() -> bool:
-    """Whether the GPU failed in this process for good."""
+    """Whether the GPU failed permanently in this process."""
     return bool(_lost)
 
 

@@ -183,7 +183,7 @@ class _TensorRtSession:
                 f'({library_log(trt).last_error or "it gives no reason"}); remove it, the next '
                 f'start builds it again: rm -r {str(plan.parent)!r}'
             )
-        # torch-tensorrt has names of its own; the order is the artefact's.
+        # torch-tensorrt renames the ports; their order is that of the artefact.
         self._names = _tensor_names(
             trt, self._engine, artifact, by_order=options.builder == 'torch_tensorrt'
         )
@@ -233,12 +233,12 @@ class _TensorRtSession:
         self._step.record(is_capturable=self._is_capturable)
 
     def _is_capturable(self, stream: int) -> bool:
-        """Ask where the generation can say; else trying shows."""
+        """Whether the context can be captured; assume yes where the library cannot tell."""
         ask = getattr(self._context, 'is_stream_capturable', None)
         return True if ask is None else bool(ask(stream))
 
     def _abandon(self) -> None:
-        """Keep the library's objects for good once the GPU is lost."""
+        """Never release the library's objects once the GPU is lost."""
         _lost_objects.extend((self._context, self._engine, self._runtime))
 
 
@@ -256,7 +256,7 @@ def _import_torch_builder() -> ModuleType:
 
 
 def _tensor_names(trt: Any, engine: Any, artifact: Artifact, *, by_order: bool) -> dict[str, str]:
-    """Compare the plan's inputs and outputs with the manifest; give its names by ours."""
+    """Compare the plan's ports with the manifest; return the plan's names by the manifest's."""
     all_names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     ours_to_its: dict[str, str] = {}
     for mode, specs in (

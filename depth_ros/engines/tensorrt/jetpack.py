@@ -1,4 +1,4 @@
-"""Which machine this is, and what to type there to get TensorRT and cuda-python."""
+"""Identifies the machine, and the commands that install TensorRT and cuda-python there."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def rewrite(source: Path, *, precision: str, opset: int | None = None) -> bytes:
 
 
 def lower_convolutions(model: onnx.ModelProto, precision: str) -> int:
-    """Make convolutions and products with weights 16 bit, in place; give how many nodes are."""
+    """Make convolutions and products with weights 16 bit, in place; return how many nodes are."""
     graph = model.graph
     nodes = list(graph.node)
     chosen = _low_nodes(graph, precision)
@@ -174,7 +174,7 @@ def _low_nodes(graph: onnx.GraphProto, precision: str) -> set[int]:
 
 
 def _sums(graph: onnx.GraphProto) -> set[str]:
-    """Name the weights that only add up."""
+    """Return the weights of convolutions that only sum channels."""
     arrays = {
         item.name: numpy_helper.to_array(item)
         for item in graph.initializer
@@ -184,7 +184,7 @@ def _sums(graph: onnx.GraphProto) -> set[str]:
 
 
 def _mark_sums(graph: onnx.GraphProto) -> None:
-    """Put the mark into the names of nodes that only add up; the parser keeps names."""
+    """Mark nodes that only sum channels by their name, which the parser keeps."""
     sums = _sums(graph)
     for node in graph.node:
         if node.op_type in _CONVOLUTIONS['f16'] and node.input[1] in sums:
@@ -255,7 +255,6 @@ def _is_new_form(node: NodeProto) -> bool:
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Leave out initialisers that nobody reads any more."""
     read = {name for node in graph.node for name in node.input}
     read |= {item.name for item in graph.output}
     kept = [item for item in graph.initializer if item.name in read]

@@ -1,7 +1,7 @@
 """TensorRT's measured layer times, kept beside the built engines so that rebuilds are quick.
 
 One file for each GPU, driver and library version. It is replaced in one step, and carries its own
-hash: a damaged file is left aside, as a build without it is slower and nothing else.
+hash: a damaged file is ignored, which only makes the build slower.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TimingFile:
         return b''
 
     def write(self, timings: bytes) -> None:
-        """Keep times; failing to is no reason to stop a build."""
+        """Store times; a failure does not stop the build."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(self.path) as draft:

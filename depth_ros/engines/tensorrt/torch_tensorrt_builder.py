@@ -96,7 +96,7 @@ class LowPrecision(torch.nn.Module):
         self.kind = kind
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the layer gives, in float32."""
+        """Return the layer's output in float32."""
         result: torch.Tensor = self.layer(x.to(self.kind)).float()
         return result
 

@@ -1,1 +1,1 @@
-"""Folders of posed images, in the layouts people have: MVSNet/DTU, COLMAP, plain matrices."""
+"""Folders of posed images in common layouts: MVSNet/DTU, COLMAP, plain matrices."""

@@ -168,7 +168,7 @@ def _read_model(place: Path) -> ColmapModel:
 
 
 def _guarded(read: Callable, path: Path):  # type: ignore[no-untyped-def, type-arg]
-    """Turn whatever a broken file does to its reader into one error that names it."""
+    """Convert any error of reading a broken file into one that names the file."""
     try:
         return read(path)
     except InputError:

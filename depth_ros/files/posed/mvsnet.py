@@ -32,7 +32,7 @@ class CamFile:
 
 
 def is_mvsnet_folder(folder: Path) -> bool:
-    """Tell whether a folder has this layout."""
+    """Return whether a folder has this layout."""
     return (folder / 'cams').is_dir() and (folder / 'pair.txt').is_file()
 
 
@@ -106,8 +106,6 @@ def _image(folder: Path, name: int) -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Word:
-    """A word of a file and its line."""
-
     text: str
     line: int
 
@@ -144,7 +142,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _matrix(path: Path, words: list[_Word], title: str, size: int) -> tuple[np.ndarray, int]:
-    """Read the ``size`` squared numbers after a title; also give where they end."""
+    """Read the ``size`` squared numbers after a title; also return where they end."""
     start = next((at for at, word in enumerate(words, 1) if word.text == title), 0)
     if not start:
         raise damaged(path, f'the word {title!r} is missing', REMEDY)

@@ -19,7 +19,7 @@ TABLE = 'frame_rows.csv'
 
 
 def is_pose_folder(folder: Path) -> bool:
-    """Tell whether a folder has this layout."""
+    """Return whether a folder has this layout."""
     return (folder / 'poses.txt').is_file() and (folder / 'K.txt').is_file()
 
 

@@ -1,4 +1,4 @@
-"""What every reader gives: views that are still files, and what the folder says of them."""
+"""Result of every reader: views as files, with the folder's data about them."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class CreStereo(nn.Module):
     def _updates(
         self, correlation: Correlation, state: State, flow: Tensor, iterations: int
     ) -> list[Tensor]:
-        """Iterate as ``_refine`` does; give the upsampled flow after every update."""
+        """Iterate as ``_refine`` does; return the upsampled flow after every update."""
         passes = self.update_block.gru.passes(state.context)
         hidden, found = state.hidden, []
         for index in range(iterations):
@@ -170,7 +170,7 @@ class CreStereo(nn.Module):
         return left_map, right_map
 
     def _coarse_levels(self, left_map: Tensor, right_map: Tensor, iterations: int) -> Tensor:
-        """Run 1/16 and 1/8; give the result at about half the images' size."""
+        """Run 1/16 and 1/8; return the result at about half the images' size."""
         state = State.from_features(left_map)
         correlation = self._correlation_16(F.avg_pool2d(left_map, 4), F.avg_pool2d(right_map, 4))
         still = torch.zeros_like(correlation.left[:, :2])
@@ -201,7 +201,7 @@ class CreStereo(nn.Module):
     def _refine(
         self, correlation: Correlation, state: State, flow: Tensor, iterations: int
     ) -> Tensor:
-        """Iterate at one level; give its flow at four times its size."""
+        """Iterate at one level; return its flow at four times its size."""
         passes = self.update_block.gru.passes(state.context)
         hidden = state.hidden
         for index in range(iterations):
@@ -344,7 +344,6 @@ def _check_iterations(iterations: int) -> None:
 
 
 def _check_options(graph: str, options: Mapping[str, int | float | str | bool]) -> tuple[int, int]:
-    """Return iterations and stages."""
     if graph != GRAPH:
         raise RecipeError(f'CREStereo has no graph {graph!r}; name the graph {GRAPH!r}')
     unknown = sorted(set(options) - {'iterations', 'stages'})

@@ -229,7 +229,7 @@ class CreStereoTiny(nn.Module):
     def _run_level(
         self, index: int, features: Tensor, disparity: Tensor | None, found: TinyPredictions
     ) -> tuple[Tensor, Tensor]:
-        """Update the disparity at one resolution and note the predictions; give state, too."""
+        """Update the disparity at one resolution and note the predictions; return state, too."""
         level, cell = self.levels[index], 4 << index
         match = full_precision(level.match(features))
         left, right = match.chunk(2, 0)

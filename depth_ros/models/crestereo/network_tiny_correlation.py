@@ -130,7 +130,7 @@ def _pooled(rows: Tensor, step: int) -> Tensor:
 
 
 def _side_by_side(levels: list[Tensor]) -> tuple[Tensor, list[int]]:
-    """Join the levels with room on both sides of each; give where each starts, and the end."""
+    """Join the levels with room on both sides of each; return where each starts, and the end."""
     padding = (ROW_PADDING, ROW_PADDING)
     padded = [functional.pad(level, padding, value=LOG_FLOOR) for level in levels]
     starts = [0, *accumulate(level.shape[-1] for level in padded)]

@@ -1,4 +1,4 @@
-"""SIFT (Lowe 2004) and ORB (Rublee et al. 2011) by OpenCV: the matchers that need no weights.
+"""SIFT (Lowe 2004) and ORB (Rublee et al. 2011) by OpenCV: matchers without weights.
 
 Both images' descriptors are compared all to all. A match survives if each is the other's nearest
 and if it passes Lowe's ratio test. Its confidence is one minus the ratio of the nearest to the

@@ -1,4 +1,4 @@
-"""What stays in float32 where convolutions run in less: similarities, coordinates, shares."""
+"""Keeps similarities, coordinates and shares in float32 in mixed precision."""
 
 from __future__ import annotations
 

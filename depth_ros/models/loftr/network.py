@@ -53,7 +53,7 @@ _BACKBONE_CHANNELS = (128, 196, 256)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoftrVariant:
-    """What an official file does not say about itself.
+    """Facts that an official file does not contain.
 
     Attributes:
         has_fixed_positions: Which position table it was trained with, see ``position_table``.
@@ -103,7 +103,7 @@ class Matches:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Parts:
-    """What a network is put together from.
+    """Parts of a network.
 
     Attributes:
         backbone: Grey images (N, 1, H, W) to coarse maps at 1/8 and fine ones at 1/2.
@@ -181,7 +181,7 @@ class Loftr(nn.Module):
         first_mask: Tensor | None = None,
         second_mask: Tensor | None = None,
     ) -> tuple[TokenView, TokenView]:
-        """Extract features and let them see each other; takes what ``forward`` does."""
+        """Extract features and apply the transformer; takes what ``forward`` does."""
         masks = (first_mask, second_mask)
         return self.views_of(self.maps((first, second), masks), masks)
 
@@ -197,7 +197,7 @@ class Loftr(nn.Module):
     def views_of(
         self, maps: tuple[Maps, Maps], masks: Masks, *, origin: tuple[int, int] = (0, 0)
     ) -> tuple[TokenView, TokenView]:
-        """Let the features of both images see each other; ``origin`` as in ``placed_tokens``."""
+        """Apply the transformer to both images' features; ``origin`` as in ``placed_tokens``."""
         has_fixed = self.variant.has_fixed_positions
         views = tuple(
             TokenView(
@@ -213,7 +213,7 @@ class Loftr(nn.Module):
     def locate(
         self, views: tuple[TokenView, TokenView], item: Tensor, cells: tuple[Tensor, Tensor]
     ) -> Tensor:
-        """Refine matches of cells; gives (M, 3), see ``network_fine.expectation``."""
+        """Refine matches of cells; return (M, 3), see ``network_fine.expectation``."""
         pair = [
             self.fine_preprocess(view.fine, view.coarse, item, cell)
             for view, cell in zip(views, cells, strict=True)

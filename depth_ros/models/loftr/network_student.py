@@ -60,7 +60,7 @@ class CoarseLoftr(nn.Module):
         first_mask: Tensor | None = None,
         second_mask: Tensor | None = None,
     ) -> tuple[TokenView, TokenView]:
-        """Extract features and let them see each other.
+        """Extract features and apply the transformer.
 
         Args:
             first: (N, 1, H, W) grey in 0..1; H and W multiples of 16.
@@ -80,7 +80,7 @@ class CoarseLoftr(nn.Module):
     def locate(
         self, views: tuple[TokenView, TokenView], item: Tensor, cells: tuple[Tensor, Tensor]
     ) -> Tensor | None:
-        """There is no fine stage."""
+        """Return None: there is no fine stage."""
         return None
 
 

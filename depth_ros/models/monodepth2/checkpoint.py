@@ -1,4 +1,4 @@
-"""What a checkpoint of Monodepth2 says of itself."""
+"""Description of a checkpoint of Monodepth2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from depth_ros.entries import Extras, Names, has_beginning
 
 
 def describe(names: Names, extras: Extras) -> str:
-    """Say encoder, networks, size and training by the parameters' names and the extras."""
+    """Return encoder, networks, size and training in words, by parameter names and extras."""
     is_deep = has_beginning(names, 'encoder.encoder.layer1.0.conv3.')
     layers = 'ResNet-50' if is_deep else 'ResNet-18'
     pose = 'depth and pose networks' if has_beginning(names, 'pose.') else 'depth network'

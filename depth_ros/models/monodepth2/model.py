@@ -59,7 +59,7 @@ class Monodepth2Model:
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[Placement], frame: MonoFrame
     ) -> DepthResult:
-        """Bring the disparity to the frame's size and turn it into depth; NaN where it is none."""
+        """Bring the disparity to the frame's size and turn it into depth; NaN where invalid."""
         check_tensors(outputs, (self._output,), what="outputs of 'monodepth2'")
         disparity = unplace_map(outputs['disparity'][0], prepared.context)
         return DepthResult(

@@ -46,7 +46,7 @@ class PoseNetwork(nn.Module):
         self.pose = PoseDecoder(layout.channels[-1])
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Take images as ``DepthNetwork`` does, in order of time; give what the decoder does."""
+        """Take images as ``DepthNetwork`` does, in order of time; return what the decoder does."""
         check_images(first)
         check_images(second)
         return self.pose(self.pose_encoder(torch.cat([first, second], dim=1))[-1])

@@ -1,4 +1,4 @@
-"""Made-up weights for Monodepth2: no knowledge in them, but smooth maps that follow the image.
+"""Synthetic weights for Monodepth2: untrained, but with smooth maps that follow the image.
 
 For tests, benchmarks and a demo without official weights. Kernels are random; running statistics
 and the last layers are then set from made-up images, so that every signal keeps its size.

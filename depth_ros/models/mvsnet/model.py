@@ -134,7 +134,7 @@ class MvsnetModel:
         }
 
     def depth_feeds(self, engines: Engines, prepared: Prepared[ViewGeometry]) -> Tensors:
-        """Run the graphs before ``depth``; give what that one takes."""
+        """Run the graphs before ``depth``; return what that one takes."""
         depths = prepared.context.depths
         values = 1.0 / depths if self._sampling is Sampling.INVERSE else depths
         return {'costs': self._costs(engines, prepared), 'values': values.astype(np.float32)}
@@ -144,7 +144,7 @@ class MvsnetModel:
     ) -> DepthResult:
         """Bring depth and confidence to the reference's own pixels.
 
-        The network fills in what no source looks at; its confidence there becomes 0.
+        Where no source sees the point, the network guesses; confidence there becomes 0.
         """
         specs = [
             TensorSpec(name=name, shape=self._map_size, dtype='float32')
@@ -199,7 +199,7 @@ class MvsnetModel:
 
 
 def seen_by_any(depth: np.ndarray, transforms: np.ndarray) -> np.ndarray:
-    """Say which points of a depth map lie in front of a source and inside its image.
+    """Return which points of a depth map lie in front of a source and inside its image.
 
     Args:
         depth: ``(h, w)``.

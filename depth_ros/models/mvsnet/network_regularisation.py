@@ -32,7 +32,6 @@ class ConvBlock3d(nn.Module):
 
 
 def _upward(inputs: int, outputs: int) -> nn.Sequential:
-    """Double depth, height and width."""
     return nn.Sequential(
         nn.ConvTranspose3d(inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=False),
         nn.BatchNorm3d(outputs),

@@ -16,7 +16,7 @@ _OUTSIDE = 2.0
 
 
 def plane_grid(transform: Tensor, depths: Tensor, height: int, width: int) -> Tensor:
-    """Say where the pixels of every reference plane lie in one source.
+    """Return where the pixels of every reference plane lie in one source.
 
     Points behind the source are divided by their negative depth and not masked: the published
     weights were trained so.

@@ -76,7 +76,7 @@ class Upsampler:
         return np.asarray(first * (1 - columns.fraction) + second * columns.fraction)
 
     def _is_one_surface(self, depth: np.ndarray) -> np.ndarray:
-        """Say for every frame pixel whether its four neighbours may be interpolated."""
+        """Return for every frame pixel whether its four neighbours may be interpolated."""
         corners = [depth[:-1, :-1], depth[:-1, 1:], depth[1:, :-1], depth[1:, 1:]]
         low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
         is_one = np.isfinite(low) & np.isfinite(high)

@@ -1,4 +1,4 @@
-"""Semi-global block matching (Hirschmüller 2008) by OpenCV: the matcher that needs no weights.
+"""Semi-global block matching (Hirschmüller 2008) by OpenCV: a matcher without weights.
 
 OpenCV leaves the first ``min_disparity + num_disparities`` columns unknown, because part of the
 search range falls outside the right image there: a tenth to a fifth of a usual image. Here both
@@ -79,7 +79,7 @@ class SgbmModel:
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[Padding], frame: RectifiedStereo
     ) -> DisparityResult:
-        """Cut the padding off, drop what was matched with it, and give pixels."""
+        """Cut the padding off, drop what was matched with it, and return pixels."""
         left, width = prepared.context.left, frame.left.shape[1]
         steps = outputs['disparity'][:, left : left + width]
         disparity = _known_pixels(steps, self.settings.min_disparity)

@@ -57,7 +57,7 @@ class TioStereoModel:
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[Placement], frame: RectifiedStereo
     ) -> DisparityResult:
-        """Bring the disparity to the frame's own size and pixels; NaN what is none."""
+        """Bring the disparity to the frame's own size and pixels; NaN where invalid."""
         placement = prepared.context
         disparity = unplace_disparity(self._engine.disparity(outputs), placement)
         disparity[~np.isfinite(disparity)] = np.nan
@@ -119,7 +119,7 @@ class TioMonoModel:
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[Placement], frame: MonoFrame
     ) -> DepthResult:
-        """Bring the disparity to the frame's size and turn it into depth; NaN where it is none."""
+        """Bring the disparity to the frame's size and turn it into depth; NaN where invalid."""
         disparity = unplace_map(self._engine.disparity(outputs), prepared.context)
         with np.errstate(invalid='ignore'):
             disparity[~((disparity > 0.0) & (disparity < np.inf))] = np.nan
@@ -132,7 +132,7 @@ class TioMonoModel:
 
 
 class _Engine:
-    """What the graphs of all tasks share: their size, and disparity (1, H, W) as output."""
+    """Common part of all tasks' graphs: their size, and disparity (1, H, W) as output."""
 
     def __init__(self, height: int, width: int) -> None:
         if min(height, width) <= 0:

@@ -145,7 +145,7 @@ class DualPathDecoder(nn.Module):
         return torch.cat([matched, of_right]), found
 
     def _finish(self, x: Tensor, size: tuple[int, int], path: Path) -> Tensor:
-        """Go to full size, where there is no skip, and give the scores."""
+        """Go to full size, where there is no skip, and return the scores."""
         x = _upsample(self._convs[_FINAL_FIRST](x), size)
         head = self._convs[_HEAD if path is Path.MONO else _DISTILLED_HEAD]
         return head(self._convs[_FINAL_SECOND](x))

@@ -1,4 +1,4 @@
-"""A rig that drives through a rendered room: images, exact depth and exact poses, round and round.
+"""A rig that drives through a rendered room in a loop: images, exact depth, exact poses.
 
 Drawing takes a few tenths of a second a pair, too long for a camera, so a loop is drawn once and
 kept in the cache.

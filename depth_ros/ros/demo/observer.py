@@ -1,4 +1,4 @@
-"""Observer: a node that keeps the newest of what a node of ours publishes, for the demo.
+"""Observer: a node that keeps the newest outputs of a depth_ros node, for the demo.
 
 It subscribes like RViz and a navigation stack would, so the node computes everything.
 """
@@ -53,7 +53,7 @@ class Watched:
 
 @dataclass(slots=True, eq=False)
 class Seen:
-    """The newest of everything, in plain values.
+    """The newest message of every topic, as plain values.
 
     Attributes:
         left: ``(H, W, 3)`` uint8 RGB, the camera's left image.
@@ -137,12 +137,12 @@ class Observer(Node):
             self._executor.spin_once(timeout_sec=left)
 
     def destroy_node(self) -> None:
-        """Leave the executor too."""
+        """Remove the node from its executor and destroy it."""
         self._executor.shutdown()
         super().destroy_node()
 
     def seen(self) -> Seen:
-        """Decode the newest messages and give them."""
+        """Decode the newest messages and return them."""
         for entry in self._watched:
             if entry.topic in self._raw:
                 message = deserialize_message(self._raw[entry.topic], entry.kind)

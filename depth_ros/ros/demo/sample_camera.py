@@ -1,6 +1,6 @@
 """Sample camera: publishes stereo pairs with CameraInfo as a camera driver would.
 
-It counts what it sends by itself, so that transport losses can be told from the node's drops.
+It counts what it sends, so that transport losses can be distinguished from node drops.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class SampleCamera:
         return self._is_done() and time.monotonic() > self._last_s + LINGER_S
 
     def close(self) -> int:
-        """Write the report and give the exit code."""
+        """Write the report and return the exit code."""
         report_file = str(self._values['report_file'])
         if report_file:
             report = {**self._counters(), 'stamps_ns': self._stamps_ns}
@@ -220,7 +220,7 @@ class SampleCamera:
 
 
 def open_named_drive(node: Node, values: Mapping[str, SettingValue]) -> Drive | None:
-    """Open the drive that the parameters ask for, telling while it is drawn; None if none."""
+    """Open the drive named by the parameters, logging while it is drawn; None if there is none."""
     if values['source'] != 'drive':
         return None
 
@@ -295,7 +295,7 @@ HELP = NodeHelp(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; give the exit code."""
+    """Run the node; return the exit code."""
     return run_node('sample_camera', SampleCamera, args, help=HELP)
 
 

@@ -1,4 +1,4 @@
-"""What the driving sample rig knows: depth, poses, and TF where tf2_msgs is installed."""
+"""Ground truth of the driving sample rig: depth, poses, and TF if tf2_msgs is installed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TruthPublishers:
     """Publishes depth, odometry and path below ``ground_truth/`` with the images' stamps."""
 
     def __init__(self, node: Node, drive: Drive, camera_frame: str, qos: QoSProfile) -> None:
-        """Advertise, and say once how the camera sits on the base."""
+        """Advertise, and publish the static mounting of the camera once."""
         self._drive = drive
         self._camera_frame = camera_frame
         self._depth = node.create_publisher(Image, 'ground_truth/depth', qos)

@@ -72,10 +72,10 @@ class MatchOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MatchReply:
-    """An answer.
+    """The reply to a request.
 
     Attributes:
-        status: OK, or why there is nothing.
+        status: OK, or why there is no result.
         text: The same in words; empty with OK.
         result: Matches, most confident first.
         inliers: ``(N,)`` bool.
@@ -152,7 +152,7 @@ class MatchClient:
         *,
         timeout_s: float = 10.0,
     ) -> MatchReply:
-        """Ask and wait, the first time also for the service to be discovered; any thread.
+        """Send a request and wait for the reply, at first also for discovery; any thread.
 
         Raises:
             ImageError: If an image is no RGB image, or larger than the service takes.
@@ -167,10 +167,10 @@ class MatchClient:
 
 
 class _WaitingNode:
-    """A node, a client and an executor that nobody else spins; one call at a time."""
+    """A private node, client and executor; one call at a time."""
 
     def __init__(self, asker: Node, service: str) -> None:
-        """Make nothing yet: who only asks from callbacks needs no second node.
+        """Create nothing yet: callers that only use callbacks need no second node.
 
         Args:
             asker: Whose context and namespace it takes.

@@ -66,7 +66,7 @@ class MatcherInputs:
         self._service = PatientService(node, MatchImages, SERVICE, self._on_request)
 
     def start(self) -> bool:
-        """Be ready for requests, and subscribe if it is known to which topic."""
+        """Accept requests, and subscribe once the topic is known."""
         self._is_ready = True
         self.input = self._cameras.choose(self._parameters.input)
         if not self.input:
@@ -93,11 +93,11 @@ class MatcherInputs:
         """Return what is missing of the topic; requests that bring their images need none."""
         if self.input == 'none':
             return []
-        # A calibration is no must: matches do without.
+        # A calibration is optional: matches do not need it.
         return [entry for entry in self._cameras.missing() if entry[0] != 'no_camera_info']
 
     def counts(self) -> InputCounts:
-        """Return the books of requests and frames; ``requests == answers`` when all is quiet."""
+        """Return the counters; ``requests == answers`` while no request is pending."""
         totals = {
             'requests': self._num_requests,
             'answers': sum(self._answers.values()),
@@ -120,7 +120,7 @@ class MatcherInputs:
         view = self._recent_view(message, stamp)
         self._recent.add(stamp, view, num_bytes=view.num_bytes)
         earlier = self._recent.before_newest(self._parameters.pair_step)
-        # Equal or falling stamps: a bag that starts again, or a driver that repeats itself.
+        # Equal or falling stamps: a bag that restarted, or a driver that repeats stamps.
         if earlier and earlier.stamp_ns < stamp and self._has_subscribers():
             self._inbox.put(TopicJob(views=(earlier, view)))
 
@@ -136,7 +136,7 @@ class MatcherInputs:
         return MatchView(message=message, stamp_ns=stamp, camera=camera, is_recent=True)
 
     def _on_request(self, request: Request, send: Callable[[Response], None]) -> None:
-        """Queue a request, or say at once why not."""
+        """Queue a request, or answer at once why it is refused."""
         self._num_requests += 1
 
         def answer(response: Response) -> None:

@@ -58,18 +58,18 @@ class MatchJob(Queued, Job['Question'], Protocol):
         """Both images."""
 
     def answer(self, answer: Answer) -> None:
-        """Return the answer to who asked, if anybody did."""
+        """Send the answer to the caller, if there is one."""
 
     def fail(self, error: Exception) -> None:
-        """Say why there is no answer."""
+        """Tell the caller why there is no result."""
 
     def refused(self, reason: QueueRefusal) -> None:
-        """Say that it will not be worked on."""
+        """Tell the caller that it will not be processed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MatchTicket:
-    """Leads from an answer back to its job.
+    """Links an answer to its job.
 
     Attributes:
         job: The job.
@@ -109,13 +109,13 @@ class TopicJob:
         return _question(self, MatchImages.Request())
 
     def answer(self, answer: Answer) -> None:
-        """Do nothing more: publishing was all."""
+        """Do nothing: the output is published already."""
 
     def fail(self, error: Exception) -> None:
-        """Do nothing more: the worker counts and warns."""
+        """Do nothing: the worker counts and warns."""
 
     def refused(self, reason: QueueRefusal) -> None:
-        """Do nothing more: the queue counts."""
+        """Do nothing: the queue counts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -193,14 +193,14 @@ class ServiceJob:
             self.send(refusal(MatchStatus.FAILED, f'a defect of the node, see its log: {error!r}'))
 
     def refused(self, reason: QueueRefusal) -> None:
-        """Count and send why the queue does not take it."""
+        """Count the refusal and send its reason."""
         status, slug, text = REFUSALS[reason]
         self.count(InputError(slug, text))
         self.send(refusal(status, text))
 
 
 def refuse(job: MatchJob, reason: QueueRefusal) -> None:
-    """Say to a job that it will not be worked on."""
+    """Tell a job that it will not be processed."""
     job.refused(reason)
 
 

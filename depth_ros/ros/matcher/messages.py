@@ -1,6 +1,6 @@
 """Messages of the matching service to our values and back; imports no ROS.
 
-Anything with the attributes of ``depth_ros_interfaces`` types will do. Status numbers are those
+Anything with the attributes of ``depth_ros_interfaces`` types will do. Status codes are those
 of ``srv/MatchImages.srv``; a test compares them with the generated ones.
 """
 

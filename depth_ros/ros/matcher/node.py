@@ -91,7 +91,7 @@ HELP = NodeHelp(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; give the exit code."""
+    """Run the node; return the exit code."""
     return run_node('matcher_node', MatcherNode, args, help=HELP)
 
 

@@ -18,13 +18,13 @@ from depth_ros_interfaces.msg import Matches
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatchWanted:
-    """What is computed: always all, as a job is a request or was made for a subscriber."""
+    """What to compute: always all, since every job has a caller or a subscriber."""
 
     matches: bool = True
 
 
 class MatcherOutputs:
-    """Hands every answer to its job; the latest pair's also goes to the topics."""
+    """Hands each answer to its job; answers for topic frames are published too."""
 
     def __init__(self, node: Node, parameters: MatcherParameters, warn: ThrottledWarnings) -> None:
         """Advertise the topics."""
@@ -41,15 +41,15 @@ class MatcherOutputs:
         return {}
 
     def wanted(self) -> MatchWanted:
-        """Want everything, also where nobody listens to a topic."""
+        """Return what to compute: always everything, with or without subscribers."""
         return MatchWanted()
 
     def has_subscribers(self) -> bool:
-        """Whether somebody listens to a topic."""
+        """Whether a topic has subscribers."""
         return self._topics.wanted() is not None
 
     def publish(self, output: Answer, *, stamp_ns: int, frame_id: str) -> None:
-        """Answer the job's caller; publish what belongs to nobody."""
+        """Answer the job's caller; publish the matches of topic frames."""
         job = output.question.ticket.job
         if job.is_own:
             self._topics.publish(output, stamp_ns=stamp_ns, frame_id=frame_id)

@@ -1,4 +1,4 @@
-"""The images of a question on their way to the worker: frames of the topic, or sent with it."""
+"""Undecoded images of a match request: recent frames of the topic, or sent with it."""
 
 from __future__ import annotations
 

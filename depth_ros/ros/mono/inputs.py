@@ -36,7 +36,7 @@ class MonoInputs(ImageInputs[MonoParameters]):
         self._reference: ReferenceInput | None = None
 
     def start(self) -> bool:
-        """Subscribe, if it is known to which topics; else say so and give False."""
+        """Subscribe once the topics are known; otherwise warn and return False."""
         if not super().start():
             return False
         self._follow_reference()
@@ -49,7 +49,7 @@ class MonoInputs(ImageInputs[MonoParameters]):
             self._follow_reference()
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
         reference = self._reference.missing() if self._reference else []
         return [*super().missing(), *reference]
 
@@ -105,5 +105,5 @@ class ReferenceInput:
         node.get_logger().info(f'subscribed to metric depth on {self.topic.name}')
 
     def missing(self) -> list[tuple[str, str]]:
-        """Say that no depth comes."""
+        """Return a warning while no depth arrives."""
         return self.topic.missing('no_reference_depth', 'metric depth', REFERENCE_REMEDY)

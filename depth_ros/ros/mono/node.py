@@ -52,7 +52,7 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
             self._tell_mode()
 
     def publish(self, output: MonoOutput, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish to whom it may concern."""
+        """Publish on every topic that has subscribers."""
         self.scaled = output.scaled
         if output.scaled is not None and output.scaled.reason and is_metric(self.parameters):
             self._warn(output.scaled.slug, output.scaled.reason)
@@ -110,7 +110,7 @@ HELP = NodeHelp(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; give the exit code."""
+    """Run the node; return the exit code."""
     return run_node('mono_node', MonoNode, args, help=HELP)
 
 

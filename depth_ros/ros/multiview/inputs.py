@@ -82,7 +82,7 @@ class MultiviewInputs(ImageInputs[MultiviewParameters]):
             self._follow_range()
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
         return [*super().missing(), *(self._poses.missing() if self._poses else [])]
 
     def counts(self) -> InputCounts:

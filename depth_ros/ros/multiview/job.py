@@ -1,4 +1,4 @@
-"""A reference with its sources on its way to the worker, and the cloud that outlives engines."""
+"""Jobs of a reference with its sources, and the fused cloud, which survives engine changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from depth_ros.tasks.multiview.settings import FusionSettings, MultiViewSettings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyframeWanted:
-    """What somebody looks at."""
+    """Which outputs have subscribers."""
 
     depth: bool = True
     cloud: bool = False
@@ -120,7 +120,7 @@ class SharedCloud:
         return self._fusion.settings.consistency.min_confidence
 
     def add(self, view: DepthView, world_frame: str) -> int:
-        """Fuse a depth map; give the number of new points."""
+        """Fuse a depth map; return the number of new points."""
         with self._lock:
             if world_frame != self.world_frame:
                 self._fusion.reset()
@@ -128,7 +128,7 @@ class SharedCloud:
             return self._fusion.add(view)
 
     def reset(self) -> int:
-        """Forget everything; give the number of points there were."""
+        """Forget everything; return the number of points there were."""
         with self._lock:
             count = len(self._fusion.map)
             self._fusion.reset()
@@ -140,7 +140,7 @@ class SharedCloud:
             return self._fusion.map.points, self._fusion.map.colors
 
     def counts(self) -> dict[str, str]:
-        """Return the books of the cloud as texts."""
+        """Return the statistics of the cloud as texts."""
         with self._lock:
             voxels, views = self._fusion.map, self._fusion.num_views
             return {
@@ -151,7 +151,7 @@ class SharedCloud:
             }
 
     def save(self, path: Path) -> int:
-        """Write the cloud; give the number of points.
+        """Write the cloud; return the number of points.
 
         Raises:
             DepthRosError: If it is empty or cannot be written.

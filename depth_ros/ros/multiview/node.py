@@ -50,7 +50,7 @@ CLOUD = KeyframeWanted(depth=True, cloud=True)
 
 
 class MultiviewPublishers(TopicPublishers[KeyframeOutput, MultiviewParameters, KeyframeWanted]):
-    """Publishes each reference, and the fused cloud now and then."""
+    """Publishes the depth of each reference and, at intervals, the fused cloud."""
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class MultiviewPublishers(TopicPublishers[KeyframeOutput, MultiviewParameters, K
         self._cloud.set_settings(parameters.settings.fusion)
 
     def wanted(self) -> KeyframeWanted | None:
-        """Say what somebody subscribes to; the cloud counts too, and is kept if so set."""
+        """Return which outputs have subscribers; a cloud to be kept counts as one."""
         if self._fused.get_subscription_count() or self.parameters.keep_map:
             return CLOUD
         return super().wanted()
 
     def publish(self, output: KeyframeOutput, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish to whom it may concern."""
+        """Publish on every topic that has subscribers."""
         super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
         now = time.monotonic()
         is_due = now - self._last_s >= self.parameters.map_period_s
@@ -98,12 +98,12 @@ class MultiviewPublishers(TopicPublishers[KeyframeOutput, MultiviewParameters, K
         self._fused.publish(message)
 
     def details(self) -> dict[str, str]:
-        """Return the books of the cloud."""
+        """Return the statistics of the cloud."""
         return self._cloud.counts()
 
 
 class Finishing:
-    """A request to compute the keyframes that still wait, until it is answered."""
+    """A pending request to compute the waiting keyframes."""
 
     def __init__(self, *, jobs: deque[MultiviewJob], send: Callable[[object], None]) -> None:
         """Take the jobs and what sends the response."""
@@ -112,7 +112,7 @@ class Finishing:
         self._count = len(jobs)
 
     def answer(self) -> None:
-        """Say that it is done."""
+        """Send the response."""
         text = f'{self._count} keyframes no longer wait for later ones'
         self._send(Trigger.Response(success=True, message=text))
 
@@ -219,7 +219,7 @@ HELP = NodeHelp(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; give the exit code."""
+    """Run the node; return the exit code."""
     return run_node('multiview_node', MultiviewNode, args, help=HELP)
 
 

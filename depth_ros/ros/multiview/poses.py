@@ -49,7 +49,7 @@ class PoseSource(Protocol):
         """
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) if nothing comes."""
+        """Return (reason, sentence) if no poses arrive."""
 
 
 class TopicPoses:
@@ -85,7 +85,7 @@ class TopicPoses:
         return None if pose is None else pose @ self._base_from_camera(stamp, camera_frame)
 
     def missing(self) -> list[tuple[str, str]]:
-        """Say that no pose comes."""
+        """Return a warning while no pose arrives."""
         return self._topic.missing('no_pose_topic', 'pose', REMEDY)
 
     def on_odometry(self, message: Odometry) -> None:
@@ -145,7 +145,7 @@ class TransformPoses:
         return self._look_up(self.world_frame, camera_frame, stamp)
 
     def missing(self) -> list[tuple[str, str]]:
-        """TF is silent while nothing moves."""
+        """Return no warning: TF sends nothing while the robot stands still."""
         return []
 
 

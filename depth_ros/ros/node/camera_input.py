@@ -43,7 +43,7 @@ class CameraInfoCache:
 
     @property
     def problem(self) -> CalibrationError | None:
-        """What is wrong with the last camera_info, or None."""
+        """Error of the last camera_info, or None."""
         return self._problem
 
     def update(self, message: CameraInfo) -> None:
@@ -90,7 +90,7 @@ class CameraInfoCache:
         return self._camera
 
     def missing_text(self) -> str:
-        """Say that no camera_info came, and what to do."""
+        """Return the warning that no camera_info arrived, with the remedy."""
         return (
             f'no camera_info on {self.topic}: publish the calibration there, or remap that name '
             'to where your driver publishes it'
@@ -194,7 +194,7 @@ class CameraInput:
         return self._node.resolve_topic_name(self._name_for(kind))
 
     def has_publisher(self, kind: str) -> bool:
-        """Whether somebody publishes such images."""
+        """Whether such images have a publisher."""
         return self._node.count_publishers(self.topic_for(kind)) > 0
 
     def subscribe(self, kind: str) -> None:
@@ -218,7 +218,7 @@ class CameraInput:
         )
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for the topic on which nothing comes."""
+        """Return (reason, sentence) for the topic without messages."""
         assert self._images is not None, 'subscribe comes first'
         silent = self._images.missing(f'no_{self._label}image', 'image', self._remedy())
         if silent:

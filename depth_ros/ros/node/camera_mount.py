@@ -1,4 +1,4 @@
-"""How the camera sits on what the poses are of: set by hand, or known from TF."""
+"""How the camera is mounted on the frame the poses describe: by parameter or from TF."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from depth_ros.ros.node.transforms import transform_lookup
 
 
 class CameraMount:
-    """Gives ``base_from_camera``; what is set by hand comes before TF.
+    """Provides ``base_from_camera``; the parameter takes precedence over TF.
 
     Attributes:
         is_set: Whether it is set by hand.
@@ -25,7 +25,7 @@ class CameraMount:
         self.has_tf = self._look_up is not None
 
     def at(self, stamp: int, base_frame: str, camera_frame: str) -> np.ndarray | None:
-        """Return ``(4, 4)`` base from camera; None while nobody says. A stamp of 0: the newest."""
+        """Return ``(4, 4)`` base from camera, None while unknown; stamp 0 asks for the newest."""
         if self._look_up is None:
             return self._pose
         return self._look_up(base_frame, camera_frame, stamp)

@@ -51,12 +51,12 @@ class Cameras:
         self.kind = kind
 
     def describe(self) -> str:
-        """Say to what is subscribed."""
+        """Return the subscribed topics in words."""
         topics = ' and '.join(camera.image_topic for camera in self._cameras)
         return f'subscribed to {self.kind} images on {topics}'
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
         if not self.kind:
             return [('no_publisher', f'waiting for a publisher of {self._images}')]
         return [entry for camera in self._cameras for entry in camera.missing()]

@@ -147,7 +147,7 @@ def start_parameter(
 
 
 def declare_once(node: Node, specs: Sequence[Setting]) -> Mapping[str, SettingValue]:
-    """Declare parameters that are set at start only, and give their checked values.
+    """Declare parameters that are set at start only, and return their checked values.
 
     Raises:
         ParameterError: If a name is unknown or a value is refused.
@@ -156,7 +156,7 @@ def declare_once(node: Node, specs: Sequence[Setting]) -> Mapping[str, SettingVa
     check_names(given, specs)
     values = {}
     for spec in specs:
-        # Checked before rclpy does, whose refusal is not a sentence.
+        # Checked before rclpy does, whose message does not say what to do.
         values[spec.name] = spec.checked(
             given.get(spec.name, spec.default), what=PARAMETERS.alone(spec)
         )

@@ -20,7 +20,7 @@ QUIET_DROPS = ('superseded', 'no_subscriber', 'shutdown')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeReport:
-    """Everything a node knows about itself at one moment.
+    """State of a node at one moment.
 
     Attributes:
         identity: What runs; None while it is prepared.
@@ -122,7 +122,7 @@ def diagnostic_array(status: DiagnosticStatus, stamp: object) -> DiagnosticArray
 
 
 def faults_since(last: StatisticsSnapshot | None, now: StatisticsSnapshot) -> dict[str, int]:
-    """Return the drops between two snapshots that somebody should look at, by reason."""
+    """Return the drops between two snapshots that indicate a fault, by reason."""
     before = last.dropped if last else {}
     new = {reason: count - before.get(reason, 0) for reason, count in now.dropped.items()}
     return {reason: n for reason, n in new.items() if n and reason not in QUIET_DROPS}

@@ -1,4 +1,4 @@
-"""Which processor runs: opened in the background, swapped between frames, or refused."""
+"""Opens processors in the background and swaps them between frames, or refuses the change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFUSE_WITHIN_S = 0.5
 
 
 class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
-    """Keeps parameters, loader and worker in step; used by the executor's thread only."""
+    """Synchronizes parameters, loader and worker; used by the executor's thread only."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
 
     @property
     def phase(self) -> str:
-        """What is being prepared, for how long and how long it took before; empty if nothing."""
+        """Current build phase with elapsed and expected time; empty if nothing is prepared."""
         status = self._monitor.status()
         return status.describe() if status else self._words
 
@@ -86,7 +86,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         return str(self._loss) if self._loss is not None and self.failure is None else ''
 
     def poll(self) -> None:
-        """Take over what the loader has finished, and what is left when a GPU was lost."""
+        """Take over a finished processor, and handle a lost GPU."""
         lost = self._worker.lost
         if lost is not None and lost is not self._loss and not self._loader.is_busy:
             self._on_loss(lost)
@@ -121,7 +121,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             self._checker.check_settings(settings)
 
     def _prepare(self, parameters: ParametersT) -> None:
-        """Open another processor; what fails quickly refuses the change."""
+        """Open another processor; a failure found at once refuses the change."""
         self._loader.start(self._settings_of(parameters))
         loaded = self._loader.take(REFUSE_WITHIN_S)
         if loaded is None:
@@ -146,7 +146,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             self._worker.start(loaded.processor)
 
     def _on_loss(self, error: DeviceLostError) -> None:
-        """Open a CPU engine if that is allowed; else end, for whoever started the node."""
+        """Open a CPU engine if that is allowed; otherwise end the node."""
         parameters, self._loss = self._declared.current, error
         try:
             if not parameters.cpu_fallback:

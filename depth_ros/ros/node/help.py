@@ -14,7 +14,7 @@ WIDTH = 80
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeHelp:
-    """What a node says of itself.
+    """Contents of the help of a node.
 
     Attributes:
         summary: One sentence.
@@ -49,7 +49,7 @@ class NodeHelp:
 
 
 def is_help(words: Sequence[str]) -> bool:
-    """Whether somebody asks for help; words for ROS itself are not looked at."""
+    """Whether help is asked for; arguments after ``--ros-args`` are ignored."""
     own = list(words)[: words.index('--ros-args')] if '--ros-args' in words else words
     return any(word in WORDS for word in own)
 

@@ -34,7 +34,7 @@ class ImageInputs(Generic[CameraParametersT]):
         return self._cameras.kind
 
     def start(self) -> bool:
-        """Subscribe, if it is known to which topic; else say so and give False."""
+        """Subscribe once the topic is known; otherwise warn and return False."""
         kind = self._cameras.choose(self._parameters.input)
         if not kind:
             return False
@@ -51,7 +51,7 @@ class ImageInputs(Generic[CameraParametersT]):
         """Take over what can change while running: nothing."""
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
         return self._cameras.missing()
 
     def counts(self) -> InputCounts:

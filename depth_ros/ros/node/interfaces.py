@@ -1,4 +1,4 @@
-"""Whether the generated messages are there; nodes import them only after asking."""
+"""Whether the generated messages are installed; nodes import them only after this check."""
 
 from __future__ import annotations
 

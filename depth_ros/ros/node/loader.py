@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Loaded(Generic[FrameT, WantedT, OutputT, SettingsT]):
-    """What became of a request: exactly one of the two is set.
+    """Result of a request: exactly one of the two is set.
 
     Attributes:
-        processor: Ready to run; the taker owns it.
+        processor: Ready to run; the caller of ``take`` closes it.
         error: Why there is none.
     """
 
@@ -37,7 +37,7 @@ class Loaded(Generic[FrameT, WantedT, OutputT, SettingsT]):
 
 
 class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
-    """One request at a time, in a thread of its own; its result waits to be taken."""
+    """Opens one processor at a time in a background thread; ``take`` returns the result."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self._thread.start()
 
     def take(self, timeout_s: float = 0.0) -> Loaded[FrameT, WantedT, OutputT, SettingsT] | None:
-        """Return the result once; None if nothing is ready within the time."""
+        """Return the result once; None if none is ready within the timeout."""
         if self._thread is None:
             return None
         self._thread.join(timeout_s)

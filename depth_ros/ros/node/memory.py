@@ -1,4 +1,4 @@
-"""Keep freed image buffers in the process, so that a frame does not fault its pages in again.
+"""Keep freed image buffers in the process, to avoid page faults with every frame.
 
 glibc gives large blocks back to the kernel when they are freed, and a thread's own arena does so
 at once. Each frame makes and frees some 20 MB, whose pages were then cleared anew: without this

@@ -40,7 +40,7 @@ class StereoInputs:
         return self._both.kind
 
     def start(self) -> bool:
-        """Subscribe, if it is known to which topics; else say so and give False."""
+        """Subscribe once the topics are known; otherwise warn and return False."""
         kind = self._both.choose(self._parameters.input)
         if not kind:
             return False
@@ -54,11 +54,11 @@ class StereoInputs:
         self.synchronizer.queue_size = parameters.sync_queue_size
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
         return self._both.missing()
 
     def counts(self) -> InputCounts:
-        """Return the books of pairing; ``received == paired + unpaired + refused + waiting``."""
+        """Return the pairing counters; ``received == paired + unpaired + refused + waiting``."""
         sides = {side: self.synchronizer.counts(side) for side in Side}
         totals = {'paired': sides[Side.LEFT].paired, 'resets': self.synchronizer.num_resets}
         for side, counts in sides.items():

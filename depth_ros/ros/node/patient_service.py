@@ -41,7 +41,7 @@ class PatientService:
         self._node = node
         self._handle = handle
         self._num_open = 0
-        # Reentrant, or a request that waits would keep every other callback from running.
+        # Reentrant: otherwise a waiting request would block every other callback.
         group = ReentrantCallbackGroup()
         self._wake = node.create_guard_condition(_nothing, callback_group=group)
         service = node.create_service(
@@ -54,7 +54,7 @@ class PatientService:
         service.send_response = _forgiving(service.send_response)
 
     def flush(self) -> None:
-        """Send what is answered, at the end of the node; call it outside of callbacks."""
+        """Send pending responses when the node ends; call it outside of callbacks."""
         executor = self._node.executor
         for _ in range(FLUSH_SPINS):
             if executor is None or not self._num_open:
@@ -77,11 +77,11 @@ class PatientService:
 
 
 def _nothing() -> None:
-    """Be called: waking the executor is all that is wanted."""
+    """Do nothing: the call only wakes the executor."""
 
 
 def _forgiving(send_response: Callable[[object, object], None]) -> Callable[..., None]:
-    """Let a response that cannot be sent be lost; rclpy raises what rcl says."""
+    """Drop a response that cannot be sent, where rclpy would raise."""
 
     def send(response: object, header: object) -> None:
         try:

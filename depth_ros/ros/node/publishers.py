@@ -1,4 +1,4 @@
-"""Results out: every topic of a node is one line of a table, made only for who subscribes."""
+"""Outputs: each topic of a node is one line of a table, computed only for subscribers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
 
 
 class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
-    """Publishes one output on every topic that somebody subscribes to.
+    """Publishes one output on every topic that has subscribers.
 
     Attributes:
         parameters: The node's parameters, replaced when they change.
@@ -91,7 +91,7 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
         return {}
 
     def wanted(self) -> WantedT | None:
-        """Say what somebody subscribes to; None if nobody does."""
+        """Return which outputs have subscribers; None if there are none."""
         needs = [
             topic.needs
             for topic, publisher in self._publishers
@@ -102,7 +102,7 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
         return joined(needs) if needs else None
 
     def publish(self, output: OutputT, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish to whom it may concern."""
+        """Publish on every topic that has subscribers."""
         for topic, publisher in self._publishers:
             if not (publisher.get_subscription_count() and topic.is_served(self.parameters)):
                 continue
@@ -114,7 +114,7 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
 
 
 def joined(needs: Sequence[WantedT]) -> WantedT:
-    """Want everything that one of several wants."""
+    """Return the union of several sets of wanted outputs."""
     kind = type(needs[0])
     names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: any(getattr(need, name) for need in needs) for name in names})

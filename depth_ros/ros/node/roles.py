@@ -1,4 +1,4 @@
-"""What the parts of a node expect of each other; every node fills these roles. Imports no ROS."""
+"""Protocols between the parts of a node; every node implements them. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Processor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
 
     @property
     def settings(self) -> SettingsT:
-        """What it runs on."""
+        """Its current settings."""
 
     @property
     def identity(self) -> Identity:
         """Model, engine, precision and size in words."""
 
     def describe(self) -> str:
-        """Say model and engines in one line."""
+        """Return model and engines in one line."""
 
     def check_settings(self, settings: SettingsT) -> None:
         """Raise what ``set_settings`` would raise about a value, and change nothing."""
@@ -90,7 +90,7 @@ class Job(Protocol[FrameT_co]):
 
 
 class JobQueue(Protocol[JobT]):
-    """What stands between callbacks and worker: a ``Mailbox``, or a queue with other manners."""
+    """Queue between callbacks and worker: a ``Mailbox`` or a queue with another policy."""
 
     @property
     def num_waiting(self) -> int:
@@ -101,20 +101,20 @@ class JobQueue(Protocol[JobT]):
         """Whether ``close`` was called."""
 
     def put(self, item: JobT) -> int:
-        """Put a job and give how many were dropped for it, or with it."""
+        """Put a job and return how many jobs were dropped, itself included."""
 
     def take(self, timeout_s: float | None = None) -> JobT | None:
         """Wait for a job and take it; None after the time, or once it is closed."""
 
     def close(self) -> int:
-        """Refuse further jobs, wake who waits, and give how many jobs were dropped."""
+        """Refuse further jobs, wake the waiting thread, and return how many jobs were dropped."""
 
 
 class Outputs(Protocol[WantedT_co, OutputT_contra, ParametersT_contra]):
     """Where a task's outputs go; ``TopicPublishers`` is one."""
 
     def wanted(self) -> WantedT_co | None:
-        """Say what somebody looks at, None if nobody does."""
+        """Return which outputs have subscribers, None if there are none."""
 
     def publish(self, output: OutputT_contra, *, stamp_ns: int, frame_id: str) -> None:
         """Publish an output."""
@@ -128,7 +128,7 @@ class Outputs(Protocol[WantedT_co, OutputT_contra, ParametersT_contra]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputCounts:
-    """What became of messages before they were jobs.
+    """Counters of messages before they become jobs.
 
     Attributes:
         totals: Counter by name, e.g. ``received_left``.
@@ -147,13 +147,13 @@ class Inputs(Protocol[ParametersT_contra]):
         """Which topics were taken, e.g. ``'raw'``; empty before ``start`` has succeeded."""
 
     def start(self) -> bool:
-        """Subscribe, if it is known to which topics; else say so and give False."""
+        """Subscribe once the topics are known; otherwise warn and return False."""
 
     def set_parameters(self, parameters: ParametersT_contra) -> None:
         """Take over what can change while running."""
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
 
     def counts(self) -> InputCounts:
         """Return the statistics of the messages."""

@@ -37,10 +37,10 @@ class Runnable(Protocol):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the node wants to end by itself."""
+        """Whether the node is done and should stop."""
 
     def close(self) -> int:
-        """Stop working and give the exit code."""
+        """Stop working and return the exit code."""
 
 
 class StopRequest:
@@ -57,7 +57,7 @@ class StopRequest:
             signal.signal(number, self._on_signal)
 
     def ignore(self) -> None:
-        """Ignore signals from now on: the interpreter's end would restore the deadly default."""
+        """Ignore signals from now on: the ending interpreter restores the default handlers."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
@@ -72,7 +72,7 @@ def run_node(
     *,
     help: NodeHelp | None = None,
 ) -> int:
-    """Initialise ROS, run a node until it is done or asked to stop, and give the exit code.
+    """Initialise ROS, run a node until it finishes or a signal stops it; return the exit code.
 
     Args:
         name: Logger used before there is a node.
@@ -119,7 +119,7 @@ def _spin(runnable: Runnable, stop: StopRequest) -> int:
 def _leave(code: int) -> int:
     """End at once if a runtime still builds in the loader thread, or a GPU was lost.
 
-    The one cannot be stopped, and what is left of the other cannot be taken down in order.
+    A build cannot be stopped, and a lost GPU cannot be released in order.
     """
     is_building = any(thread.name == THREAD_NAME for thread in threading.enumerate())
     if is_building or is_device_lost():

@@ -1,7 +1,7 @@
 """The node's statistics: outputs, drops by reason, stage times. Thread-safe, no ROS.
 
-``paired == outputs + dropped + in flight`` at any quiet moment; images before pairing are in the
-books of ``StereoSynchronizer``.
+``paired == outputs + dropped + in flight`` between two jobs; images before pairing are in the
+counters of ``StereoSynchronizer``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class StageTimes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatisticsSnapshot:
-    """The books at one moment.
+    """The statistics at one moment.
 
     Attributes:
         outputs: Pairs that became published results.

@@ -1,4 +1,4 @@
-"""What every node of a task is made of: parameters, inputs, one worker, outputs, diagnostics.
+"""Base of every task node: parameters, inputs, one worker, outputs, diagnostics.
 
 A task brings its own parts (``NodeParts``); this joins them and keeps the statistics. Callbacks
 convert and return, the worker computes and publishes in its own thread, engines open in the
@@ -53,7 +53,7 @@ POLL_S = 0.1
 
 
 class Inbox(Protocol[JobT_contra]):
-    """Where a task's inputs hand over what came."""
+    """Where a task's inputs put their jobs."""
 
     @property
     def warn(self) -> ThrottledWarnings:
@@ -134,7 +134,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the first engine could not be opened, or was all that was asked for."""
+        """Whether the first engine failed to open, or opening it was the whole task."""
         is_built = self._declared.current.build_only and self._engine_room.is_open
         return is_built or self._engine_room.failure is not None
 
@@ -153,7 +153,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self.warn(error.reason, str(error))
 
     def close(self) -> int:
-        """Finish the frame under way, close the statistics, and give the exit code."""
+        """Finish the frame under way, close the statistics, and return the exit code."""
         self._worker.close()
         self.inputs.close()
         report_file, log = self._declared.current.report_file, self.node.get_logger()
@@ -171,7 +171,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         return 0
 
     def report(self) -> NodeReport:
-        """Return everything the node knows about itself."""
+        """Return the state of the node."""
         processor = self._worker.processor
         return NodeReport(
             identity=processor.identity if processor else None,
@@ -186,7 +186,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         )
 
     def _poll(self) -> None:
-        """Subscribe once an engine runs and it is known to what."""
+        """Subscribe once an engine runs and the topics are known."""
         self._engine_room.poll()
         if self._engine_room.failure is not None:
             self._diagnose()
@@ -200,7 +200,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self.inputs.set_parameters(parameters)
 
     def _diagnose(self) -> None:
-        """Publish the state, and warn of topics on which nothing comes."""
+        """Publish diagnostics, and warn of topics without messages."""
         missing = self.inputs.missing() if self._engine_room.is_open else []
         for reason, text in missing:
             self.warn(reason, text)

@@ -20,7 +20,7 @@ class ThrottledWarnings:
         period_s: float = PERIOD_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with nothing said.
+        """Start with no warning issued.
 
         Args:
             warn: Where a warning goes, e.g. a node's logger.
@@ -36,12 +36,12 @@ class ThrottledWarnings:
         self._counts: Counter[str] = Counter()
 
     def count(self, prefix: str) -> int:
-        """Return how often reasons that start so were reported, warned of or not."""
+        """Return how often reasons with this prefix were reported, logged or not."""
         with self._lock:
             return sum(n for reason, n in self._counts.items() if reason.startswith(prefix))
 
     def __call__(self, reason: str, text: str) -> None:
-        """Warn, unless the reason was warned of lately."""
+        """Warn, unless this reason was logged within the period."""
         with self._lock:
             self._counts[reason] += 1
             now = self._clock()

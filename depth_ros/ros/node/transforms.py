@@ -50,7 +50,7 @@ def motion(position: Point | Vector3, orientation: Quaternion) -> np.ndarray:
 
 
 class TransformSender:
-    """Publishes on /tf, or on /tf_static for whoever comes later, where tf2_msgs is installed."""
+    """Publishes on /tf or, for late joiners, /tf_static, where tf2_msgs is installed."""
 
     def __init__(self, node: Node, *, is_static: bool = False) -> None:
         """Advertise as tf2's broadcasters do."""

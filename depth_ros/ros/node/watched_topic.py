@@ -1,4 +1,4 @@
-"""A subscription that counts its messages and knows how long there were none."""
+"""A subscription that counts its messages and measures the time since the last one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class WatchedTopic(Generic[MessageT]):
         node.create_subscription(kind, name, self._on_message, profile, event_callbacks=events)
 
     def missing(self, reason: str, what: str, remedy: str) -> list[tuple[str, str]]:
-        """Return (reason, sentence) if nothing has come for long; ``remedy`` ends the sentence."""
+        """Return (reason, sentence) after a long silence; ``remedy`` ends the sentence."""
         silent_s = time.monotonic() - self._last_s
         if silent_s <= SILENT_S:
             return []

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def tell_nobody(job: object, error: Exception) -> None:
-    """Leave a failed job at being counted and warned of."""
+    """Ignore the failure: it is counted and logged already."""
 
 
 class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
@@ -88,7 +88,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self._statistics.drop('shutdown' if is_closed else 'superseded', self._mailbox.put(job))
 
     def swap(self, processor: Processor[FrameT, WantedT, OutputT, SettingsT]) -> None:
-        """Change to another processor between two frames; the old one is closed."""
+        """Switch to another processor between two frames; the old one is closed."""
         with self._lock:
             unused, self._next = self._next, processor
         if unused is not None:
@@ -121,7 +121,6 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
                 self._is_working = False
 
     def _take_over(self) -> None:
-        """Swap processor and settings if others wait."""
         with self._lock:
             following, self._next = self._next, None
             settings = self._settings

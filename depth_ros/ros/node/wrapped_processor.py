@@ -1,4 +1,4 @@
-"""A processor as a node's worker wants it: what it computes differs, all else is handed on."""
+"""Adapter of a processor for a node's worker: ``process`` differs, the rest is forwarded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class WrappedProcessor(Generic[SettingsT]):
 
     @property
     def settings(self) -> SettingsT:
-        """What it runs on."""
+        """Its current settings."""
         return self._opened.settings
 
     @property
@@ -26,7 +26,7 @@ class WrappedProcessor(Generic[SettingsT]):
         return self._opened.identity
 
     def describe(self) -> str:
-        """Say model and engines in one line."""
+        """Return model and engines in one line."""
         return self._opened.describe()
 
     def check_settings(self, settings: SettingsT) -> None:

@@ -62,12 +62,12 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
         self._synchronizer.queue_size = parameters.sync_queue_size
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic on which nothing comes."""
+        """Return (reason, sentence) for every topic without messages."""
         depth = self._depth.missing('no_depth_image', 'depth', DEPTH_REMEDY) if self._depth else []
         return [*super().missing(), *depth]
 
     def counts(self) -> InputCounts:
-        """Return the books of pairing."""
+        """Return the counters of pairing."""
         image, depth = (self._synchronizer.counts(side) for side in Side)
         return InputCounts(
             totals={

@@ -30,7 +30,7 @@ UNKNOWN_VARIANCE = 1e6
 def status_message(
     output: OdometryOutput, *, frame_id: str, frontend: str, is_metric: bool
 ) -> OdometryStatus:
-    """Say how odometry is doing."""
+    """Return the tracking state as a message."""
     counts = output.counts
     message = OdometryStatus(
         state=STATES[output.state],

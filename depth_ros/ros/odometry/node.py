@@ -1,4 +1,4 @@
-"""Odometry node: stereo, RGB-D or one camera in, the robot's pose and how it is doing out.
+"""Odometry node: stereo, RGB-D or one camera in, the robot's pose and tracking state out.
 
 This file only joins the parts: ``odometry_inputs`` subscribes, ``odometry_topics`` publishes,
 ``task_node`` runs them. See ``docs/odometry.md``.
@@ -84,7 +84,7 @@ class OdometryNode(
         return cast('OdometryProcessor | None', self._worker.processor)
 
     def _watch(self) -> None:
-        """Say once that frames stopped coming: the last pose is not the present one."""
+        """Publish once that frames stopped: the last pose is outdated."""
         topics, processor = self._topics, self._processor
         silent_s = time.monotonic() - topics.last_output_s
         is_busy = self._worker.num_in_flight > 0
@@ -149,7 +149,7 @@ HELP = NodeHelp(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; give the exit code."""
+    """Run the node; return the exit code."""
     return run_node('odometry_node', OdometryNode, args, help=HELP)
 
 

@@ -43,7 +43,7 @@ NO_TF = (
 
 
 class OdometryPublishers:
-    """Publishes what became of every frame; a pose only with the frame it belongs to.
+    """Publishes the state after every frame; a pose only for frames that were placed.
 
     Attributes:
         last_output_s: Monotonic clock of the last processed frame; 0 before the first.
@@ -94,11 +94,11 @@ class OdometryPublishers:
         return True
 
     def publish(self, output: OdometryOutput, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish what became of a frame."""
+        """Publish the result of a frame."""
         self.last_output_s = time.monotonic()
         self._frame_id = frame_id
         if self.last is not None and output.session < self.last.session:
-            return  # of before a reset: its origin is gone
+            return  # from before a reset: its origin no longer exists
         if self.last is None or output.session > self.last.session:
             self._start_again()
         if output.pose is not None:
@@ -160,7 +160,7 @@ class OdometryPublishers:
             return
         words = f'{output.state.value}: {output.text}' if output.text else output.state.value
         is_fine = output.state in (OdometryState.TRACKING, OdometryState.INITIALISING)
-        # Two calls: rclpy refuses one line of code that logs at two severities.
+        # Two calls: rclpy refuses one call site that logs at two severities.
         if is_fine:
             self._log.info(words)
         else:
@@ -168,7 +168,7 @@ class OdometryPublishers:
 
 
 class MountingSource:
-    """Says how the camera sits on the base: by parameter, by TF, or not at all."""
+    """Provides the mounting of the camera on the base: by parameter, by TF, or none."""
 
     def __init__(self, node: Node, parameters: OdometryParameters) -> None:
         """Read the parameter, or listen to TF where a base frame needs it."""
@@ -177,7 +177,7 @@ class MountingSource:
         self._mount = CameraMount(node, parameters.base_from_camera) if self._base_frame else None
 
     def at(self, stamp_ns: int, camera_frame: str) -> Mounting | None:
-        """Return the mounting; None while nobody says. A found one is kept: cameras are fixed."""
+        """Return the mounting, None while unknown. A known one is kept: cameras are fixed."""
         if self._known is None and self._mount is not None:
             # A static transform is the same at every time; 0 asks for the newest.
             found = self._mount.at(0, self._base_frame, camera_frame)
@@ -185,7 +185,7 @@ class MountingSource:
         return self._known
 
     def missing_text(self, camera_frame: str) -> str:
-        """Say what to publish or set."""
+        """Return the warning that says what to publish or set."""
         has_tf = self._mount is not None and self._mount.has_tf
         tf = f'publish {self._base_frame!r} to {camera_frame!r} on /tf_static, or '
         return (

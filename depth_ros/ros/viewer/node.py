@@ -100,21 +100,21 @@ class ViewerNode:
 
     @property
     def is_finished(self) -> bool:
-        """Never by itself."""
+        """Never: the viewer runs until it is stopped."""
         return False
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether somebody looks, so that topics are subscribed to."""
+        """Whether a browser is connected, so that topics are subscribed to."""
         return bool(self._subscriptions)
 
     def close(self) -> int:
-        """Stop serving and give the exit code."""
+        """Stop serving and return the exit code."""
         self.viewer.close()
         return 0
 
     def _poll(self) -> None:
-        """Subscribe when the first browser comes, and stop when the last has gone."""
+        """Subscribe when the first browser connects; unsubscribe after the last has left."""
         has_clients = self.viewer.num_clients > 0
         if has_clients and not self._subscriptions:
             self._inputs.forget()
@@ -166,7 +166,7 @@ def sources(values: Mapping[str, SettingValue]) -> tuple[ViewerTopic, ...]:
 
 
 def left_source(values: Mapping[str, SettingValue], qos: QoSProfile) -> ViewerTopic:
-    """Name the left image by what the stereo node is told to take."""
+    """Return the left image topic for the values of ``input`` and ``image_transport``."""
     topic = 'left/image_rect' if values['input'] == 'rectified' else Role.LEFT.value
     if values['image_transport'] == 'compressed':
         return ViewerTopic(
@@ -190,7 +190,7 @@ HELP = NodeHelp(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node; give the exit code."""
+    """Run the node; return the exit code."""
     return run_node('viewer_node', ViewerNode, args, help=HELP)
 
 

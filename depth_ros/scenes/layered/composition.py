@@ -74,7 +74,7 @@ def _room(rng: Rng, size: SceneSize, wall: float) -> list[Layer]:
     """Draw the background wall, and often a floor, a side wall or a ceiling."""
     everywhere = Outline(kind='all')
     bare = rng.random() < size.bare
-    # Whatever its slope and relief, the wall stays in front of infinity everywhere.
+    # With any slope and relief the wall keeps a positive disparity everywhere.
     steepest = wall / (0.5 * size.width)
     back = Surface(
         disparity=wall,
@@ -132,7 +132,7 @@ def _object(rng: Rng, size: SceneSize, wall: float, nearest: float) -> Layer:
 
 
 def _chance(rng: Rng, share: float) -> bool:
-    """Throw the dice, but only where there is something to decide: older recipes stay the same."""
+    """Draw only where the share is neither 0 nor 1, so that older recipes stay the same."""
     return share > 0.0 and rng.random() < share
 
 

@@ -1,4 +1,4 @@
-"""What real cameras do to one scene: exposure, colour, blur, noise, light and borders.
+"""Camera effects: exposure, colour, blur, noise, light and borders.
 
 Works on (H, W, 3) float32 images within 0..255. What belongs to the scene is drawn once for
 all cameras, what belongs to a camera once for each.

@@ -177,7 +177,7 @@ def _shade(canvas: _Canvas, paints: Tensor, pool: Tensor) -> Tensor:
 
 
 def _hidden_from_right(left: _Canvas, right: _Canvas, shift: RowShift) -> Tensor:
-    """Tell which left pixels the right camera does not see, (H, W) bool."""
+    """Return which left pixels the right camera does not see, (H, W) bool."""
     height, width = left.disparity.shape
     columns = torch.arange(width, device=left.x.device, dtype=torch.float32)
     match = columns - left.disparity
@@ -188,7 +188,7 @@ def _hidden_from_right(left: _Canvas, right: _Canvas, shift: RowShift) -> Tensor
 
 
 def _hidden_from_left(right: _Canvas, left: _Canvas) -> Tensor:
-    """Tell which right pixels the left camera does not see, (H, W) bool."""
+    """Return which right pixels the left camera does not see, (H, W) bool."""
     rows = torch.round(right.y).long().clamp(0, right.y.shape[0] - 1)
     return _hidden(right.disparity, left.disparity, rows, right.x)
 

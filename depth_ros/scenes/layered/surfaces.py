@@ -113,7 +113,7 @@ class Outline:
         return _rotated_extent(lambda a, b: a + b, self)
 
     def covers(self, x: Tensor, y: Tensor, pool: Tensor) -> Tensor:
-        """Tell where the shape is, bool; ``pool`` holds the textures that cut foliage."""
+        """Return where the shape is, bool; ``pool`` holds the textures that cut foliage."""
         if self.kind == 'all':
             return torch.ones_like(x, dtype=torch.bool)
         cos, sin = math.cos(self.angle), math.sin(self.angle)

@@ -25,7 +25,7 @@ _NARROWEST = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Viewpoint:
-    """A camera that sees something worth seeing.
+    """A camera with an unobstructed view.
 
     Attributes:
         camera_from_world: ``(4, 4)`` float64.
@@ -140,7 +140,7 @@ def video_path(
     step_m: float,
     turn_rad: float = 0.02,
 ) -> list[np.ndarray]:
-    """Move a camera as a hand or a robot does: nearly steady speed, changing slowly.
+    """Move a camera as a hand or a robot does: at a slowly changing speed.
 
     Args:
         rng: Where draws come from.

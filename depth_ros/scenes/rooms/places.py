@@ -1,4 +1,4 @@
-"""A drawn room and a camera in it that sees something: where most drawn views begin."""
+"""A drawn room and a camera in it with an unobstructed view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a room is made of: boxes, ellipsoids and cylinders, each a unit solid moved and stretched.
+"""Solids of a room: boxes, ellipsoids and cylinders, each a transformed unit solid.
 
 World axes are those of ``depth_ros.scenes.solids``: x right, y down, z forward, metres (REP 103).
 """

@@ -1,7 +1,7 @@
 """Matching end to end without ROS: two images in, point pairs in their own pixels out.
 
-The service, the odometry and ``depth-ros run match`` all run this, so what one shows the others
-show. Every model gives the same ``MatchResult``: what its confidence means is its own affair.
+The service, the odometry and ``depth-ros run match`` all run this, so their results are
+equal. Every model gives the same ``MatchResult``; what the confidence means depends on the model.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Matcher(Processor[MatchSettings]):
         first_mask: np.ndarray | None = None,
         second_mask: np.ndarray | None = None,
     ) -> MatchAnswer[None]:
-        """Match two images, and say which matches hold and what the views say of each other.
+        """Match two images; return the matches, which of them are inliers, and the geometry.
 
         Args:
             first: ``(H, W, 3)`` uint8 RGB.
@@ -101,7 +101,7 @@ class Matcher(Processor[MatchSettings]):
     def process(
         self, question: MatchQuestion[TicketT], *, wanted: object = None
     ) -> MatchAnswer[TicketT]:
-        """Match a pair, and say which matches hold and what the two views say of each other.
+        """Match a pair; return the matches, which of them are inliers, and the geometry.
 
         Args:
             question: What to match.
@@ -196,7 +196,7 @@ def open_matcher(
 
     Raises:
         ParameterError: If the model or a setting is unknown.
-        WeightsError: If the model needs weights and none are to be had; says what to type.
+        WeightsError: If the model needs weights and none are available; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
     settings = _checked(settings_given(settings or MatchSettings(), given))
@@ -210,7 +210,7 @@ def open_matcher(
 
 
 def _limited(result: MatchResult, settings: MatchSettings) -> tuple[MatchResult, int]:
-    """Drop unsure matches, then the weakest beyond ``max_matches``; say how many were sure."""
+    """Drop unsure matches, then the weakest beyond ``max_matches``; also count the sure ones."""
     threshold = settings.min_confidence
     if threshold < 0:
         threshold = settings.default_min_confidence

@@ -1,4 +1,4 @@
-"""What the matching service is asked and answers, without messages."""
+"""Request and reply of the matching service, independent of messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MatchAnswer(Generic[TicketT]):
         result: Matches in pixels of the original images, most confident first.
         geometry: Inliers and what two views say about each other.
         num_found: Matches there were before ``max_matches`` cut them.
-        model: Who matched.
+        model: Model that matched.
         stages_s: Wall seconds by stage.
     """
 
@@ -74,5 +74,5 @@ class MatchAnswer(Generic[TicketT]):
 
     @property
     def valid_fraction(self) -> float:
-        """Share of the matches that hold, 0..1; 0 without matches."""
+        """Share of the matches that are inliers, 0..1; 0 without matches."""
         return self.geometry.num_inliers / max(1, len(self.result.confidence))

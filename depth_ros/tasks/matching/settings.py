@@ -1,4 +1,4 @@
-"""What matching runs with; imported without OpenCV and ROS."""
+"""Settings of matching; imported without OpenCV and ROS."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One camera end to end without ROS: raw image in, relative and, where it is known, metric depth.
 
-The node and ``depth-ros run mono`` both run this, so what one shows the other shows. Depth from
+The node and ``depth-ros run mono`` both run this, so both give equal results. Depth from
 one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where metres come from.
 """
 
@@ -36,7 +36,7 @@ UNKNOWN = np.float32(np.nan)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MonoWanted:
-    """What somebody will look at beyond relative depth; nothing else is computed."""
+    """Which outputs are wanted beyond relative depth; nothing else is computed."""
 
     depth: bool = True
 
@@ -48,7 +48,7 @@ class MonoOutput:
     Attributes:
         frame: The rectified image and its camera.
         relative: Depth up to a factor, as the model gives it; NaN unknown.
-        scaled: What became of the scale; None where metric depth was not wanted.
+        scaled: Result of scaling; None where metric depth was not wanted.
         depth: Metric depth; None if it was not wanted or its scale is not known.
         is_untrained: Whether the weights are made up, so that depth means nothing.
         stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
@@ -100,7 +100,7 @@ class MonoProcessor(Processor[MonoSettings]):
 
     @property
     def has_training_rig(self) -> bool:
-        """Whether ``scale.mode`` ``training_rig`` is to be had with these weights."""
+        """Whether ``scale.mode`` ``training_rig`` is available with these weights."""
         return self._training_rig is not None
 
     def check_settings(self, settings: MonoSettings) -> None:
@@ -129,7 +129,7 @@ class MonoProcessor(Processor[MonoSettings]):
 
         Args:
             image: ``(H, W, 3)`` uint8 RGB; rectified here if the camera says that it is raw.
-            camera: As ``read_camera`` gives it; None will do for relative depth.
+            camera: As ``read_camera`` gives it; None is enough for relative depth.
             reference: As of ``depth_of``.
 
         Raises:
@@ -144,7 +144,7 @@ class MonoProcessor(Processor[MonoSettings]):
                 'metres need the camera: give what depth_ros.read_camera(path) reads, or a '
                 'PinholeCamera',
             )
-        # Relative depth depends on no calibration, so that any will do.
+        # Relative depth does not depend on the calibration, so any will do.
         height, width = rgb_image(image, what='image').shape[:2]
         any_camera = ideal_camera(
             fx=width, fy=width, cx=width / 2, cy=height / 2, height=height, width=width
@@ -237,7 +237,7 @@ def open_mono(
     Raises:
         ParameterError: If the model does not serve mono depth, or the scale's settings are
             refused.
-        WeightsError: If the model needs weights and none are to be had; says what to type.
+        WeightsError: If the model needs weights and none are available; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
     settings = settings_given(settings or MonoSettings(), given)

@@ -30,7 +30,7 @@ class Scaled:
         factor: Metres per unit of relative depth, or None where it was not found.
         spread: Relative standard deviation of the factor as far as measured, else None.
         reason: Why depth stayed relative and what to set, one sentence; empty if it is metric.
-        slug: The reason in one word, for counters.
+        slug: Short form of the reason, for counters.
     """
 
     result: DepthResult
@@ -59,12 +59,12 @@ class Scaler:
     """Applies one mode to a stream of results; not thread-safe, one worker owns it."""
 
     def __init__(self, mode: ScaleMode, estimate: Estimator) -> None:
-        """Use an estimator; ``make_scaler`` chooses it."""
+        """Store the estimator; ``make_scaler`` chooses it."""
         self.mode = mode
         self._estimate = estimate
 
     def apply(self, result: DepthResult, *, reference: DepthResult | None = None) -> Scaled:
-        """Scale one result; never raises for what a frame shows.
+        """Scale one result; the content of a frame never makes it raise.
 
         Args:
             result: Depth of a model; metric depth passes untouched.
@@ -123,7 +123,7 @@ class _NoScale:
 
 
 class _FixedScale:
-    """Mode ``fixed``: a factor somebody measured."""
+    """Mode ``fixed``: a configured factor."""
 
     def __init__(self, settings: ScaleSettings, training_rig: TrainingRig | None) -> None:
         self._estimate = Estimate(factor=settings.factor)

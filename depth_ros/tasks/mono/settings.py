@@ -1,4 +1,4 @@
-"""What depth of one camera runs with; imported without OpenCV and ROS."""
+"""Settings of mono depth; imported without OpenCV and ROS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a multi-view frame must be before a network sees it: views, poses, calibration, range.
+"""Checks of a multi-view frame before inference: views, poses, calibration, range.
 
 Every refusal is an ``InputError`` whose ``reason`` a node can count.
 """

@@ -1,8 +1,8 @@
-"""Depth maps as they come, one coloured cloud as it grows.
+"""Fuses depth maps one after the other into one coloured cloud.
 
 Every new map is compared with the last few, both ways; a pixel that enough views agree on gives
-one point, at the mean of their depths, and is not used again. What a new map sees through is
-taken out of the cloud.
+one point, at the mean of their depths, and is not used again. Points that a new map sees
+through are removed from the cloud.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Pending:
         self.votes = np.ones(len(self.depth), np.int32)
 
     def vote(self, other: DepthView, settings: ConsistencySettings) -> None:
-        """Add what another view says."""
+        """Add the votes of another view."""
         found = agreement(self.pixels, self.depth, self.view, other, settings)
         self.votes += found.is_consistent
         self.sums += np.where(found.is_consistent, found.depth, 0.0)
@@ -71,7 +71,7 @@ class DepthFusion:
         self.num_views = 0
 
     def add(self, view: DepthView) -> int:
-        """Take the next map; give the number of points it brought into the cloud."""
+        """Take the next map; return the number of points it brought into the cloud."""
         rules = self.settings.consistency
         new = _Pending(view, self.settings)
         for old in self._pending:
@@ -83,7 +83,7 @@ class DepthFusion:
         return self._insert(self._pending)
 
     def add_among(self, view: DepthView, others: Iterable[DepthView]) -> int:
-        """Take a map that is compared with the given ones only; give the number of points.
+        """Take a map that is compared with the given ones only; return the number of points.
 
         For photographs in no order, where a view's neighbours are known: each view is added once,
         among its own.
@@ -99,7 +99,7 @@ class DepthFusion:
         taken = [one.take(self.settings.consistency.min_views) for one in pending]
         points = np.concatenate([points for points, _ in taken])
         if len(points):
-            # At once: the map is copied for each insertion.
+            # All at once, because each insertion copies the map.
             self.map.insert(points, np.concatenate([colors for _, colors in taken]))
         return len(points)
 
@@ -109,7 +109,7 @@ class DepthFusion:
         if ratio >= 1.0 or len(self.map) == 0 or np.isnan(known).all():
             return
         pose, points = inverse(view.world_from_camera), self.map.points
-        # Most of a large map is behind the camera or farther than it sees: depth goes first.
+        # Most of a large map is behind the camera or out of range: depth is tested first.
         depth = points @ pose[2, :3] + pose[2, 3]
         rows = np.flatnonzero((depth > MIN_DEPTH_M) & (depth < ratio * np.nanmax(known)))
         pixels, depth = project(view.camera, points[rows] @ pose[:3, :3].T + pose[:3, 3])

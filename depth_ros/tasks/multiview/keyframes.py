@@ -1,6 +1,6 @@
-"""Posed views as they come; a reference with its best sources whenever there is a new keyframe.
+"""Chooses keyframes from a stream of posed views, and for each reference its best sources.
 
-The node and ``depth-ros run multiview`` on a sequence both use this, so both choose alike.
+The node and ``depth-ros run multiview`` on a sequence both use this, so both choose the same.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class KeyframeWindow:
         self._last, self._num_waiting = None, 0
 
     def add(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
-        """Take the next view; give a set when a keyframe has enough sources.
+        """Take the next view; return a set when a keyframe has enough sources.
 
         Args:
             view: The view.
@@ -73,7 +73,7 @@ class KeyframeWindow:
         return self.keep(view, depth_range_m=depth_range_m)
 
     def is_wanted(self, pose: np.ndarray, *, stamp_ns: int, depth_range_m: DepthRange) -> bool:
-        """Tell whether a view of this pose becomes a keyframe, before its image is decoded.
+        """Return whether a view of this pose becomes a keyframe, before its image is decoded.
 
         Args:
             pose: ``(4, 4)`` world from camera.
@@ -95,7 +95,7 @@ class KeyframeWindow:
         return is_new_view(pose, last, self.settings.policy, depth_m=depth_m)
 
     def keep(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
-        """Make a view a keyframe; give a set when one has enough sources."""
+        """Make a view a keyframe; return a set when one has enough sources."""
         self._keyframes.append(view)
         self.num_keyframes += 1
         self._num_waiting += 1
@@ -106,9 +106,9 @@ class KeyframeWindow:
         return self._next_set(depth_range_m, lag=lag)
 
     def flush(self, *, depth_range_m: DepthRange) -> list[ViewSet]:
-        """Return the sets of the keyframes that still wait for later ones, at the end of a way.
+        """Return the sets of the keyframes that still wait for later ones, at the end of a path.
 
-        If the way goes on, none of them becomes a reference again.
+        If the path continues, none of them becomes a reference again.
         """
         lags = range(self._num_waiting)[::-1]
         self._num_waiting = 0

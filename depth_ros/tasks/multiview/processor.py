@@ -1,6 +1,6 @@
 """Multi-view depth end to end without ROS: posed views in, metric depth of the reference out.
 
-The node and ``depth-ros run multiview`` both run this, so what one shows the other shows.
+The node and ``depth-ros run multiview`` both run this, so both give equal results.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UNKNOWN = np.float32(np.nan)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MultiViewWanted:
-    """What somebody will look at; nothing else is kept."""
+    """Which outputs are wanted; nothing else is kept."""
 
     confidence: bool = True
 
@@ -116,7 +116,7 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
         return MultiViewOutput(frame=rectified, depth=depth, stages_s=MappingProxyType(stages))
 
     def _rectify(self, frame: MultiViewFrame) -> tuple[MultiViewFrame, np.ndarray | None]:
-        """Rectify every view; also tell where the reference shows something."""
+        """Rectify every view; also return where the reference is covered."""
         views = (frame.reference, *frame.sources)
         rectifiers = self._rectifiers.of_cameras([view.camera for view in views])
         reference, *sources = (

@@ -1,4 +1,4 @@
-"""Between depth maps and fusion: where to search for depth next, and what fusion takes.
+"""Between depth maps and fusion: the depth range to search next, and the input of fusion.
 
 The node and ``depth-ros run multiview`` both use it with ``fusion``, so their clouds are equal.
 """
@@ -42,7 +42,7 @@ class DepthRangeSettings:
 
 
 class DepthRangeTracker:
-    """Tells where to search next."""
+    """Tracks the depth range to search next."""
 
     def __init__(self, settings: DepthRangeSettings) -> None:
         """Begin with the whole range."""
@@ -60,7 +60,7 @@ class DepthRangeTracker:
         return (low, high) if low < high else limits
 
     def see(self, depths_m: np.ndarray) -> None:
-        """Learn from known depths, any shape, metres; too few of them widen the search again."""
+        """Update the range from known depths (any shape, metres); too few widen it again."""
         known = depths_m[np.isfinite(depths_m) & (depths_m > 0.0)]
         if known.size < 100:
             self._seen = None

@@ -1,4 +1,4 @@
-"""What depth of several views runs with; imported without OpenCV and ROS."""
+"""Settings of multi-view depth; imported without OpenCV and ROS."""
 
 from __future__ import annotations
 

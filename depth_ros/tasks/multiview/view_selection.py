@@ -1,4 +1,4 @@
-"""Which views become keyframes and which of them help a reference most.
+"""Chooses which views become keyframes, and the best sources of a reference.
 
 Sources are scored as in MVSNet (Yao et al. 2018, arXiv 1804.02505, section 4.1): every point
 that both views see adds a weight that is largest where its two rays meet at five degrees.
@@ -28,7 +28,7 @@ _GRID = 12
 def is_new_view(
     pose: np.ndarray, last: np.ndarray | None, policy: ViewPolicy, *, depth_m: float
 ) -> bool:
-    """Tell whether a view becomes a keyframe after the last one; both are ``(4, 4)`` poses."""
+    """Return whether a view becomes a keyframe after the last one; both are ``(4, 4)`` poses."""
     if last is None:
         return True
     baseline = float(np.linalg.norm(pose[:3, 3] - last[:3, 3]))
@@ -61,7 +61,7 @@ def view_score(reference: PosedView, source: PosedView, points: np.ndarray) -> f
 
 
 def sees(view: PosedView, points: np.ndarray) -> np.ndarray:
-    """Tell which ``(N, 3)`` world points lie in front of a view and inside its image, (N,)."""
+    """Return ``(N,)`` bool: world points ``(N, 3)`` in front of a view and inside its image."""
     camera = view.frame.camera
     pose = inverse(view.world_from_camera)
     pixels, _ = project(camera, points @ pose[:3, :3].T + pose[:3, 3])

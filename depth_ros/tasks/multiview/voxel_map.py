@@ -88,7 +88,7 @@ class VoxelMap:
         self._keep(~is_gone)
 
     def _evict(self) -> None:
-        """Drop what was not seen for longest, when there is too much."""
+        """Drop the voxels not seen for longest once there are too many."""
         excess = len(self) - self.settings.max_voxels
         if excess <= 0:
             return

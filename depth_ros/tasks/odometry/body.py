@@ -64,7 +64,7 @@ class BodyTracker:
     """Turns camera poses into base poses and remembers the last one for the velocity."""
 
     def __init__(self, *, max_gap_s: float) -> None:
-        """Start without a pose; a longer pause than ``max_gap_s`` gives no velocity."""
+        """Start without a pose; after a pause longer than ``max_gap_s`` there is no velocity."""
         self.max_gap_s = max_gap_s
         self._last: tuple[int, np.ndarray] | None = None
 

@@ -39,7 +39,7 @@ class Motion:
 
     Attributes:
         reference_from_camera: ``(4, 4)``; the translation's length means nothing, or is relative.
-        counts: What it stands on.
+        counts: Counts of matches and inliers.
         is_due: Whether the frame should become the reference.
         weakness: What is not known, or None.
     """
@@ -57,10 +57,10 @@ class MotionEstimator(Protocol):
         """Return the motion, or why there is none."""
 
     def restart(self) -> None:
-        """Take note of a new reference."""
+        """Record a new reference."""
 
     def set_settings(self, settings: TrackingSettings) -> None:
-        """Judge by other thresholds."""
+        """Use other thresholds."""
 
     def close(self) -> None:
         """Close the engines."""
@@ -76,7 +76,7 @@ class MatchedMotion:
         self._policy = KeyframePolicy(settings)
 
     def set_settings(self, settings: TrackingSettings) -> None:
-        """Judge by other thresholds."""
+        """Use other thresholds."""
         self._settings = self._policy.settings = settings
 
     def motion(self, reference: OdometryFrame, frame: OdometryFrame) -> Motion | Trouble:
@@ -111,7 +111,7 @@ class MatchedMotion:
         )
 
     def restart(self) -> None:
-        """Forget what the former reference covered."""
+        """Reset the coverage of the former reference."""
         self._policy.restart()
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class NetworkMotion:
         self._pipeline = pipeline
 
     def motion(self, reference: OdometryFrame, frame: OdometryFrame) -> Motion | Trouble:
-        """Ask the network."""
+        """Run the network."""
         result = self._pipeline.run(ImagePair(first=reference.image, second=frame.image)).result
         moved = result.first_from_second
         if not np.isfinite(moved).all():
@@ -135,10 +135,10 @@ class NetworkMotion:
         return Motion(reference_from_camera=moved, counts=MatchCounts(), is_due=True)
 
     def restart(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is no state."""
 
     def set_settings(self, settings: TrackingSettings) -> None:
-        """Nothing to judge by."""
+        """Do nothing: there are no thresholds."""
 
     def close(self) -> None:
         """Close the engines."""
@@ -157,7 +157,7 @@ class DirectionTracker(FrameTracker):
         self._reference: OdometryFrame | None = None
 
     def set_settings(self, settings: TrackingSettings) -> None:
-        """Judge by other thresholds from the next frame on."""
+        """Use other thresholds from the next frame on."""
         super().set_settings(settings)
         self._estimator.set_settings(settings)
 
@@ -199,7 +199,7 @@ class DirectionTracker(FrameTracker):
     def _refused(self, frame: OdometryFrame, trouble: Trouble) -> OdometryOutput:
         self._states.failed(trouble)
         if self._states.is_failing:
-            # No position is lost with the reference: the next good frame is as good a start.
+            # No position is lost with the reference: any good frame can start again.
             self._reference = None
         return self._states.output(frame.stamp_ns)
 

@@ -1,4 +1,4 @@
-"""What following a sequence takes whatever is tracked: stamps, states, and breaks in between."""
+"""Base of both trackers: stamps, states and interruptions of a sequence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FrameTracker(ABC):
         self._stamps = StampGuard(settings.max_gap_s)
 
     def set_settings(self, settings: TrackingSettings) -> None:
-        """Judge by other thresholds from the next frame on."""
+        """Use other thresholds from the next frame on."""
         self.settings = settings
         self._states.set_settings(settings)
         self._stamps.max_gap_s = settings.max_gap_s
@@ -43,7 +43,7 @@ class FrameTracker(ABC):
         return self._place(frame) if trouble is None else self._refused(frame, trouble)
 
     def notice_silence(self, text: str) -> OdometryOutput:
-        """Take note that frames stopped coming; ``text`` says for how long."""
+        """Record that frames stopped coming; ``text`` says for how long."""
         self._lose(Trouble(reason=Reason.NO_FRAMES, text=text))
         return self._output(self._stamps.last_ns or 0)
 
@@ -62,16 +62,16 @@ class FrameTracker(ABC):
 
     @abstractmethod
     def _refused(self, frame: OdometryFrame, trouble: Trouble) -> OdometryOutput:
-        """Take note of a frame that cannot be placed."""
+        """Record a frame that cannot be placed."""
 
     @abstractmethod
     def _lose(self, trouble: Trouble) -> None:
-        """Take note of a break, after which the next frame need not be near the last one."""
+        """Record a break, after which the next frame need not be near the last one."""
 
     @abstractmethod
     def _forget(self, trouble: Trouble) -> None:
         """Start afresh, for the given reason."""
 
     def _output(self, stamp_ns: int) -> OdometryOutput:
-        """Say the state without a pose."""
+        """Return an output with the state and no pose."""
         return self._states.output(stamp_ns)

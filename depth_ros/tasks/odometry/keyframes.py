@@ -44,7 +44,7 @@ class Keyframe:
 def usable_depth(frame: OdometryFrame, settings: TrackingSettings) -> np.ndarray | None:
     """Return a frame's metric depth within the range, or None if there is too little of it.
 
-    Relative depth is none: odometry in metres cannot stand on it.
+    Relative depth is none: metric odometry cannot use it.
     """
     result = frame.depth()
     if result is None or result.scale is not DepthScale.METRIC:
@@ -73,7 +73,7 @@ class KeyframeStore:
         return len(self._recent)
 
     def add(self, frame: OdometryFrame, depth: np.ndarray, pose: Pose) -> Keyframe:
-        """Keep a frame and use it from now on; the oldest is forgotten when there are too many."""
+        """Add a frame and use it from now on; the oldest is dropped when there are too many."""
         keyframe = Keyframe(
             number=self._num_made,
             image=frame.image,
@@ -97,7 +97,7 @@ class KeyframeStore:
         self.current = None
 
     def candidates(self, count: int) -> list[Keyframe]:
-        """Return keyframes to look for: the newest first, and next time those that follow."""
+        """Return keyframes to search for: the newest first, older ones at the next calls."""
         newest_first = list(self._recent)[::-1]
         if not newest_first:
             return []
@@ -112,7 +112,7 @@ class KeyframeStore:
 
 
 class KeyframePolicy:
-    """Says when the view has moved on so far that a new keyframe is due."""
+    """Decides when the view has changed enough for a new keyframe."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         """Take the thresholds."""
@@ -149,7 +149,7 @@ def covered_cells(points: np.ndarray, camera: PinholeCamera) -> int:
 def spread(points: np.ndarray, camera: PinholeCamera, *, max_per_cell: int) -> np.ndarray:
     """Choose points so that no cell of the grid holds more than some, the first ones first.
 
-    Without this a richly textured thing that moves outvotes the room behind it.
+    Otherwise a richly textured moving object would outvote the static background.
 
     Args:
         points: ``(N, 2)`` pixels, best first.

@@ -1,4 +1,4 @@
-"""Checks of a frame and of a motion before either is believed."""
+"""Plausibility checks of a frame and of a motion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLACK_RAD = 0.05
 
 
 def image_trouble(image: np.ndarray, settings: TrackingSettings) -> Trouble | None:
-    """Say if an ``(H, W, 3)`` uint8 image is too dark or too plain to match, else None."""
+    """Return the trouble of an ``(H, W, 3)`` uint8 image too dark or plain to match, or None."""
     mean, deviation = cv2.meanStdDev(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
     brightness, contrast = float(mean[0, 0]), float(deviation[0, 0])
     if brightness < settings.min_brightness:
@@ -34,7 +34,7 @@ def image_trouble(image: np.ndarray, settings: TrackingSettings) -> Trouble | No
 def motion_trouble(
     before: np.ndarray, after: np.ndarray, elapsed_s: float, settings: TrackingSettings
 ) -> Trouble | None:
-    """Say if the camera cannot have come from one pose to the other in the time, else None.
+    """Return the trouble if the motion exceeds the largest speed or turn rate, else None.
 
     Args:
         before: ``(4, 4)`` world from camera.

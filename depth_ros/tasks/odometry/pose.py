@@ -56,7 +56,7 @@ class ScaledPose:
 
     @property
     def num_inliers(self) -> int:
-        """How many points agree."""
+        """Number of points that agree."""
         return int(self.is_inlier.sum())
 
 
@@ -145,7 +145,7 @@ def estimate_pose(
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Seen:
-    """Points, where they are seen, and what agreement means."""
+    """Points, their pixels, and the threshold of agreement."""
 
     points: np.ndarray
     pixels: np.ndarray

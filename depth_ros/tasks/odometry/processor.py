@@ -84,7 +84,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
         self._lock = threading.Lock()
 
     def describe(self) -> str:
-        """Say source, model and engines in one line."""
+        """Return source, model and engines in one line."""
         stereo = f', depth by {self._stereo.describe()}' if self._stereo else ''
         what = 'metres' if self.settings.is_metric else 'direction only, no metres'
         if self.is_untrained:
@@ -116,7 +116,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
 
         Args:
             frame: Of the kind that the source asks for.
-            wanted: Not read: every frame must be tracked, whoever looks.
+            wanted: Not read: every frame must be tracked, with or without subscribers.
 
         Raises:
             InputError: If the frame cannot be used or is not newer than the last one.
@@ -131,7 +131,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
         return replace(output, stages_s=MappingProxyType(stages))
 
     def notice_silence(self, text: str) -> OdometryOutput:
-        """Take note that frames stopped coming; ``text`` says for how long."""
+        """Record that frames stopped coming; ``text`` says for how long."""
         with self._lock:
             return self._tracker.notice_silence(text)
 
@@ -147,7 +147,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
             self._stereo.close()
 
     def _prepared(self, frame: CameraFrame) -> OdometryFrame:
-        """Rectify, and say how to come by depth."""
+        """Rectify, and attach the function that computes depth."""
         source = self.settings.source
         if source is Source.STEREO and isinstance(frame, StereoFrame) and self._stereo:
             return _stereo_frame(self._stereo, frame)
@@ -163,7 +163,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
         )
 
     def _image_frame(self, frame: MonoFrame, depth: DepthResult | None) -> OdometryFrame:
-        """Rectify an image that has depth already, or never will."""
+        """Rectify an image whose depth is given or does not exist."""
         image = self._rectifiers.of_camera(frame.camera).rectify(frame)
         return OdometryFrame(
             image=image.image, camera=image.camera, stamp_ns=frame.stamp_ns, depth=lambda: depth
@@ -215,7 +215,7 @@ def open_odometry(
 
     Raises:
         ParameterError: If a setting is unknown or two contradict each other.
-        WeightsError: If a network needs weights and none are to be had; says what to type.
+        WeightsError: If a network needs weights and none are available; says what to type.
         EngineError: If a runtime is missing or refuses.
     """
     settings = settings_given(settings or OdometrySettings(), given)

@@ -1,4 +1,4 @@
-"""What odometry runs with; imported without OpenCV and ROS."""
+"""Settings of odometry; imported without OpenCV and ROS."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class OdometrySettings(MatcherSettings):
     tracking: TrackingSettings = nested(TrackingSettings, words='--set')
 
     def check_together(self) -> None:
-        """Refuse a model that the source cannot do with."""
+        """Refuse a model that the source cannot use."""
         if self.is_pose_network and self.source is not Source.MONO:
             raise SettingError(
                 f'{{model}} {self.model} needs {{source}} mono, got {self.source.value!r}: the '
@@ -189,7 +189,7 @@ class OdometrySettings(MatcherSettings):
 
     @property
     def stereo(self) -> StereoSettings:
-        """What gives depth of keyframes; of the engine's choice it takes what suits any model."""
+        """Settings of the stereo matcher for keyframe depth; engine options that fit any model."""
         engine = replace(
             self.engine, precision='f32', preset='', size=None, weights=self.depth_weights
         )

@@ -1,4 +1,4 @@
-"""The states and what moves between them.
+"""The tracking states and their transitions.
 
 ``initialising`` until a frame has been placed against a keyframe; ``tracking`` while frames are
 placed well; ``degraded`` while they are placed on little evidence, or a few in a row are not
@@ -27,7 +27,7 @@ _SESSIONS = itertools.count(1)
 
 
 class StateMachine:
-    """Counts frames and failures; knows nothing of images."""
+    """State machine: counts frames and failures; independent of images."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         """Start initialising."""
@@ -57,7 +57,7 @@ class StateMachine:
 
     @property
     def is_failing(self) -> bool:
-        """Whether so many frames in a row failed that what they were compared with is useless."""
+        """Whether so many frames in a row failed that their reference is useless."""
         return self.num_failures >= self.lost_after_frames
 
     def set_settings(self, settings: TrackingSettings) -> None:
@@ -65,23 +65,23 @@ class StateMachine:
         self.lost_after_frames = settings.lost_after_frames
 
     def waits(self) -> None:
-        """Take note that a first keyframe was taken."""
+        """Record that a first keyframe was taken."""
         self.trouble, self.num_failures = WAITING, 0
 
     def placed(self, stamp_ns: int, weakness: Trouble | None = None) -> None:
-        """Take note of a frame with a pose, which may stand on little."""
+        """Record a frame with a pose, possibly one with weak support."""
         self.state = OdometryState.DEGRADED if weakness else OdometryState.TRACKING
         self.trouble = weakness
         self.num_failures, self.is_unconfirmed = 0, False
         self.last_pose_ns = stamp_ns
 
     def found_again(self, trouble: Trouble) -> None:
-        """Take note of a keyframe that was found again; the next frame must confirm it."""
+        """Record a keyframe that was found again; the next frame must confirm it."""
         self.state, self.trouble = OdometryState.DEGRADED, trouble
         self.is_unconfirmed = True
 
     def failed(self, trouble: Trouble) -> None:
-        """Take note of a frame without a pose."""
+        """Record a frame without a pose."""
         self.num_failures += 1
         self.trouble = trouble
         if self.is_initialising or self.is_lost:
@@ -92,7 +92,7 @@ class StateMachine:
             self.state = OdometryState.DEGRADED
 
     def lose(self, trouble: Trouble) -> None:
-        """Be lost, whatever was before; while initialising there is nothing to lose."""
+        """Record the trouble, and switch to LOST except while initialising."""
         self.trouble = trouble
         if self.is_initialising or self.is_lost:
             return
@@ -110,7 +110,7 @@ class StateMachine:
         is_keyframe: bool = False,
         num_keyframes: int = 0,
     ) -> OdometryOutput:
-        """Say the state together with what became of a frame."""
+        """Return the output of a frame together with the state."""
         trouble = self.trouble
         return OdometryOutput(
             stamp_ns=stamp_ns,
@@ -138,7 +138,7 @@ class StampGuard:
         self.last_ns: int | None = None
 
     def step_s(self, stamp_ns: int) -> float:
-        """Take the next stamp; give the time since the last one, 0 at the first.
+        """Take the next stamp; return the time since the last one, 0 at the first.
 
         Returns:
             Negative if time went back by more than the largest pause: a clock was set or a

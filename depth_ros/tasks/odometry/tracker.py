@@ -83,7 +83,7 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Known:
-    """The last pose that was believed, when, and the motion that led there.
+    """The last accepted pose, its stamp, and the motion that led there.
 
     Attributes:
         pose: The pose.
@@ -130,7 +130,7 @@ class OdometryTracker(FrameTracker):
         self._candidate: _Known | None = None
 
     def set_settings(self, settings: TrackingSettings) -> None:
-        """Judge by other thresholds from the next frame on."""
+        """Use other thresholds from the next frame on."""
         super().set_settings(settings)
         self._keyframes.set_limit(settings.max_keyframes)
         self._policy.settings = settings
@@ -168,7 +168,7 @@ class OdometryTracker(FrameTracker):
         return output
 
     def _search(self, frame: OdometryFrame) -> OdometryOutput:
-        """Look for recent keyframes; a find must be confirmed by the next frame."""
+        """Search recent keyframes; a match must be confirmed by the next frame."""
         refusal = Refusal(trouble=self._states.trouble or troubles.WAITING)
         found: list[FramePose] = []
         for keyframe in self._keyframes.candidates(self.settings.relocalisation_tries):
@@ -216,7 +216,6 @@ class OdometryTracker(FrameTracker):
         self._policy.restart()
 
     def _placed(self, frame: OdometryFrame, keyframe: Keyframe) -> FramePose | Refusal:
-        """Match, estimate and judge."""
         result = self._matcher.match(ImagePair(first=keyframe.image, second=frame.image)).result
         points = lift(result.points_first, keyframe.depth, keyframe.camera)
         is_used = np.isfinite(points).all(axis=1)
@@ -257,7 +256,7 @@ class OdometryTracker(FrameTracker):
         )
 
     def _expected(self, keyframe: Keyframe, stamp_ns: int) -> np.ndarray | None:
-        """Go on as before; None while there is no motion to go by."""
+        """Extrapolate the last motion; None while there is none."""
         if self._states.is_lost or self._known is None:
             return None
         pose = self._known.expected(stamp_ns)

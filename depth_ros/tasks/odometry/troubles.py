@@ -1,4 +1,4 @@
-"""What can be wrong, in words: one sentence each, with the remedy where there is one."""
+"""Troubles of odometry: one sentence each, with the remedy where there is one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIRECTION_ONLY = Trouble(
 
 
 def no_parallax(text: str) -> Trouble:
-    """Say that the camera only turned, or did not move."""
+    """Return the trouble: the camera only turned, or did not move."""
     return Trouble(reason=Reason.NO_PARALLAX, text=f'no direction of travel: {text}')
 
 
@@ -34,19 +34,19 @@ DISPUTED = Trouble(
 
 
 def clock(step_s: float) -> Trouble:
-    """Say that time went back."""
+    """Return the trouble: time went back."""
     text = f'time went back by {-step_s:.1f} s, so odometry started again at a new origin'
     return Trouble(reason=Reason.CLOCK, text=text)
 
 
 def gap(step_s: float, settings: TrackingSettings) -> Trouble:
-    """Say that frames were missing for too long."""
+    """Return the trouble: frames were missing for too long."""
     text = f'no frame for {step_s:.2f} s, longer than max_gap_s {settings.max_gap_s:g}'
     return Trouble(reason=Reason.GAP, text=text)
 
 
 def few_matches(num_found: int, num_usable: int, settings: TrackingSettings) -> Trouble:
-    """Say that there is too little to estimate a pose from."""
+    """Return the trouble: too few matches to estimate a pose."""
     text = (
         f'{num_found} matches with the keyframe, {num_usable} of them with depth, '
         f'at least {settings.min_inliers} are needed'
@@ -56,7 +56,7 @@ def few_matches(num_found: int, num_usable: int, settings: TrackingSettings) -> 
 
 
 def weak_evidence(counts: MatchCounts, settings: TrackingSettings) -> Trouble | None:
-    """Say if too few matches agree, or agree too badly, for a pose; else None."""
+    """Return the trouble if too few matches agree, or too badly, for a pose; else None."""
     is_few = counts.num_inliers < settings.min_inliers
     if is_few or counts.inlier_fraction < settings.min_inlier_fraction:
         text = (
@@ -77,7 +77,7 @@ def weak_evidence(counts: MatchCounts, settings: TrackingSettings) -> Trouble | 
 def thin_evidence(
     counts: MatchCounts, sigma_m: float, settings: TrackingSettings
 ) -> Trouble | None:
-    """Say if a pose stands on less than would be good; else None."""
+    """Return the trouble if a pose has weak support; else None."""
     if counts.num_inliers < settings.good_inliers:
         text = (
             f'only {counts.num_inliers} matches agree with the pose, {settings.good_inliers} '
@@ -91,6 +91,6 @@ def thin_evidence(
 
 
 def found_again(number: int, lost_s: float) -> Trouble:
-    """Say which keyframe was found again."""
+    """Return the trouble that says which keyframe was found again."""
     text = f'found keyframe {number} again, {lost_s:.1f} s after the last pose; the next frame '
     return Trouble(reason=Reason.RELOCALISED, text=f'{text}must confirm it')

@@ -1,4 +1,4 @@
-"""What odometry takes and gives."""
+"""Inputs and outputs of odometry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DepthSource = Callable[[], DepthResult | None]
 
 
 class OdometryState(Enum):
-    """How it is doing."""
+    """Tracking state."""
 
     INITIALISING = 'initialising'
     TRACKING = 'tracking'
@@ -26,7 +26,7 @@ class OdometryState(Enum):
 
 
 class Reason(Enum):
-    """Why a state is what it is; the value is the slug of counters."""
+    """Reason of a state; the value names it in counters."""
 
     NONE = ''
     WAITING = 'waiting'
@@ -50,7 +50,7 @@ class Reason(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trouble:
-    """What is wrong, for machines and for people."""
+    """What is wrong: the reason as a code, and as a sentence."""
 
     reason: Reason
     text: str
@@ -58,7 +58,7 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class OdometryFrame:
-    """One image, rectified, and a way to its depth.
+    """One rectified image and the function that computes its depth.
 
     Attributes:
         image: ``(H, W, 3)`` uint8 RGB, free of distortion.
@@ -96,7 +96,7 @@ class Pose:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Direction:
-    """Which way the camera went; how far is unknown.
+    """Direction of travel; the distance is unknown.
 
     Attributes:
         reference_from_camera: ``(3, 3)`` rotation since the reference frame.
@@ -112,7 +112,7 @@ class Direction:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatchCounts:
-    """What a frame's pose stands on.
+    """Counts that support a frame's pose.
 
     Attributes:
         num_matches: Matches with the keyframe whose depth is known.
@@ -132,7 +132,7 @@ class MatchCounts:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class OdometryOutput:
-    """What became of one frame, or of a silence.
+    """Result of one frame, or of an interruption.
 
     Attributes:
         stamp_ns: Stamp of the frame; of the last one where none came.

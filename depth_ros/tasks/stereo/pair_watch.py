@@ -1,4 +1,4 @@
-"""Looks at the first pairs of a rig and says once what cannot be right about them."""
+"""Checks the first pairs of a rig and warns once of an impossible geometry."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ UNKNOWN = np.float32(np.nan)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """What somebody will look at; nothing else is computed."""
+    """Which outputs are wanted; nothing else is computed."""
 
     depth: bool = True
     confidence: bool = False
@@ -220,7 +220,7 @@ def open_stereo(
 
     Raises:
         ParameterError: If the model does not serve stereo.
-        WeightsError: If the model needs weights and none are to be had; says what to type.
+        WeightsError: If the model needs weights and none are available; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
     settings = settings_given(settings or StereoSettings(), given)
@@ -231,7 +231,7 @@ def open_stereo(
 
 
 def _expect_runtime(settings: StereoSettings) -> None:
-    """Say what else to run where there is no runtime at all."""
+    """Raise with an alternative if no runtime is installed."""
     from depth_ros.engines.runtime import AUTO_ENGINE, usable_runtimes
 
     is_network = model_entry(settings.model, Task.STEREO).needs_weights

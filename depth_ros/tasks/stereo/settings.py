@@ -1,4 +1,4 @@
-"""What stereo runs with; imported without OpenCV and ROS."""
+"""Settings of stereo; imported without OpenCV and ROS."""
 
 from __future__ import annotations
 

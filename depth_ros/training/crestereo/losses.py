@@ -1,4 +1,4 @@
-"""What is minimised: CREStereo's sequence loss, and a cross-entropy on the matches of each row."""
+"""Losses: CREStereo's sequence loss, and a cross-entropy on the matches of each row."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def matching_loss(log_match: Tensor, disparity: Tensor, is_occluded: Tensor, cel
 
 
 def small_error_loss(found: Tensor, truth: Tensor) -> Tensor:
-    """Return mean of log(1 + error in px): what is nearly right pulls, what is lost hardly does.
+    """Return mean of log(1 + error in px): gradients are large for small errors.
 
     The L1 error pulls as hard at a pixel that no evidence can settle as at one that is 2 px off.
     """

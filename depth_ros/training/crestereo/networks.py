@@ -1,4 +1,4 @@
-"""The small network and the full one as training sees them: how they run, what is minimised."""
+"""Training interface of the small and the full network: forward pass and loss."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class StereoNetwork(Protocol):
     def loss(
         self, network: nn.Module, batch: StereoTensors, mixed: Mixed
     ) -> tuple[Tensor, Tensor]:
-        """Return a scalar to go backward from, and the disparity (B, 1, H, W), detached."""
+        """Return the loss, a scalar, and the disparity (B, 1, H, W), detached."""
         ...
 
 
@@ -80,7 +80,7 @@ class TinyStereo:
             WeightsError: If they do not fit.
         """
         state = load_checkpoint(weights)
-        # Raises with the network's name where the weights are of quite another one.
+        # Raises with the network's name if the weights are another network's.
         tiny_config(state, iterations=self.config.iterations[-1])
         load_strict(network, state)
 

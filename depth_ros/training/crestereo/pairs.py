@@ -1,4 +1,4 @@
-"""Where the full-size network's pairs come from: drawn scenes, or the CREStereo data set."""
+"""Training pairs of the full-size network: rendered scenes, or the CREStereo data set."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ RECIPES: dict[str, TrainRecipe] = {
             # ones, and reflections.
             Stage(name='rooms', steps=8700, task=_drawn(_ROOMS)),
             # Many objects without texture of their own before busy surfaces, and more long
-            # narrow ones, which the stage before lost against their background.
+            # narrow ones, which the previous stage did not separate from the background.
             Stage(name='plain', steps=5200, task=_drawn(_PLAIN)),
             # The same scenes in longer rows, twice.
             Stage(name='fine', steps=5300, task=_drawn(_LONG_ROWS)),

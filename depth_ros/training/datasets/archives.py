@@ -1,4 +1,4 @@
-"""NumPy archives with object arrays, read without running what a pickle may ask for.
+"""NumPy archives with object arrays, read without executing pickled code.
 
 The indices of public data sets hold lists of paths and matrices as pickled objects. Here a pickle
 may build arrays, numbers, texts and lists, and nothing else.

@@ -40,7 +40,7 @@ class TruePair:
     right_disparity: np.ndarray | None = None
 
     def mirrored(self) -> TruePair | None:
-        """Return pair as seen in a mirror, which swaps the cameras; None without right truth."""
+        """Return the mirrored pair, cameras swapped; None without right truth."""
         if self.right_disparity is None:
             return None
         return TruePair(

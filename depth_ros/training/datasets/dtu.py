@@ -107,7 +107,7 @@ class DtuSet:
 
 
 def open_dtu(folders: Sequence[Path]) -> DtuSet:
-    """Look what a data folder holds, reading cameras and pairs but no image.
+    """Open a data folder: read cameras and pairs, but no image.
 
     Args:
         folders: Folders, the first of which that has the layout is taken; its child

@@ -81,7 +81,7 @@ def _rectifier(camera: PinholeCamera) -> MonoRectifier:
 def held_out(
     items: Sequence[Item], *, share: float, gap: int = 10
 ) -> tuple[list[Item], list[Item]]:
-    """Split what is in order of time into its beginning and its end.
+    """Split items in order of time into a first and a last part.
 
     Args:
         items: Samples of one clip.

@@ -96,8 +96,6 @@ def find_listed(root: Path, split: Path, *, with_partner: bool = False) -> list[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Line:
-    """A line of a split list."""
-
     number: int
     drive: str
     frame: int

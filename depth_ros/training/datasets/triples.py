@@ -1,4 +1,4 @@
-"""Three consecutive frames of one camera: what training on video without truth sees.
+"""Three consecutive frames of one camera: the samples of self-supervised training on video.
 
 From Godard et al. 2019 (arXiv 1806.01260), section 3 and section 4 ("Implementation details"):
 random flips, and colours shaken alike for all frames that the networks see, while the loss
@@ -133,7 +133,7 @@ class TripleSource:
 
 
 def augmented(rng: np.random.Generator, triple: Triple, augmentation: Augmentation) -> TripleBatch:
-    """Flip and shake a sample at random; gives it without batch axis."""
+    """Flip and shake a sample at random; return it without batch axis."""
     if rng.random() < augmentation.flip:
         triple = triple.flipped()
     shaken = triple.views[:NUM_FRAMES]

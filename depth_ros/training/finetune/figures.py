@@ -1,4 +1,4 @@
-"""What can be told of a network without truth, and whether one is better than another."""
+"""Measures of a network without ground truth, and the comparison of two networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the loop needs to know of a network and its frames: one job per kind of network."""
+"""Interface between the loop and a kind of network with its frames."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class TuningJob(Protocol):
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What people should know of the frames and labels, by name."""
+        """Facts about frames and labels for the report, by name."""
         ...
 
     @property
     def notes(self) -> Mapping[str, Note]:
-        """What the weights' file says of itself."""
+        """Metadata for the weights' file."""
         ...
 
     def loss(self, network: nn.Module, rng: np.random.Generator) -> Tensor:
-        """Run the network on a batch drawn with ``rng``; gives a scalar to go backward from."""
+        """Run the network on a batch drawn with ``rng``; return the loss, a scalar."""
         ...
 
     def judge(self, network: nn.Module) -> Figures:

@@ -1,4 +1,4 @@
-"""Disparities to learn from, made by several matchers that must agree.
+"""Pseudo-labels: disparities on which several matchers agree.
 
 The network before fine-tuning sees each pair as it is, with both cameras brought to one
 brightness and contrast, softened, enlarged and shrunk; SGBM sees it as it is and brought to one
@@ -31,7 +31,7 @@ UNKNOWN = np.float32(np.nan)
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LabelledPair:
-    """A pair with what its left pixels' disparity probably is.
+    """A pair with pseudo-labels for its left pixels.
 
     Attributes:
         pair: The pair.
@@ -89,7 +89,7 @@ def search_width(disparities: Sequence[np.ndarray]) -> int:
 
 
 def _checked(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Make unknown what the mirrored run does not confirm."""
+    """Make disparities unknown that the mirrored run does not confirm."""
     confidence = left_right_confidence(
         own.astype(np.float32), mirrored_map(other).astype(np.float32), threshold_px=NEAR_PX
     )

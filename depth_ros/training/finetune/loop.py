@@ -1,4 +1,4 @@
-"""The loop of fine-tuning: steps within a time, judged now and then, the best is kept."""
+"""The loop of fine-tuning: steps within a time budget; the best evaluated network is kept."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TuneProgress:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Outcome:
-    """What came out.
+    """Result of a fine-tuning.
 
     Attributes:
         network: The best network that was judged, the one before fine-tuning left aside.
@@ -114,8 +114,6 @@ def tune(
 
 
 class _TuningRun:
-    """Where a run stands."""
-
     def __init__(
         self, network: nn.Module, job: TuningJob, schedule: Schedule, clock: Callable[[], float]
     ) -> None:
@@ -150,11 +148,11 @@ class _TuningRun:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether nothing has got better for long, not at a low rate either."""
+        """Whether there was no improvement for long, even at a low learning rate."""
         return self._skipped is not None and self._since_best >= self._schedule.patience
 
     def step(self) -> float:
-        """Take a step; give the loss."""
+        """Take a step; return the loss."""
         found = self._learner.step(
             lambda: StepLoss(loss=self._job.loss(self._network, self._rng), metrics={}),
             progress=self.share,
@@ -165,7 +163,7 @@ class _TuningRun:
         return found['loss']
 
     def judge(self) -> None:
-        """Judge the network as it is now and remember the best."""
+        """Evaluate the current network and keep the best one."""
         figures = self._job.judge(self._network)
         found = gain(self._before, figures)
         self._history.append((self._steps, found))
@@ -178,7 +176,7 @@ class _TuningRun:
         self._next_number = math.floor(self.share * self._schedule.judgements + 1e-9) + 1
 
     def progress(self, loss: float) -> TuneProgress:
-        """Say where the run stands."""
+        """Return the progress of the run."""
         share, passed_s = self.share, self._clock() - self._start_s
         rest_s = passed_s * (1.0 - share) / max(share, 1e-6)
         return TuneProgress(

@@ -60,7 +60,7 @@ class MonoFinetuning:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Say how many samples there are."""
+        """Return the number of samples, for the report."""
         return {
             'frames learnt from': str(len(self.train)),
             'frames held out': str(len(self.held_out)),
@@ -68,7 +68,7 @@ class MonoFinetuning:
 
     @property
     def notes(self) -> Mapping[str, Note]:
-        """Return what the weights' file says of itself."""
+        """Return metadata for the weights' file."""
         return self.task.notes()
 
     def loss(self, network: nn.Module, rng: np.random.Generator) -> Tensor:
@@ -78,7 +78,7 @@ class MonoFinetuning:
         return self.task.loss(_video(network), batch, device='cpu', mixed=nullcontext).loss
 
     def judge(self, network: nn.Module) -> Figures:
-        """Measure the photometric error beside that of frames taken as they are."""
+        """Measure the photometric error beside that of the unwarped frames."""
         chosen = [self.held_out[index] for index in evenly(len(self.held_out), MAX_JUDGED)]
         batches = [stack([plain(triple)]) for triple in chosen]
         row = self._validate(_video(network), batches)

@@ -28,7 +28,7 @@ def softened(image: np.ndarray) -> np.ndarray:
 
 
 def comparable(images: Tensor) -> Tensor:
-    """Do what ``normalised`` does to (B, 3, H, W) 0..255; gives 0..1, for photometric errors."""
+    """Normalise (B, 3, H, W) 0..255 like ``normalised``; return 0..1, for photometric errors."""
     mean = images.mean((2, 3), keepdim=True)
     spread = images.std((2, 3), keepdim=True, unbiased=False).clamp(min=_LEAST_CONTRAST)
     return ((images - mean) / spread * CONTRAST + MEAN).clamp(0.0, 255.0) / 255.0

@@ -1,4 +1,4 @@
-"""The report of a fine-tuning: one HTML page that needs nothing beside itself."""
+"""The report of a fine-tuning: one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ figcaption { font-size: 12px; color: #555 } img { display: block; width: 320px }
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ReportPage:
-    """What the page says.
+    """Contents of the page.
 
     Attributes:
         model: The model's name.

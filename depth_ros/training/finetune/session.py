@@ -87,7 +87,7 @@ class FinetuneSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reporters:
-    """Who is told of progress.
+    """Callbacks for progress.
 
     Attributes:
         preparing: Told a phase and its share, None where unknown.
@@ -100,7 +100,7 @@ class Reporters:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Result:
-    """What became of a fine-tuning.
+    """Result of a fine-tuning.
 
     Attributes:
         outcome: Figures and network.
@@ -207,7 +207,7 @@ def _finish(
     report: Path,
     source: str,
 ) -> Result:
-    """Judge, write the page, keep or refuse."""
+    """Evaluate, write the report, keep or refuse the weights."""
     verdict = judge(outcome.before, outcome.after)
     facts = {
         **job.facts,
@@ -236,7 +236,7 @@ def _finish(
 def _record(
     settings: FinetuneSettings, outcome: Outcome, verdict: TuningVerdict, facts: Mapping[str, str]
 ) -> dict[str, object]:
-    """Return what the sidecar says beside parent and hash."""
+    """Return the facts of the sidecar beside parent and hash."""
     return {
         'model': settings.model,
         'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
@@ -249,5 +249,5 @@ def _record(
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float]:
-    """Leave out what is not known: JSON has no NaN."""
+    """Drop values that are not finite: JSON has no NaN."""
     return {name: value for name, value in values.items() if value == value}

@@ -1,4 +1,4 @@
-"""How clean the edges of a disparity map are, told from the map alone."""
+"""Sharpness of the edges of a disparity map, measured from the map alone."""
 
 from __future__ import annotations
 

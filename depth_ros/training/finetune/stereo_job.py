@@ -60,7 +60,7 @@ class StereoFinetuning:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Say how many pairs there are and how much of them has labels."""
+        """Return the number of pairs and the share with labels, for the report."""
         share = np.mean([item.share for item in self.labelled])
         return {
             'pairs learnt from': str(len(self.labelled) // 2),
@@ -70,7 +70,7 @@ class StereoFinetuning:
 
     @property
     def notes(self) -> Mapping[str, Note]:
-        """Return nothing: the tensors say all."""
+        """Return no metadata: the tensors are sufficient."""
         return {}
 
     def loss(self, network: nn.Module, rng: np.random.Generator) -> Tensor:
@@ -120,7 +120,6 @@ class StereoFinetuning:
         return error, consistent, sharpness(found), float(off.mean()) if off.size else math.nan
 
     def _match(self, network: nn.Module, pair: RigPair) -> tuple[np.ndarray, np.ndarray]:
-        """Return disparity and left-right confidence."""
         mirror = pair.mirrored()
         found = self.student.disparity(network, pair.left, pair.right)
         other = mirrored_map(self.student.disparity(network, mirror.left, mirror.right))

@@ -1,4 +1,4 @@
-"""What fine-tuning a stereo network minimises: labels, matches, photometric error, smoothness."""
+"""Loss of fine-tuning a stereo network: labels, matches, photometric error, smoothness."""
 
 from __future__ import annotations
 

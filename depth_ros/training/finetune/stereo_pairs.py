@@ -33,7 +33,7 @@ class RigPair:
     covered: np.ndarray
 
     def mirrored(self) -> RigPair:
-        """Return the pair in a mirror, which swaps the cameras: the right view's turn to be left.
+        """Return the mirrored pair with the cameras swapped.
 
         What the right image does not cover is not known and taken as that of the left.
         """

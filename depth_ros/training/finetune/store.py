@@ -1,4 +1,4 @@
-"""Where fine-tuned weights lie, what they say of themselves, and the way back to earlier ones."""
+"""Storage of fine-tuned weights, their metadata, and rollback to earlier ones."""
 
 from __future__ import annotations
 
@@ -107,7 +107,6 @@ class TunedWeights:
         return max((int(number) for number in numbers if number.isdigit()), default=0)
 
     def _move(self, source: Path, target: Path) -> None:
-        """Move weights with their sidecar."""
         target.parent.mkdir(parents=True, exist_ok=True)
         for suffix in ('.json', SUFFIX):
             if source.with_suffix(suffix).is_file():

@@ -1,4 +1,4 @@
-"""Stereo networks as fine-tuning sees them: load, predict with gradients, give the weights."""
+"""Fine-tuning interface of stereo networks: load, predict with gradients, return weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Student:
     learning_rate: float
 
     def disparity(self, network: nn.Module, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Match one pair (H, W, 3), 0..255; gives (H, W) float32 px on the left pixels."""
+        """Match one pair (H, W, 3), 0..255; return (H, W) float32 px on the left pixels."""
         planes = [
             torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None]
             for image in (left, right)

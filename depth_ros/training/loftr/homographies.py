@@ -127,7 +127,7 @@ def _first_view(rng: Rng, shape: tuple[int, ...], size: tuple[int, int]) -> np.n
 
 
 def _view(plane: np.ndarray, plane_from_image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Look at the plane, averaged first where an image pixel covers several of its own."""
+    """Render a view of the plane, averaged first where an image pixel covers several texels."""
     middle = plane_from_image @ (0.5 * size[1], 0.5 * size[0], 1.0)
     area = abs(np.linalg.det(plane_from_image)) / abs(middle[2]) ** 3
     step = min(4, int(math.sqrt(area) + 0.4))

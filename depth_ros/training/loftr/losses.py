@@ -1,4 +1,4 @@
-"""What LoFTR minimises: how unsure it is of true cells, and how far off the fine stage is."""
+"""Losses of LoFTR: confidence of true cells, and distance of the fine stage from the truth."""
 
 from __future__ import annotations
 

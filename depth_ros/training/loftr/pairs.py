@@ -74,7 +74,7 @@ def _mask(shape: tuple[int, ...], rows: int, columns: int) -> np.ndarray:
 
 
 def _onto(places: np.ndarray, mask: np.ndarray, valid: tuple[int, int]) -> np.ndarray:
-    """Say of points that lie in the other's padding that they are not visible."""
+    """Mark points that lie in the other's padding as not visible."""
     beyond = (places[..., 0] > valid[1] - 0.5) | (places[..., 1] > valid[0] - 0.5)
     places = np.where(beyond[..., None], np.inf, places)
     return np.where(mask[..., None], places, np.nan).astype(np.float32)

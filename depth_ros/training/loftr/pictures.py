@@ -30,7 +30,7 @@ def _rgb(grey: np.ndarray) -> np.ndarray:
 
 
 def _colour(down: float, across: float) -> tuple[int, int, int]:
-    """Return a colour that tells where in the first image a point is."""
+    """Return a colour that encodes a point's place in the first image."""
     return int(255 * across), int(255 * down), int(255 * (1.0 - across))
 
 

@@ -1,4 +1,4 @@
-"""From batches of frames to what the losses compare."""
+"""Makes the inputs of the losses from batches of frames."""
 
 from __future__ import annotations
 

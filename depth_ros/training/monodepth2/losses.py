@@ -1,4 +1,4 @@
-"""What is minimised: minimum reprojection, auto-masking and smoothness at every scale.
+"""Losses: minimum reprojection, auto-masking and smoothness at every scale.
 
 Godard et al. 2019 (arXiv 1806.01260), eqs. 2 to 5. Images are (B, 3, H, W) within 0..1.
 """
@@ -78,7 +78,7 @@ def total_loss(
 
 
 def reprojection_error(disparity: Tensor, views: WarpedViews) -> Tensor:
-    """Give, at each pixel, the least error of all rebuilt images (eq. 4): (B, 1, H, W).
+    """Return, at each pixel, the least error of all rebuilt images (eq. 4): (B, 1, H, W).
 
     The least, not the mean: what one source does not see, because it is hidden or outside, the
     other mostly does.

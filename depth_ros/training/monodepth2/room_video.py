@@ -99,7 +99,7 @@ class RoomVideoSource:
 def draw_clip(
     rng: np.random.Generator, settings: ClipSettings, size: tuple[int, int], pool: Levels
 ) -> list[Triple]:
-    """Film a new room; gives ``frames`` - 2 samples in order of time."""
+    """Film a new room; return ``frames`` - 2 samples in order of time."""
     height, width = size
     focal = (settings.focal, settings.focal)
     draw_k = partial(draw_intrinsics, height=height, width=width, focal=focal)

@@ -9,7 +9,7 @@ REFINED_WEIGHT = 1.0
 
 
 def hypothesis_position(depth: Tensor, depths: Tensor, is_inverse: Tensor) -> Tensor:
-    """Say where depths lie among the hypotheses, in intervals from the nearest one.
+    """Return the positions of depths among the hypotheses, in intervals from the nearest.
 
     Args:
         depth: (B, h, w), metres.

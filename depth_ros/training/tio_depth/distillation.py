@@ -16,7 +16,7 @@ EDGE_THRESHOLD = 0.13
 
 
 def half_object_edge_map(stereo_disparity: Tensor, *, threshold: float = EDGE_THRESHOLD) -> Tensor:
-    """Tell how far stereo is to be followed: 1 on surfaces and on the wall right of things.
+    """Return how far stereo is to be followed: 1 on surfaces and on the wall right of things.
 
     1 - min(e, t) / t, e being the greatest |Laplacian| of depth over its mean in 3x3 pixels; then
     1 on what lies behind the right sides of things, which both cameras see (it is what a mirrored

@@ -204,7 +204,7 @@ def _resized_disparity(disparity: np.ndarray, size: tuple[int, int]) -> np.ndarr
 
 
 def changed(rng: np.random.Generator, pair: TruePair, changes: Changes) -> StereoPairBatch:
-    """Mirror a pair and shake its colours at random; gives it without batch axis."""
+    """Mirror a pair and shake its colours at random; return it without batch axis."""
     mirrored = pair.mirrored() if rng.random() < changes.mirror else None
     chosen = pair if mirrored is None else mirrored
     jitter = draw_jitter(rng) if rng.random() < changes.jitter else None

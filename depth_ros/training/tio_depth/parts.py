@@ -31,7 +31,7 @@ class Part(Enum):
 
 
 def part_of(name: str) -> Part:
-    """Tell which part a parameter of ``TioDepth`` belongs to, by its name."""
+    """Return which part a parameter of ``TioDepth`` belongs to, by its name."""
     if not name.startswith(_DECODER):
         return Part.ENCODER
     number = int(name[len(_DECODER) :].partition('.')[0])
@@ -41,7 +41,7 @@ def part_of(name: str) -> Part:
 
 
 def freeze_all_but(network: nn.Module, parts: set[Part]) -> None:
-    """Let only some parts learn at all."""
+    """Freeze all parameters but those of some parts."""
     for name, value in network.named_parameters():
         value.requires_grad_(part_of(name) in parts)
 

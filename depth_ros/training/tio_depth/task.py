@@ -105,7 +105,7 @@ class TioTask:
     def loss(
         self, network: nn.Module, batch: StereoPairBatch, *, device: str, mixed: Mixed
     ) -> StepLoss:
-        """Take the steps on one batch; gives the sum of their losses."""
+        """Take the steps on one batch; return the sum of their losses."""
         views = SynthesisedViews(
             left=to_images(batch.left, device),
             right=to_images(batch.right, device),

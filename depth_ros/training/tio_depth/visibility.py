@@ -9,7 +9,7 @@ MARGIN_PX = 1.0
 
 
 def in_view(disparity: Tensor) -> Tensor:
-    """Tell which pixels' matches lie inside the right view.
+    """Return which pixels' matches lie inside the right view.
 
     Args:
         disparity: (B, 1, H, W) px of the left view.
@@ -22,7 +22,7 @@ def in_view(disparity: Tensor) -> Tensor:
 
 
 def hidden_pixels(disparity: Tensor) -> Tensor:
-    """Tell which pixels something nearer covers in the right view.
+    """Return which pixels something nearer covers in the right view.
 
     Every pixel is sent to its match, the nearest wins there (a z-buffer, Catmull 1974); hidden is
     who finds another on both sides of its match that is nearer by more than ``MARGIN_PX``. No
