@@ -70,6 +70,7 @@ class ModelEntry:
         services: How it serves each of its tasks.
         needs_weights: Whether it runs a trained network; then it has a recipe.
         ships_weights: Whether these are in the package, so that it runs as it comes.
+        shipped_licence: Licence of the weights in the package, where the recipe names others.
         recipe: Name of its recipe where that is another model's; empty for its own name.
         folder: For a model from another package: where ``NAME.yaml``, its recipe, is, and
             ``weights/`` with graphs that ship with it.
@@ -86,6 +87,7 @@ class ModelEntry:
     services: Mapping[Task, Service]
     needs_weights: bool = True
     ships_weights: bool = False
+    shipped_licence: str = ''
     recipe: str = ''
     folder: Path | None = None
     signature: Signature | None = None

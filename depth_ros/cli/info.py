@@ -151,7 +151,7 @@ def _models(licences: Mapping[str, str]) -> list[ModelInfo]:
             tasks=[task.value for task in entry.tasks],
             needs_weights=entry.needs_weights,
             weights=('ship' if entry.ships_weights else 'needed') if entry.needs_weights else '',
-            licence=licences.get(entry.recipe or name, ''),
+            licence=entry.shipped_licence or licences.get(entry.recipe or name, ''),
             summary=entry.summary,
         )
         for name, entry in models().items()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -104,7 +104,13 @@ def obtain_exports(
         ArtifactError: If a named artefact is missing or an export is wrong.
     """
     if not plan.weights:
-        return _existing(plan, cache)
+        try:
+            return _existing(plan, cache)
+        except WeightsError:
+            own = _shipped(plan.recipe)
+            if own is None or not all(map(is_importable, EXPORT_PACKAGES)):
+                raise
+            plan = replace(plan, weights=str(own))
     if not plan.is_synthetic:
         named = _named(plan)
         if named is not None:
@@ -115,6 +121,10 @@ def obtain_exports(
         with cache.lock(f'export-{folder.name}'):
             _export_missing(plan, files, progress)
     return files
+
+
+def _shipped(recipe: Recipe) -> Path | None:
+    return find_share(f'weights/{recipe.name}.safetensors')
 
 
 def list_exports(cache: EngineCache | None = None) -> list[Path]:
@@ -346,6 +356,14 @@ def _missing_text(plan: ExportPlan, cache: EngineCache) -> str:
     stems = {path.stem for path in list_exports(cache) if not _is_made_up(path.parent)}
     others = sorted(stem for stem in stems if stem.startswith(f'{name}-'))
     have = f' (exported are: {", ".join(others)})' if others else ''
+    own = _shipped(plan.recipe)
+    if own is not None:
+        command = plan.recipe.build_command(plan.variant, weights=str(own))
+        return (
+            f'{name!r} ships no graph of {", ".join(plan.stems.values())}{have}, and to export one '
+            f'needs {", ".join(EXPORT_PACKAGES)}; choose a size that ships, or where those are '
+            f'installed type: {command}'
+        )
     return (
         f'no weights of {name!r} are shipped or exported for '
         f'{", ".join(plan.stems.values())}{have}; {_where(plan.recipe)}, then type: '

@@ -163,6 +163,7 @@ _ENTRIES = (
             )
         },
         ships_weights=True,
+        shipped_licence='Apache-2.0',
         signature=Signature(
             beginnings=('feature.', 'cost_regularization.'), describe=mvsnet_checkpoint.describe
         ),

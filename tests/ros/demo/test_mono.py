@@ -44,10 +44,12 @@ class Opener:
         self.asked: list[str] = []
 
     def __call__(self, given: MonoSettings, *, progress: Any) -> MonoProcessor:
-        self.asked.append(given.weights)
-        if given.weights not in self.known:
+        self.asked.append(given.engine.weights)
+        if given.engine.weights not in self.known:
             raise WeightsError('no weights')
-        graph = 'monodepth2-depth [synthetic:1]' if given.weights == 'synthetic:1' else 'depth'
+        graph = (
+            'monodepth2-depth [synthetic:1]' if given.engine.weights == 'synthetic:1' else 'depth'
+        )
         return MonoProcessor(truth_pipeline(graph=graph), given, training_rig=self.rig)
 
 
@@ -81,7 +83,7 @@ def test_without_torch_it_says_what_to_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(given: MonoSettings, *, progress: Any) -> MonoProcessor:
-        raise (EngineError if given.weights else WeightsError)('no torch')
+        raise (EngineError if given.engine.weights else WeightsError)('no torch')
 
     monkeypatch.setattr(demo_mono, 'open_mono', refuse)
     monkeypatch.setattr(demo_mono, 'is_importable', lambda name: name != 'torch')
