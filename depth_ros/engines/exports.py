@@ -360,7 +360,7 @@ def _missing_text(plan: ExportPlan, cache: EngineCache) -> str:
     if own is not None:
         command = plan.recipe.build_command(plan.variant, weights=str(own))
         return (
-            f'{name!r} ships no graph of {", ".join(plan.stems.values())}{have}, and to export one '
+            f'{name!r} ships no graph of {", ".join(plan.stems.values())}{have}; exporting it '
             f'needs {", ".join(EXPORT_PACKAGES)}; choose a size that ships, or where those are '
             f'installed type: {command}'
         )
