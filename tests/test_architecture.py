@@ -79,7 +79,7 @@ NAMED_BESIDE: dict[str, str] = {
 """Where a model may be named outside of its own folder, with the reason."""
 
 OWN_NAME = r'depth_ros(\.\w+)+(:\w+)?'
-STANDARD_FLOORS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 ROS_PACKAGES = ('rclpy', 'tf2_ros', 'cv_bridge', 'message_filters', 'builtin_interfaces')
 OUTSIDE: dict[str, tuple[str, ...]] = {
@@ -155,7 +155,7 @@ def fault_of(module: str, target: str) -> str | None:
         return None
     room, other = room_of(module), room_of(target)
     if room != other:
-        is_below = STANDARD_FLOORS[other] < STANDARD_FLOORS[room]
+        is_below = FLOOR_OF[other] < FLOOR_OF[room]
         return None if is_below else f'{other!r} is not on a floor below {room!r}'
     corner, neighbour = corner_of(module), corner_of(target)
     allowed = allowed_neighbours(corner)
@@ -167,7 +167,7 @@ def fault_of(module: str, target: str) -> str | None:
 
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(identifier(path)) for path in MODULES} - {'.'}
-    assert rooms | {'__init__', '__main__'} == set(STANDARD_FLOORS)
+    assert rooms | {'__init__', '__main__'} == set(FLOOR_OF)
     assert len(EXCEPTIONS) <= 3
 
 

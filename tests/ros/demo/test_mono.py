@@ -47,9 +47,8 @@ class Opener:
         self.asked.append(given.engine.weights)
         if given.engine.weights not in self.known:
             raise WeightsError('no weights')
-        graph = (
-            'monodepth2-depth [synthetic:1]' if given.engine.weights == 'synthetic:1' else 'depth'
-        )
+        is_made_up = given.engine.weights == 'synthetic:1'
+        graph = 'monodepth2-depth [synthetic:1]' if is_made_up else 'depth'
         return MonoProcessor(truth_pipeline(graph=graph), given, training_rig=self.rig)
 
 
