@@ -137,7 +137,8 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *more: object) -> int:
     output = folder.parent / 'out'
-    return main(['run', 'multiview', str(folder), '-o', str(output), *map(str, more)])
+    words = ['run', 'multiview', str(folder), '-o', str(output), '--sources', '4']
+    return main([*words, *map(str, more)])
 
 
 def summary_of(folder: Path) -> dict:

@@ -20,7 +20,12 @@ from tests.kit.multiview_replay import call, is_done, send
 
 pytestmark = pytest.mark.ros
 SCRIPT = 'tests.kit.nodes.truth_multiview_node'
-OPTIONS = ('diagnostics_period_s:=0.1', 'input_reliability:=reliable', 'depth.max_m:=8.0')
+OPTIONS = (
+    'diagnostics_period_s:=0.1',
+    'input_reliability:=reliable',
+    'depth.max_m:=8.0',
+    'num_sources:=4',
+)
 STEP_NS, WAITING = 100_000_000, 2
 
 

@@ -46,6 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             'weights': weights,
             'size': SIZE,
             'num_depths': DEPTHS,
+            'num_sources': 4,
             'num_threads': 1,
             'depth.min_m': NEAR_M,
             'depth.max_m': FAR_M,
@@ -63,6 +64,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
 def run_offline(folder: Path, weights: Path, output: Path) -> np.ndarray:
     words = ['run', 'multiview', folder, '-o', output, '--weights', weights, '--write', '']
+    words += ['--sources', 4]
     words += ['--size', SIZE, '--depths', DEPTHS, '--depth-range', NEAR_M, FAR_M, '--threads', 1]
     assert main([str(word) for word in words]) == 0
     return read_ply(output / 'fused.ply')[0]
