@@ -118,7 +118,7 @@ _HOMES: dict[str, str] = {
     'stereo_camera': 'depth_ros.camera.stereo_camera',
     'stereo_frame': 'depth_ros.tasks.call.stereo_frame',
 }
-"""Where each name of the public API is defined; type checkers read the imports above."""
+"""Module of each public name; type checkers read the imports above."""
 
 __all__ = sorted(['__version__', *_HOMES])
 

@@ -20,11 +20,11 @@ Extras = Mapping[str, OptionValue]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
-    """How to tell a network by its checkpoint.
+    """How to recognise a network by its checkpoint.
 
     Attributes:
         beginnings: Each must begin the name of some parameter.
-        describe: Says what else can be told, from the parameters' names and what the file says
+        describe: Describes the variant, from the parameters' names and the values
             beside them.
         needs_variant: Whether nothing in the file says which variant it is.
     """
@@ -74,7 +74,7 @@ class ModelEntry:
         recipe: Name of its recipe where that is another model's; empty for its own name.
         folder: For a model from another package: where ``NAME.yaml``, its recipe, is, and
             ``weights/`` with graphs that ship with it.
-        signature: How its official checkpoints are told; None where there are none.
+        signature: How to recognise its official checkpoints; None where there are none.
         former_name: What it was called before, ``'MODEL/VARIANT'``; empty if nothing else.
         tuning: What ``depth-ros finetune`` needs of it, as ``'module:name'``: a ``Student`` of
             ``depth_ros.training.finetune.students``, or for one camera alone what loads its

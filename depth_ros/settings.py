@@ -1,4 +1,4 @@
-"""Settings, each described once: from here come node parameters, their files, docs and options.
+"""Settings, each described once; node parameters, their files, docs and options derive from it.
 
 A group of settings is a frozen dataclass on top of ``Settings``; ``described`` makes a field with
 its meaning and range, ``nested`` one that is a group of its own. Everything that reads or writes

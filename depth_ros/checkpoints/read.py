@@ -1,8 +1,8 @@
 """Official checkpoints: unwrap their containers to plain state dicts, load them strictly.
 
 Nothing here runs code from a file: torch files are read with ``weights_only``, NumPy archives
-without pickle, safetensors as they are. Every way in which a file can be wrong ends in a
-``WeightsError`` that says what to do.
+without pickle, safetensors as they are. Every invalid file raises a ``WeightsError``
+that says what to do.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _READ_ERRORS = (
     MemoryError,
     ImportError,
 )
-"""What the readers raise on truncated, altered or hostile files (found by altering bytes)."""
+"""Errors that readers raise on truncated or altered files (found by altering bytes)."""
 
 _MAX_DEPTH = 2
 _MAX_NAMES_SHOWN = 5

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from depth_ros.training.finetune.store import TunedWeights
 
 EXIT_REFUSED = 3
-"""Exit code where the new weights are no better: nothing was changed."""
+"""Exit code if the new weights are not better; nothing was changed."""
 
 FrameT = TypeVar('FrameT')
 

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after ``depth-ros``; None takes the process's.
 
     Returns:
-        Exit code: 0, 2 after an error that was told in one sentence, 130 after Ctrl-C.
+        Exit code: 0, 2 after an error that was printed as one sentence, 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = {option: option in words for option in _GLOBAL_OPTIONS}

@@ -64,7 +64,7 @@ __all__ = ['GraphBuild', 'RuntimeStatus', 'available_runtimes', 'open_engine', '
 
 logger = logging.getLogger(__name__)
 _COARSER = 'bf16'
-"""Whose tolerances bind f16 too where a recipe gives it none: f16 has three bits more."""
+"""Precision whose tolerances f16 uses if the recipe has none: f16 has three bits more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -115,7 +115,7 @@ class BuildMonitor:
             times: Where expected times come from and go to; None takes the user's cache.
             clock: Gives seconds.
             peak_mb: Gives the most memory held so far.
-            on_phase: Told each phase once, in the thread that reports it.
+            on_phase: Called with each phase once, in the thread that reports it.
         """
         self._times = times or BuildTimes()
         self._clock = clock

@@ -1,7 +1,7 @@
 """Whether opening an engine may build it; robots that must start at once forbid it.
 
-A context and not an argument, because it is about this start of the process, not about what any
-processor computes; it reaches every processor that opens engines, and is the thread's own.
+A context, not an argument, because it concerns this start of the process, not what any
+processor computes; it reaches every processor that opens engines, and is local to the thread.
 """
 
 from __future__ import annotations

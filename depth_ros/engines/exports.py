@@ -2,8 +2,8 @@
 
 Searched in order: files the user names, ``weights/`` of the installed package or beside the
 recipe of another one, exports in the cache. What is missing is exported if a checkpoint was named
-and torch is installed; otherwise the error says what to type. Made-up weights are only ever taken
-when asked for.
+and torch is installed; otherwise the error says what to type. Synthetic weights are used only
+on request.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class BuildSettings:
         also_low: What else, out of ``ALSO_LOW``, runs in the lower precision where the runtime
             leaves the choice.
         cache_root: Where to keep what helps later builds, beside the engines; None keeps nothing.
-        progress: Told a phase and a fraction during a build.
+        progress: Called with a phase and a fraction during a build.
         network: Makes the network itself (an ``Exportable``) where there is a checkpoint.
     """
 
@@ -195,10 +195,10 @@ RUNTIMES: dict[str, RuntimeEntry] = {
 
 AUTO_ENGINE = 'auto'
 AUTO_ORDER = tuple(name for name, entry in RUNTIMES.items() if not entry.network_device)
-"""What ``auto`` tries, in this order. torch is for exports, tests and benchmarks."""
+"""Runtimes that ``auto`` tries, in this order. torch is for exports, tests and benchmarks."""
 
 CPU_ORDER = tuple(name for name in AUTO_ORDER if RUNTIMES[name].is_cpu)
-"""What goes on when a GPU is lost."""
+"""Runtimes to continue with when a GPU is lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

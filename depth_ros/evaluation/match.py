@@ -16,7 +16,7 @@ from depth_ros.tensors import Task
 
 SIFT, ORB = 'SIFT', 'ORB'
 YARDSTICKS = {models()[name].title: name for name in weightless_models(Task.MATCHING)}
-"""Frontends that need no weights, by the names in tables."""
+"""Matchers without weights, by the names in tables."""
 
 LIMITS_PX = (3, 5, 16)
 EPIPOLAR_LIMIT = 5e-4

@@ -24,7 +24,7 @@ EXPLANATION = (
     'scale over the images, relative to its median.'
 )
 FLAT = 'one depth everywhere'
-"""The yardstick in every table; it takes no network to be as good."""
+"""The baseline in every table: constant depth, without a network."""
 
 Estimator = Callable[[MonoFrame], np.ndarray]
 """Returns relative depth (H, W), not finite where unknown."""

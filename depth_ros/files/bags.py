@@ -166,7 +166,7 @@ def read_bag(
         image_topic: Images of one camera, to be read although there may be a rig.
         left_topic: Left images; empty takes the only pair named ``left`` and ``right``.
         right_topic: Right images.
-        report: Told of every image that becomes no frame.
+        report: Called for every image that becomes no frame.
 
     Raises:
         InputError: As ``read_mono_bag`` and ``read_stereo_bag``.
@@ -186,7 +186,7 @@ def read_mono_bag(
         path: Bag folder, or one storage file.
         image_topic: ``Image`` or ``CompressedImage`` topic; empty takes the only one.
         info_topic: ``CameraInfo`` topic; empty takes the one beside the images.
-        report: Told of every image that is left out.
+        report: Called for every image that is left out.
 
     Raises:
         InputError: If the bag cannot be read or the topics are not clear; lists its topics.
@@ -217,7 +217,7 @@ def read_stereo_bag(
         left_info_topic: Left calibration; empty takes the one beside the images.
         right_info_topic: Right calibration.
         max_stamp_difference_s: Largest difference of the stamps of a pair.
-        report: Told of every image that becomes no pair.
+        report: Called for every image that becomes no pair.
     """
     path = Path(path)
     cameras = stereo_topics(

@@ -1,4 +1,4 @@
-"""Trajectories in files: written as TUM, read as TUM, EuRoC or KITTI, told apart by content.
+"""Trajectories in files: written as TUM, read as TUM, EuRoC or KITTI, recognised by content.
 
 TUM (Sturm et al. 2012): ``timestamp tx ty tz qx qy qz qw``, seconds, metres, camera in the world.
 EuRoC (Burri et al. 2016): commas, nanoseconds, then x y z and the quaternion with w first.

@@ -2,7 +2,7 @@
 
 A few hundred corners are matched between the images. In a rectified pair a point has the same row
 in both, and is never further right in the right image than a point at infinity would be; matches
-say at once when that does not hold. Depth from such a pair looks plausible and is wrong.
+reveal a pair that violates this. Depth from such a pair looks plausible but is wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_WIDTH_PX = 640
 NUM_CORNERS = 800
 MIN_MATCHES = 40
 LARGEST_ROW_SHARE = 0.08
-"""Matches further apart in rows than this share of the height are taken for mistakes."""
+"""Matches further apart in rows than this share of the height are treated as wrong."""
 SAME_PX = 0.3
 ROW_PX = 1.5
 WRONG_SIGN_PX = 1.0

@@ -40,7 +40,7 @@ class TwoViewStatus(Enum):
     """Outcome of the estimation."""
 
     OK = 'ok'
-    """Inliers hold, and with cameras the pose."""
+    """Inliers are valid and, with cameras, the pose."""
 
     TOO_FEW = 'too_few'
     """Fewer than eight matches: nothing was estimated."""
@@ -55,7 +55,7 @@ class TwoViewStatus(Enum):
     """Two poses explain the matches alike, as happens with a plane; the better one is given."""
 
     PURE_ROTATION = 'pure_rotation'
-    """There is no parallax to speak of: rotation and homography hold, the translation does not."""
+    """There is hardly any parallax: rotation and homography are valid, the translation is not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

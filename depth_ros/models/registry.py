@@ -179,11 +179,11 @@ DEFAULT_MODELS: dict[Task, str] = {
     Task.MULTIVIEW: 'mvsnet',
     Task.MATCHING: 'sift',
 }
-"""What a task runs where nothing else is asked for."""
+"""Default model of each task."""
 
 DEFAULT_STEREO_MODEL = DEFAULT_MODELS[Task.STEREO]
 DEFAULT_KEYFRAME_MODEL = 'sgbm'
-"""What gives odometry its metres: what it does not know it leaves out."""
+"""Stereo model for keyframe depth of odometry; it leaves uncertain pixels unknown."""
 
 
 def models() -> dict[str, ModelEntry]:

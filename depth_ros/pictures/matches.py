@@ -1,4 +1,4 @@
-"""A picture of matches for people: both images side by side, lines coloured by confidence."""
+"""A picture of matches: both images side by side, lines coloured by confidence."""
 
 from __future__ import annotations
 

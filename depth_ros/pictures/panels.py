@@ -1,4 +1,4 @@
-"""Pictures for people: left image, disparity and depth side by side, with scales in px and m."""
+"""Panels: left image, disparity and depth side by side, with scales in px and m."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """A bounded queue that serves callers in turn and says "busy" instead of growing.
 
-A caller with a name has at most one item in the queue or in work, so that one who vanishes costs
-at most one piece of work; its newer item takes the place of its older one, which it no longer
-waits for. Nameless callers share one lane, first come first served, and that lane gets one turn
-in each round like everybody else.
+A caller with a name has at most one item in the queue or in work, so a caller that disappears
+costs at most one piece of work; its newer item replaces its older one. Nameless callers share
+one lane, first come first served, and that lane gets one turn in each round like a named caller.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ class FairQueue(Generic[ItemT]):
     """Between any number of callers and one worker. Thread-safe.
 
     Whatever is refused, replaced or left behind goes to ``on_refused``, each item exactly once,
-    outside the lock and in the thread of whoever caused it; the worker's own items are counted
-    instead. For those it is what ``Mailbox`` is.
+    outside the lock and in the thread that caused it; the worker's own items are counted instead,
+    as ``Mailbox`` does.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class FairQueue(Generic[ItemT]):
         Args:
             capacity: Items that may wait, at least 1.
             max_bytes: Memory that waiting items may hold; a single item may always wait.
-            on_refused: Told of items that will not be worked on.
+            on_refused: Called with items that will not be worked on.
         """
         self._capacity = capacity
         self._max_bytes = max_bytes

@@ -98,7 +98,7 @@ class StereoSynchronizer(Generic[ItemT]):
         Args:
             max_difference_ns: Largest difference of stamps within a pair; 0 pairs equal stamps.
             queue_size: Images of one side that may wait for the other side, at least 1.
-            report: Told of everything that did not become a pair.
+            report: Called for everything that did not become a pair.
 
         Raises:
             ParameterError: If a number is out of range.

@@ -44,7 +44,7 @@ _REMEDIES: tuple[tuple[Callable[[np.ndarray], bool], str], ...] = (
     ),
     (lambda image: image.ndim == 4, 'give one image at a time: image[0]'),
 )
-"""What an image that is none of ours can be, and what to do about it."""
+"""Common kinds of unsuitable images, with the remedy."""
 
 
 def rgb_image(image: np.ndarray, *, what: str) -> np.ndarray:

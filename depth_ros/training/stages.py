@@ -21,7 +21,7 @@ def run_stages(
         chosen: Schedules of one recipe, in their order.
         settings: How; a time budget is shared out as the steps are. ``restart`` begins with the
             first of them, whatever the checkpoint says.
-        report: Told how far the whole is.
+        report: Called with the overall progress.
 
     Returns:
         The trainer of the last schedule that was run.

@@ -203,7 +203,7 @@ class Trainer:
         while not self.is_done and self.step != settings.stop_after:
             window.append(self.train_step(workers.next()))
             now = time.monotonic()
-            # Time during which the machine was suspended does not count.
+            # A step counts as 30 s at most, so suspending the machine does not use up the time.
             passed = min(now - tick, 30.0)
             tick, self.elapsed_s = now, self.elapsed_s + passed
             rate = self.recipe.batch_size / max(passed, 1e-9)

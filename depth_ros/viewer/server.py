@@ -4,8 +4,8 @@ Serves with viser (an extra: ``pip install depth_ros[viewer]``), tightened in th
 viser 1.1 leaves open: it listens on loopback alone, it refuses web pages of other origins
 (RFC 6455, section 10.2), and its tunnel to a public address is switched off.
 
-A caller hands over frames and goes on; a thread of the viewer draws the newest one when a
-browser is connected and drops the others.
+Callers pass frames without waiting; the viewer's thread draws the newest one while a browser
+is connected and drops the others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from depth_ros.viewer.page import Page, ViewerFrame
 __all__ = ['FrameMaker', 'Viewer', 'ViewerFrame', 'open_viewer']
 
 FrameMaker = Callable[[], ViewerFrame]
-"""Makes a frame when somebody looks; called in the viewer's thread."""
+"""Makes a frame; called in the viewer's thread while a browser is connected."""
 
 HOST = '127.0.0.1'
 _FOREIGN_ORIGIN = 'http://foreign.invalid'

@@ -1,8 +1,8 @@
 """Download one file: with progress, resume, checksum, then rename.
 
-The final name means complete and checked. A broken connection leaves ``NAME.part`` and beside
-it what the server called that state of the file (RFC 9110, ``If-Range``); asking again goes on
-from there if the server still has the same file, and begins afresh if not.
+The final name means complete and checked. A broken connection leaves ``NAME.part`` and, beside
+it, the server's validator of that version (RFC 9110, ``If-Range``); the next attempt resumes if
+the server still has the same file, and restarts otherwise.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def fetch(download: Download, *, progress: Progress | None = None) -> Path:
 
     Args:
         download: What and where to.
-        progress: Told the phase and the share that is there, 0..1 (None where not known).
+        progress: Called with the phase and the share that is there, 0..1 (None where not known).
 
     Returns:
         The final path; if it is there already it is only checked.

@@ -62,7 +62,7 @@ def import_weights(
     Args:
         source: As its authors published it.
         variant: Which of the model's official checkpoints it is, where the file does not say.
-        progress: Told the phases.
+        progress: Called with each phase.
 
     Raises:
         WeightsError: If it cannot be read, is of no known network, does not fit it exactly, or

@@ -183,7 +183,7 @@ def check_requirements(settings: DemoSettings) -> None:
 
 
 def private_environment() -> dict[str, str]:
-    """Restrict the demo's topics to this machine and to a ROS domain of its own."""
+    """Restrict the demo's topics to this machine and, if none is set, a random ROS domain."""
     environment = {
         'ROS_DOMAIN_ID': os.environ.get('ROS_DOMAIN_ID', str(random.randint(1, 99))),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',

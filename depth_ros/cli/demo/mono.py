@@ -44,7 +44,7 @@ def say_on_stdout(text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundModel:
-    """What the demo will run.
+    """Weights that the demo will run.
 
     Attributes:
         weights: As the node takes them.
@@ -62,7 +62,7 @@ def mono_demo(settings: DemoSettings, tell: Callable[[str], None] = say_on_stdou
 
     Args:
         settings: What to run.
-        tell: Told what takes long.
+        tell: Called with the phase of long work.
 
     Raises:
         EngineError: If weights have to be made up and cannot be; says what to type.
@@ -100,7 +100,7 @@ def find_weights(settings: DemoSettings, tell: Callable[[str], None]) -> FoundMo
 
     Raises:
         EngineError: If weights have to be made up but torch is missing, or the runtime is.
-        WeightsError: If the weights that were named cannot be used.
+        WeightsError: If the given weights cannot be used.
     """
     progress = _progress(tell)
     try:

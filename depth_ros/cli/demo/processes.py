@@ -16,7 +16,7 @@ from depth_ros.errors import DepthRosError
 
 NAMESPACE = '/demo'
 PAIRS = ('cycles', 'donkey_toy', 'living_room', 'toy')
-"""Shown in this order; the last one is still on when the picture is taken."""
+"""Shown in this order; the last one is shown when the picture is taken."""
 STOP_TIMEOUT_S = 10.0
 
 Parameters = dict[str, object]

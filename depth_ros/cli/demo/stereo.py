@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH_M = 8.0
 FILTERS = {'speckle_size_px': 200, 'speckle_difference_px': 2.0}
-"""What the demo switches on for classical matchers; networks leave no islands worth the time."""
+"""What the demo switches on for classical matchers; networks leave hardly any speckles."""
 COUNTED = (
     'received_right',
     'paired',

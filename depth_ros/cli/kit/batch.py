@@ -113,7 +113,7 @@ def run_all(
         make: Makes one result and gives its record.
         folder: Where results are found again.
         tally: Counts.
-        progress: Told how far it is.
+        progress: Called with the progress.
         is_again: Whether to make again what is done.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import NoReturn
 from depth_ros.errors import ParameterError
 
 EXIT_FAILED = 2
-"""Exit code after an error that was told in one sentence."""
+"""Exit code after an error that was printed as one sentence."""
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -24,7 +24,7 @@ class TaskCommand:
 
 
 class LazyTasks(argparse._SubParsersAction):
-    """Words after a command, each with a module of its own; a command makes a subclass.
+    """Sub-commands of a command, one module each; every command makes a subclass.
 
     Attributes:
         commands: The table of them, by word.

@@ -130,7 +130,7 @@ def open_source(settings: MonoInputSettings, report: Report) -> MonoSource:
 
     Args:
         settings: What to read.
-        report: Told of every image of a bag that is left out.
+        report: Called for every image of a bag that is left out.
 
     Raises:
         InputError: If there is nothing to read.

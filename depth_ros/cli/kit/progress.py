@@ -11,7 +11,7 @@ from typing import TextIO
 from depth_ros.engines.progress import Progress
 
 QUIET_S = 2.0
-"""What has a known end and is done sooner says nothing outside a terminal."""
+"""Work with a known end that takes less time prints nothing outside a terminal."""
 
 LINE_EVERY_S = 5.0
 """Pause between two lines outside a terminal."""
@@ -35,7 +35,7 @@ def open_progress(stream: TextIO | None = None) -> Iterator[Progress]:
 class LineProgress:
     """Plain lines for logs: none in the first two seconds, then one every five seconds.
 
-    A phase without a known end is told once, when it begins.
+    A phase without a known end is printed once, when it begins.
     """
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:

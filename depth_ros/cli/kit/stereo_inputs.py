@@ -99,7 +99,7 @@ def open_pairs(arguments: argparse.Namespace, report: Report) -> PairSource:
 
     Args:
         arguments: Parsed arguments.
-        report: Told of every image of a bag that cannot be used.
+        report: Called for every image of a bag that cannot be used.
 
     Raises:
         ParameterError: If arguments are missing or contradict each other.

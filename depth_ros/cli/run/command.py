@@ -1,4 +1,4 @@
-"""``depth-ros run TASK``: images to results without ROS; each task is a module of its own."""
+"""``depth-ros run TASK``: images to results without ROS; each task is a module."""
 
 from __future__ import annotations
 

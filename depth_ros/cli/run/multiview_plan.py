@@ -24,7 +24,7 @@ from depth_ros.tasks.multiview.view_selection import choose_sources, sample_poin
 NUM_NEIGHBOURS = 10
 """Views that a map is compared with when photographs are fused, as in MVSNet's lists."""
 MIN_POINTS, MAX_POINTS = 16, 400
-"""Sparse points that choose sources: fewer say too little, more say nothing new."""
+"""Sparse points used to choose sources; more do not change the choice."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

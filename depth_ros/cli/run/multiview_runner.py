@@ -100,7 +100,7 @@ class ReferenceRunner(BatchRunner[MultiViewProcessor]):
 def run_plan(
     plan: FolderPlan, runner: ReferenceRunner, fusion: DepthFusion, *, is_again: bool
 ) -> ViewTally:
-    """Run or take up every reference and fuse it; a bad one is told and counted.
+    """Run or load every reference and fuse it; a bad one is reported and counted.
 
     The maps of a sequence are fused as they come, as the node does it; those of photographs in
     no order afterwards, each among its neighbours.

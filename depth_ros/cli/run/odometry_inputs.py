@@ -144,7 +144,7 @@ def open_sequence(settings: OdometryInputSettings, report: Report) -> FrameSeque
 
     Args:
         settings: What to read.
-        report: Told of every image of a bag that is left out.
+        report: Called for every image of a bag that is left out.
 
     Raises:
         InputError: If there is nothing to read, or not what ``source`` asks for.

@@ -18,7 +18,7 @@ from depth_ros.files.checked_yaml import Section
 from depth_ros.tensors import Tensors
 
 MIN_MATCHES = 50
-"""Overlap of fewer matches is chance."""
+"""With fewer matches the overlap is not significant."""
 
 MIN_SPREAD_PX = 1.0
 MIN_RELATIVE_SPREAD = 0.05

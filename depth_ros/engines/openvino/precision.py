@@ -20,7 +20,7 @@ from openvino.passes import ConstantFolding, Manager
 from depth_ros.engines.channel_sums import is_sum
 
 LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
-"""Where nearly all the arithmetic is and where eight bits are enough."""
+"""Operations with nearly all the arithmetic, for which eight bits are enough."""
 
 PRODUCT = 'MatMul'
 """Low where a graph asks for it, and only if one side is weights."""

@@ -42,7 +42,7 @@ class PlanRequest:
         options: Further choices.
         workspace_bytes: Limit of scratch memory.
         timings: Where measured layer times are kept; None keeps none.
-        progress: Told phase and fraction.
+        progress: Called with phase and fraction.
     """
 
     onnx: bytes

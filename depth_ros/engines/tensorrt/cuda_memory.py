@@ -31,7 +31,7 @@ misaligned address, address space, program counter, launch failure, tensor memor
 for a device that is gone or has uncorrectable memory or link errors (CUDA runtime API).
 """
 _lost: list[str] = []
-"""Why this process can use no GPU any more; empty while it can."""
+"""Why this process cannot use the GPU any more; empty while it can."""
 
 
 class Cuda:

@@ -46,7 +46,7 @@ _DTYPES = {
     'BOOL': 'bool',
 }
 _lost_objects: list[object] = []
-"""Engines of a lost GPU: freeing them would call into a driver that answers no more."""
+"""Engines of a lost GPU: freeing them would call a driver that no longer responds."""
 
 
 class TensorRtRuntime:

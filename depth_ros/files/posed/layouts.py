@@ -1,4 +1,4 @@
-"""Tell which layout a folder of posed images has, and read it."""
+"""Recognise the layout of a folder of posed images, and read it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class RowSight:
     A similarity becomes a logarithm of two shares: that of the right cell among all the left one
     could match, and that of the left cell among all that could match the right one (dual softmax,
     Sun et al. 2021, arXiv 2104.00680, eq. 2). What repeats, and what only one camera sees, is
-    thereby told from a good match.
+    distinguished from a good match.
 
     Args:
         left: Matching features (B, C, H, W), float32.

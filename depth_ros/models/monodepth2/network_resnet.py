@@ -162,7 +162,7 @@ def layout_of(state: Mapping[str, Tensor], prefix: str) -> Layout:
 
 
 def _widths(state: Mapping[str, Tensor], prefix: str) -> tuple[int, int, int, int]:
-    """Read the channels of each stage; those of the paper where they cannot be told."""
+    """Read the channels of each stage; those of the paper where they are unknown."""
     names = [f'{prefix}layer{stage}.0.conv1.weight' for stage in range(1, 5)]
     shapes = [tuple(state[name].shape) for name in names if name in state]
     if len(shapes) < len(names) or any(len(shape) != 4 or shape[0] == 0 for shape in shapes):

@@ -30,7 +30,7 @@ class Upsampling(Enum):
     """Bilinear in inverse depth everywhere: smooth, with points between surfaces."""
 
     NEAREST = 'nearest'
-    """The nearest one: no value that the network did not give."""
+    """Nearest neighbour: only values that the network computed."""
 
 
 class Upsampler:

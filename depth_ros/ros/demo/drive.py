@@ -67,7 +67,7 @@ def open_drive(
         name: Name in ``DRIVES``.
         size: ``(height, width)`` of the images.
         num_frames: Pairs of the loop.
-        progress: Told how many pairs are drawn, after each.
+        progress: Called with the number of pairs drawn so far.
 
     Raises:
         ParameterError: If there is no such loop.

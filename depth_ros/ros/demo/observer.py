@@ -233,6 +233,6 @@ ODOMETRY_WATCHED = (
     ),
 )
 MONO_WATCHED = (_CAMERA, _RELATIVE)
-"""What there is without a metric scale."""
+"""Topics that exist without a metric scale."""
 
 MONO_METRIC_WATCHED = (_CAMERA, _RELATIVE, _DEPTH, _POINTS)

@@ -1,11 +1,11 @@
 """Ask a matcher node from another node or a script.
 
-``ask`` waits for the answer, wherever it is called: it has a small node and an executor of its
-own, so it does not matter who spins the caller's node, or whether anybody does. In a callback it
-holds up its executor; there ``ask_async`` gives a future that the caller's own executor completes.
+``ask`` waits for the answer in any thread: it uses a private node and executor, so the caller's
+node need not be spinning. In a callback it would block the caller's executor; use ``ask_async``
+there, whose future that executor completes.
 
-Two VGA images are 1.8 MB a request. They reach another process on the default transports of Fast
-DDS, but sooner, and beside image topics more surely, with this package's ``config/fastdds.xml``
+Two VGA images are 1.8 MB a request. The default transports of Fast DDS deliver them, but delivery
+is faster, and more reliable beside image topics, with this package's ``config/fastdds.xml``
 named by FASTDDS_DEFAULT_PROFILES_FILE (Fast DDS 2: FASTRTPS_DEFAULT_PROFILES_FILE) in *both*
 processes; ``depth_ros.ros.fastdds.choose_profile`` says whether shared memory has room for it.
 """
@@ -156,7 +156,7 @@ class MatchClient:
 
         Raises:
             ImageError: If an image is no RGB image, or larger than the service takes.
-            EngineError: If nobody offers the service, or no answer comes in time.
+            EngineError: If the service is not offered, or no answer comes in time.
         """
         return reply_of(self._waiting.call(self.request(first, second, options), timeout_s))
 

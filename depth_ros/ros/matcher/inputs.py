@@ -49,7 +49,7 @@ class MatcherInputs:
             parameters: Start values.
             inbox: Takes jobs.
             queue: Where they wait; its limits are parameters.
-            has_subscribers: Whether somebody listens to the matches of the topic.
+            has_subscribers: Whether the topic of matches has subscribers.
         """
         self._node = node
         self._inbox = inbox

@@ -87,7 +87,7 @@ class MonoInputs(ImageInputs[MonoParameters]):
 
 
 class ReferenceInput:
-    """Metric depth images and, where somebody publishes it, their calibration.
+    """Metric depth images and, where it is published, their calibration.
 
     Attributes:
         shelf: The last of them.

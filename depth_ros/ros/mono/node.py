@@ -34,7 +34,7 @@ OpenMono = Callable[..., MonoProcessor]
 
 
 class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
-    """Publishes, and says why there is no metric depth when somebody waits for it."""
+    """Publishes, and warns why metric depth is missing while its topics have subscribers."""
 
     def __init__(self, node: Node, parameters: MonoParameters, warn: ThrottledWarnings) -> None:
         """Advertise every topic."""

@@ -15,7 +15,7 @@ from depth_ros.ros.node.statistics import StatisticsSnapshot
 from depth_ros.tasks.pipeline import Identity
 
 QUIET_DROPS = ('superseded', 'no_subscriber', 'shutdown')
-"""Drops that are no fault of the input."""
+"""Drops that do not indicate a fault."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,7 +46,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             declared: The node's parameters.
             worker: Who runs the processor.
             open_processor: Opens a processor, e.g. ``open_stereo`` or a double of it.
-            on_change: Told of parameters that were taken over.
+            on_change: Called with parameters that were taken over.
             log: The node's logger.
 
         Raises:

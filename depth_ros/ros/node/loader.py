@@ -46,11 +46,11 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         *,
         may_build: bool = True,
     ) -> None:
-        """Take the opener and who is told about the phases of long work.
+        """Store the opener and the callback for phases of long work.
 
         Args:
             open_processor: E.g. ``open_stereo``.
-            progress: Told each phase.
+            progress: Called with each phase.
             may_build: Whether engines that are not there may be exported and built.
         """
         self._open = open_processor

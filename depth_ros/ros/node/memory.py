@@ -1,8 +1,8 @@
 """Keep freed image buffers in the process, to avoid page faults with every frame.
 
 glibc gives large blocks back to the kernel when they are freed, and a thread's own arena does so
-at once. Each frame makes and frees some 20 MB, whose pages were then cleared anew: without this
-module ``benchmarks/node_overhead.py`` shows publishing at more than twice the time.
+at once. Each frame makes and frees some 20 MB, whose pages the kernel would clear again: without
+this module publishing takes more than twice the time (``benchmarks/node_overhead.py``).
 """
 
 from __future__ import annotations

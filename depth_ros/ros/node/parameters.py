@@ -1,4 +1,4 @@
-"""What the parameters of all nodes share: one described dataclass a node, imported without ROS.
+"""Base of all node parameters: one described dataclass per node, imported without ROS.
 
 A node's parameters are the settings of its task and, in a frozen dataclass on top of
 ``NodeParameters`` (or of ``CameraParameters``, where it subscribes to images), what is the node's

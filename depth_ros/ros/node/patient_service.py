@@ -1,8 +1,8 @@
 """A service whose answers may come later and from another thread, without blocking the executor.
 
 rclpy sends what a service's callback returns. Here the callback is a coroutine that waits for a
-future; a guard condition wakes the executor when another thread has set it. A caller that is gone
-by then costs a debug line, where rclpy would end the node.
+future; a guard condition wakes the executor when another thread has set it. If the caller is gone
+by then, a debug line is logged; rclpy alone would end the node.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         inputs: Prepares the subscriptions.
         job_noun: What a job is called in words, plural: ``'pairs'``.
         queue: Makes what stands before the worker; by default the newest job wins.
-        on_failed: Told of jobs that failed in the worker, in its thread.
+        on_failed: Called with jobs that failed in the worker, in its thread.
     """
 
     name: str

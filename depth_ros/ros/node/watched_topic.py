@@ -43,8 +43,8 @@ class WatchedTopic(Generic[MessageT]):
             name: Name before remapping.
             take: Called with every message.
             profile: Quality of service.
-            warn: Told about publishers that do not fit.
-            on_lost: Told how many messages were lost between the processes.
+            warn: Called for publishers with incompatible QoS.
+            on_lost: Called with the number of messages lost in transport.
         """
         self.name = node.resolve_topic_name(name)
         self.num_received = 0

@@ -51,7 +51,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
             statistics: Counts outputs and drops.
             warn: Throttled warnings.
             queue: Where jobs wait; by default the newest one wins.
-            on_failed: Told of jobs that failed, after they were counted.
+            on_failed: Called with jobs that failed, after they were counted.
         """
         self._sink = sink
         self._statistics = statistics

@@ -1,7 +1,7 @@
 """Viewer node: what the stereo node publishes, live in a browser on this machine.
 
-It subscribes only while a browser is connected, so an idle viewer makes nobody compute
-anything. Callbacks keep the newest message and return; the viewer's own thread decodes and draws.
+It subscribes only while a browser is connected, so an idle viewer causes no computation.
+Callbacks keep the newest message and return; the viewer's own thread decodes and draws.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw one view of a room: the nearest surface at each pixel, its colour and its exact depth.
+"""Render one view of a room: the nearest surface at each pixel, its colour and its exact depth.
 
 Colour is a function of the point on the surface (texture, lamp, angle of the lamp), so all views
 agree. Textures are looked up at the level of detail that fits the pixel (Williams 1983).

@@ -217,7 +217,7 @@ _ESTIMATORS: dict[ScaleMode, Callable[[ScaleSettings, TrainingRig | None], Estim
 
 
 class _Window:
-    """Values of the last seconds of stamps; stamps that do not rise start it afresh."""
+    """Values of the last seconds of stamps; stamps that do not rise restart it."""
 
     def __init__(self, window_ns: int) -> None:
         self._window_ns = window_ns

@@ -83,9 +83,9 @@ class ReferenceChoice(Enum):
     """Which keyframe gets its depth."""
 
     MIDDLE = 'middle'
-    """The one in the middle of the sources: better depth, late by half of them."""
+    """The keyframe in the middle of the sources: better depth, delayed by half of them."""
     NEWEST = 'newest'
-    """The one that just came: no delay, sources only from before it."""
+    """The newest keyframe: no delay, but only earlier sources."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,9 +19,9 @@ from depth_ros.tasks.multiview.settings import ViewPolicy
 BEST_ANGLE_DEG, BELOW_DEG, ABOVE_DEG = 5.0, 1.0, 10.0
 """Angle of the best score, and the two widths of the bell around it (Yao et al.)."""
 MIN_SCORE = 1e-4
-"""Below it lie angles under 0.7 degrees: the two views see the same and know no depth."""
+"""Below it are angles under 0.7 degrees, which are too small for depth."""
 MIN_SHARE = 0.1
-"""A source that sees less than this of the points is of no use."""
+"""A source that sees a smaller share of the points is not used."""
 _GRID = 12
 
 

@@ -70,7 +70,7 @@ class FrameTracker(ABC):
 
     @abstractmethod
     def _forget(self, trouble: Trouble) -> None:
-        """Start afresh, for the given reason."""
+        """Restart, for the given reason."""
 
     def _output(self, stamp_ns: int) -> OdometryOutput:
         """Return an output with the state and no pose."""

@@ -13,7 +13,7 @@ from depth_ros.tasks.odometry.values import Reason, Trouble
 
 SLACK_M = 0.05
 SLACK_RAD = 0.05
-"""What estimates may differ by without having moved, however close in time."""
+"""Difference of two estimates that is tolerated at any time step."""
 
 
 def image_trouble(image: np.ndarray, settings: TrackingSettings) -> Trouble | None:

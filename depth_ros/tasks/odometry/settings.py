@@ -179,7 +179,7 @@ class OdometrySettings(MatcherSettings):
 
     @property
     def matching(self) -> MatchSettings:
-        """What the matcher runs with."""
+        """Settings of the matcher."""
         return MatchSettings(
             model=self.model,
             engine=self.engine,
@@ -189,7 +189,7 @@ class OdometrySettings(MatcherSettings):
 
     @property
     def stereo(self) -> StereoSettings:
-        """Settings of the stereo matcher for keyframe depth; engine options that fit any model."""
+        """Settings of the stereo matcher for keyframe depth: f32, default size, own weights."""
         engine = replace(
             self.engine, precision='f32', preset='', size=None, weights=self.depth_weights
         )

@@ -9,9 +9,9 @@ from depth_ros.geometry.pair_check import MIN_MATCHES, examine_pair
 
 LOGGER = logging.getLogger(__name__)
 NUM_GOOD = 3
-"""Pairs without a fault after which a rig is believed."""
+"""Number of pairs without fault after which a rig counts as correct."""
 NUM_TRIED = 12
-"""Pairs that are looked at in all: a rig that sees nothing but bare walls is let be."""
+"""Largest number of pairs examined; a rig that sees only bare walls is not judged."""
 
 
 class PairWatch:

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 MIN_GAIN = 0.02
-"""Smallest gain that counts as better: what two equally good networks differ by, and more."""
+"""Smallest gain that counts as better; equally good networks differ by less."""
 MAX_LOSS = 0.02
-"""Largest relative loss of one figure that gains of the others may pay for."""
+"""Largest relative loss of one figure that is accepted for gains of the others."""
 MAX_SHARPNESS_LOSS = 0.25
-"""Edges get softer where a wrong step was taken back; more than this is a network that blurs."""
+"""Removed wrong edges lower the sharpness a little; a larger loss means blurring."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,7 +30,7 @@ from depth_ros.training.finetune.store import TunedWeights
 from depth_ros.training.finetune.students import check_size, student_of
 
 LABEL_SHARE = 0.3
-"""Share of the time that looking for labels may take."""
+"""Share of the time budget for making labels."""
 MAX_STEPS = 1_000_000
 
 Loaded = TypeVar('Loaded')
@@ -90,8 +90,8 @@ class Reporters:
     """Callbacks for progress.
 
     Attributes:
-        preparing: Told a phase and its share, None where unknown.
-        tuning: Told after every step.
+        preparing: Called with a phase and its share, None where unknown.
+        tuning: Called after every step.
     """
 
     preparing: Progress
@@ -128,7 +128,7 @@ def finetune_stereo(
         settings: What and how.
         frames: The rig's pairs, in order of time.
         store: Where weights are kept.
-        reporters: Who is told of progress.
+        reporters: Callbacks for progress.
         report: Page to write.
         source: Where the frames are from, in words.
 

@@ -155,7 +155,7 @@ def prepare_stereo(
         student: Kind of network.
         network: The network before fine-tuning.
         pairs: The rig's pairs.
-        report: Told how far it is.
+        report: Called with the progress.
         batch_size: Pairs a step.
         budget_s: Time after which the pairs labelled so far must do, s.
         clock: Gives seconds.

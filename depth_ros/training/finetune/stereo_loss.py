@@ -27,11 +27,11 @@ SMOOTHNESS_WEIGHT = 0.05
 def tuning_loss(
     predictions: TinyPredictions, left: Tensor, right: Tensor, disparity: Tensor, believed: Tensor
 ) -> Tensor:
-    """Add up all terms.
+    """Return the sum of all terms.
 
     Labels anchor the network: photometric error alone has many wrong minima, and where cameras
-    differ in brightness its least is not even at the truth. It refines what is near the truth
-    already, so that it counts where there are labels only: these are seen by both cameras.
+    differ in brightness its minimum is not at the truth. It only refines disparities near the
+    truth, so it counts where there are labels, which both cameras see.
 
     Args:
         predictions: In px of the images.

@@ -70,7 +70,7 @@ def measure(
     device: str,
     mixed: Mixed,
 ) -> dict[str, float]:
-    """Measure the paths of some steps; return ``COLUMNS`` of those that can be told."""
+    """Measure the paths of some steps; return ``COLUMNS`` of those that are known."""
     network.eval()
     found: dict[str, list[float]] = {}
     for batch in pairs:

@@ -1,4 +1,4 @@
-"""What of the left view the right camera sees, told from the left view's disparity."""
+"""Visibility of left pixels in the right camera, computed from the left disparity."""
 
 from __future__ import annotations
 
