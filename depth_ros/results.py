@@ -144,3 +144,17 @@ class MatchResult:
     points_first: np.ndarray
     points_second: np.ndarray
     confidence: np.ndarray
+
+
+def expect_depth_map(value: object) -> None:
+    """Require what ``depth_ros.open_...`` gives.
+
+    Raises:
+        InputError: Reason ``'no_depth_map'``, with the order of the arguments.
+    """
+    if not isinstance(value, DepthMap):
+        raise InputError(
+            'no_depth_map',
+            f'expected a DepthMap, as open_stereo(...)(left, right, rig) gives it, got '
+            f'{type(value).__name__}; the file comes first, then the result',
+        )

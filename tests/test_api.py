@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import depth_ros
+from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import read_ply
 from depth_ros.pictures.panels import write_picture
 from depth_ros.scenes.paths import scene_path
@@ -29,6 +30,7 @@ from depth_ros.tasks.networks import OpenedModel
 from tests.kit import bag_writer, mono_doubles
 from tests.kit.match_scenes import shifted_pair
 from tests.kit.shared_data import REPOSITORY
+from tests.kit.truth_folders import write_hololens
 
 HEAVY = ('cv2', 'torch', 'yaml', 'openvino', 'onnxruntime', 'rclpy', 'tensorrt', 'rich')
 NUM_FRAMES = 4
@@ -378,3 +380,25 @@ def test_files_of_another_kind_are_refused(pair: StereoView, tmp_path: Path) -> 
     with pytest.raises(depth_ros.DepthRosError):
         depth_ros.save_cloud(tmp_path / 'none' / 'cloud.ply', result)
     assert not list(tmp_path.iterdir())
+
+
+def test_posed_folders_are_read_by_name_and_their_views_serve(tmp_path: Path) -> None:
+    write_hololens(tmp_path, names=['00000', '00001', '00002'])
+    folder = depth_ros.read_posed_folder(str(tmp_path / 'hololens_mvs'))
+    view = folder.views[1].read()
+    assert view.frame.image.shape == (120, 180, 3)
+    assert view.world_from_camera.shape == (4, 4)
+
+
+def test_what_is_no_depth_map_and_no_setting_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DepthRosError, match='the file comes first, then the result'):
+        depth_ros.save_cloud('c.ply', np.zeros((2, 2)))  # type: ignore[arg-type]
+    with pytest.raises(DepthRosError, match='the file comes first'):
+        depth_ros.save_depth('c.npy', 'c.npy')  # type: ignore[arg-type]
+    with pytest.raises(DepthRosError, match="as in model='sgbm'"):
+        depth_ros.open_stereo('sgbm')  # type: ignore[arg-type]
+
+
+def test_shipped_weights_are_not_sent_for() -> None:
+    with pytest.raises(DepthRosError, match="leave weights out: those of 'crestereo_tiny' ship"):
+        depth_ros.open_stereo(weights='nope.pth')

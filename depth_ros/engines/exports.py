@@ -164,10 +164,7 @@ def _named(plan: ExportPlan) -> dict[str, Path] | None:
     """Take artefacts the user named; None if a checkpoint was named."""
     path = Path(plan.weights).expanduser()
     if not path.exists():
-        raise WeightsError(
-            f'there are no weights at {str(path)!r}; {_where(plan.recipe)}, then type: '
-            f'{plan.recipe.build_command(plan.variant)}'
-        )
+        raise WeightsError(f'there are no weights at {str(path)!r}; {_instead(plan)}')
     if path.suffix == '.onnx':
         return _named_file(plan, path)
     if not path.is_dir() or not any(path.glob('*.onnx')):
@@ -181,6 +178,16 @@ def _named(plan: ExportPlan) -> dict[str, Path] | None:
             f'type: {plan.recipe.build_command(plan.variant)}'
         )
     return files
+
+
+def _instead(plan: ExportPlan) -> str:
+    """Say what to do where the weights that were named are not there."""
+    if _shipped(plan.recipe) is not None:
+        return f'check the path, or leave weights out: those of {plan.recipe.name!r} ship'
+    return (
+        f'check the path, or {_where(plan.recipe)}, then type: '
+        f'{plan.recipe.build_command(plan.variant)}'
+    )
 
 
 def _named_file(plan: ExportPlan, path: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from depth_ros.camera import PinholeCamera
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.depth import organised_cloud, points_of_cloud
-from depth_ros.results import DepthMap
+from depth_ros.results import DepthMap, expect_depth_map
 
 CloudWriter = Callable[[Path, np.ndarray, np.ndarray], None]
 """Writes points (N, 3) and colours (N, 3) to a file."""
@@ -118,6 +118,7 @@ def save_cloud(path: Path | str, depth: DepthMap) -> None:
         InputError: If depth is relative, reason ``'relative_depth'``.
         DepthRosError: If Open3D is needed and missing, or the file cannot be written.
     """
+    expect_depth_map(depth)
     depth.check_metric('a point cloud')
     assert depth.camera is not None, 'check_metric sees to it'
     write_depth_cloud(Path(path), depth.depth, depth.image, depth.camera)

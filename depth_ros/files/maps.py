@@ -12,7 +12,7 @@ import numpy as np
 from depth_ros.errors import ImageError, InputError
 from depth_ros.files.pfm import read_pfm
 from depth_ros.files.whole_file import whole_file
-from depth_ros.results import DepthMap
+from depth_ros.results import DepthMap, expect_depth_map
 
 MILLIMETRES = 0.001
 MILLIMETRES_MAX = 65535
@@ -125,6 +125,7 @@ def save_depth(path: Path | str, depth: DepthMap) -> None:
         InputError: If the ending is another, or millimetres are asked of relative depth.
         DepthRosError: If the file cannot be written.
     """
+    expect_depth_map(depth)
     path = Path(path)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:

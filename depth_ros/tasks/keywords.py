@@ -12,6 +12,7 @@ from depth_ros.errors import ParameterError
 from depth_ros.settings import (
     Naming,
     Setting,
+    Settings,
     SettingsT,
     settings_from,
     settings_of,
@@ -37,6 +38,11 @@ def settings_given(settings: SettingsT, given: Mapping[str, object]) -> Settings
     Raises:
         ParameterError: If a name is unknown, or a value is refused.
     """
+    if not isinstance(settings, Settings):
+        raise ParameterError(
+            f'settings are given by name, as in model={settings!r}, or as a group of settings; '
+            f'got {settings!r}'
+        )
     if not given:
         return settings
     known = {keyword_of(setting): setting for setting in settings_of(type(settings))}

@@ -43,6 +43,12 @@ def run(args: argparse.Namespace) -> int:
     """
     estimate, truth = read_trajectory(args.trajectory), read_trajectory(args.truth)
     errors = trajectory_errors(estimate, truth, max_difference_s=args.max_difference_s)
+    if min(len(estimate), len(truth)) < MIN_POSES:
+        raise InputError(
+            'trajectory',
+            f'it takes {MIN_POSES} poses of each at least, got {len(estimate)} and {len(truth)}; '
+            'give longer trajectories',
+        )
     if errors.num_poses < MIN_POSES:
         raise InputError(
             'trajectory',

@@ -12,7 +12,7 @@ from depth_ros.files.posed.values import PosedFolder, damaged
 
 
 def read_posed_folder(
-    folder: Path, *, unit_m: float = 1.0, use_pycolmap: bool = False
+    folder: Path | str, *, unit_m: float = 1.0, use_pycolmap: bool = False
 ) -> PosedFolder:
     """Read a folder of posed images.
 
@@ -27,7 +27,7 @@ def read_posed_folder(
             damaged or two views have one name. Views that cannot be used alone are in
             ``refused``.
     """
-    found = _read(folder, unit_m, use_pycolmap)
+    found = _read(Path(folder), unit_m, use_pycolmap)
     seen: set[str] = set()
     for view in found.views:
         if view.name in seen:

@@ -9,6 +9,7 @@ import numpy as np
 
 from depth_ros.camera import camera_from_calibration
 from depth_ros.errors import InputError
+from depth_ros.files.image import read_rgb
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.posed_view import PosedView, check_pose, exact_pose
 
@@ -41,6 +42,10 @@ class ViewFile:
     size: tuple[int, int] | None = None
     depth_range_m: tuple[float, float] | None = None
     sources: tuple[int, ...] | None = None
+
+    def read(self, *, stamp_ns: int = 0) -> PosedView:
+        """Read the image and return the view; raises as ``read_rgb`` and ``view``."""
+        return self.view(read_rgb(self.image), stamp_ns=stamp_ns)
 
     def view(self, image: np.ndarray, *, stamp_ns: int) -> PosedView:
         """Join the file's image, ``(H, W, 3)`` uint8 RGB, with camera and pose.
