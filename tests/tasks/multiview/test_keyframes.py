@@ -99,7 +99,7 @@ def test_the_newest_keyframe_is_the_reference():
 
 
 def test_the_middle_keyframe_has_sources_on_both_sides():
-    window, sets = run(KeyframeSettings())
+    window, sets = run(KeyframeSettings(num_sources=4))
     names = [found.reference.name for found in sets]
     assert names == ['0', '0.1', '0.2', '0.3', '0.4', '0.5']
     middle = [float(source.name) for source in sets[3].sources]
@@ -110,7 +110,7 @@ def test_the_middle_keyframe_has_sources_on_both_sides():
 
 
 def test_no_keyframe_is_a_reference_twice():
-    window = KeyframeWindow(KeyframeSettings())
+    window = KeyframeWindow(KeyframeSettings(num_sources=4))
     names = []
     for n in range(12):
         found = window.add(view(0.1 * n), depth_range_m=RANGE)

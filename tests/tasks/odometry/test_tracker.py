@@ -228,7 +228,7 @@ def test_an_unsure_position_degrades_but_gives_a_pose() -> None:
 
 
 def test_a_large_residual_gives_no_pose() -> None:
-    drive = Drive(tracker(max_residual_px=1e-6))
+    drive = Drive(tracker(max_residual_px=0.01))
     output = drive.all([room(0), room(1)])[-1]
     assert (output.reason, output.pose) == (Reason.RESIDUAL, None)
     assert output.counts.num_inliers > 100
