@@ -88,7 +88,7 @@ def test_node_and_command_give_one_cloud(both: Both) -> None:
 
 
 def test_the_last_keyframes_come_in_when_the_drive_ends(both: Both) -> None:
-    statistics = both.node.books
+    statistics = both.node.statistics
     assert statistics['keyframes'] == '12' and statistics['fused_maps'] == '12'
     assert statistics['outputs'] == '12' and statistics['dropped'] == '0'
     assert 0 < both.node.num_before_finish < len(both.node.points)
