@@ -324,14 +324,14 @@ def _open(path: Path) -> Iterator[_Reader]:
 
 def _make_reader(path: Path) -> _Reader:
     """Choose what to open: the folder, or its one storage file where metadata is missing."""
+    if not path.exists():
+        raise InputError('file', f'there is no bag {path}; check the path')
     try:
         from rosbags.rosbag2 import Reader
     except ImportError:
         raise DepthRosError(
             'reading a bag needs the package rosbags; type: pip install rosbags'
         ) from None
-    if not path.exists():
-        raise InputError('file', f'there is no bag {path}; check the path')
     if path.suffix == '.bag':
         raise InputError(
             'bag',
