@@ -166,13 +166,13 @@ def test_folder_of_artefacts_may_be_named(
     source = next(path for path in (cache.root / 'exports').iterdir() if 'toy-' in path.name)
     copied = shutil.copytree(source, tmp_path / 'copied')
     empty = EngineCache(tmp_path / 'empty')
-    assert gain_of(open_toy(empty, weights=copied)) == pytest.approx(2.0)
+    assert gain_of(open_toy(empty, weights=str(copied))) == pytest.approx(2.0)
     with pytest.raises(ArtifactError) as caught:
-        open_toy(empty, weights=copied, preset='small')
+        open_toy(empty, weights=str(copied), preset='small')
     for words in ('toy-features-8x12.onnx', 'toy-features-12x20.onnx', '--size 8x12'):
         assert words in str(caught.value)
     with pytest.raises(ArtifactError, match='name the folder'):
-        open_toy(empty, weights=copied / 'toy-features-12x20.onnx')
+        open_toy(empty, weights=str(copied / 'toy-features-12x20.onnx'))
 
 
 def test_interrupted_export_counts_as_absent(cache: EngineCache, filled: Path) -> None:
@@ -243,10 +243,10 @@ def test_one_graph_that_cannot_open_closes_the_others(
 
     real = build.open_engine
 
-    def fail_on_update(path: Path, **kwargs: object):  # type: ignore[no-untyped-def]
+    def fail_on_update(path: Path, *given: object, **kwargs: object):  # type: ignore[no-untyped-def]
         if 'update' in path.name:
             raise EngineError('no')
-        engine = real(path, **kwargs)
+        engine = real(path, *given, **kwargs)
         monkeypatch.setattr(engine, 'close', lambda: closed.append(engine.info.graph))
         return engine
 
