@@ -20,6 +20,9 @@ from depth_ros.errors import InputError
 from depth_ros.files.trajectories import Trajectory, write_tum
 from depth_ros.geometry.rigid import inverse, rigid, rotation_angle
 
+MIN_POSES = 3
+"""An alignment of fewer says nothing."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrajectoryErrors:
@@ -58,7 +61,7 @@ def trajectory_errors(
     """Compare poses of equal stamps, or with the nearest one within ``max_difference_s``."""
     ours, theirs = matched(estimate, truth, max_difference_s=max_difference_s)
     poses, targets = estimate.poses[ours], truth.poses[theirs]
-    if len(poses) < 3:
+    if len(poses) < MIN_POSES:
         nan = float('nan')
         return TrajectoryErrors(
             num_poses=len(poses), ate_m=nan, drift_m=nan, rpe_m=nan, rpe_deg=nan
@@ -117,7 +120,7 @@ def evo_errors(
         subprocess.CalledProcessError: If evo refuses the files.
     """
     is_numbered = _is_numbered(truth) or _is_numbered(estimate)
-    if shutil.which('evo_ape') is None or len(estimate) < 3 or is_numbered:
+    if shutil.which('evo_ape') is None or len(estimate) < MIN_POSES or is_numbered:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ('truth.txt', 'estimate.txt')]

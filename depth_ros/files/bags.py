@@ -26,7 +26,7 @@ from depth_ros.files.bag_topics import (
     printable,
     stereo_topics,
 )
-from depth_ros.files.cut_bags import CutBag, is_cut
+from depth_ros.files.cut_bags import CutBag, is_cut, mcap_repair
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import HeaderMessage, stamp_ns
@@ -370,9 +370,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _repair(path: Path) -> str:
-    """Return the command that mends a bag: MCAP has no index that could be made anew."""
-    is_mcap = path.suffix == '.mcap' or any(path.glob('*.mcap'))
-    return f'mcap recover {path}' if is_mcap else f'ros2 bag reindex {path}'
+    files = [path] if path.suffix == '.mcap' else sorted(path.glob('*.mcap'))
+    return mcap_repair(files[0]) if files else f'ros2 bag reindex {path}'
 
 
 def _read_errors() -> tuple[type[Exception], ...]:

@@ -80,7 +80,7 @@ class CutBag:
 
     def _sentence(self) -> str:
         repair = (
-            f'mcap recover {self.path} -o repaired.mcap'
+            mcap_repair(self.path)
             if self.path.suffix == '.mcap'
             else f'sqlite3 {self.path} .recover | sqlite3 repaired.db3'
         )
@@ -104,6 +104,11 @@ def is_cut(path: Path) -> bool:
     return head.startswith(SQLITE_MAGIC) and size < _sqlite_size(head)
 
 
+def mcap_repair(path: Path) -> str:
+    """Return the command that mends an MCAP file: ``ros2 bag reindex`` does not."""
+    return f'mcap recover {path} -o repaired.mcap'
+
+
 def _sqlite_size(head: bytes) -> int:
     """Return the size that the header promises (sqlite.org/fileformat.html, offsets 16 and 28)."""
     page = int.from_bytes(head[16:18], 'big')
@@ -118,7 +123,7 @@ def _mcap_records(path: Path) -> Iterator[_Record]:
     except ImportError:
         raise DepthRosError(
             f'{path} is cut off; reading it up to the damage needs the package mcap: type '
-            f'pip install mcap, or repair it with: mcap recover {path} -o repaired.mcap'
+            f'pip install mcap, or repair it with: {mcap_repair(path)}'
         ) from None
     with path.open('rb') as file:
         found = NonSeekingReader(file).iter_messages(log_time_order=False)

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from depth_ros.cli.evaluate.report import add_json_argument, known_only, say
 from depth_ros.errors import InputError
-from depth_ros.evaluation.trajectories import TrajectoryErrors, evo_errors, trajectory_errors
+from depth_ros.evaluation.trajectories import (
+    MIN_POSES,
+    TrajectoryErrors,
+    evo_errors,
+    trajectory_errors,
+)
 from depth_ros.files.trajectories import read_trajectory
 from depth_ros.files.whole_file import write_json
-
-MIN_POSES = 3
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -42,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
         InputError: If a file cannot be read, or hardly any stamps agree.
     """
     estimate, truth = read_trajectory(args.trajectory), read_trajectory(args.truth)
-    errors = trajectory_errors(estimate, truth, max_difference_s=args.max_difference_s)
     if min(len(estimate), len(truth)) < MIN_POSES:
         raise InputError(
             'trajectory',
             f'it takes {MIN_POSES} poses of each at least, got {len(estimate)} and {len(truth)}; '
             'give longer trajectories',
         )
+    errors = trajectory_errors(estimate, truth, max_difference_s=args.max_difference_s)
     if errors.num_poses < MIN_POSES:
         raise InputError(
             'trajectory',

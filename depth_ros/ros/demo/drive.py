@@ -18,18 +18,13 @@ from depth_ros.errors import ParameterError
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse, rigid
-from depth_ros.scenes.paths import ScenePath, room_path
+from depth_ros.scenes.paths import ScenePath, scene_path
 from depth_ros.scenes.solids import ideal_stereo_camera, render
 
 NUM_FRAMES = 45
 DRIVE_SIZE = (240, 320)
-BASE_FROM_OPTICAL = BODY_FROM_OPTICAL
-"""The base lies in the left camera and looks where that looks: x forward, z up (REP 103)."""
-
-DRIVES: dict[str, Callable[[int], ScenePath]] = {
-    'room': lambda num_frames: room_path(num_frames=num_frames),
-}
-"""Closed paths by name: the first frame follows the last one."""
+DRIVES = ('room',)
+"""Those of ``scenes.paths`` that are closed: the first frame follows the last one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -74,7 +69,7 @@ def open_drive(
     """
     if name not in DRIVES:
         raise ParameterError(f'there is no drive {name!r}; set scene to one of: {list(DRIVES)}')
-    path = DRIVES[name](num_frames)
+    path = scene_path(name, num_frames=num_frames)
     rig = ideal_stereo_camera(height=size[0], width=size[1])
     file = cache_root() / 'demo' / f'{name}-{size[0]}x{size[1]}-{num_frames}.npz'
     arrays = _kept(file) or _drawn(path, rig, progress)
@@ -86,13 +81,12 @@ def open_drive(
 
 
 def _base_poses(world_from_camera: np.ndarray) -> np.ndarray:
-    """Return ``(N, 4, 4)`` poses of the base, the first one being the origin."""
-    base_from_optical = BASE_FROM_OPTICAL
-    first = inverse(world_from_camera[0])
-    poses = [
-        base_from_optical @ first @ pose @ inverse(base_from_optical) for pose in world_from_camera
-    ]
-    return np.stack(poses)
+    """Return ``(N, 4, 4)`` poses of the base, the first one being the origin.
+
+    The base lies in the left camera and looks where that looks: x forward, z up (REP 103).
+    """
+    odom_from_world = BODY_FROM_OPTICAL @ inverse(world_from_camera[0])
+    return odom_from_world @ world_from_camera @ inverse(BODY_FROM_OPTICAL)
 
 
 def _kept(file: Path) -> dict[str, np.ndarray] | None:

@@ -11,9 +11,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+from depth_ros.geometry.rigid import BODY_FROM_OPTICAL
 from depth_ros.messages.images import fill_image
 from depth_ros.messages.poses import fill_motion
-from depth_ros.ros.demo.drive import BASE_FROM_OPTICAL, Drive
+from depth_ros.ros.demo.drive import Drive
 from depth_ros.ros.node.transforms import TransformSender, transform_message
 
 ODOM_FRAME, BASE_FRAME = 'odom', 'base_link'
@@ -33,7 +34,7 @@ class TruthPublishers:
         self._transforms = TransformSender(node)
         mount = TransformStamped(child_frame_id=camera_frame)
         mount.header.frame_id = BASE_FRAME
-        fill_motion(mount.transform.translation, mount.transform.rotation, BASE_FROM_OPTICAL)
+        fill_motion(mount.transform.translation, mount.transform.rotation, BODY_FROM_OPTICAL)
         self._mount = TransformSender(node, is_static=True)
         self._mount.send(mount)
 

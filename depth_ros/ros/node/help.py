@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from depth_ros.ros.node.publishers import OutputTopic
 from depth_ros.settings import KIND_NAMES, Setting
 
 WORDS = ('-h', '--help')
@@ -54,12 +56,9 @@ def is_help(words: Sequence[str]) -> bool:
     return any(word in WORDS for word in own)
 
 
-def kinds_of(topics: Sequence[object]) -> dict[str, str]:
-    """Return names and types of a table of ``OutputTopic``."""
-    return {
-        topic.name: type_name(topic.message_type)  # type: ignore[attr-defined]
-        for topic in topics
-    }
+def kinds_of(topics: Sequence[OutputTopic[Any, Any, Any]]) -> dict[str, str]:
+    """Return names and types of a table of topics."""
+    return {topic.name: type_name(topic.message_type) for topic in topics}
 
 
 def type_name(kind: type) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from depth_ros.camera import StereoCamera
 from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.pair_check import MIN_MATCHES, examine_pair
 
@@ -18,15 +19,15 @@ class PairWatch:
     """Warns once for each rig, in the log of ``depth_ros``, if one of its first pairs is wrong."""
 
     def __init__(self) -> None:
-        self._rig = b''
+        self._rig: StereoCamera | None = None
         self._num_good = 0
         self._num_left = 0
 
     def look(self, pair: RectifiedStereo) -> None:
         """Examine a pair if it is one of the first of its rig."""
-        rig = pair.camera.left.fingerprint() + pair.camera.right.fingerprint()
-        if rig != self._rig:
-            self._rig, self._num_good, self._num_left = rig, 0, NUM_TRIED
+        # A rectifier gives the same rig until a calibration changes: no need to compare numbers.
+        if pair.camera is not self._rig:
+            self._rig, self._num_good, self._num_left = pair.camera, 0, NUM_TRIED
         if not self._num_left or self._num_good == NUM_GOOD:
             return
         self._num_left -= 1

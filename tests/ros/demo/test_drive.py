@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip('rclpy', reason='ROS is absent')
 
 from depth_ros.errors import ParameterError
-from depth_ros.geometry.rigid import inverse
-from depth_ros.ros.demo.drive import BASE_FROM_OPTICAL, Drive, open_drive
+from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse
+from depth_ros.ros.demo.drive import Drive, open_drive
 
 SIZE = (48, 64)
 NUM_FRAMES = 6
@@ -43,7 +43,7 @@ def test_points_of_two_frames_meet(cache: Path) -> None:
     drive = opened([])
     np.testing.assert_allclose(drive.odom_from_base[0], np.eye(4), atol=1e-12)
     camera = drive.rig.left
-    optical = [pose @ BASE_FROM_OPTICAL for pose in drive.odom_from_base]
+    optical = [pose @ BODY_FROM_OPTICAL for pose in drive.odom_from_base]
     row, column, depth = 24, 32, float(drive.depth[0, 24, 32])
     point = np.linalg.inv(camera.k) @ [column, row, 1.0] * depth
     seen = (inverse(optical[1]) @ optical[0] @ [*point, 1.0])[:3]
@@ -54,8 +54,8 @@ def test_points_of_two_frames_meet(cache: Path) -> None:
 
 def test_the_rig_looks_ahead(cache: Path) -> None:
     """REP 103: the base's x points where the camera looks, z up."""
-    ahead = BASE_FROM_OPTICAL[:3, :3] @ [0.0, 0.0, 1.0]
-    down = BASE_FROM_OPTICAL[:3, :3] @ [0.0, 1.0, 0.0]
+    ahead = BODY_FROM_OPTICAL[:3, :3] @ [0.0, 0.0, 1.0]
+    down = BODY_FROM_OPTICAL[:3, :3] @ [0.0, 1.0, 0.0]
     np.testing.assert_array_equal(ahead, [1.0, 0.0, 0.0])
     np.testing.assert_array_equal(down, [0.0, 0.0, -1.0])
 

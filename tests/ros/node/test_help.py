@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 pytest.importorskip('rclpy', reason='ROS is absent')
 
 from depth_ros.ros.__main__ import NODES
-from depth_ros.ros.node.help import is_help
+from depth_ros.ros.node.help import is_help, kinds_of, type_name
 from tests.kit.shared_data import REPOSITORY
 
 
@@ -32,6 +34,23 @@ def test_help_names_topics_and_parameters(name: str) -> None:
     assert 'Parameters (-p NAME:=VALUE)' in done.stdout
     assert 'Offers:' in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_help_of_matcher_and_odometry_agrees_with_their_tables() -> None:
+    """Both name their topics by hand, because the messages may not be built."""
+    pytest.importorskip('tests.kit.built_interfaces')
+    matcher = import_module(NODES['matcher_node']).HELP.outputs
+    topics = kinds_of(import_module('depth_ros.ros.matcher.topics').OUTPUT_TOPICS)
+    assert {name: matcher.get(name) for name in topics} == topics
+    odometry = import_module(NODES['odometry_node']).HELP.outputs
+    for name, kind in import_module('depth_ros.ros.odometry.topics').KINDS.items():
+        assert odometry[name].split()[0] == type_name(kind)
+
+
+def test_installed_programs_are_those_of_the_table() -> None:
+    text = (REPOSITORY / 'setup.py').read_text(encoding='utf-8')
+    programs = dict(re.findall(r"'(\w+) = (depth_ros\.ros\.[\w.]+):main'", text))
+    assert programs == NODES
 
 
 def test_words_for_ros_are_not_looked_at() -> None:
