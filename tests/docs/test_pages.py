@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit import pages
 from tests.kit.pages import REASONS, Block, blocks, difference, run_block
-from tests.kit.sample_folder import reader_environment, stock
+from tests.kit.sample_folder import reader_environment, stock_for_a_reader
 from tests.kit.shared_data import REPOSITORY, shared_root
 
 pytest.importorskip('rosbags', reason='rosbags is not installed')
@@ -37,9 +37,7 @@ def readers(place: Path) -> dict[str, Path]:
 @pytest.mark.parametrize('block', RUN, ids=lambda block: block.name)
 def test_block_runs_as_shown(block: Block, place: Path, readers: dict[str, Path]) -> None:
     if block.page not in readers:
-        home = place / f'reader{len(readers)}'
-        home.mkdir()
-        readers[block.page] = stock(home / 'work')
+        readers[block.page] = stock_for_a_reader(place / f'reader{len(readers)}')
     folder = readers[block.page]
     if re.search(SHARED, block.text) and not shared_root().is_dir():
         pytest.skip('the example needs the shared data (DEPTH_ROS_SHARED)')

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kit.sample_folder import reader_environment, stock
+from tests.kit.sample_folder import reader_environment, stock_for_a_reader
 from tests.kit.shared_data import REPOSITORY
 
 REASONS = {
@@ -218,8 +218,8 @@ def main() -> int:
         if not any(not block.reason for block in blocks(page)):
             continue
         with tempfile.TemporaryDirectory() as name:
-            folder = stock(Path(name) / 'reader')
-            text = rewritten(page, folder, reader_environment(Path(name)))
+            folder = stock_for_a_reader(Path(name) / 'reader')
+            text = rewritten(page, folder, reader_environment(folder.parent))
         is_changed = text != page.read_text(encoding='utf-8')
         print(f'{page.relative_to(REPOSITORY)}: {"written anew" if is_changed else "as it was"}')
         page.write_text(text, encoding='utf-8')

@@ -1,4 +1,7 @@
-"""A reader's folder: the sample files that the documentation's examples name."""
+"""A reader's folder: the sample files that the documentation's examples name.
+
+``python -m tests.kit.sample_folder FOLDER`` makes one; it needs what ``make demo`` installs.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,19 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from depth_ros.pictures.panels import write_picture
 from depth_ros.ros.demo.sample_images import stereodemo_folder
 from depth_ros.scenes.paths import scene_path
-from tests.kit.bag_writer import info, raw, rig_messages, stamp, write_bag
+from depth_ros.scenes.solids import View
 from tests.kit.shared_data import REPOSITORY, shared_root
-from tests.kit.truth_folders import write_hololens
+from tests.kit.truth_folders import write_depth, write_hololens
 
 PAIRS = ('desk', 'donkey_toy', 'living_room', 'stairs', 'toy')
 NUM_FRAMES = 20
@@ -32,16 +36,22 @@ ndisp=70
 """
 """As Middlebury 2014 gives it, at a quarter of the size."""
 NUM_PAIRS = 5
-_DEPTH_STEPS_PER_M = 1000
+BAG_PACKAGES = ('rosbags', 'pytest')
 
 
 def stock(folder: Path) -> Path:
-    """Make a folder with everything that an example may name; ``../shared`` where there is one."""
+    """Make a folder with everything that an example may name."""
     shutil.copytree(_stocked(), folder)
     _add_motorcycle(folder)
-    if shared_root().is_dir() and not (folder.parent / 'shared').exists():
-        (folder.parent / 'shared').symlink_to(shared_root().resolve())
     return folder
+
+
+def stock_for_a_reader(place: Path) -> Path:
+    """Make the folder ``work`` in a place of its own, with the shared data beside it."""
+    place.mkdir(exist_ok=True)
+    if shared_root().is_dir():
+        (place / 'shared').symlink_to(shared_root().resolve())
+    return stock(place / 'work')
 
 
 def reader_environment(place: Path) -> dict[str, str]:
@@ -96,24 +106,46 @@ def _write_pairs(folder: Path) -> None:
 
 
 def _write_walk(folder: Path) -> None:
-    """Write a camera that walks through a room: RGB-D folder, two photos, and a bag."""
+    """Write a camera that walks through a room: RGB-D folder, photos, and a bag."""
     path = scene_path('room', num_frames=NUM_FRAMES, rate_hz=10.0)
+    views = [path.view(number) for number in range(NUM_FRAMES)]
     for part in ('images', 'depth'):
         (folder / 'walk' / part).mkdir(parents=True)
-    recorded = []
-    for number in range(NUM_FRAMES):
-        view = path.view(number)
+    for number, view in enumerate(views):
         write_picture(folder / 'walk' / 'images' / f'{number:04d}.png', view.image)
-        steps = np.where(np.isfinite(view.depth), view.depth * _DEPTH_STEPS_PER_M, 0)
-        cv2.imwrite(
-            str(folder / 'walk' / 'depth' / f'{number:04d}.png'), np.rint(steps).astype(np.uint16)
-        )
+        write_depth(folder / 'walk' / 'depth' / f'{number:04d}.png', view.depth, unit_m=0.001)
+    np.savetxt(folder / 'walk' / 'K.txt', path.left.k)
+    for name, number in (('a.png', 0), ('b.png', 4), ('street.jpg', 0)):
+        write_picture(folder / name, views[number].image)
+    if all(map(find_spec, BAG_PACKAGES)):
+        _write_bags(folder, views)
+
+
+def _write_bags(folder: Path, views: Sequence[View]) -> None:
+    from tests.kit.bag_writer import info, raw, rig_messages, stamp, write_bag
+
+    recorded = []
+    for number, view in enumerate(views):
         recorded += [
             ('/camera/camera_info', info(view.camera, stamp_ns=stamp(number))),
             ('/camera/image_rect', raw(view.image, stamp_ns=stamp(number))),
         ]
-    np.savetxt(folder / 'walk' / 'K.txt', view.camera.k)
-    for name, number in (('a.png', 0), ('b.png', 4), ('street.jpg', 0)):
-        write_picture(folder / name, path.view(number).image)
     write_bag(folder / 'drive', recorded, storage='mcap')
     write_bag(folder / 'rig_drive', rig_messages(scene_path('room'), NUM_PAIRS))
+
+
+def main(words: Sequence[str]) -> int:
+    """Make a folder named by the one word; return the exit code."""
+    if len(words) != 1 or Path(words[0]).exists():
+        print('type: python -m tests.kit.sample_folder FOLDER, for a folder that is not there yet')
+        return 2
+    folder = stock(Path(words[0]))
+    print(f'{folder} has what the examples of README and docs name')
+    missing = [name for name in BAG_PACKAGES if find_spec(name) is None]
+    if missing:
+        print(f'the bags are left out: writing them needs {", ".join(missing)} (make setup-test)')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -19,5 +17,7 @@ def shared_path(relative: str) -> Path:
     """Path below the shared folder; skips the calling test where it is absent."""
     path = shared_root() / relative
     if not path.exists():
+        import pytest
+
         pytest.skip(f'shared test data {relative!r} is absent (DEPTH_ROS_SHARED)')
     return path
