@@ -297,7 +297,7 @@ def save_weights(
 ) -> None:
     """Write the weights that inference needs, at once, contiguous and on the CPU.
 
-    Notes become what ``checkpoints.read_extras`` gives.
+    Notes become what ``checkpoints.read.read_extras`` gives.
     """
     tensors = {
         key: value.detach().cpu().contiguous().clone()

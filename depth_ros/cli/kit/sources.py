@@ -14,7 +14,7 @@ FrameT_co = TypeVar('FrameT_co', covariant=True)
 
 
 class FrameItem(Protocol[FrameT_co]):
-    """One frame of a source; see ``cli.outputs.Item``."""
+    """One frame of a source; see ``outputs.Item``."""
 
     @property
     def name(self) -> str:

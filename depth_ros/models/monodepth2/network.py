@@ -92,7 +92,7 @@ def exportable(
         height: Rows of the images; a multiple of 32.
         width: Columns, as ``height``.
         options: None are known.
-        state: The official files merged, as ``checkpoints.read_checkpoint`` gives them.
+        state: The official files merged, as ``read_checkpoint`` gives them.
 
     Raises:
         RecipeError: If graph, size or options cannot be served.

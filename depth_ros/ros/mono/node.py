@@ -1,7 +1,7 @@
 """Mono node: one camera in, relative and, where its scale is known, metric depth out.
 
-This file only joins the parts: ``mono_inputs`` subscribes, ``mono_topics`` is the table of
-outputs, ``task_node`` runs them. See ``docs/mono.md``.
+This file only joins the parts: ``inputs`` subscribes, ``topics`` is the table of outputs,
+``task_node`` runs them. See ``docs/mono.md``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Multi-view node: one moving camera and its poses in; depth of keyframes and one cloud out.
 
-This file only joins the parts: ``multiview_inputs`` chooses keyframes, ``multiview_topics`` is the
-table of outputs, ``task_node`` runs them. See ``docs/multiview.md``.
+This file only joins the parts: ``inputs`` chooses keyframes, ``topics`` is the table of outputs,
+``task_node`` runs them. See ``docs/multiview.md``.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def headers_of(message: object) -> list[HeaderMessage]:
 
 
 def image_message(values: np.ndarray, encoding: str) -> Image:
-    """Make an image message without a header; see ``messages.fill_image``."""
+    """Make an image message without a header; see ``images.fill_image``."""
     message = Image()
     fill_image(message, values, encoding)
     return message

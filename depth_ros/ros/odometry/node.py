@@ -1,6 +1,6 @@
 """Odometry node: stereo, RGB-D or one camera in, the robot's pose and tracking state out.
 
-This file only joins the parts: ``odometry_inputs`` subscribes, ``odometry_topics`` publishes,
+This file only joins the parts: ``inputs`` subscribes, ``topics`` publishes,
 ``task_node`` runs them. See ``docs/odometry.md``.
 """
 

@@ -1,7 +1,7 @@
 """Stereo node: camera topics in, disparity, depth and point cloud out; see ``docs/topics.md``.
 
-This file only joins the parts: ``stereo_inputs`` pairs images, ``stereo_topics`` is the table of
-outputs, ``task_node`` runs them.
+This file only joins the parts: ``pair_inputs`` pairs images, ``topics`` is the table of outputs,
+``task_node`` runs them.
 """
 
 from __future__ import annotations
