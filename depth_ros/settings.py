@@ -358,24 +358,40 @@ def settings_from(
         raise SettingError(error.text, names) from None
 
 
-def check_names(given: Iterable[str], settings: Iterable[Setting]) -> None:
+def check_names(
+    given: Iterable[str],
+    settings: Iterable[Setting],
+    *,
+    noun: str = 'parameter',
+    write: Callable[[str], str] = str,
+    list_hint: str = 'see docs/parameters.md',
+) -> None:
     """Require that all names are those of settings.
+
+    Args:
+        given: Names to check.
+        settings: Those there are.
+        noun: What the source calls a setting.
+        write: Turns a setting's name into the source's.
+        list_hint: Where to find them all.
 
     Raises:
         ParameterError: Naming the unknown one and what it is called now, or the nearest one.
     """
     known = list(settings)
-    names = [setting.name for setting in known]
-    renamed = {setting.formerly: setting.name for setting in known if setting.formerly}
+    names = [write(setting.name) for setting in known]
+    renamed = {
+        write(setting.formerly): write(setting.name) for setting in known if setting.formerly
+    }
     for name in given:
         if name in renamed:
             raise ParameterError(
-                f'parameter {name!r} is called {renamed[name]!r} now; set that instead'
+                f'{noun} {name!r} is called {renamed[name]!r} now; set that instead'
             )
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f'did you mean {near[0]!r}?' if near else 'see docs/parameters.md'
-            raise ParameterError(f'there is no parameter {name!r}; {hint}')
+            hint = f'did you mean {near[0]!r}?' if near else list_hint
+            raise ParameterError(f'there is no {noun} {name!r}; {hint}')
 
 
 def choice_from_name(kind: type[EnumT], name: str, *, parameter: str) -> EnumT:

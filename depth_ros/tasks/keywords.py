@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 
@@ -14,18 +13,21 @@ from depth_ros.settings import (
     Setting,
     Settings,
     SettingsT,
+    check_names,
     settings_from,
     settings_of,
     values_of,
 )
 
 
-def keyword_of(setting: Setting) -> str:
+def keyword_of(name: str) -> str:
     """Return what a setting is called in a call: ``scale_mode`` of ``scale.mode``."""
-    return setting.name.replace('.', '_')
+    return name.replace('.', '_')
 
 
-KEYWORDS = Naming(alone=keyword_of, among=keyword_of)
+KEYWORDS = Naming(
+    alone=lambda setting: keyword_of(setting.name), among=lambda setting: keyword_of(setting.name)
+)
 
 
 def settings_given(settings: SettingsT, given: Mapping[str, object]) -> SettingsT:
@@ -45,13 +47,16 @@ def settings_given(settings: SettingsT, given: Mapping[str, object]) -> Settings
         )
     if not given:
         return settings
-    known = {keyword_of(setting): setting for setting in settings_of(type(settings))}
+    known = {keyword_of(setting.name): setting for setting in settings_of(type(settings))}
+    check_names(
+        given,
+        known.values(),
+        noun='setting',
+        write=keyword_of,
+        list_hint=f'known are {", ".join(known)}',
+    )
     values: dict[str, object] = dict(values_of(settings))
     for keyword, value in given.items():
-        if keyword not in known:
-            near = difflib.get_close_matches(keyword, known, n=1, cutoff=0.5)
-            hint = f'did you mean {near[0]!r}?' if near else f'known are {", ".join(known)}'
-            raise ParameterError(f'there is no setting {keyword!r}; {hint}')
         values[known[keyword].name] = _written(known[keyword], value)
     return settings_from(type(settings), values, naming=KEYWORDS)
 

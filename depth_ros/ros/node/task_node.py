@@ -118,7 +118,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             on_failed=parts.on_failed,
         )
         self.inputs = parts.inputs(self.node, parameters, self)
-        self._engine_room = EngineManager(
+        self._engine_manager = EngineManager(
             declared=self._declared,
             worker=self._worker,
             open_processor=parts.open_processor,
@@ -135,8 +135,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     @property
     def is_finished(self) -> bool:
         """Whether the first engine failed to open, or opening it was the whole task."""
-        is_built = self._declared.current.build_only and self._engine_room.is_open
-        return is_built or self._engine_room.failure is not None
+        is_built = self._declared.current.build_only and self._engine_manager.is_open
+        return is_built or self._engine_manager.failure is not None
 
     def put(self, job: Job[FrameT]) -> None:
         """Take a job from the inputs."""
@@ -159,9 +159,9 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         report_file, log = self._declared.current.report_file, self.node.get_logger()
         if report_file:
             write_report(Path(report_file), self.report())
-        if self._engine_room.failure is not None:
-            what = 'cannot go on' if self._engine_room.is_open else 'cannot start'
-            log.fatal(f'{what}: {self._engine_room.failure}')
+        if self._engine_manager.failure is not None:
+            what = 'cannot go on' if self._engine_manager.is_open else 'cannot start'
+            log.fatal(f'{what}: {self._engine_manager.failure}')
             return 1
         processor = self._worker.processor
         if self._declared.current.build_only and processor is not None:
@@ -187,11 +187,11 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
     def _poll(self) -> None:
         """Subscribe once an engine runs and the topics are known."""
-        self._engine_room.poll()
-        if self._engine_room.failure is not None:
+        self._engine_manager.poll()
+        if self._engine_manager.failure is not None:
             self._diagnose()
             return
-        is_waiting = self._engine_room.is_open and not self.inputs.input
+        is_waiting = self._engine_manager.is_open and not self.inputs.input
         if is_waiting and not self._declared.current.build_only:
             self.inputs.start()
 
@@ -201,13 +201,13 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
     def _diagnose(self) -> None:
         """Publish diagnostics, and warn of topics without messages."""
-        missing = self.inputs.missing() if self._engine_room.is_open else []
+        missing = self.inputs.missing() if self._engine_manager.is_open else []
         for reason, text in missing:
             self.warn(reason, text)
-        report, phase = self.report(), self._engine_room.phase
+        report, phase = self.report(), self._engine_manager.phase
         faults = faults_since(self._last_books, report.statistics)
         self._last_books = report.statistics
-        failure, degradation = self._engine_room.failure, self._engine_room.degradation
+        failure, degradation = self._engine_manager.failure, self._engine_manager.degradation
         words = [str(failure)] if failure is not None else []
         words += [degradation] if degradation else []
         words += [f'preparing: {phase}'] if phase and failure is None else []
