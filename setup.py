@@ -55,6 +55,8 @@ setup(
         'bags': ['rosbags>=0.11', 'mcap>=1.2'],
         'benchmarks': ['evo>=1.20'],
         'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
+        # colcon test runs pytest where a package asks for it in this way.
+        'test': ['pytest'],
     },
     zip_safe=False,
     entry_points={

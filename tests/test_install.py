@@ -13,7 +13,8 @@ import pytest
 
 from tests.kit.shared_data import REPOSITORY
 
-COPIED = ('depth_ros', 'launch', 'config', 'engines', 'resource', 'weights', 'tests')
+COPIED = ('depth_ros', 'launch', 'config', 'engines', 'resource', 'weights')
+TESTS = ('tests', 'docs', 'benchmarks')
 FILES = ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', 'LICENSE', 'README.md')
 COLCON = shutil.which('colcon', path=f'{Path(sys.executable).parent}:{os.environ["PATH"]}')
 
@@ -30,7 +31,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources that builds cannot spoil."""
     folder = tmp_path_factory.mktemp('ws') / 'src' / 'depth_ros'
     folder.mkdir(parents=True)
-    for name in COPIED:
+    for name in (*COPIED, *TESTS):
         if (REPOSITORY / name).is_dir():
             ignore = shutil.ignore_patterns('__pycache__')
             shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
@@ -111,3 +112,4 @@ def test_colcon_builds_and_puts_the_node_where_ros2_run_looks(source: Path) -> N
     assert result.returncode == 0, result.stdout + result.stderr
     listing = run([str(COLCON), 'test-result', '--verbose'], workspace)
     assert '0 errors, 0 failures' in listing.stdout, listing.stdout
+    assert 'test_camera' in next((workspace / 'build').rglob('pytest.xml')).read_text()

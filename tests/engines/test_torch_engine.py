@@ -16,6 +16,7 @@ from depth_ros.engines import torch_build
 from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.checks.gate import Subject
 from depth_ros.engines.checks.gate_measures import StereoMeasure
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import plan_exports
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.engines.runtime import RUNTIMES
@@ -100,7 +101,7 @@ def test_refusals_say_what_to_set(device: str, precision: str, words: str) -> No
 def test_without_a_checkpoint_there_is_nothing_to_run() -> None:
     plan = plan_exports(load_recipe('crestereo'))
     with pytest.raises(WeightsError, match='the checkpoint itself'):
-        torch_build.open_torch(plan, engine='torch_cuda', precision='f16', num_threads=1)
+        torch_build.open_torch(plan, EngineChoice(runtime='torch_cuda', precision='f16'))
 
 
 def ramp_engine(error: float) -> CallableEngine:

@@ -132,5 +132,5 @@ def test_each_task_has_its_factory_and_its_graph():
     ):
         entry = model_entry('tio_depth', task)
         assert entry.load(task) is factory
-        assert entry.graphs[task] == graphs
+        assert entry.services[task].graphs[0] == graphs[0]
         assert entry.load(task)(engine_height=64, engine_width=96).graphs == graphs
