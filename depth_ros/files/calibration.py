@@ -7,16 +7,19 @@ of the ``stereodemo`` package, Middlebury's ``calib.txt`` (Scharstein et al. 201
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, camera_from_calibration, ideal_camera
-from depth_ros.errors import CalibrationError
+from depth_ros.errors import CalibrationError, InputError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
+from depth_ros.files.yaml_text import parse_yaml
 
 ImageSize = tuple[int, int]
 ROS_PATTERN = r'^camera_matrix:'
@@ -145,11 +148,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
-        raise CalibrationError(
-            'calibration_file', f'cannot read calibration {path} as text: {error}'
-        ) from None
+        return given_text(path)
+    except InputError as error:
+        raise CalibrationError('calibration_file', str(error)) from None
 
 
 def _read_ros(files: Sequence[Path], image_size: ImageSize | None) -> StereoCalibration:
@@ -177,10 +178,8 @@ def _right_of(left_file: Path) -> Path:
 
 
 def _ros_camera(path: Path) -> PinholeCamera:
-    import yaml
-
     try:
-        record = yaml.safe_load(_text(path))
+        record = cast(dict, parse_yaml(_text(path)))
         return camera_from_calibration(
             k=np.array(record['camera_matrix']['data'], np.float64),
             d=np.array(record['distortion_coefficients']['data'], np.float64),
@@ -191,7 +190,7 @@ def _ros_camera(path: Path) -> PinholeCamera:
             width=int(record['image_width']),
             frame_id=str(record.get('camera_name', '')),
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise _broken(path, 'a ROS camera_info YAML', error) from None
 
 
@@ -199,12 +198,12 @@ def _read_stereodemo(files: Sequence[Path], image_size: ImageSize | None) -> Ste
     """Read the JSON of the ``stereodemo`` package: one focal length, one ``cx`` per camera."""
     path = files[0]
     try:
-        record = json.loads(_text(path))
+        record = cast(dict, parse_json(_text(path)))
         numbers = {
             name: float(record[name])
             for name in ('fx', 'fy', 'cx0', 'cx1', 'cy', 'baseline_meters', 'width', 'height')
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _broken(path, 'a stereodemo JSON', error) from None
     return _rectified_pair(
         focal=(numbers['fx'], numbers['fy']),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-import yaml
-
-from depth_ros.errors import RecipeError
+from depth_ros.errors import InputError, RecipeError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.yaml_text import parse_yaml
 from depth_ros.tensors import OptionValue
 
 
@@ -37,8 +37,8 @@ class Section:
             RecipeError: If it cannot be read, is no YAML or no mapping.
         """
         try:
-            body = yaml.safe_load(path.read_text(encoding='utf-8'))
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            body = parse_yaml(given_text(path))
+        except (InputError, ValueError) as error:
             raise RecipeError(f'{path} cannot be read as YAML ({error}); mend the file') from error
         return cls.of(path, body)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
-import yaml
 
 from depth_ros.errors import CalibrationError, InputError
+from depth_ros.files.given_file import given_text
 from depth_ros.files.image import read_rgb
+from depth_ros.files.yaml_text import parse_yaml
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -87,12 +89,12 @@ def _rectifying_maps(
 def _sensor(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read K (3, 3), D (4,) and body-from-camera (4, 4) of an EuRoC sensor file."""
     try:
-        text = path.read_text(encoding='utf-8').replace('%YAML:1.0', '', 1)
-        record = yaml.safe_load(text)
+        text = given_text(path).replace('%YAML:1.0', '', 1)
+        record = cast(dict, parse_yaml(text))
         fx, fy, cx, cy = map(float, record['intrinsics'])
         d = np.array(record['distortion_coefficients'], np.float64)
         pose = np.array(record['T_BS']['data'], np.float64).reshape(4, 4)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (InputError, KeyError, TypeError, ValueError) as error:
         raise CalibrationError(
             'calibration_file', f'{path} is no EuRoC sensor file ({error}); restore it'
         ) from error

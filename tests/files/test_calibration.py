@@ -175,7 +175,7 @@ def test_missing_and_binary_files(tmp_path):
     with pytest.raises(CalibrationError, match='there is no calibration file'):
         read_stereo_calibration([tmp_path / 'none.json'])
     (tmp_path / 'image.png').write_bytes(b'\x89PNG\xff\xfe\x00')
-    with pytest.raises(CalibrationError, match='as text'):
+    with pytest.raises(CalibrationError, match='no text'):
         read_stereo_calibration([tmp_path / 'image.png'])
     with pytest.raises(CalibrationError, match='got 3'):
         read_stereo_calibration([tmp_path] * 3)
