@@ -106,7 +106,6 @@ CASES = (
     _mvsnet('volume', {'depths': 96, 'sources': 2, 'slab': 16}),
     _mvsnet('depth', {'depths': 96}),
 )
-_MODULES = {'crestereo_tiny': 'crestereo.network_tiny'}
 _SHIPPED = {'crestereo_tiny': 'crestereo_tiny.safetensors'}
 
 
@@ -114,7 +113,7 @@ def open_case(
     case: Case, *, is_small: bool, device: str | torch.device = 'cpu'
 ) -> tuple[Exportable, str]:
     """Make a graph in torch on a device, and say where its weights come from."""
-    module = import_module(f'depth_ros.models.{_MODULES.get(case.model, f"{case.model}.network")}')
+    module = import_module(f'depth_ros.models.{case.model}.network')
     state, source = _state_of(case, module)
     height, width = case.size_of(is_small=is_small)
 

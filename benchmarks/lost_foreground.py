@@ -21,7 +21,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from depth_ros.checkpoints.read import load_checkpoint
-from depth_ros.models.crestereo.network_tiny import DEFAULT_ITERATIONS, tiny_network
+from depth_ros.models.crestereo_tiny.network import DEFAULT_ITERATIONS, tiny_network
 from depth_ros.scenes.layered.samples import Batch
 from depth_ros.training.crestereo.task import to_tensors
 from depth_ros.training.photos import photo_folders

@@ -70,6 +70,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 
 NAMED_BESIDE: dict[str, str] = {
     'models/registry': 'the table',
+    'models/crestereo_tiny/network': 'the graph of this name',
     'training/*': 'recipes of training by the name of what they train',
     'cli/evaluate/stereo': "the figures of one network's card, made in torch",
     'cli/evaluate/match': 'its --student is one network',

@@ -11,7 +11,7 @@ import torch
 from depth_ros.checkpoints.read import load_checkpoint
 from depth_ros.evaluation.stereo import Matcher
 from depth_ros.geometry.preprocess import Fit, fit_size, place_image, unplace_disparity
-from depth_ros.models.crestereo.network_tiny import (
+from depth_ros.models.crestereo_tiny.network import (
     SIZE_MULTIPLE,
     CreStereoTiny,
     tiny_network,

@@ -10,7 +10,7 @@ import numpy as np
 
 from depth_ros.evaluation.stereo import sgbm_matcher
 from depth_ros.geometry.postprocess import colorize_disparity
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.models.crestereo_tiny.network import CreStereoTiny
 from depth_ros.pictures.panels import write_picture
 from depth_ros.training.evaluate import network_matcher
 from depth_ros.training.gallery_pairs import gallery_pairs

@@ -104,12 +104,10 @@ def test_networks_keep_nothing_on_the_cpu(title: str, monkeypatch: pytest.Monkey
     """On the meta device, as on a GPU, a tensor left on the CPU is an error or shows here."""
     case = SMALL_CASES[title]
     if case.model == 'crestereo_tiny':
-        from depth_ros.models.crestereo import network_tiny_correlation
+        from depth_ros.models.crestereo_tiny import network_correlation
 
         # autocast knows no meta device
-        monkeypatch.setattr(
-            network_tiny_correlation.torch, 'is_autocast_enabled', lambda kind: False
-        )
+        monkeypatch.setattr(network_correlation.torch, 'is_autocast_enabled', lambda kind: False)
     # Values of meta tensors cannot be compared.
     monkeypatch.setattr(torch, 'equal', lambda first, second: first.shape == second.shape)
     exportable, _ = open_case(case, is_small=True, device='meta')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from depth_ros.models.crestereo.network_tiny import TinyConfig
+from depth_ros.models.crestereo_tiny.network import TinyConfig
 from depth_ros.scenes.layered.samples import SampleSettings
 from depth_ros.training.crestereo.networks import TinyStereo
 from depth_ros.training.crestereo.pairs import DrawnPairs

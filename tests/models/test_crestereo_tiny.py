@@ -12,13 +12,13 @@ torch = pytest.importorskip('torch', reason='the network needs torch')
 from depth_ros.engines.artifact import WeightsRecord
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ParameterError, WeightsError
-from depth_ros.models.crestereo.network_tiny import (
+from depth_ros.models.crestereo_tiny.network import (
     CreStereoTiny,
     exportable,
     synthetic_state,
     tiny_network,
 )
-from depth_ros.models.crestereo.network_tiny_fine import RADIUS, FineLevel
+from depth_ros.models.crestereo_tiny.network_fine import RADIUS, FineLevel
 
 STATE = synthetic_state(3)
 

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='the card runs the network in torch')
 
 from depth_ros.errors import CalibrationError, InputError
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny
+from depth_ros.models.crestereo_tiny.network import CreStereoTiny
 from depth_ros.training.evaluate import network_matcher, network_matchers
 from depth_ros.training.gallery import draw_gallery
 from depth_ros.training.gallery_pairs import gallery_pairs

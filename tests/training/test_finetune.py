@@ -18,8 +18,8 @@ from depth_ros.errors import DepthRosError, InputError, ParameterError, WeightsE
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.models.crestereo import network as crestereo_full
-from depth_ros.models.crestereo import network_tiny
-from depth_ros.models.crestereo.network_tiny import TinyPredictions
+from depth_ros.models.crestereo_tiny import network as tiny_network
+from depth_ros.models.crestereo_tiny.network import TinyPredictions
 from depth_ros.models.tio_depth import network as tio_network
 from depth_ros.training.finetune.figures import Figures, gain, judge
 from depth_ros.training.finetune.labels import label, search_width, teachers
@@ -252,7 +252,7 @@ def test_no_label_at_all_gives_a_finite_loss() -> None:
 
 
 STATES = {
-    'crestereo_tiny': (network_tiny.synthetic_state, 32),
+    'crestereo_tiny': (tiny_network.synthetic_state, 32),
     'crestereo': (crestereo_full.synthetic_state, 32),
     'tio_depth': (tio_network.synthetic_state, 64),
 }

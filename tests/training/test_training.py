@@ -14,18 +14,18 @@ torch = pytest.importorskip('torch', reason='training needs torch')
 
 
 from depth_ros.errors import RecipeError, WeightsError
-from depth_ros.models.crestereo.network_tiny import (
+from depth_ros.models.crestereo_tiny.network import (
     CreStereoTiny,
     TinyPredictions,
 )
-from depth_ros.models.crestereo.network_tiny_correlation import (
+from depth_ros.models.crestereo_tiny.network_correlation import (
     RowSight,
     WindowProducts,
     local_correlation,
     row_correlation,
     warp_rows,
 )
-from depth_ros.models.crestereo.network_tiny_upsampling import (
+from depth_ros.models.crestereo_tiny.network_upsampling import (
     upsample_convex,
 )
 from depth_ros.scenes.layered.samples import batches

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from depth_ros.models.crestereo.network_tiny import TinyPredictions
+from depth_ros.models.crestereo_tiny.network import TinyPredictions
 
 GAMMA = 0.9
 CLIP_PX = 80.0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network import CreStereo
-from depth_ros.models.crestereo.network_tiny import CreStereoTiny, TinyConfig, tiny_config
+from depth_ros.models.crestereo_tiny.network import CreStereoTiny, TinyConfig, tiny_config
 from depth_ros.training.crestereo.losses import flow_sequence_loss, total_loss
 from depth_ros.training.task import Mixed
 

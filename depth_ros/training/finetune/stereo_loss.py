@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from depth_ros.models.crestereo.network_tiny import TinyPredictions
+from depth_ros.models.crestereo_tiny.network import TinyPredictions
 from depth_ros.training.crestereo.losses import (
     CLIP_PX,
     GAMMA,

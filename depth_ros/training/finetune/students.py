@@ -14,7 +14,7 @@ from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.models.crestereo.network import CreStereo
-from depth_ros.models.crestereo.network_tiny import TinyPredictions, tiny_network
+from depth_ros.models.crestereo_tiny.network import TinyPredictions, tiny_network
 from depth_ros.models.registry import models
 from depth_ros.models.tio_depth.network import TioDepth, load_weights
 

@@ -11,7 +11,7 @@ features warped once by the current disparity, convex upsampling at the end. Wha
   Deng 2020, arXiv 2003.12039), and is shown the row's best match with its score as a second
   hypothesis it can jump to through a gate. A thin foreground that a coarse level has lost is
   thereby within reach again;
-* one correction at half resolution follows the last level (``network_tiny_fine``).
+* one correction at half resolution follows the last level (``network_fine``).
 
 Shapes: B batch, C channels, H and W of the level at hand. A disparity inside a level counts in
 that level's cells.
@@ -28,14 +28,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from depth_ros.errors import ParameterError, WeightsError
-from depth_ros.models.crestereo.network_tiny_correlation import (
+from depth_ros.models.crestereo_tiny.network_correlation import (
     NUM_TAPS,
     RowSight,
     local_correlation,
     warp_rows,
 )
-from depth_ros.models.crestereo.network_tiny_fine import FineLevel
-from depth_ros.models.crestereo.network_tiny_upsampling import MaskHead, upsample_convex
+from depth_ros.models.crestereo_tiny.network_fine import FineLevel
+from depth_ros.models.crestereo_tiny.network_upsampling import MaskHead, upsample_convex
 from depth_ros.models.layers.network_precision import float32_region, full_precision
 from depth_ros.tensors import Exportable, TensorSpec
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from depth_ros.models.crestereo.network_tiny_correlation import row_correlation
+from depth_ros.models.crestereo_tiny.network_correlation import row_correlation
 from depth_ros.models.layers.network_lookup import sample_bilinear
 from depth_ros.models.layers.network_precision import float32_region, full_precision
 

@@ -1,0 +1,1 @@
+"""The small CREStereo that this project trains and ships: a cascade that sees the whole row."""
