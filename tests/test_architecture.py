@@ -270,6 +270,16 @@ def test_no_module_is_a_drawer_for_everything(name: str) -> None:
     assert not list(PACKAGE.rglob(f'{name}.py'))
 
 
+def test_no_class_name_stands_for_two_things() -> None:
+    """Private names are their module's own affair."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith('_'):
+                places.setdefault(node.name, []).append(identifier(path))
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
 def test_package_imports_with_numpy_alone() -> None:
     """Importing the leaves must work where cv2, torch, ROS and every runtime are missing."""
     blocked = ['cv2', 'torch', 'rclpy', 'openvino', 'onnxruntime', 'yaml', 'rich', 'tensorrt']

@@ -61,7 +61,7 @@ def photometric_error(a: Tensor, b: Tensor, *, ssim_share: float = SSIM_SHARE) -
 
 
 def edge_aware_smoothness(disparity: Tensor, image: Tensor) -> Tensor:
-    """Give |dx d*| exp(-|dx I|) + |dy d*| exp(-|dy I|), d* = d / mean(d) per image.
+    """Return |dx d*| exp(-|dx I|) + |dy d*| exp(-|dy I|), d* = d / mean(d) per image.
 
     Godard et al. 2019, eq. 3; without the mean a network would shrink all disparities.
 

@@ -123,7 +123,7 @@ def find_schedule(recipe: TrainRecipe, stage: str) -> TrainRecipe:
 
 
 def shared_out(chosen: Sequence[TrainRecipe], steps: int) -> list[TrainRecipe]:
-    """Give each schedule its part of ``steps``, at least one."""
+    """Return for each schedule its part of ``steps``, at least one."""
     total = sum(one.steps for one in chosen)
     return [replace(one, steps=max(1, round(steps * one.steps / total))) for one in chosen]
 

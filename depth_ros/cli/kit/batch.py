@@ -84,7 +84,7 @@ class BatchRunner(Generic[ProcessorT]):
         return self._opened
 
 
-class Source(Protocol[ItemT_co]):
+class ItemSource(Protocol[ItemT_co]):
     """Where the inputs of a batch come from."""
 
     @property
@@ -96,7 +96,7 @@ class Source(Protocol[ItemT_co]):
 
 
 def run_all(
-    source: Source[ItemT],
+    source: ItemSource[ItemT],
     make: Callable[[ItemT], Record],
     folder: OutputFolder,
     *,

@@ -52,7 +52,7 @@ class SwinEncoder(nn.Module):
         per_stage = zip(sizes.channels, sizes.depths, sizes.heads, strict=True)
         for index, (channels, depth, heads) in enumerate(per_stage):
             has_next = index + 1 < len(sizes.channels)
-            stages.append(Stage(channels, depth=depth, heads=heads, has_next=has_next))
+            stages.append(SwinStage(channels, depth=depth, heads=heads, has_next=has_next))
             self.add_module(f'norm{index}', nn.LayerNorm(channels))
         self.layers = nn.ModuleList(stages)
 
@@ -89,7 +89,7 @@ class PatchEmbedding(nn.Module):
         return self.norm(self.proj(images).permute(0, 2, 3, 1))
 
 
-class Stage(nn.Module):
+class SwinStage(nn.Module):
     """Blocks of one resolution, every second one with shifted windows."""
 
     def __init__(self, channels: int, *, depth: int, heads: int, has_next: bool) -> None:

@@ -17,7 +17,7 @@ from depth_ros.ros.node.roles import (
     FrameT,
     OpenProcessor,
     OutputT,
-    Processor,
+    FrameProcessor,
     WantedT,
 )
 from depth_ros.ros.node.worker import Worker
@@ -61,7 +61,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._log = log
         self._running = declared.current
         self._settings = self._settings_of(declared.current)
-        self._checker: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
+        self._checker: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._loader = ProcessorLoader(
             open_processor, self._monitor, may_build=declared.current.may_build
         )

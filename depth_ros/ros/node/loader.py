@@ -14,7 +14,7 @@ from depth_ros.ros.node.roles import (
     FrameT,
     OpenProcessor,
     OutputT,
-    Processor,
+    FrameProcessor,
     WantedT,
 )
 from depth_ros.tasks.processor import SettingsT
@@ -32,7 +32,7 @@ class Loaded(Generic[FrameT, WantedT, OutputT, SettingsT]):
         error: Why there is none.
     """
 
-    processor: Processor[FrameT, WantedT, OutputT, SettingsT] | None
+    processor: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None
     error: DepthRosError | None
 
 

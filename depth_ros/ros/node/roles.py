@@ -35,7 +35,7 @@ class Output(Protocol):
         """Share of known pixels, 0..1."""
 
 
-class Processor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
+class FrameProcessor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
     """Turns frames into outputs; one worker thread owns it. See ``tasks.processor.Processor``."""
 
     @property
@@ -62,7 +62,7 @@ class Processor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, SettingsT]):
         """Close the engines."""
 
 
-OpenProcessor = Callable[..., Processor[FrameT, WantedT, OutputT, SettingsT]]
+OpenProcessor = Callable[..., FrameProcessor[FrameT, WantedT, OutputT, SettingsT]]
 """Opens a processor of settings and ``progress=``, e.g. ``open_stereo``."""
 
 

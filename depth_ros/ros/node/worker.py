@@ -17,7 +17,7 @@ from depth_ros.ros.node.roles import (
     JobQueue,
     Outputs,
     OutputT,
-    Processor,
+    FrameProcessor,
     WantedT,
 )
 from depth_ros.ros.node.statistics import NodeStatistics
@@ -59,16 +59,16 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self._on_failed = on_failed
         self._mailbox: JobQueue[Job[FrameT]] = Mailbox() if queue is None else queue
         self._lock = threading.Lock()
-        self._next: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
+        self._next: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._settings: SettingsT | None = None
-        self._processor: Processor[FrameT, WantedT, OutputT, SettingsT] | None = None
+        self._processor: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self.lost: DeviceLostError | None = None
         """Why the processor that runs can give nothing more; None while it can."""
         self._is_working = False
         self._thread = threading.Thread(target=self._run, name='depth-ros-worker', daemon=True)
 
     @property
-    def processor(self) -> Processor[FrameT, WantedT, OutputT, SettingsT] | None:
+    def processor(self) -> FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None:
         """The processor that runs; None before ``start``. For reading its identity."""
         return self._processor
 
@@ -77,7 +77,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         """Jobs that are neither output nor dropped yet."""
         return self._mailbox.num_waiting + int(self._is_working)
 
-    def start(self, processor: Processor[FrameT, WantedT, OutputT, SettingsT]) -> None:
+    def start(self, processor: FrameProcessor[FrameT, WantedT, OutputT, SettingsT]) -> None:
         """Begin with a processor, taking ownership."""
         self._processor = processor
         self._thread.start()
@@ -87,7 +87,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         is_closed = self._mailbox.is_closed
         self._statistics.drop('shutdown' if is_closed else 'superseded', self._mailbox.put(job))
 
-    def swap(self, processor: Processor[FrameT, WantedT, OutputT, SettingsT]) -> None:
+    def swap(self, processor: FrameProcessor[FrameT, WantedT, OutputT, SettingsT]) -> None:
         """Switch to another processor between two frames; the old one is closed."""
         with self._lock:
             unused, self._next = self._next, processor
