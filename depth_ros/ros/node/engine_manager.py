@@ -14,10 +14,10 @@ from depth_ros.ros.node.declare import DeclaredParameters
 from depth_ros.ros.node.loader import Loaded, ProcessorLoader
 from depth_ros.ros.node.parameters import NodeParameters, ParametersT
 from depth_ros.ros.node.roles import (
+    FrameProcessor,
     FrameT,
     OpenProcessor,
     OutputT,
-    FrameProcessor,
     WantedT,
 )
 from depth_ros.ros.node.worker import Worker

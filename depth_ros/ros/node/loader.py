@@ -11,10 +11,10 @@ from depth_ros.engines.build_policy import building
 from depth_ros.engines.progress import Progress
 from depth_ros.errors import DepthRosError, EngineError, ParameterError
 from depth_ros.ros.node.roles import (
+    FrameProcessor,
     FrameT,
     OpenProcessor,
     OutputT,
-    FrameProcessor,
     WantedT,
 )
 from depth_ros.tasks.processor import SettingsT

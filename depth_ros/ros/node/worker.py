@@ -12,12 +12,12 @@ from typing import Any, Generic
 
 from depth_ros.errors import DepthRosError, DeviceLostError, InputError
 from depth_ros.ros.node.roles import (
+    FrameProcessor,
     FrameT,
     Job,
     JobQueue,
     Outputs,
     OutputT,
-    FrameProcessor,
     WantedT,
 )
 from depth_ros.ros.node.statistics import NodeStatistics
