@@ -26,7 +26,7 @@ from timing import machine, markdown_table, show_progress, write_report
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from depth_ros.cli.kit.timing import interleave, percentiles
-from depth_ros.engines.cpu import cpu_flags
+from depth_ros.engines.cpu_runtime import cpu_flags
 from depth_ros.engines.openvino.precision import EXECUTED, LOW, MOVING, executed, lower
 
 NAMES = ('first', 'second', 'third')

@@ -5,10 +5,9 @@ Neither imports the other; both import these types.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +18,8 @@ Tensors = Mapping[str, np.ndarray]
 OptionValue = int | float | str | bool
 Options = Mapping[str, OptionValue]
 EngineT = TypeVar('EngineT', bound='Engine')
+Progress = Callable[[str, 'float | None'], None]
+"""Called with what is being done and, where known, how much of it, 0..1."""
 
 
 class Task(Enum):
@@ -150,12 +151,7 @@ class Engine(Protocol):
     def __enter__(self: EngineT) -> EngineT:
         """Return itself."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close."""
 
 

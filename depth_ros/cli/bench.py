@@ -19,10 +19,9 @@ from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.build import GraphBuild, available_runtimes, open_graphs
 from depth_ros.engines.checks.golden import golden_inputs
 from depth_ros.engines.choice import EngineChoice
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant, load_recipe
 from depth_ros.errors import DepthRosError, EngineError, ParameterError, WeightsError
-from depth_ros.tensors import Engine
+from depth_ros.tensors import Engine, Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

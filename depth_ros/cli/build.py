@@ -18,11 +18,11 @@ from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.engines.runtime import AUTO_ENGINE
 from depth_ros.engines.torch_build import DEVICES
 from depth_ros.errors import ParameterError
+from depth_ros.tensors import Progress
 
 EXPORT_ONLY = 'none'
 

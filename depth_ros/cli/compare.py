@@ -17,13 +17,13 @@ from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.rig import Rig, rig_settings
 from depth_ros.cli.kit.tables import text_table
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
 from depth_ros.files.maps import DISPARITY_SUFFIXES, read_disparity
 from depth_ros.frames import StereoFrame
 from depth_ros.tasks.stereo.processor import Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tensors import Progress
 
 CONTENDER = ('model', 'engine', 'precision')
 """Settings that a contender's name says."""

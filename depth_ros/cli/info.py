@@ -14,7 +14,7 @@ from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.engines.artifact import manifest_path, read_manifest
 from depth_ros.engines.build import available_runtimes
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.cpu import cpu_flags
+from depth_ros.engines.cpu_runtime import cpu_flags
 from depth_ros.engines.exports import list_exports
 from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
 from depth_ros.engines.runtime import RuntimeStatus

@@ -10,14 +10,16 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.tables import text_table
 from depth_ros.errors import WeightsError
 from depth_ros.weights.download import Download, fetch
-from depth_ros.weights.folder import downloads_folder, imported_weights, weights_folder
 from depth_ros.weights.importing import Imported, import_weights
 from depth_ros.weights.registry import (
     UNVERIFIED,
     OfficialWeights,
+    downloads_folder,
     find_official,
+    imported_weights,
     load_registry,
     variants_of,
+    weights_folder,
 )
 
 HEADER = ('name', 'input', 'trained on', 'published', 'get it')

@@ -181,9 +181,9 @@ def golden_path(onnx: Path) -> Path:
     return onnx.with_suffix('.golden.npz')
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
+def file_digest(path: Path, kind: str = 'sha256') -> str:
+    """Return the ``'sha256'`` or ``'md5'`` of a file in hexadecimal digits."""
+    digest = hashlib.new(kind, usedforsecurity=False)
     with path.open('rb') as file:
         while block := file.read(1 << 20):
             digest.update(block)
@@ -200,7 +200,7 @@ def load_artifact(onnx: Path) -> Artifact:
     manifest = read_manifest(manifest_path(onnx))
     if not onnx.is_file():
         raise ArtifactError(f'{onnx} is missing; make it again with: {manifest.command}')
-    _expect_hash(onnx, 'ONNX', manifest.onnx_sha256, file_sha256(onnx), manifest.command)
+    _expect_hash(onnx, 'ONNX', manifest.onnx_sha256, file_digest(onnx), manifest.command)
     return Artifact(onnx=onnx, manifest=manifest)
 
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from depth_ros.engines.artifact import Artifact, load_artifact
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
-from depth_ros.engines.checks.auto_precision import AUTO_PRECISION, RefusalMemory
 from depth_ros.engines.checks.gate import (
+    AUTO_PRECISION,
     Feeds,
     GateReference,
+    RefusalMemory,
     Subject,
     expect_decidable,
     feeds_maker,
@@ -38,7 +39,6 @@ from depth_ros.engines.exports import (
     obtain_exports,
     plan_exports,
 )
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import (
     FULL_PRECISION,
     Recipe,
@@ -58,7 +58,7 @@ from depth_ros.engines.runtime import (
 from depth_ros.engines.tensorrt.options import GpuOptions, gpu_options
 from depth_ros.engines.torch_build import DEVICES, open_torch
 from depth_ros.errors import ArtifactError, EngineError, RecipeError
-from depth_ros.tensors import Engine, Options
+from depth_ros.tensors import Engine, Options, Progress
 
 __all__ = ['GraphBuild', 'RuntimeStatus', 'available_runtimes', 'open_engine', 'open_graphs']
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from depth_ros.engines.artifact import file_sha256
+from depth_ros.engines.artifact import file_digest
 from depth_ros.errors import ArtifactError, EngineError
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import flush_path
@@ -120,13 +120,6 @@ class EngineCache:
             time.sleep(_POLL_S)
 
 
-def read_check(folder: Path) -> Mapping[str, object]:
-    """Return what the check of a verified folder measured."""
-    record = json.loads((folder / _ENTRY).read_text(encoding='utf-8'))
-    check: Mapping[str, object] = record['check']
-    return check
-
-
 def _replace_folder(source: Path, final: Path) -> None:
     """Flush a finished folder to the disk and give it its final name, in one step."""
     for path in [*source.iterdir(), source]:
@@ -151,7 +144,7 @@ def _build(final: Path, key: CacheKey, build: Callable[[Path], Mapping[str, obje
 
 
 def _write_entry(folder: Path, key: CacheKey, check: Mapping[str, object]) -> None:
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
     record: dict[str, object] = {'key': asdict(key), 'files': files, 'check': dict(check)}
     record['entry_sha256'] = hashlib.sha256(_canonical(record).encode()).hexdigest()
     text = json.dumps(record, indent=2, sort_keys=True) + '\n'
@@ -175,7 +168,7 @@ def _verified(folder: Path, key: CacheKey) -> Path:
             f'{_remedy(folder)}'
         )
     for name, expected in files.items():
-        _expect(folder, name, expected, file_sha256(folder / name))
+        _expect(folder, name, expected, file_digest(folder / name))
     return folder
 
 

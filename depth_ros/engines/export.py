@@ -26,19 +26,18 @@ from depth_ros.engines.artifact import (
     Golden,
     Manifest,
     WeightsRecord,
-    file_sha256,
+    file_digest,
     golden_path,
     load_artifact,
     manifest_path,
 )
 from depth_ros.engines.checks.golden import GOLDEN_SEED, Tolerance, check_outputs, golden_inputs
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import CPU_ORDER, RUNTIMES, BuildSettings
 from depth_ros.engines.torch_engine import run_module, to_torch
 from depth_ros.errors import EngineError, WeightsError
 from depth_ros.files.whole_file import flush_path
-from depth_ros.tensors import Exportable, Options
+from depth_ros.tensors import Exportable, Options, Progress
 
 OPSET = 18
 """OpenVINO 2026.4 misreads ReduceLogSumExp at 13 to 17; TensorRT from 10 reads 18."""
@@ -210,7 +209,7 @@ def _manifest(
         outputs=exportable.outputs,
         weights=request.weights,
         tolerances=request.tolerances,
-        onnx_sha256=file_sha256(path),
+        onnx_sha256=file_digest(path),
         golden_seed=GOLDEN_SEED,
         golden_sha256=golden.sha256,
         opset=OPSET,

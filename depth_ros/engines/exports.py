@@ -15,16 +15,15 @@ from importlib import import_module
 from pathlib import Path
 
 from depth_ros.checkpoints.parts import find_parts, holds_parts
-from depth_ros.engines.artifact import WeightsRecord, file_sha256, manifest_path
+from depth_ros.engines.artifact import WeightsRecord, file_digest, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.choice import EngineChoice
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import Recipe, Variant, recipe_files
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
 from depth_ros.files.share import find_share, share_roots
-from depth_ros.tensors import Options, OptionValue
+from depth_ros.tensors import Options, OptionValue, Progress
 
 logger = logging.getLogger(__name__)
 SYNTHETIC = 'synthetic:'
@@ -274,7 +273,7 @@ def is_stereo_trained(plan: ExportPlan) -> bool | None:
 
 def _weights_sha256(path: Path) -> str:
     parts = find_parts(path)
-    return file_sha256(path) if parts is None else parts.sha256()
+    return file_digest(path) if parts is None else parts.sha256()
 
 
 def _bare_name(path: Path) -> str:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.tensorrt.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.errors import EngineError
-from depth_ros.tensors import Engine
+from depth_ros.tensors import Engine, Progress
 
 ALSO_LOW = ('products', 'similarities')
 """What a graph may have in the lower precision besides convolutions, by names in its recipe."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -32,17 +30,6 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free the runtime's memory; called once, no frame is under way."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class FinishedTicket:
-    """Ticket of an engine that computes at once."""
-
-    outputs: Tensors
-
-    def result(self) -> Tensors:
-        """Return the outputs."""
-        return self.outputs
 
 
 class SessionTicket:
@@ -147,12 +134,7 @@ class SessionEngine:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close."""
         self.close()
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
-from depth_ros.engines.checks.auto_precision import AUTO_PRECISION
 from depth_ros.engines.checks.gate import (
+    AUTO_PRECISION,
     Feeds,
     Subject,
     expect_decidable,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from depth_ros.engines.cpu import default_threads
+from depth_ros.engines.cpu_runtime import default_threads
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
 from depth_ros.tensors import EngineInfo, Tensors, TensorSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -64,10 +64,6 @@ class MatchRow:
     median_px: float
     within: tuple[float, ...]
     epipolar: float
-
-    def record(self) -> dict[str, object]:
-        """Return it as plain values, for JSON."""
-        return asdict(self)
 
 
 def evaluate_set(

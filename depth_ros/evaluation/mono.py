@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,10 +55,6 @@ class MonoRow:
     density: float
     scale: float
     scale_spread: float
-
-    def record(self) -> dict[str, object]:
-        """Return it as plain values, for JSON."""
-        return asdict(self)
 
 
 def processor_estimator(processor: MonoProcessor) -> Estimator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,10 +46,6 @@ class MultiViewRow:
     everywhere: DepthErrors
     confident: DepthErrors
     sure: float
-
-    def record(self) -> dict[str, object]:
-        """Return it as plain values, for JSON."""
-        return asdict(self)
 
 
 def network_estimator(processor: MultiViewProcessor) -> Estimator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,10 +45,6 @@ class EvaluationRow:
     everywhere: StereoErrors
     visible: StereoErrors
     consistent: float
-
-    def record(self) -> dict[str, object]:
-        """Return it as plain values, for JSON."""
-        return asdict(self)
 
 
 def sgbm_matcher(num_disparities: int, *, is_filled: bool) -> Matcher:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from depth_ros.engines.progress import Progress
 from depth_ros.entries import ModelEntry, Service
 from depth_ros.errors import ParameterError
 from depth_ros.models.registry import model_entry
 from depth_ros.tasks.pipeline import NetworkSettings, Pipeline
-from depth_ros.tensors import Options, Task
+from depth_ros.tensors import Options, Progress, Task
 
 if TYPE_CHECKING:
     from depth_ros.engines.recipe import TrainingRig

@@ -8,7 +8,6 @@ the server still has the same file, and restarts otherwise.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import http.client
 import json
 import re
@@ -21,8 +20,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from depth_ros import __version__
-from depth_ros.engines.progress import Progress
+from depth_ros.engines.artifact import file_digest
 from depth_ros.errors import WeightsError
+from depth_ros.tensors import Progress
 
 TIMEOUT_S = 30.0
 BLOCK_BYTES = 1 << 18
@@ -269,12 +269,3 @@ def _check_hashes(download: Download, path: Path) -> None:
                 f'{path.name} has {kind} {actual}, published is {expected}: it is damaged or was '
                 f'replaced; remove {download.path} if it is there and type the same command again'
             )
-
-
-def file_digest(path: Path, kind: str) -> str:
-    """Return the ``'md5'`` or ``'sha256'`` of a file in hexadecimal digits."""
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with path.open('rb') as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

@@ -12,17 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from depth_ros.checkpoints.recognise import recognise
+from depth_ros.engines.artifact import file_digest
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import ExportPlan, plan_exports
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.models.registry import signatures
-from depth_ros.tensors import OptionValue
-from depth_ros.weights.download import file_digest
-from depth_ros.weights.folder import SUFFIX, weights_folder
-from depth_ros.weights.registry import OfficialWeights, load_registry, variants_of
+from depth_ros.tensors import OptionValue, Progress
+from depth_ros.weights.registry import (
+    SUFFIX,
+    OfficialWeights,
+    load_registry,
+    variants_of,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from depth_ros.checkpoints.read import Checkpoint

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from depth_ros.errors import WeightsError
 from depth_ros.files.checked_yaml import Section
-from depth_ros.files.share import share_path
+from depth_ros.files.share import cache_root, share_path
 
 FILE = 'weights/registry.yaml'
 UNVERIFIED = '(unverified)'
 _CHECKABLE = ('training', 'accuracy', 'mirror')
+SUFFIX = '.safetensors'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,3 +191,18 @@ def _digest(part: Section, key: str, length: int) -> str | None:
     if text is not None and (len(text) != length or set(text) - set('0123456789abcdef')):
         part.fail(key, f'{length} lower-case hexadecimal digits', text)
     return text
+
+
+def weights_folder() -> Path:
+    """``weights`` in the user's folder of this package, beside the cached engines."""
+    return cache_root() / 'weights'
+
+
+def downloads_folder() -> Path:
+    """Return the folder of fetched files."""
+    return weights_folder() / 'downloads'
+
+
+def imported_weights() -> list[Path]:
+    """List what was imported, as ``MODEL/NAME.safetensors`` below the folder."""
+    return sorted(weights_folder().glob(f'*/*{SUFFIX}'))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from depth_ros.engines.artifact import (
     Golden,
-    file_sha256,
+    file_digest,
     golden_path,
     load_artifact,
     manifest_path,
@@ -38,11 +38,11 @@ def onnx(tmp_path: Path) -> Path:
 
 def flip_byte(path: Path) -> tuple[str, str]:
     """Change one byte; give the hashes before and after."""
-    before = file_sha256(path)
+    before = file_digest(path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    return before, file_sha256(path)
+    return before, file_digest(path)
 
 
 def edit_manifest(onnx: Path, key: str, value: object) -> None:
@@ -57,7 +57,7 @@ def test_round_trip(onnx: Path) -> None:
     assert (manifest.inputs, manifest.outputs) == (INPUTS, OUTPUTS)
     assert (manifest.size, manifest.options) == ((12, 20), {'iterations': 2})
     assert manifest.tolerances == TOLERANCES
-    assert manifest.onnx_sha256 == file_sha256(onnx)
+    assert manifest.onnx_sha256 == file_digest(onnx)
     assert manifest.weights.licence == 'Apache-2.0'
     assert artifact.name == 'toy-12x20'
 

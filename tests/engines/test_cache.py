@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from depth_ros.engines import cache as cache_module
-from depth_ros.engines.cache import CacheKey, EngineCache, read_check
+from depth_ros.engines.cache import CacheKey, EngineCache
 from depth_ros.errors import ArtifactError, EngineError
 from depth_ros.files.share import cache_root
 from tests.kit.shared_data import REPOSITORY
@@ -91,7 +91,7 @@ def test_builds_once_and_remembers_the_check(cache: EngineCache) -> None:
     folder = cache.obtain(KEY, build)
     assert cache.obtain(KEY, refuse) == folder
     assert (folder / 'plan').read_bytes() == PAYLOAD
-    assert read_check(folder) == CHECK
+    assert json.loads((folder / 'entry.json').read_text())['check'] == CHECK
 
 
 @pytest.mark.parametrize(

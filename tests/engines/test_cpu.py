@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from depth_ros.engines import cpu
+from depth_ros.engines import cpu_runtime as cpu
 
 X86 = """processor\t: 0
 vendor_id\t: GenuineIntel

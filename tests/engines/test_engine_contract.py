@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from depth_ros.engines.artifact import load_artifact
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.errors import EngineError, ShapeError
 from depth_ros.tensors import Engine, Tensors
+from tests.kit.callable_engine import CallableEngine
 from tests.kit.toy_graph import (
     INPUTS,
     OUTPUTS,

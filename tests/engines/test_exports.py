@@ -139,7 +139,7 @@ def test_newest_export_wins(cache: EngineCache, filled: Path, tmp_path: Path) ->
     assert gain_of(open_toy(cache, weights=str(tmp_path / 'later.pth'))) == pytest.approx(5.0)
     assert gain_of(open_toy(cache)) == pytest.approx(5.0)
     assert gain_of(open_toy(cache, weights=str(filled / 'toy.pth'))) == pytest.approx(2.0)
-    tag = exports.file_sha256(tmp_path / 'later.pth')[:16]
+    tag = exports.file_digest(tmp_path / 'later.pth')[:16]
     manifest = load_artifact(
         cache.root / 'exports' / f'toy-{tag}' / 'toy-features-12x20.onnx'
     ).manifest

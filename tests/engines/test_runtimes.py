@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depth_ros.engines.artifact import file_sha256, load_artifact, manifest_path
+from depth_ros.engines.artifact import file_digest, load_artifact, manifest_path
 from depth_ros.engines.build import open_engine
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.choice import EngineChoice
@@ -76,7 +76,7 @@ def load_rewritten(onnx: Path, body: dict):  # type: ignore[no-untyped-def]
     """Write a manifest that is consistent in itself and load it."""
     from depth_ros.engines import artifact
 
-    body['onnx_sha256'] = file_sha256(onnx)
+    body['onnx_sha256'] = file_digest(onnx)
     sealed = {**body, 'manifest_sha256': artifact._body_digest(body)}
     manifest_path(onnx).write_text(json.dumps(sealed))
     return load_artifact(onnx)

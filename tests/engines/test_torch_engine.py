@@ -13,7 +13,6 @@ from tests.kit.toy_graph import INPUTS, OUTPUTS, toy_frames, toy_function, toy_m
 torch = pytest.importorskip('torch', reason='torch is absent')
 
 from depth_ros.engines import torch_build
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.checks.gate import Subject
 from depth_ros.engines.checks.gate_measures import StereoMeasure
 from depth_ros.engines.choice import EngineChoice
@@ -22,6 +21,7 @@ from depth_ros.engines.recipe import load_recipe
 from depth_ros.engines.runtime import RUNTIMES
 from depth_ros.engines.torch_engine import TorchEngine
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
+from tests.kit.callable_engine import CallableEngine
 from tests.kit.torch_graph import RefusingCapture, ReplayedCapture
 
 FRAMES = toy_frames(3)

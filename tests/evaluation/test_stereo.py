@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_sgbm_on_a_shifted_pair_is_right_and_the_table_says_so() -> None:
     assert row.visible.num_pixels == 96 * (160 - 9)
     assert row.consistent > 0.9
     assert '| shifted | sgbm | 0.0' in table([row])
-    assert json.loads(json.dumps(row.record()))['visible']['bad2'] == 0.0
+    assert json.loads(json.dumps(asdict(row)))['visible']['bad2'] == 0.0
 
 
 def test_what_nodes_run_is_judged_like_any_matcher() -> None:

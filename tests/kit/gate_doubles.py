@@ -12,14 +12,14 @@ from depth_ros.engines.artifact import (
     Golden,
     Manifest,
     WeightsRecord,
-    file_sha256,
+    file_digest,
     golden_path,
     manifest_path,
 )
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.checks.golden import GOLDEN_SEED, Tolerance, golden_inputs
 from depth_ros.engines.runtime import BuildSettings, RuntimeEntry
 from depth_ros.tensors import Tensors, TensorSpec
+from tests.kit.callable_engine import CallableEngine
 
 Function = Callable[[Tensors], dict[str, np.ndarray]]
 EVENTS: list[str] = []
@@ -104,7 +104,7 @@ def write_artifact(
         outputs=tuple(outputs),
         weights=WeightsRecord(source=source, sha256='0' * 64, licence='MIT'),
         tolerances={'f32': {'*': Tolerance(mean=1e-6)}, 'bf16': {'*': Tolerance(mean=1e9)}},
-        onnx_sha256=file_sha256(path),
+        onnx_sha256=file_digest(path),
         golden_seed=GOLDEN_SEED,
         golden_sha256=golden.sha256,
         opset=18,

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.recipe import TrainingRig
 from depth_ros.models.monodepth2.model import Monodepth2Model
 from depth_ros.scenes.solids import render, room
@@ -15,6 +14,7 @@ from depth_ros.tasks.mono.processor import MonoPipeline, MonoProcessor
 from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tensors import Tensors, TensorSpec
+from tests.kit.callable_engine import CallableEngine
 
 HEIGHT, WIDTH = 120, 160
 CAMERA = ideal_camera(

@@ -15,7 +15,7 @@ from depth_ros.engines.artifact import (
     Golden,
     Manifest,
     WeightsRecord,
-    file_sha256,
+    file_digest,
     golden_path,
     manifest_path,
 )
@@ -135,7 +135,7 @@ def write_toy_artifact(
         outputs=OUTPUTS,
         weights=WeightsRecord(source=source, sha256='0' * 64, licence='Apache-2.0'),
         tolerances=TOLERANCES,
-        onnx_sha256=file_sha256(path),
+        onnx_sha256=file_digest(path),
         golden_seed=GOLDEN_SEED,
         golden_sha256=golden.sha256,
         opset=18,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.runtime import BuildSettings, RuntimeEntry
 from depth_ros.errors import EngineError
+from tests.kit.callable_engine import CallableEngine
 from tests.kit.toy_graph import toy_function
 
 EVENTS: list[str] = []

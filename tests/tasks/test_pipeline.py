@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.models.base import Engines, Prepared
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tensors import Tensors, TensorSpec
+from tests.kit.callable_engine import CallableEngine
 
 HEIGHT, WIDTH = 4, 6
 IMAGES = tuple(

@@ -15,8 +15,8 @@ from depth_ros.checkpoints.read import read_checkpoint
 from depth_ros.engines.exports import ExportPlan, weights_record
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
-from depth_ros.weights.folder import imported_weights, weights_folder
 from depth_ros.weights.importing import Imported, import_weights
+from depth_ros.weights.registry import imported_weights, weights_folder
 from tests.kit import official_files
 from tests.kit.shared_data import shared_path
 

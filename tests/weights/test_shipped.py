@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depth_ros.engines.artifact import file_sha256, load_artifact
+from depth_ros.engines.artifact import file_digest, load_artifact
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.evaluation.accuracy import disparity_errors
@@ -46,7 +46,7 @@ def test_graph_is_whole_and_made_from_the_weights_beside_it(name: str) -> None:
     manifest = artifact.manifest
     beside = WEIGHTS / f'{manifest.recipe}.safetensors'
     assert manifest.weights.source == beside.name
-    assert manifest.weights.sha256 == file_sha256(beside)
+    assert manifest.weights.sha256 == file_digest(beside)
     assert set(artifact.golden().outputs) == {spec.name for spec in manifest.outputs}
     assert manifest.graph in load_recipe(manifest.recipe).graphs
 

@@ -17,7 +17,6 @@ from depth_ros.cli.demo.processes import DemoSettings
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import EXPORT_PACKAGES
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import EngineError, WeightsError
 from depth_ros.models.registry import models_of
@@ -25,7 +24,7 @@ from depth_ros.pictures.panels import depth_panel
 from depth_ros.pictures.watermark import watermarked
 from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Seen

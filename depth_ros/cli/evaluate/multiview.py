@@ -17,7 +17,6 @@ from depth_ros.cli.evaluate.report import (
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.choice import EngineChoice
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import format_size, load_recipe
 from depth_ros.evaluation.data_sets import FoundSets
 from depth_ros.evaluation.multiview import (
@@ -40,7 +39,7 @@ from depth_ros.models.registry import model_entry
 from depth_ros.settings import settings_of
 from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 SAMPLINGS = ('linear', 'inverse')
 SGBM = 'SGBM, one neighbour'

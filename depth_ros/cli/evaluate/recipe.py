@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from depth_ros.cli.evaluate.report import add_json_argument, report, say
@@ -25,10 +25,6 @@ class MetricRow:
     weights: str
     metric: str
     value: float
-
-    def record(self) -> dict[str, object]:
-        """Return it as plain values, for JSON."""
-        return asdict(self)
 
 
 def add_parser(tasks: argparse._SubParsersAction, word: str, *, known: Sequence[str]) -> None:

@@ -6,20 +6,17 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from depth_ros.evaluation.data_sets import DataSet, FoundSets, find_sets
 from depth_ros.files.whole_file import write_json
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 ItemT = TypeVar('ItemT')
-
-
-class Row(Protocol):
-    """A line of a table."""
-
-    def record(self) -> dict[str, object]:
-        """Return it as plain values."""
 
 
 def add_report_arguments(parser: argparse.ArgumentParser, *, folders: Iterable[str]) -> None:
@@ -65,18 +62,18 @@ def say(note: str) -> None:
         print(f'depth-ros: {note}', file=sys.stderr)
 
 
-def report(args: argparse.Namespace, text: str, rows: Iterable[Row]) -> int:
+def report(args: argparse.Namespace, text: str, rows: Iterable[DataclassInstance]) -> int:
     """Print the text, write the figures where they were asked for, and return the exit code."""
     print(text)
     write_figures(args.json, rows)
     return 0
 
 
-def write_figures(path: Path | None, rows: Iterable[Row]) -> None:
+def write_figures(path: Path | None, rows: Iterable[DataclassInstance]) -> None:
     """Write rows as a JSON list, if a file was named; what is not known (NaN) becomes null."""
     if path is None:
         return
-    write_json(path, [known_only(row.record()) for row in rows])
+    write_json(path, [known_only(asdict(row)) for row in rows])
 
 
 def known_only(value: object) -> object:

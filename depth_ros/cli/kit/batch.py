@@ -17,10 +17,10 @@ from depth_ros.cli.kit.command_parser import EXIT_FAILED
 from depth_ros.cli.kit.outputs import Item, OutputFolder, Record, file_identity
 from depth_ros.cli.kit.timing import percentiles
 from depth_ros.cli.kit.versions import installed_versions
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.files.whole_file import write_json
 from depth_ros.tasks.processor import Processor
+from depth_ros.tensors import Progress
 
 SUMMARY = 'summary.json'
 ItemT = TypeVar('ItemT', bound=Item)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from depth_ros.engines.progress import Progress
+from depth_ros.tensors import Progress
 
 QUIET_S = 2.0
 """Work with a known end that takes less time prints nothing outside a terminal."""

@@ -36,10 +36,10 @@ from depth_ros.cli.kit.outputs import (
 )
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
+from depth_ros.tensors import Progress
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
 NOTHING = np.zeros(0, np.float32)

@@ -13,7 +13,6 @@ from depth_ros.cli.kit.batch import BatchRunner
 from depth_ros.cli.kit.outputs import Record
 from depth_ros.cli.run.multiview_outputs import MapFolder
 from depth_ros.cli.run.multiview_plan import NUM_NEIGHBOURS, FolderPlan, PlannedSet
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.geometry.posed_view import PosedView
@@ -22,6 +21,7 @@ from depth_ros.tasks.multiview.fusion import DepthFusion
 from depth_ros.tasks.multiview.processor import MultiViewProcessor
 from depth_ros.tasks.multiview.reconstruction import depth_view
 from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tensors import Progress
 
 OpenMultiView = Callable[..., MultiViewProcessor]
 

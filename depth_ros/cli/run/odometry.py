@@ -22,7 +22,6 @@ from depth_ros.cli.run.odometry_inputs import (
     input_settings,
     open_sequence,
 )
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.files.trajectories import Trajectory, trajectory, write_tum
 from depth_ros.files.whole_file import write_json
@@ -32,6 +31,7 @@ from depth_ros.pictures.trajectories import plot
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput
+from depth_ros.tensors import Progress
 
 TRAJECTORY, PICTURE = 'trajectory.txt', 'trajectory.png'
 STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'

@@ -28,10 +28,10 @@ from depth_ros.cli.kit.outputs import (
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
 from depth_ros.cli.run.stereo_outputs import KINDS, metric_depth
-from depth_ros.engines.progress import Progress
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tensors import Progress
 
 PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
 

@@ -8,20 +8,28 @@ disparity maps is at least the difference of their end-point errors.
 
 Where the comparison would prove nothing (made-up weights, a map that is nearly constant, a few
 matches) the gate is undecidable, and what is undecidable is refused.
+
+Precision ``auto`` is the lower one a runtime has where the gate lets it through. A refusal is
+stored with its figures beside the built engines, under the key that the engine would have had, so
+that the next start does not build and measure it again.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
+from depth_ros.engines.cache import CacheKey
 from depth_ros.engines.checks.gate_images import GATE_SCENES, gate_feeds
 from depth_ros.engines.checks.gate_measures import Figure, Measure
 from depth_ros.engines.recipe import Graph
-from depth_ros.errors import ArtifactError
+from depth_ros.errors import ArtifactError, DepthRosError
+from depth_ros.files.whole_file import write_json
 from depth_ros.tensors import Engine, Tensors, TensorSpec
 
 VERSION = 2
@@ -30,6 +38,9 @@ VERSION = 2
 Feeds = Callable[[Sequence[TensorSpec]], Mapping[str, Tensors]]
 """Makes a graph's inputs by scene, from its specifications."""
 REMEDY = "use precision 'f32'"
+AUTO_PRECISION = 'auto'
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,3 +206,31 @@ def _badness(figure: Figure) -> float:
 
 def _refusal(name: str, precision: str, reason: str) -> ArtifactError:
     return ArtifactError(f'precision {precision!r} of {name!r} {reason}; {REMEDY}')
+
+
+class RefusalMemory:
+    """Refusals of the accuracy gate, one file for each key, below a cache's root."""
+
+    def __init__(self, root: Path) -> None:
+        """Use ``root``; nothing is created yet."""
+        self.folder = root / 'refusals'
+
+    def recall(self, key: CacheKey) -> str:
+        """Return the text of an earlier refusal; empty if none can be read."""
+        try:
+            record = json.loads(self._path(key).read_text(encoding='utf-8'))
+        except (OSError, ValueError):
+            return ''
+        return str(record.get('refusal', '')) if isinstance(record, dict) else ''
+
+    def note(self, key: CacheKey, refusal: str) -> None:
+        """Store a refusal; if that fails, the gate runs again at the next start."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, {'refusal': refusal})
+        except (DepthRosError, OSError) as error:
+            logger.warning('the refusal of %s could not be kept: %s', key.folder, error)
+
+    def _path(self, key: CacheKey) -> Path:
+        return self.folder / f'{key.folder}.json'

@@ -1,24 +1,29 @@
 """OpenVINO on the CPU: the default runtime where there is no GPU.
 
+OpenVINO 2026.4 gives the calling thread an alternate signal stack on CPUs with AMX, and frees it
+with the last compiled model, still registered. Python's handlers run on that stack, so the next
+Ctrl-C would end the process with a segmentation fault: ``_kept_signal_stack`` prevents that.
+
 The compiled model is exported to one file of ours instead of OpenVINO's own cache folder, so
 that its hash can be verified before it is loaded. That file does not fix the precision: loaded
 without a hint it runs in bf16 where the CPU has it (2026.4), so every load states it anew: always
-float32, since what runs in bf16 is written into the graph (``openvino_precision.py``).
+float32, since what runs in bf16 is written into the graph (``precision.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ctypes
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.cpu import cpu_flags
-from depth_ros.engines.cpu_runtime import CpuRuntime, num_threads
+from depth_ros.engines.cpu_runtime import CpuRuntime, cpu_flags, num_threads
 from depth_ros.engines.openvino.precision import executed_precision, lower, lowered_kinds
-from depth_ros.engines.openvino.signal_stack import kept_signal_stack
 from depth_ros.engines.runtime import BuildSettings
 from depth_ros.engines.session import NUM_SLOTS, SessionEngine
 from depth_ros.errors import EngineError
@@ -26,10 +31,28 @@ from depth_ros.tensors import Tensors, TensorSpec
 
 _BLOB = 'openvino.blob'
 _PRECISIONS = ('f32', 'bf16')
-
-
 BF16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
 """CPUs with one of these calculate in bf16."""
+
+
+class _Stack(ctypes.Structure):
+    """``stack_t`` of Linux."""
+
+    _fields_ = (('pointer', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t))
+
+
+@contextmanager
+def _kept_signal_stack() -> Iterator[None]:
+    """Return this thread back the signal stack it had before, which mostly is none."""
+    if not sys.platform.startswith('linux'):
+        yield
+        return
+    library, before = ctypes.CDLL(None), _Stack()
+    library.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        library.sigaltstack(ctypes.byref(before), None)
 
 
 class OpenVinoRuntime(CpuRuntime):
@@ -57,7 +80,7 @@ class OpenVinoRuntime(CpuRuntime):
             return options
         return {**options, 'cast': lowered_kinds(settings.also_low)}
 
-    @kept_signal_stack()
+    @_kept_signal_stack()
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Compile, export, and load the export, so that the check sees what later runs load."""
         core = ov.Core()
@@ -74,7 +97,7 @@ class OpenVinoRuntime(CpuRuntime):
         (folder / _BLOB).write_bytes(blob)
         return self.load(artifact, settings, folder)
 
-    @kept_signal_stack()
+    @_kept_signal_stack()
     def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Import the compiled model."""
         blob = (folder / _BLOB).read_bytes()

@@ -19,10 +19,10 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from depth_ros.engines.channel_sums import SUM_MARK
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.engines.tensorrt.timing_cache import TimingFile
 from depth_ros.errors import EngineError
+from depth_ros.tensors import Progress
 
 logger = logging.getLogger(__name__)
 FIRST_STRONGLY_TYPED = 10

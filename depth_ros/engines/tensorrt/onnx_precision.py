@@ -20,8 +20,6 @@ from depth_ros.engines.channel_sums import SUM_MARK, is_sum
 from depth_ros.errors import EngineError
 
 TYPES = {'f16': TensorProto.FLOAT16, 'bf16': TensorProto.BFLOAT16}
-OLDEST_OPSET = 17
-"""What TensorRT 8.x reads."""
 _CONVOLUTIONS = {'f16': ('Conv', 'ConvTranspose'), 'bf16': ('Conv',)}
 """TensorRT's builder cannot type a transposed 3-D convolution in bf16 (tensorrt_rtx 1.7)."""
 _PRODUCTS = ('MatMul', 'Gemm')

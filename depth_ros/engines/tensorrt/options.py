@@ -99,9 +99,6 @@ class GpuOptions:
         return ''.join(f' {OPTION} {shlex.quote(word)}' for word in words)
 
 
-OPTION_NAMES = tuple(item.name for item in fields(GpuOptions))
-
-
 def gpu_options(words: str = '', *, recipe: Mapping[str, OptionValue] | None = None) -> GpuOptions:
     """Decide the options.
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 from rclpy.node import Node
 
-from depth_ros.engines.progress import Progress
 from depth_ros.ros.mono.inputs import MonoInputs
 from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
 from depth_ros.ros.mono.parameters import MonoParameters
@@ -24,6 +23,7 @@ from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted, open_mono
 from depth_ros.tasks.mono.scale import Scaled
 from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tensors import Progress
 
 NO_SCALE = (
     'scale.mode is none: depth is relative and goes to relative_depth/image only; for metres on '

@@ -17,7 +17,6 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import DepthRosError
 from depth_ros.geometry.depth import flat_cloud
 from depth_ros.messages.clouds import fill_point_cloud
@@ -42,6 +41,7 @@ from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tensors import Progress
 
 FUSED = 'fused/points'
 POSE_POLL_S = 0.02

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Generic
 
 from depth_ros.engines.build_policy import building
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import DepthRosError, EngineError, ParameterError
 from depth_ros.ros.node.roles import (
     FrameProcessor,
@@ -18,6 +17,7 @@ from depth_ros.ros.node.roles import (
     WantedT,
 )
 from depth_ros.tasks.processor import SettingsT
+from depth_ros.tensors import Progress
 
 THREAD_NAME = 'depth-ros-loader'
 logger = logging.getLogger(__name__)

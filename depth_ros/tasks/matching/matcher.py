@@ -14,7 +14,6 @@ from types import MappingProxyType
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewSettings, estimate_two_view
@@ -27,7 +26,7 @@ from depth_ros.tasks.matching.settings import MatchSettings
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 MatchPipeline = Pipeline[ImagePair, MatchResult]
 Masks = tuple['np.ndarray | None', 'np.ndarray | None']

@@ -14,7 +14,6 @@ from types import MappingProxyType
 import numpy as np
 
 from depth_ros.camera import ideal_camera
-from depth_ros.engines.progress import Progress
 from depth_ros.engines.recipe import TrainingRig
 from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
@@ -28,7 +27,7 @@ from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 MonoPipeline = Pipeline[MonoFrame, DepthResult]
 UNKNOWN = np.float32(np.nan)

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from depth_ros.engines.progress import Progress
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.posed_view import PosedView, multi_view_frame
 from depth_ros.geometry.rectify import RectifierCache
@@ -23,7 +22,7 @@ from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 MultiViewPipeline = Pipeline[MultiViewFrame, DepthResult]
 UNKNOWN = np.float32(np.nan)

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import ImageError, InputError
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rectify import RectifierCache
@@ -29,7 +28,7 @@ from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 
 def rgbd_frame(

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import EngineError
 from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
@@ -28,7 +27,7 @@ from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.pair_watch import PairWatch
 from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 
 StereoPipeline = Pipeline[RectifiedStereo, DisparityResult]
 UNKNOWN = np.float32(np.nan)

@@ -13,12 +13,11 @@ import torch
 from torch import nn
 
 from depth_ros import __version__
-from depth_ros.engines.progress import Progress
 from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.models.registry import models, tunable_models
-from depth_ros.tensors import Task
+from depth_ros.tensors import Progress, Task
 from depth_ros.training.finetune.figures import TuningVerdict, judge
 from depth_ros.training.finetune.job import TuningJob
 from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, tune

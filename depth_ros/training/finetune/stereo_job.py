@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from depth_ros.engines.progress import Progress
 from depth_ros.errors import InputError
 from depth_ros.evaluation.stereo import Matcher
 from depth_ros.geometry.postprocess import colorize_disparity, left_right_confidence
 from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.pictures.panels import hatch_unknown, value_scale
+from depth_ros.tensors import Progress
 from depth_ros.training.finetune.figures import Figures
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.labels import LabelledPair, label, search_width, teachers

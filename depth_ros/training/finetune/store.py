@@ -9,12 +9,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from depth_ros.engines.artifact import file_sha256
+from depth_ros.engines.artifact import file_digest
 from depth_ros.errors import WeightsError
 from depth_ros.files.whole_file import write_json
 from depth_ros.training.task import Note
 from depth_ros.training.trainer import save_weights
-from depth_ros.weights.folder import SUFFIX, weights_folder
+from depth_ros.weights.registry import SUFFIX, weights_folder
 
 NAME = f'finetuned{SUFFIX}'
 EARLIER = 'earlier'
@@ -57,11 +57,11 @@ class TunedWeights:
         Raises:
             DepthRosError: If the folder cannot be written to.
         """
-        record = {'parent': {'file': parent.name, 'sha256': file_sha256(parent)}, **facts}
+        record = {'parent': {'file': parent.name, 'sha256': file_digest(parent)}, **facts}
         self.folder.mkdir(parents=True, exist_ok=True)
         new = self.folder / f'new{SUFFIX}'
         save_weights(state, new, notes)
-        record['sha256'] = file_sha256(new)
+        record['sha256'] = file_digest(new)
         if self.path.is_file():
             self._move(self.path, self._numbered(self._last() + 1))
         write_json(self.path.with_suffix('.json'), record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from depth_ros.engines.build import GraphBuild, open_engine
 from depth_ros.engines.build_policy import building
-from depth_ros.engines.cache import EngineCache, read_check
+from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.checks.gate_images import GATE_SCENES, gate_feeds, rendered_images
 from depth_ros.engines.checks.gate_measures import (
     DepthMeasure,
@@ -269,7 +270,8 @@ def test_verdict_and_figures_are_in_the_sidecar(
 ) -> None:
     opened(STEREO, shift(0.02))
     (folder,) = cache.root.glob('engines/*bf16*')
-    gate: Any = read_check(folder)['gate']
+    check: Any = json.loads((folder / 'entry.json').read_text())['check']
+    gate = check['gate']
     assert (gate['verdict'], gate['measure']) == ('passed', 'stereo')
     assert gate['scenes'] == list(GATE_SCENES)
     epe, moved = gate['figures']
@@ -277,8 +279,7 @@ def test_verdict_and_figures_are_in_the_sidecar(
     assert epe['value'] == pytest.approx(0.02, rel=1e-4)
     assert epe['limit'] == 0.05
     assert moved == {**moved, 'name': 'moved_share', 'value': 0.0}
-    golden: Any = read_check(folder)['golden']
-    assert golden['disparity']['mean'] == pytest.approx(0.02, rel=1e-4)
+    assert check['golden']['disparity']['mean'] == pytest.approx(0.02, rel=1e-4)
 
 
 def test_a_passed_gate_is_not_run_again_until_its_limits_change(

@@ -10,7 +10,6 @@ import pytest
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.engines import runtime
-from depth_ros.engines.callable_engine import CallableEngine
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import EngineError, ParameterError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
@@ -23,6 +22,7 @@ from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Tensors, TensorSpec
+from tests.kit.callable_engine import CallableEngine
 
 STAMP_NS = 1_234_567_890
 SGBM = SgbmSettings(num_disparities=64)
