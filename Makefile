@@ -1,5 +1,6 @@
 # make demo    the real node graph, live; writes demo_out/; TASK=stereo|mono|multiview|match|odometry
-# make test    everything that is tested; .ci/run calls this
+# make test    everything that is tested but what takes minutes; .ci/run calls this
+# make test-all  that too
 # make setup   the shared first step of both
 # make interfaces   build depth_ros_interfaces (matching service, odometry status) into .venv
 PYTHON ?= python3
@@ -16,7 +17,7 @@ STAMPS = $(VENV)/stamps
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 # make docs    run what the documentation shows and write its outputs anew
-.PHONY: docs demo test test-oldest setup setup-test interfaces lint bench clean help
+.PHONY: docs demo test test-all test-oldest setup setup-test interfaces lint bench clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -74,11 +75,18 @@ lint: $(STAMPS)/test
 	@$(CLEAN_ENV) $(VENV)/bin/ruff format --check .
 	@$(CLEAN_ENV) $(VENV)/bin/mypy
 
+# Files are shared out over the cores; what a file's tests share is made once.
+SIDE_BY_SIDE = -n 2 --dist loadfile
+TEST_ENV = $(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 DEPTH_ROS_REQUIRE_TENSORRT_RTX=1
+
 # If the build fails the other tests still run, and those that need it fail instead of skipping.
 test: lint $(STAMPS)/interfaces
 	-@$(BUILD_INTERFACES)
-	@$(CLEAN_ENV) DEPTH_ROS_REQUIRE_INTERFACES=1 DEPTH_ROS_REQUIRE_TENSORRT_RTX=1 $(VENV)/bin/python -m pytest \
-		--continue-on-collection-errors $(PYTEST_ARGS)
+	@$(TEST_ENV) $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --continue-on-collection-errors $(PYTEST_ARGS)
+
+# Also what takes minutes and is marked nightly.
+test-all: test
+	@$(TEST_ENV) $(VENV)/bin/python -m pytest -m nightly $(PYTEST_ARGS)
 
 # The outputs that the documentation shows, written anew by running it.
 docs: $(STAMPS)/test
@@ -92,7 +100,7 @@ $(OLDEST)/stamp: requirements/oldest.txt scripts/preflight.py
 	@touch $@
 
 test-oldest: $(OLDEST)/stamp
-	@$(CLEAN_ENV) $(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(CLEAN_ENV) $(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv .venv-oldest build install log demo_out *.egg-info
