@@ -62,13 +62,13 @@ setup(
     entry_points={
         'console_scripts': [
             'depth-ros = depth_ros.cli.main:main',
-            'stereo_node = depth_ros.ros.stereo.node:main',
-            'multiview_node = depth_ros.ros.multiview.node:main',
-            'mono_node = depth_ros.ros.mono.node:main',
-            'sample_camera = depth_ros.ros.demo.sample_camera:main',
-            'matcher_node = depth_ros.ros.matcher.node:main',
-            'odometry_node = depth_ros.ros.odometry.node:main',
-            'viewer_node = depth_ros.ros.viewer.node:main',
+            'stereo_node = depth_ros.ros.entry:stereo_node',
+            'multiview_node = depth_ros.ros.entry:multiview_node',
+            'mono_node = depth_ros.ros.entry:mono_node',
+            'sample_camera = depth_ros.ros.entry:sample_camera',
+            'matcher_node = depth_ros.ros.entry:matcher_node',
+            'odometry_node = depth_ros.ros.entry:odometry_node',
+            'viewer_node = depth_ros.ros.entry:viewer_node',
         ],
     },
 )

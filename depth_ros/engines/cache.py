@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from depth_ros.engines.artifact import file_digest
 from depth_ros.errors import ArtifactError, EngineError
+from depth_ros.files.draft_folder import draft_folder
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import flush_path
 
@@ -134,13 +134,10 @@ def _build(final: Path, key: CacheKey, build: Callable[[Path], Mapping[str, obje
     prefix = f'.{key.folder}.'
     for abandoned in final.parent.glob(f'{prefix}*'):
         shutil.rmtree(abandoned)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=final.parent))
-    try:
+    with draft_folder(final.parent, prefix=prefix) as folder:
         check = build(folder)
         _write_entry(folder, key, check)
         _replace_folder(folder, final)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_entry(folder: Path, key: CacheKey, check: Mapping[str, object]) -> None:

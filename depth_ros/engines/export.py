@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import logging
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -36,6 +34,8 @@ from depth_ros.engines.recipe import Recipe, Variant
 from depth_ros.engines.runtime import CPU_ORDER, RUNTIMES, BuildSettings
 from depth_ros.engines.torch_engine import run_module, to_torch
 from depth_ros.errors import EngineError, WeightsError
+from depth_ros.files.draft_folder import draft_folder
+from depth_ros.files.given_path import given_path
 from depth_ros.files.whole_file import flush_path
 from depth_ros.tensors import Exportable, Options, Progress
 
@@ -67,7 +67,7 @@ def load_state(recipe: Recipe, weights: str) -> Mapping[str, torch.Tensor]:
         network = import_module(recipe.network)
         state: Mapping[str, torch.Tensor] = network.synthetic_state(synthetic_seed(weights))
         return state
-    return load_checkpoint(Path(weights).expanduser())
+    return load_checkpoint(given_path(weights, what='weights'))
 
 
 def synthetic_seed(weights: str) -> int:
@@ -126,8 +126,7 @@ def export_graph(
     """
     report = progress or (lambda phase, fraction: None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f'.{path.stem}.', dir=path.parent))
-    try:
+    with draft_folder(path.parent, prefix=f'.{path.stem}.') as folder:
         draft = folder / path.name
         report(f'export {path.stem}', None)
         golden = _golden(exportable)
@@ -138,8 +137,6 @@ def export_graph(
         report(f'check {path.stem}', None)
         _check(load_artifact(draft), golden, folder / 'check')
         _move_into_place(draft, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return load_artifact(path)
 
 

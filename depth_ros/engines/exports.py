@@ -22,6 +22,7 @@ from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.recipe import Recipe, Variant, recipe_files
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
+from depth_ros.files.given_path import given_path
 from depth_ros.files.share import find_share, share_roots
 from depth_ros.tensors import Options, OptionValue, Progress
 
@@ -161,7 +162,7 @@ def _existing(plan: ExportPlan, cache: EngineCache) -> dict[str, Path]:
 
 def _named(plan: ExportPlan) -> dict[str, Path] | None:
     """Take artefacts the user named; None if a checkpoint was named."""
-    path = Path(plan.weights).expanduser()
+    path = given_path(plan.weights, what='weights')
     if not path.exists():
         raise WeightsError(f'there are no weights at {str(path)!r}; {_instead(plan)}')
     if path.suffix == '.onnx':
@@ -251,7 +252,7 @@ def weights_record(plan: ExportPlan) -> WeightsRecord:
     """
     if plan.is_synthetic:
         return WeightsRecord(source=plan.weights, sha256='', licence='none (made up)')
-    path, official = Path(plan.weights).expanduser(), plan.recipe.weights
+    path, official = given_path(plan.weights, what='weights'), plan.recipe.weights
     sha256 = _weights_sha256(path)
     has_name = path.name == official.file or _bare_name(path) in official.siblings
     is_official = sha256 == official.sha256 if official.sha256 else has_name
@@ -283,7 +284,7 @@ def _bare_name(path: Path) -> str:
 
 def _extras(weights: str) -> Mapping[str, OptionValue]:
     """Read the values beside a checkpoint's tensors; empty where there are none."""
-    path = Path(weights).expanduser()
+    path = given_path(weights, what='weights')
     is_named = bool(weights) and not weights.startswith(SYNTHETIC)
     may_say = is_named and (_parts_of(path) or (path.is_file() and path.suffix == '.safetensors'))
     if not may_say or not is_importable('torch'):
@@ -311,7 +312,7 @@ def _trained_size(weights: str) -> tuple[int, int] | None:
 
 def _served_graphs(recipe: Recipe, weights: str) -> tuple[str, ...] | None:
     """Return the graphs that a checkpoint in parts can serve; None for all."""
-    path = Path(weights).expanduser()
+    path = given_path(weights, what='weights')
     there = _parts_of(path) if weights else frozenset()
     if not there:
         return None
@@ -336,7 +337,7 @@ def _tag(plan: ExportPlan) -> str:
     """Folder name for exports of these weights."""
     if plan.is_synthetic:
         return plan.weights.replace(':', '-').replace('/', '-')
-    path = Path(plan.weights).expanduser()
+    path = given_path(plan.weights, what='weights')
     if path.is_dir() and not holds_parts(path):
         raise WeightsError(
             f'{str(path)!r} is a folder without exported graphs; name the checkpoint file, as in: '

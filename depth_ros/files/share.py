@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from depth_ros.errors import DepthRosError
+from depth_ros.files.given_path import given_path
 
 PACKAGE = 'depth_ros'
 
@@ -55,7 +56,7 @@ def cache_root() -> Path:
     """``DEPTH_ROS_CACHE``, else ``depth_ros`` in the user's cache folder (XDG)."""
     chosen = os.environ.get('DEPTH_ROS_CACHE')
     if chosen:
-        return Path(chosen).expanduser()
+        return given_path(chosen, what='DEPTH_ROS_CACHE')
     base = os.environ.get('XDG_CACHE_HOME')
     return (Path(base) if base else Path.home() / '.cache') / 'depth_ros'
 

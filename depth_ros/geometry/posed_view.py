@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,29 @@ from depth_ros.geometry.rigid import (
 
 ROTATION_TOLERANCE = 1e-3
 _MAX_CENTER_OFFSET = 0.2
+
+
+class PlacedView(Protocol):
+    """What is known of a view without its image; enough to choose views."""
+
+    @property
+    def camera(self) -> PinholeCamera:
+        """Its calibration."""
+
+    @property
+    def world_from_camera(self) -> np.ndarray:
+        """``(4, 4)`` float64; see ``PosedView``."""
+
+    @property
+    def center_m(self) -> np.ndarray:
+        """``(3,)`` position of the camera in the world, metres."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of its image."""
+
+
+PlacedViewT = TypeVar('PlacedViewT', bound=PlacedView)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -39,6 +63,16 @@ class PosedView:
     def __post_init__(self) -> None:
         check_pose(self.world_from_camera, what=f'the pose of view {self.name!r}')
         check_resolution(self.frame.camera, f'view {self.name!r}')
+
+    @property
+    def camera(self) -> PinholeCamera:
+        """Calibration of its image."""
+        return self.frame.camera
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of its image in nanoseconds."""
+        return self.frame.stamp_ns
 
     @property
     def center_m(self) -> np.ndarray:

@@ -40,7 +40,7 @@ class PlannedSet:
             maps are fused as they come.
     """
 
-    views: ViewSet
+    views: ViewSet[PosedView]
     depth_range_m: DepthRange
     files: tuple[Path, ...]
     done: float
@@ -98,7 +98,7 @@ class FolderPlan:
 
     def _sequence(self) -> Iterator[PlannedSet]:
         """Take keyframes as they come, as the node does."""
-        window = KeyframeWindow(self._settings)
+        window: KeyframeWindow[PosedView] = KeyframeWindow(self._settings)
         count = len(self.folder.views)
         for index in range(count):
             try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from depth_ros.errors import EngineError
+from depth_ros.files.given_path import given_path
 from depth_ros.tensors import OptionValue
 
 VARIABLE = 'DEPTH_ROS_TENSORRT'
@@ -80,7 +81,9 @@ class GpuOptions:
 
     def timing_root(self, cache_root: Path | None) -> Path | None:
         """Folder of measured layer times; None keeps none."""
-        return Path(self.timing_cache).expanduser() if self.timing_cache else cache_root
+        return (
+            given_path(self.timing_cache, what='timing_cache') if self.timing_cache else cache_root
+        )
 
     def as_text(self) -> Mapping[str, str]:
         """Return every option that the engine depends on, for the cache key."""

@@ -5,7 +5,6 @@ It counts what it sends, so that transport losses can be distinguished from node
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import time
@@ -37,7 +36,9 @@ from depth_ros.ros.node.declare import declare_once, start_parameter
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile
+from depth_ros.ros.node.report_file import ReportFile
 from depth_ros.ros.node.runner import run_node
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.settings import SettingValue, parse_size
 
 QUEUE_DEPTH = 5
@@ -106,7 +107,9 @@ class SampleCamera:
             ParameterError: If a parameter is refused.
         """
         self.node = Node('sample_camera')
+        self.warn = ThrottledWarnings(self.node.get_logger().warning)
         self._values = declare_once(self.node, SPECS)
+        self._report_file = ReportFile(str(self._values['report_file']))
         self._drive = open_named_drive(self.node, self._values)
         rig = drive_rig(self._drive) if self._drive else open_rig(self._values)
         encoding = str(self._values['encoding'])
@@ -152,10 +155,7 @@ class SampleCamera:
 
     def close(self) -> int:
         """Write the report and return the exit code."""
-        report_file = str(self._values['report_file'])
-        if report_file:
-            report = {**self._counters(), 'stamps_ns': self._stamps_ns}
-            Path(report_file).write_text(json.dumps(report) + '\n', encoding='utf-8')
+        self._report_file.write({**self._counters(), 'stamps_ns': self._stamps_ns})
         self.node.get_logger().info(f'sent {len(self._stamps_ns)} pairs')
         return 0
 

@@ -11,14 +11,14 @@ from sensor_msgs.msg import PointCloud2
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
-from depth_ros.geometry.posed_view import PosedView
 from depth_ros.geometry.rigid import inverse
 from depth_ros.messages.clouds import decode_cloud
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.ros.multiview.job import MultiviewInput, MultiviewJob
+from depth_ros.ros.multiview.job import MultiviewJob, SearchPlace
 from depth_ros.ros.multiview.parameters import MultiviewParameters
+from depth_ros.ros.multiview.pending_view import PendingView
 from depth_ros.ros.multiview.poses import PoseSource, open_poses
-from depth_ros.ros.node.camera_input import ImageMessage, decode_frame
+from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts
@@ -64,7 +64,7 @@ class MultiviewInputs(ImageInputs[MultiviewParameters]):
         self.num_passed_over = 0
         self.num_refused = 0
         super().__init__(node, parameters, inbox)
-        self._window = KeyframeWindow(parameters.settings.keyframes)
+        self._window: KeyframeWindow[PendingView] = KeyframeWindow(parameters.settings.keyframes)
         self._waiting: deque[WaitingImage] = deque()
         self._poses: PoseSource | None = None
         self._range: RangeCloud | None = None
@@ -164,30 +164,32 @@ class MultiviewInputs(ImageInputs[MultiviewParameters]):
         if not self._window.is_wanted(pose, stamp_ns=image.stamp, depth_range_m=range_m):
             self.num_passed_over += 1
             return
-        frame = decode_frame(
+        view = PendingView(
             image.message,
             image.camera,
+            world_from_camera=pose,
             stamp_ns=image.stamp,
+            name=image.frame_id,
             is_rectified=self._cameras.is_rectified,
         )
-        view = PosedView(frame=frame, world_from_camera=pose, name=image.frame_id)
         found = self._window.keep(view, depth_range_m=range_m)
         if found is not None:
             self._inbox.put(self._keyframe_job(found))
 
-    def _keyframe_job(self, views: ViewSet) -> MultiviewJob:
+    def _keyframe_job(self, views: ViewSet[PendingView]) -> MultiviewJob:
         parameters = self._parameters
         assert self._poses is not None
-        content = MultiviewInput(
-            views=views,
+        place = SearchPlace(
             limits_m=parameters.depth_range_m,
             seen_m=self._seen_range(views.reference),
             follow=parameters.depth_source == 'previous',
             world_frame=self._poses.world_frame,
         )
-        return MultiviewJob(content=content, frame_id=views.reference.name)
+        return MultiviewJob(
+            views=views, place=place, min_sources=self._window.settings.min_sources
+        )
 
-    def _seen_range(self, view: PosedView) -> DepthRange | None:
+    def _seen_range(self, view: PendingView) -> DepthRange | None:
         if self._range is None or self._parameters.depth_source != 'cloud':
             return None
         assert self._poses is not None
@@ -218,7 +220,7 @@ class RangeCloud:
             warn=inbox.warn,
         )
 
-    def seen(self, view: PosedView, *, world_frame: str) -> DepthRange | None:
+    def seen(self, view: PendingView, *, world_frame: str) -> DepthRange | None:
         """Return the depths of the points in view, with a margin; None if there are too few.
 
         The points must be in the camera's own frame or in the frame of the poses.

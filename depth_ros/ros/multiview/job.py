@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from depth_ros.errors import DepthRosError
+from depth_ros.errors import DepthRosError, InputError
 from depth_ros.files.cloud import write_cloud
 from depth_ros.geometry.consistency import DepthView
+from depth_ros.geometry.posed_view import PosedView
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
 from depth_ros.tasks.multiview.fusion import DepthFusion
 from depth_ros.tasks.multiview.keyframes import DepthRange, ViewSet
@@ -25,6 +27,9 @@ from depth_ros.tasks.multiview.reconstruction import (
 )
 from depth_ros.tasks.multiview.settings import FusionSettings, MultiViewSettings
 
+if TYPE_CHECKING:
+    from depth_ros.ros.multiview.pending_view import PendingView
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyframeWanted:
@@ -35,18 +40,16 @@ class KeyframeWanted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class MultiviewInput:
-    """What the processor gets.
+class SearchPlace:
+    """Where depth is searched, and in which frame the poses are.
 
     Attributes:
-        views: Reference and sources.
         limits_m: Nearest and farthest depth that may be searched.
         seen_m: What another sensor sees of the view, or None.
         follow: Whether to search only where the last map had depth.
         world_frame: Frame of the poses.
     """
 
-    views: ViewSet
     limits_m: DepthRange
     seen_m: DepthRange | None
     follow: bool
@@ -54,21 +57,73 @@ class MultiviewInput:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class MultiviewJob:
-    """What the worker gets; the images of keyframes are decoded already."""
+class MultiviewInput:
+    """What the processor gets.
 
-    content: MultiviewInput
-    frame_id: str
+    Attributes:
+        views: Reference and sources.
+        place: Where to search.
+    """
+
+    views: ViewSet[PosedView]
+    place: SearchPlace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MultiviewJob:
+    """What the worker gets.
+
+    Attributes:
+        views: Reference and sources, not decoded yet.
+        place: Where to search.
+        min_sources: How many of the sources must be usable.
+        accepted_s: Monotonic clock when the set was complete.
+    """
+
+    views: ViewSet[PendingView]
+    place: SearchPlace
+    min_sources: int
     accepted_s: float = field(default_factory=time.monotonic)
 
     @property
     def stamp_ns(self) -> int:
         """Stamp of the reference."""
-        return self.content.views.reference.frame.stamp_ns
+        return self.views.reference.stamp_ns
+
+    @property
+    def frame_id(self) -> str:
+        """Frame of the reference."""
+        return self.views.reference.name
 
     def decode(self) -> MultiviewInput:
-        """Return the content."""
-        return self.content
+        """Decode what is not decoded yet; sources that cannot be used are left out.
+
+        Raises:
+            InputError: If the reference cannot be used, or too few sources can.
+        """
+        reference = self.views.reference.decoded()
+        found = [usable_view(view) for view in self.views.sources]
+        sources = tuple(view for view in found if view is not None)
+        if len(sources) < self.min_sources:
+            raise InputError(
+                'views',
+                f'{len(sources)} of {len(found)} source images of a keyframe can be used, at '
+                f'least {self.min_sources} must be; see the reasons logged before this line',
+            )
+        return MultiviewInput(
+            views=ViewSet(reference=reference, sources=sources), place=self.place
+        )
+
+
+def usable_view(view: PendingView) -> PosedView | None:
+    """Return a view with its image; None where that cannot be used.
+
+    The reason is that of the view as a reference, which every keyframe is once.
+    """
+    try:
+        return view.decoded()
+    except InputError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -184,24 +239,25 @@ class FusingProcessor(WrappedProcessor[MultiViewSettings]):
         view = depth_view(output, frame.views.reference.world_from_camera)
         if self._tracker is not None:
             self._tracker.see(view.known(self._cloud.min_confidence))
-        added = self._cloud.add(view, frame.world_frame) if wanted.cloud else 0
+        added = self._cloud.add(view, frame.place.world_frame) if wanted.cloud else 0
         stages = {**output.stages_s, 'fuse': time.perf_counter() - start}
         return KeyframeOutput(
             output=output,
             depth_range_m=range_m,
             num_new_points=added,
-            world_frame=frame.world_frame,
+            world_frame=frame.place.world_frame,
             stages_s=MappingProxyType(stages),
         )
 
     def _range(self, frame: MultiviewInput) -> DepthRange:
-        low, high = frame.limits_m
-        if frame.seen_m is not None:
-            low, high = max(low, frame.seen_m[0]), min(high, frame.seen_m[1])
-            return (low, high) if low < high else frame.limits_m
-        if not frame.follow:
+        low, high = frame.place.limits_m
+        seen = frame.place.seen_m
+        if seen is not None:
+            low, high = max(low, seen[0]), min(high, seen[1])
+            return (low, high) if low < high else frame.place.limits_m
+        if not frame.place.follow:
             self._tracker = None
-            return frame.limits_m
+            return frame.place.limits_m
         settings = DepthRangeSettings(min_m=low, max_m=high, follow=True)
         if self._tracker is None:
             self._tracker = DepthRangeTracker(settings)

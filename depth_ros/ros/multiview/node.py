@@ -10,7 +10,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -18,6 +17,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 
 from depth_ros.errors import DepthRosError
+from depth_ros.files.given_path import given_path
 from depth_ros.geometry.depth import flat_cloud
 from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.headers import fill_header
@@ -180,8 +180,9 @@ class MultiviewNode(
         self._was_idle = is_idle
 
     def _on_save_map(self, request: Trigger.Request, response: Trigger.Response) -> object:
-        path = Path(self.outputs.parameters.map_file).expanduser()  # type: ignore[attr-defined]
+        text = self.outputs.parameters.map_file  # type: ignore[attr-defined]
         try:
+            path = given_path(text, what="parameter 'map_file'")
             count = self.cloud.save(path)
         except DepthRosError as error:
             response.success, response.message = False, str(error)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from depth_ros.files.whole_file import write_json
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.statistics import StatisticsSnapshot
 from depth_ros.tasks.pipeline import Identity
@@ -28,6 +26,7 @@ class NodeReport:
         input: Which topics are subscribed to, e.g. ``'raw'``; empty while undecided.
         inputs: NodeStatistics of the messages before they were jobs.
         incompatible_qos: Publishers and subscribers whose QoS did not match.
+        callback_failures: Callbacks that ended with an exception nobody foresaw.
         in_flight: Jobs being computed; every job is an output, dropped or in flight.
         statistics: Outputs, drops, rate, stage times.
         versions: Version by package.
@@ -39,6 +38,7 @@ class NodeReport:
     input: str
     inputs: InputCounts
     incompatible_qos: int
+    callback_failures: int
     in_flight: int
     statistics: StatisticsSnapshot
     versions: Mapping[str, str]
@@ -94,6 +94,7 @@ class NodeReport:
             'outputs': self.statistics.outputs,
             'in_flight': self.in_flight,
             'incompatible_qos': self.incompatible_qos,
+            'callback_failures': self.callback_failures,
         }
 
 
@@ -126,9 +127,3 @@ def faults_since(last: StatisticsSnapshot | None, now: StatisticsSnapshot) -> di
     before = last.dropped if last else {}
     new = {reason: count - before.get(reason, 0) for reason, count in now.dropped.items()}
     return {reason: n for reason, n in new.items() if n and reason not in QUIET_DROPS}
-
-
-def write_report(path: Path, report: NodeReport) -> None:
-    """Write the record as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, report.as_dict())

@@ -67,7 +67,7 @@ class StereoInputs:
             totals[f'refused_{side.value}'] = counts.num_refused
             totals[f'waiting_{side.value}'] = counts.waiting
             totals[f'lost_{side.value}'] = self.cameras[side].num_lost
-        return InputCounts(totals=totals, by_reason=_by_reason(sides))
+        return InputCounts(totals=totals, by_reason=by_reason(sides))
 
     def close(self) -> None:
         """Pair nothing more."""
@@ -103,7 +103,7 @@ class StereoInputs:
         self._inbox.put(job)
 
 
-def _by_reason(sides: Mapping[Side, SideCounts]) -> dict[str, dict[str, int]]:
+def by_reason(sides: Mapping[Side, SideCounts]) -> dict[str, dict[str, int]]:
     """Return unpaired and refused images of both sides by reason."""
     unpaired: Counter[str] = Counter()
     refused: Counter[str] = Counter()

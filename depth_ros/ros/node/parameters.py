@@ -84,7 +84,10 @@ class NodeParameters(Settings):
         is_read_only=True,
     )
     report_file: str = described(
-        '', 'JSON file written at exit with all counters; empty writes none.', is_read_only=True
+        '',
+        'JSON file written at exit with all counters, on every way out; refused at start where it '
+        'cannot be written. Empty writes none.',
+        is_read_only=True,
     )
 
     @classmethod

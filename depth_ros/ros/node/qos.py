@@ -32,6 +32,8 @@ RELIABILITY: dict[str, ReliabilityPolicy] = {
 INCOMPATIBLE = 'incompatible_qos'
 CAMERA_INFO_DEPTH = 5
 DIAGNOSTICS_DEPTH = 10
+LARGEST_LOSS = 100_000
+"""More than any camera sends between two reports of DDS."""
 
 
 def profile(reliability: str, depth: int) -> QoSProfile:
@@ -85,11 +87,20 @@ def subscription_events(
 
     def on_message_lost(event: object) -> None:
         if on_lost is not None:
-            on_lost(int(event.total_count_change))  # type: ignore[attr-defined]
+            on_lost(plausible_loss(int(event.total_count_change)))  # type: ignore[attr-defined]
 
     return SubscriptionEventCallbacks(
         incompatible_qos=on_incompatible, message_lost=on_message_lost if on_lost else None
     )
+
+
+def plausible_loss(count: int) -> int:
+    """Return how many messages to count as lost.
+
+    DDS counts the gap in a writer's sequence numbers, in 32 bits: a writer that jumps is reported
+    as billions of losses, or as negative ones. That is one event, and no more is known of it.
+    """
+    return count if 0 < count <= LARGEST_LOSS else 1
 
 
 def publisher_events(topic: str, report: Report) -> PublisherEventCallbacks:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Protocol
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from depth_ros.engines.tensorrt.cuda_memory import is_device_lost
 from depth_ros.errors import DepthRosError
+from depth_ros.files.draft_folder import remove_drafts
+from depth_ros.ros.node.guarded_executor import GuardedExecutor
 from depth_ros.ros.node.help import NodeHelp, is_help
 from depth_ros.ros.node.loader import THREAD_NAME
 from depth_ros.ros.node.memory import keep_freed_memory
+from depth_ros.ros.node.parameter_services import refuse_unknown_types
+from depth_ros.ros.node.stop_request import StopRequest, stop_request
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 
 SPIN_S = 0.1
 
@@ -31,9 +33,11 @@ class Runnable(Protocol):
 
     Attributes:
         node: The ROS node.
+        warn: Its throttled warnings; callbacks that failed are told and counted there.
     """
 
     node: Node
+    warn: ThrottledWarnings
 
     @property
     def is_finished(self) -> bool:
@@ -41,28 +45,6 @@ class Runnable(Protocol):
 
     def close(self) -> int:
         """Stop working and return the exit code."""
-
-
-class StopRequest:
-    """Set by SIGINT or SIGTERM, any number of them; nothing is ever raised.
-
-    rclpy's own handlers would invalidate the context while the worker still publishes, and
-    Python's would raise KeyboardInterrupt in the middle of the clean-up.
-    """
-
-    def __init__(self) -> None:
-        """Install the handlers."""
-        self.is_set = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def ignore(self) -> None:
-        """Ignore signals from now on: the ending interpreter restores the default handlers."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.is_set = True
 
 
 def run_node(
@@ -83,11 +65,13 @@ def run_node(
     if help is not None and is_help(sys.argv[1:] if args is None else args):
         sys.stdout.write(help.text(name))
         return 0
+    stop = stop_request()
+    if stop.is_set:
+        return 0
     keep_freed_memory()
     rclpy.init(
         args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
     )
-    stop = StopRequest()
     try:
         runnable = make()
     except DepthRosError as error:
@@ -104,11 +88,13 @@ def _spin(runnable: Runnable, stop: StopRequest) -> int:
     library_logger = logging.getLogger('depth_ros')
     library_logger.addHandler(NodeLogHandler(runnable.node))
     library_logger.setLevel(logging.INFO)
-    executor = SingleThreadedExecutor()
+    executor = GuardedExecutor()
     executor.add_node(runnable.node)
+    refuse_unknown_types(runnable.node)
+    can_go_on = True
     try:
-        while not (stop.is_set or runnable.is_finished):
-            executor.spin_once(timeout_sec=SPIN_S)
+        while can_go_on and not (stop.is_set or runnable.is_finished):
+            can_go_on = executor.spin_guarded(SPIN_S, runnable.warn)
         return runnable.close()
     finally:
         executor.remove_node(runnable.node)
@@ -119,10 +105,12 @@ def _spin(runnable: Runnable, stop: StopRequest) -> int:
 def _leave(code: int) -> int:
     """End at once if a runtime still builds in the loader thread, or a GPU was lost.
 
-    A build cannot be stopped, and a lost GPU cannot be released in order.
+    A build cannot be stopped, and a lost GPU cannot be released in order. What a build has
+    written so far is removed.
     """
     is_building = any(thread.name == THREAD_NAME for thread in threading.enumerate())
     if is_building or is_device_lost():
+        remove_drafts()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import cv2
@@ -20,18 +19,19 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from depth_ros import __version__
-from depth_ros.errors import InputError
+from depth_ros.errors import DepthRosError, InputError
 from depth_ros.ros.node.declare import DeclaredParameters
 from depth_ros.ros.node.diagnostics import (
     NodeReport,
     diagnostic_array,
     faults_since,
     status_of,
-    write_report,
 )
 from depth_ros.ros.node.engine_manager import EngineManager
+from depth_ros.ros.node.guarded_executor import CALLBACK
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import INCOMPATIBLE, diagnostics_profile
+from depth_ros.ros.node.report_file import ReportFile
 from depth_ros.ros.node.roles import (
     FrameT,
     Inputs,
@@ -107,6 +107,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self._declared = DeclaredParameters(self.node, parts.parameters)
         parameters, log = self._declared.current, self.node.get_logger()
         self.warn = ThrottledWarnings(log.warning)
+        self._report_file = ReportFile(parameters.report_file)
+        self._failure: DepthRosError | None = None
         self._statistics = NodeStatistics()
         self._last_books: StatisticsSnapshot | None = None
         self.outputs = parts.outputs(self.node, parameters, self.warn)
@@ -136,7 +138,12 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     def is_finished(self) -> bool:
         """Whether the first engine failed to open, or opening it was the whole task."""
         is_built = self._declared.current.build_only and self._engine_manager.is_open
-        return is_built or self._engine_manager.failure is not None
+        return is_built or self.failure is not None
+
+    @property
+    def failure(self) -> DepthRosError | None:
+        """Why the node cannot go on; None while it can."""
+        return self._failure or self._engine_manager.failure
 
     def put(self, job: Job[FrameT]) -> None:
         """Take a job from the inputs."""
@@ -153,15 +160,20 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self.warn(error.reason, str(error))
 
     def close(self) -> int:
-        """Finish the frame under way, close the statistics, and return the exit code."""
-        self._worker.close()
-        self.inputs.close()
-        report_file, log = self._declared.current.report_file, self.node.get_logger()
-        if report_file:
-            write_report(Path(report_file), self.report())
-        if self._engine_manager.failure is not None:
+        """Finish the frame under way, close the statistics, and return the exit code.
+
+        The report is written before and after: whoever waits for the end may lose patience.
+        """
+        self._write_report()
+        try:
+            self._worker.close()
+            self.inputs.close()
+        finally:
+            self._write_report()
+        log = self.node.get_logger()
+        if self.failure is not None:
             what = 'cannot go on' if self._engine_manager.is_open else 'cannot start'
-            log.fatal(f'{what}: {self._engine_manager.failure}')
+            log.fatal(f'{what}: {self.failure}')
             return 1
         processor = self._worker.processor
         if self._declared.current.build_only and processor is not None:
@@ -179,6 +191,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             input=self.inputs.input,
             inputs=self.inputs.counts(),
             incompatible_qos=self.warn.count(INCOMPATIBLE),
+            callback_failures=self.warn.count(CALLBACK),
             in_flight=self._worker.num_in_flight,
             statistics=self._statistics.snapshot(),
             versions=versions(),
@@ -188,12 +201,23 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     def _poll(self) -> None:
         """Subscribe once an engine runs and the topics are known."""
         self._engine_manager.poll()
-        if self._engine_manager.failure is not None:
-            self._diagnose()
-            return
         is_waiting = self._engine_manager.is_open and not self.inputs.input
         if is_waiting and not self._declared.current.build_only:
+            self._subscribe()
+        if self.failure is not None:
+            self._diagnose()
+
+    def _subscribe(self) -> None:
+        try:
             self.inputs.start()
+        except DepthRosError as error:
+            self._failure = error
+
+    def _write_report(self) -> None:
+        try:
+            self._report_file.write(self.report().as_dict())
+        except DepthRosError as error:
+            self.node.get_logger().error(f'no report: {error}')
 
     def _on_change(self, parameters: ParametersT) -> None:
         self.outputs.set_parameters(parameters)
@@ -207,7 +231,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         report, phase = self.report(), self._engine_manager.phase
         faults = faults_since(self._last_books, report.statistics)
         self._last_books = report.statistics
-        failure, degradation = self._engine_manager.failure, self._engine_manager.degradation
+        failure, degradation = self.failure, self._engine_manager.degradation
         words = [str(failure)] if failure is not None else []
         words += [degradation] if degradation else []
         words += [f'preparing: {phase}'] if phase and failure is None else []

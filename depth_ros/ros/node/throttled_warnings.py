@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 
 PERIOD_S = 5.0
+LONGEST = 4000
+"""Characters of a warning; what a message brought may be as long as its sender likes."""
 
 
 class ThrottledWarnings:
@@ -51,4 +53,13 @@ class ThrottledWarnings:
             self._last_s[reason] = now
             num_held_back = self._num_held_back.pop(reason, 0)
         more = f' ({num_held_back} more since the last warning)' if num_held_back else ''
-        self._warn(f'[{reason}] {text}{more}')
+        self._warn(f'[{reason}] {shortened(text)}{more}')
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most about ``LONGEST`` characters, the middle of a longer one cut."""
+    left_out = len(text) - LONGEST
+    if left_out <= 0:
+        return text
+    half = LONGEST // 2
+    return f'{text[:half]} ... ({left_out} characters left out) ... {text[-half:]}'

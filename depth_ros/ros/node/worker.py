@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Generic
 
 from depth_ros.errors import DepthRosError, DeviceLostError, InputError
+from depth_ros.ros.node.guarded_executor import defect_text
 from depth_ros.ros.node.roles import (
     FrameProcessor,
     FrameT,
@@ -151,7 +151,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         except DepthRosError as error:
             self._fail(job, error, reason='engine', text=f'the engine failed: {error}')
         except Exception as error:  # noqa: BLE001 - one per worker loop: the node lives on
-            self._fail(job, error, reason='internal', text=_with_traceback(error))
+            self._fail(job, error, reason='internal', text=defect_text(error))
 
     def _fail(self, job: Job[FrameT], error: Exception, *, reason: str, text: str) -> None:
         self._statistics.drop(reason)
@@ -178,9 +178,3 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
             'total': published - job.accepted_s,
         }
         self._statistics.output(MappingProxyType(stages), output.valid_fraction)
-
-
-def _with_traceback(error: Exception) -> str:
-    return 'a defect of depth_ros, please report it: ' + ''.join(
-        traceback.format_exception(type(error), error, error.__traceback__)
-    )

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
-from depth_ros.ros.node.pair_inputs import StereoInputs
+from depth_ros.ros.node.pair_inputs import StereoInputs, by_reason
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts, Inputs
 from depth_ros.ros.node.task_node import Inbox
@@ -67,8 +67,9 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
         return [*super().missing(), *depth]
 
     def counts(self) -> InputCounts:
-        """Return the counters of pairing."""
-        image, depth = (self._synchronizer.counts(side) for side in Side)
+        """Return the counters: ``received == paired + unpaired + refused + waiting``."""
+        sides = {side: self._synchronizer.counts(side) for side in Side}
+        image, depth = sides[Side.LEFT], sides[Side.RIGHT]
         return InputCounts(
             totals={
                 'received': self.camera.num_received,
@@ -77,8 +78,13 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
                 'paired': image.paired,
                 'unpaired': image.num_unpaired,
                 'unpaired_depth': depth.num_unpaired,
+                'refused': image.num_refused,
+                'refused_depth': depth.num_refused,
+                'waiting': image.waiting,
+                'waiting_depth': depth.waiting,
+                'resets': self._synchronizer.num_resets,
             },
-            by_reason={'unpaired': {**depth.unpaired, **image.unpaired}},
+            by_reason=by_reason(sides),
         )
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ class ViewerNode:
         self.node = Node('viewer_node')
         values = declare_once(self.node, SPECS)
         log = self.node.get_logger()
-        self._warn = ThrottledWarnings(log.warning)
+        self.warn = ThrottledWarnings(log.warning)
         self._sources = sources(values)
         stride = int(values['viewer_stride'])
         rated = [source.role for source in self._sources if source.kind in RATED_TYPES]
@@ -131,7 +131,7 @@ class ViewerNode:
             source.topic,
             self._on_message(source.role),
             source.qos,
-            event_callbacks=subscription_events(topic, self._warn),
+            event_callbacks=subscription_events(topic, self.warn),
         )
 
     def _on_message(self, role: Role) -> Callable[[object], None]:

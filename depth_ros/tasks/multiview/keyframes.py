@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.frames import MultiViewFrame
-from depth_ros.geometry.posed_view import PosedView, multi_view_frame
+from depth_ros.geometry.posed_view import PlacedViewT, PosedView, multi_view_frame
 from depth_ros.tasks.multiview.settings import KeyframeSettings, ReferenceChoice
 from depth_ros.tasks.multiview.view_selection import (
     choose_sources,
@@ -26,25 +27,25 @@ DepthRange = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ViewSet:
+class ViewSet(Generic[PlacedViewT]):
     """A reference with the sources chosen for it, best first."""
 
-    reference: PosedView
-    sources: tuple[PosedView, ...]
+    reference: PlacedViewT
+    sources: tuple[PlacedViewT, ...]
 
-    def frame(self, depth_range_m: DepthRange) -> MultiViewFrame:
+    def frame(self: ViewSet[PosedView], depth_range_m: DepthRange) -> MultiViewFrame:
         """Make what the model takes."""
         return multi_view_frame(self.reference, self.sources, depth_range_m=depth_range_m)
 
 
-class KeyframeWindow:
+class KeyframeWindow(Generic[PlacedViewT]):
     """Keeps the last keyframes; used by one thread."""
 
     def __init__(self, settings: KeyframeSettings | None = None) -> None:
         """Start empty."""
         self.settings = settings or KeyframeSettings()
         self.num_keyframes = 0
-        self._keyframes: deque[PosedView] = deque(maxlen=self.settings.window)
+        self._keyframes: deque[PlacedViewT] = deque(maxlen=self.settings.window)
         self._last: tuple[int, np.ndarray] | None = None
         self._num_waiting = 0
 
@@ -57,7 +58,7 @@ class KeyframeWindow:
         self._keyframes.clear()
         self._last, self._num_waiting = None, 0
 
-    def add(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
+    def add(self, view: PlacedViewT, *, depth_range_m: DepthRange) -> ViewSet[PlacedViewT] | None:
         """Take the next view; return a set when a keyframe has enough sources.
 
         Args:
@@ -67,7 +68,7 @@ class KeyframeWindow:
         Raises:
             InputError: As ``is_wanted``.
         """
-        pose, stamp_ns = view.world_from_camera, view.frame.stamp_ns
+        pose, stamp_ns = view.world_from_camera, view.stamp_ns
         if not self.is_wanted(pose, stamp_ns=stamp_ns, depth_range_m=depth_range_m):
             return None
         return self.keep(view, depth_range_m=depth_range_m)
@@ -94,7 +95,7 @@ class KeyframeWindow:
         last = self._keyframes[-1].world_from_camera if self._keyframes else None
         return is_new_view(pose, last, self.settings.policy, depth_m=depth_m)
 
-    def keep(self, view: PosedView, *, depth_range_m: DepthRange) -> ViewSet | None:
+    def keep(self, view: PlacedViewT, *, depth_range_m: DepthRange) -> ViewSet[PlacedViewT] | None:
         """Make a view a keyframe; return a set when one has enough sources."""
         self._keyframes.append(view)
         self.num_keyframes += 1
@@ -105,7 +106,7 @@ class KeyframeWindow:
         self._num_waiting = lag
         return self._next_set(depth_range_m, lag=lag)
 
-    def flush(self, *, depth_range_m: DepthRange) -> list[ViewSet]:
+    def flush(self, *, depth_range_m: DepthRange) -> list[ViewSet[PlacedViewT]]:
         """Return the sets of the keyframes that still wait for later ones, at the end of a path.
 
         If the path continues, none of them becomes a reference again.
@@ -120,7 +121,7 @@ class KeyframeWindow:
             return 0
         return self.settings.num_sources // 2
 
-    def _next_set(self, depth_range_m: DepthRange, *, lag: int) -> ViewSet | None:
+    def _next_set(self, depth_range_m: DepthRange, *, lag: int) -> ViewSet[PlacedViewT] | None:
         if len(self._keyframes) < 1 + max(lag, self.settings.min_sources):
             return None
         reference = self._keyframes[-1 - lag]
@@ -148,12 +149,12 @@ class KeyframeWindow:
 
 
 def view_set(
-    reference: PosedView,
-    candidates: Sequence[PosedView],
+    reference: PlacedViewT,
+    candidates: Sequence[PlacedViewT],
     settings: KeyframeSettings,
     *,
     depth_range_m: DepthRange,
-) -> ViewSet | None:
+) -> ViewSet[PlacedViewT] | None:
     """Choose sources for a reference; None if fewer than ``min_sources`` help it."""
     points = sample_points(reference, depth_range_m)
     sources = choose_sources(reference, candidates, points, count=settings.num_sources)

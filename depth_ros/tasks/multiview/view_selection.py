@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from depth_ros.geometry.posed_view import PosedView
+from depth_ros.geometry.posed_view import PlacedView, PlacedViewT
 from depth_ros.geometry.projection import grid_rays, project
 from depth_ros.geometry.rigid import inverse, rotation_angle
 from depth_ros.tasks.multiview.settings import ViewPolicy
@@ -43,7 +43,7 @@ def angle_score(angles_rad: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(-0.5 * (away / width) ** 2))
 
 
-def view_score(reference: PosedView, source: PosedView, points: np.ndarray) -> float:
+def view_score(reference: PlacedView, source: PlacedView, points: np.ndarray) -> float:
     """Score a source for a reference: mean weight of the points, 0..1.
 
     Args:
@@ -60,9 +60,9 @@ def view_score(reference: PosedView, source: PosedView, points: np.ndarray) -> f
     return float((weights * sees(source, points)).mean())
 
 
-def sees(view: PosedView, points: np.ndarray) -> np.ndarray:
+def sees(view: PlacedView, points: np.ndarray) -> np.ndarray:
     """Return ``(N,)`` bool: world points ``(N, 3)`` in front of a view and inside its image."""
-    camera = view.frame.camera
+    camera = view.camera
     pose = inverse(view.world_from_camera)
     pixels, _ = project(camera, points @ pose[:3, :3].T + pose[:3, 3])
     end = np.array([camera.width, camera.height]) - 0.5
@@ -71,8 +71,8 @@ def sees(view: PosedView, points: np.ndarray) -> np.ndarray:
 
 
 def choose_sources(
-    reference: PosedView, candidates: Sequence[PosedView], points: np.ndarray, *, count: int
-) -> list[PosedView]:
+    reference: PlacedView, candidates: Sequence[PlacedViewT], points: np.ndarray, *, count: int
+) -> list[PlacedViewT]:
     """Return the best ``count`` candidates, best first.
 
     Those that see next to nothing of the points, or from the same place, are left out: one of
@@ -84,14 +84,14 @@ def choose_sources(
     return [seeing[index] for index in order[:count] if scores[index] > MIN_SCORE]
 
 
-def sample_points(view: PosedView, depth_range_m: tuple[float, float]) -> np.ndarray:
+def sample_points(view: PlacedView, depth_range_m: tuple[float, float]) -> np.ndarray:
     """Return ``(N, 3)`` world points of a grid of pixels at three depths of the range.
 
     They stand for the scene while nothing is known of it; the depths are even in inverse depth.
     """
     near, far = depth_range_m
     depths = 1.0 / np.linspace(1.0 / near, 1.0 / far, 5)[1:4]
-    rays = grid_rays(view.frame.camera, _GRID)
+    rays = grid_rays(view.camera, _GRID)
     points = np.concatenate([rays * depth for depth in depths])
     return points @ view.world_from_camera[:3, :3].T + view.center_m
 

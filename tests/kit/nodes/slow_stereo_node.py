@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from depth_ros.errors import EngineError
+from depth_ros.files.draft_folder import draft_folder
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.stereo.node import StereoNode
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, open_stereo
@@ -43,8 +45,10 @@ def build() -> None:
 def open_processor(settings: StereoSettings, *, progress: Any = None) -> StereoProcessor:
     if settings.model == 'sgbm':
         return open_stereo(settings)
-    progress('building the engine', None)
-    build()
+    drafts = Path(os.environ.get('SLOW_DRAFTS', tempfile.gettempdir()))
+    with draft_folder(drafts, prefix='.engine.'):
+        progress('building the engine', None)
+        build()
     if settings.engine.precision == 'bf16':
         raise EngineError('this CPU has no bf16; set precision:=f32')
     classical = open_stereo(replace(settings, model='sgbm'))

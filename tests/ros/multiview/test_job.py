@@ -13,6 +13,7 @@ from depth_ros.ros.multiview.job import (
     FusingProcessor,
     KeyframeWanted,
     MultiviewInput,
+    SearchPlace,
     SharedCloud,
 )
 from depth_ros.tasks.multiview.keyframes import ViewSet
@@ -47,11 +48,12 @@ def frame() -> MultiviewInput:
     first, *others = (posed(START_NS + 100_000_000 * n) for n in range(3))
     return MultiviewInput(
         views=ViewSet(reference=first, sources=tuple(others)),
-        limits_m=LIMITS,
-        seen_m=None,
-        follow=True,
-        world_frame='odom',
+        place=SearchPlace(limits_m=LIMITS, seen_m=None, follow=True, world_frame='odom'),
     )
+
+
+def placed(frame: MultiviewInput, **changes: object) -> MultiviewInput:
+    return replace(frame, place=replace(frame.place, **changes))
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_the_search_follows_depth_that_is_sure(processor, frame) -> None:
     assert processor.process(frame, wanted=WANTED).depth_range_m == LIMITS
     low, high = processor.process(frame, wanted=WANTED).depth_range_m
     assert 1.6 < low < 2.0 < high < 2.5
-    fixed = processor.process(replace(frame, follow=False), wanted=WANTED)
+    fixed = processor.process(placed(frame, follow=False), wanted=WANTED)
     assert fixed.depth_range_m == LIMITS
     assert processor.process(frame, wanted=WANTED).depth_range_m == LIMITS, 'begins anew'
 
@@ -75,7 +77,7 @@ def test_the_search_follows_depth_that_is_sure(processor, frame) -> None:
 def test_another_sensor_narrows_the_search_within_the_limits(
     processor, frame, seen, searched
 ) -> None:
-    output = processor.process(replace(frame, seen_m=seen), wanted=WANTED)
+    output = processor.process(placed(frame, seen_m=seen), wanted=WANTED)
     assert output.depth_range_m == searched
 
 
@@ -85,8 +87,8 @@ def test_poses_in_another_frame_start_another_cloud(processor, frame) -> None:
     views = [frame.views.reference, *frame.views.sources]
     for view in views:
         sources = tuple(other for other in views if other is not view)
-        one = replace(frame, views=ViewSet(reference=view, sources=sources), follow=False)
+        one = replace(placed(frame, follow=False), views=ViewSet(reference=view, sources=sources))
         processor.process(one, wanted=WANTED)
     assert int(cloud.counts()['fused_points']) > 1000
-    processor.process(replace(frame, world_frame='map', follow=False), wanted=WANTED)
+    processor.process(placed(frame, world_frame='map', follow=False), wanted=WANTED)
     assert cloud.counts()['fused_maps'] == '1' and cloud.counts()['fused_points'] == '0'

@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS is absent')
 
-from depth_ros.ros.__main__ import NODES
+from depth_ros.ros import entry
+from depth_ros.ros.entry import NODES
 from depth_ros.ros.node.help import is_help, kinds_of, type_name
 from tests.kit.shared_data import REPOSITORY
 
@@ -49,8 +50,10 @@ def test_help_of_matcher_and_odometry_agrees_with_their_tables() -> None:
 
 def test_installed_programs_are_those_of_the_table() -> None:
     text = (REPOSITORY / 'setup.py').read_text(encoding='utf-8')
-    programs = dict(re.findall(r"'(\w+) = (depth_ros\.ros\.[\w.]+):main'", text))
-    assert programs == NODES
+    programs = dict(re.findall(r"'(\w+) = depth_ros\.ros\.entry:(\w+)'", text))
+    assert programs == {name: name for name in NODES}
+    for name in NODES:
+        assert getattr(entry, name).args == (name,)
 
 
 def test_words_for_ros_are_not_looked_at() -> None:

@@ -292,6 +292,22 @@ def test_stereo_topics_give_the_pose_of_the_camera_itself(tmp_path: Path) -> Non
         assert driver.output('odometry', stamp).child_frame_id == 'left_eye'
 
 
+def test_the_books_of_image_and_depth_balance(stage: Stage) -> None:
+    """Refused and waiting messages were in no column."""
+    driver = stage.robot
+    message = image(np.zeros((4, 4), np.uint8), 'mono8', 'camera_optical_frame')
+    before = driver.count('refused_zero_stamp')
+    driver.send('image_raw', message)
+    assert driver.wait_count('refused_zero_stamp', before + 1)
+    values = {name: int(value) for name, value in driver.diagnostics.items() if value.isdigit()}
+    for side in ('', '_depth'):
+        parts = ('unpaired', 'refused', 'waiting')
+        assert values[f'received{side}'] == values['paired'] + sum(
+            values[f'{part}{side}'] for part in parts
+        )
+    assert values['refused'] >= 1
+
+
 def test_one_camera_publishes_directions_and_no_odometry(tmp_path: Path) -> None:
     options = ('-p', 'source:=mono', '-p', 'input_reliability:=reliable', '-p', 'max_gap_s:=60.0')
     # The other tests' node is still alive and listens to the same names.

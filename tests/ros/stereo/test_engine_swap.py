@@ -64,9 +64,18 @@ def test_a_slow_engine_is_prepared_beside_the_running_one(stage: Stage) -> None:
     assert len(lines) == 1 and 'the device was lost; restart' in lines[0]
 
 
-def test_an_interrupt_while_an_engine_is_built_ends_at_once(tmp_path: Path) -> None:
+def test_an_interrupt_while_an_engine_is_built_ends_at_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = tmp_path / 'cache'
+    drafts.mkdir()
+    monkeypatch.setenv('SLOW_DRAFTS', str(drafts))
+    monkeypatch.setenv('SLOW_UNTIL', str(tmp_path / 'never'))
     options = ('-p', 'model:=crestereo')
     with running(tmp_path, *options, module=SCRIPT) as node:
         node.wait_for('building the engine')
+        assert len(list(drafts.iterdir())) == 1
         assert node.stop() == 0
+        assert list(drafts.iterdir()) == []
+        assert node.report()['outputs'] == 0
         assert 'Traceback' not in node.log()

@@ -1,0 +1,57 @@
+"""Where every node begins: signals are listened to before anything heavy is imported.
+
+Python turns a SIGINT into KeyboardInterrupt wherever it is; code of a library that is being
+imported may swallow it, and the node would run on. From the first line of ``start`` it is a wish
+to stop, which ``run_node`` reads. Imports neither NumPy nor ROS.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+
+from depth_ros.ros.node.stop_request import stop_request
+
+NODES: dict[str, str] = {
+    'stereo_node': 'depth_ros.ros.stereo.node',
+    'mono_node': 'depth_ros.ros.mono.node',
+    'multiview_node': 'depth_ros.ros.multiview.node',
+    'matcher_node': 'depth_ros.ros.matcher.node',
+    'odometry_node': 'depth_ros.ros.odometry.node',
+    'viewer_node': 'depth_ros.ros.viewer.node',
+    'sample_camera': 'depth_ros.ros.demo.sample_camera',
+}
+"""Module of every executable; each has ``main(args)``, which gives the exit code."""
+
+
+def start(name: str) -> int:
+    """Run a node with the process's arguments; return the exit code.
+
+    Args:
+        name: One of ``NODES``.
+    """
+    stop_request()
+    code: int = import_module(NODES[name]).main(None)
+    return code
+
+
+stereo_node = partial(start, 'stereo_node')
+mono_node = partial(start, 'mono_node')
+multiview_node = partial(start, 'multiview_node')
+matcher_node = partial(start, 'matcher_node')
+odometry_node = partial(start, 'odometry_node')
+viewer_node = partial(start, 'viewer_node')
+sample_camera = partial(start, 'sample_camera')
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the node named first with the words after it; return the exit code."""
+    name, *arguments = list(sys.argv[1:] if words is None else words) or ['']
+    if name not in NODES:
+        known = ', '.join(NODES)
+        sys.stderr.write(f'there is no node {name!r}; use one of: {known}\n')
+        return 2
+    sys.argv = [name, *arguments]
+    return start(name)
