@@ -189,8 +189,7 @@ def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not is_ours or len(body) != int(counts[0]) * VERTEX.itemsize:
         raise InputError(
             'cloud',
-            f'{path} is not a PLY file of this package, or is cut short; write it again with: '
-            'depth-ros run stereo',
+            f'{path} is not a PLY file of this package, or is cut short; write it again',
         )
     vertices = np.frombuffer(body, VERTEX)
     points = np.stack([vertices[name] for name in ('x', 'y', 'z')], axis=1)

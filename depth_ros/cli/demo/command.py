@@ -176,7 +176,7 @@ def check_requirements(settings: DemoSettings) -> None:
         'stereodemo': 'the sample images: pip install --no-deps stereodemo==0.7',
     }
     if settings.view:
-        needed['viser'] = "the browser view: pip install 'viser>=1.1,<1.2' or make demo VIEW=1"
+        needed['viser'] = "the browser view: pip install 'viser>=1.1,<1.2', or make demo VIEW=1"
     for module, remedy in needed.items():
         if importlib.util.find_spec(module) is None:
             raise DepthRosError(f'the demo needs {remedy}')

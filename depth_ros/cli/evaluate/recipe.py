@@ -109,5 +109,6 @@ def _check_recipe(word: str, tasks: Sequence[str]) -> None:
     if word not in recipes():
         raise ParameterError(
             f'expected a task ({", ".join(tasks)}) or a training recipe '
-            f'({", ".join(sorted(recipes()))}), got {word!r}; type: depth-ros evaluate {tasks[0]}'
+            f'({", ".join(sorted(recipes()))}), got {word!r}; type: depth-ros evaluate '
+            f'{tasks[0]} --data FOLDER'
         )

@@ -117,7 +117,7 @@ def tiny_config(state: Mapping[str, Tensor]) -> TinyLoftrConfig:
     if sum(len(shape) == 4 for shape in shapes.values()) < len(names):
         raise WeightsError(
             f'expected weights of loftr_tiny, with {list(names.values())}, found '
-            f'{sorted(state)[:4]}; use those that depth-ros train loftr_tiny wrote, or '
+            f'{sorted(state)[:4]}; use those of: depth-ros train loftr_tiny, or '
             'name the variant of yours, e.g. outdoor_ds'
         )
     layers = {name.split('.')[2] for name in state if name.startswith('loftr_coarse.layers.')}
