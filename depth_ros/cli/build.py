@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from depth_ros.cli.kit.arguments import parse_options
+from depth_ros.cli.kit.arguments import add_out, parse_options
 from depth_ros.cli.kit.build_progress import interruptible, watched
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.engines.artifact import golden_path, manifest_path
@@ -46,9 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--engine', default='auto', help=f"runtime, default auto; '{EXPORT_ONLY}' only exports"
     )
-    parser.add_argument(
-        '-o', '--output', type=Path, help='also copy the exports there, to carry them to a robot'
-    )
+    add_out(parser, None, 'also copy the exports there, to carry them to a robot')
     parser.set_defaults(run=run)
 
 
@@ -65,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with interruptible(), watched(monitor):
             for plan in plans:
-                lines = export(plan, choice, cache, monitor, arguments.output)
+                lines = export(plan, choice, cache, monitor, arguments.out)
                 lines += [] if exports_only else build(plan, choice, cache, monitor)
                 print('\n'.join(lines), flush=True)
         is_complete = True

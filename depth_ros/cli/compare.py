@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.cli.kit.arguments import add_pair_arguments, expect_sgbm_settings_used
+from depth_ros.cli.kit.arguments import add_pair_arguments, expect_settings_used
 from depth_ros.cli.kit.images import PairFiles
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
@@ -23,7 +23,7 @@ from depth_ros.files.maps import DISPARITY_SUFFIXES, read_disparity
 from depth_ros.frames import StereoFrame
 from depth_ros.tasks.stereo.processor import Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Progress
+from depth_ros.tensors import Progress, Task
 
 CONTENDER = ('model', 'engine', 'precision')
 """Settings that a contender's name says."""
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.truth is None and len(contenders) < 2:
         raise ParameterError('one contender needs something to compare with; add --truth FILE')
     models = [contender.model for contender in contenders if contender.model]
-    expect_sgbm_settings_used(arguments, models)
+    expect_settings_used(StereoSettings, arguments, Task.STEREO, models)
     settings = [_settings(arguments, contender) for contender in contenders]
     frame = _read_pair(arguments) if any(contender.model for contender in contenders) else None
     reference = read_disparity(arguments.truth) if arguments.truth else None

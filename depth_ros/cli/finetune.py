@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from depth_ros.cli.kit.arguments import add_pair_arguments
+from depth_ros.cli.kit.arguments import add_out, add_pair_arguments
 from depth_ros.cli.kit.batch import Tally
 from depth_ros.cli.kit.mono_inputs import MonoInputSettings, open_source
 from depth_ros.cli.kit.options import add_settings
-from depth_ros.cli.kit.progress import open_progress
+from depth_ros.cli.kit.progress import never_silent, open_progress, time_text
 from depth_ros.cli.kit.sources import FrameItem
 from depth_ros.cli.kit.stereo_inputs import add_bag_arguments, open_pairs
 from depth_ros.engines.recipe import load_recipe, parse_size
@@ -72,9 +72,7 @@ def _add_tuning_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--weights', type=Path, help='to begin with; default those in use, else the shipped ones'
     )
-    parser.add_argument(
-        '--out', type=Path, metavar='FOLDER', help='where weights are kept; default: your own'
-    )
+    add_out(parser, None, 'where weights are kept; default: your own')
     parser.add_argument('--report', type=Path, default=Path('finetune_report.html'))
     parser.add_argument(
         '--size', default='', metavar='HxW', help="size it learns at; default the recipe's"
@@ -97,7 +95,7 @@ def run(arguments: Namespace) -> int:
     if arguments.rollback:
         return _roll_back(store, arguments.model)
     settings = _settings(arguments, store)
-    with open_progress() as progress:
+    with open_progress() as shown, never_silent(shown, 'reading frames') as progress:
         result = _tune(settings, arguments, store, _reporters(progress))
     return _tell(result, settings, arguments.report)
 
@@ -212,9 +210,7 @@ def _reporters(progress: Progress) -> Reporters:
     from depth_ros.training.finetune.session import Reporters
 
     def tuning(found: TuneProgress) -> None:
-        left = (
-            f'{found.left_s / 60.0:.0f} min' if found.left_s >= 60.0 else f'{found.left_s:.0f} s'
-        )
+        left = time_text(found.left_s)
         progress(
             f'step {found.step}, best {100.0 * found.gain:+.1f} %, at most {left} left',
             found.share,

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from depth_ros.cli.kit.arguments import add_out
+from depth_ros.cli.kit.progress import never_silent, open_progress, time_text
+from depth_ros.tensors import Progress
 from depth_ros.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser('train', help='train a network of this project (needs torch)')
     parser.add_argument('recipe', help='crestereo_tiny or another; a wrong name lists them all')
     parser.add_argument('--stage', help='only this stage of the recipe; all of them by default')
-    parser.add_argument('--out', type=Path, default=Path('training_out'), help='folder of the run')
+    add_out(parser, None, 'of the run; required, but for --contact-sheet')
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
     parser.add_argument('--threads', type=int, default=2, help='CPU threads of torch')
     parser.add_argument(
@@ -67,6 +70,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; return the exit status."""
+    _expect_out(args)
+    print(f'{args.recipe}: loading torch', flush=True)
     from depth_ros.training.checkpoint import CHECKPOINT_NAME
     from depth_ros.training.contact_sheet import draw_contact_sheet
     from depth_ros.training.curve import draw_curve
@@ -75,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from depth_ros.training.task import DataFolders
     from depth_ros.training.trainer import METRICS_NAME, RunSettings
 
-    is_known = (args.out / CHECKPOINT_NAME).is_file()
+    is_known = bool(args.out) and (args.out / CHECKPOINT_NAME).is_file()
     if is_known and not (args.resume or args.restart):
         raise ParameterError(
             f'{args.out} already holds a run; add --resume to go on with it, --restart for a new '
@@ -86,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     folders = DataFolders(photos=photos, data=tuple(args.data or ()))
     if args.contact_sheet:
         draw_contact_sheet(chosen[0], folders, args.contact_sheet)
+        print(f'samples of {args.recipe} are in {args.contact_sheet}')
         return 0
     settings = RunSettings(
         out=args.out,
@@ -96,10 +102,19 @@ def run(args: argparse.Namespace) -> int:
         weights=args.weights,
         threads=args.threads,
     )
-    trainer = run_stages(chosen, settings, _reporter())
+    with open_progress() as shown, never_silent(shown, 'making samples') as tell:
+        trainer = run_stages(chosen, settings, _reporter(tell))
     draw_curve(args.out / METRICS_NAME, args.out / 'curve.png')
     print(f'{trainer.samples_seen} samples seen; weights, metrics and curve are in {args.out}')
     return 0
+
+
+def _expect_out(args: argparse.Namespace) -> None:
+    """Refuse a run of hours that has no folder of its own."""
+    if args.out is None and args.contact_sheet is None:
+        raise ParameterError(
+            f'train needs --out FOLDER, where the run is kept; e.g. --out runs/{args.recipe}'
+        )
 
 
 def _schedules(args: argparse.Namespace) -> list[TrainRecipe]:
@@ -128,34 +143,17 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     return {RECIPE_FIELDS[name]: value for name, value in given.items() if name != 'steps'}
 
 
-def _reporter() -> Callable[[TrainingProgress], None]:
-    """Return a progress bar where rich is installed, a line every ten seconds otherwise."""
-    try:
-        from rich.console import Console
-        from rich.progress import Progress as Bar
-    except ImportError:
-        return _plain_reporter()
-    if not Console().is_terminal:
-        return _plain_reporter()
-    bar = Bar()
-    task = bar.add_task('training', total=1.0)
-    bar.start()
+def _reporter(tell: Progress) -> Callable[[TrainingProgress], None]:
+    """Return what tells the step, its figures, the rate and the time left."""
+    begun: list[tuple[float, float]] = []
 
     def show(progress: TrainingProgress) -> None:
-        bar.update(task, completed=progress.share, description=_line(progress))
-        if progress.share >= 1.0:
-            bar.stop()
-
-    return show
-
-
-def _plain_reporter() -> Callable[[TrainingProgress], None]:
-    last = [0.0]
-
-    def show(progress: TrainingProgress) -> None:
-        if time.monotonic() - last[0] > 10.0 or progress.share >= 1.0:
-            last[0] = time.monotonic()
-            print(f'{100.0 * progress.share:5.1f} % {_line(progress)}', flush=True)
+        now_s = time.monotonic()
+        begun.append((now_s, progress.share))
+        passed_s, done = now_s - begun[0][0], progress.share - begun[0][1]
+        del begun[1:]
+        left = time_text(passed_s / done * (1.0 - progress.share)) if done > 0.0 else 'unknown'
+        tell(f'{_line(progress)}, {left} left', progress.share)
 
     return show
 

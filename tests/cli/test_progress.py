@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
-from depth_ros.cli.kit.progress import LineProgress, open_progress
+from depth_ros.cli.kit.progress import LineProgress, never_silent, open_progress, time_text
 from depth_ros.cli.kit.tables import text_table
 from depth_ros.cli.kit.timing import interleave, percentiles
 
@@ -53,6 +54,28 @@ def test_a_phase_without_end_is_told_once_when_it_begins():
     for phase in ('export a', 'export a', 'check a'):
         progress(phase, None)
     assert stream.getvalue().splitlines() == ['depth-ros: export a', 'depth-ros: check a']
+
+
+def test_a_long_phase_without_steps_is_told_again_and_again():
+    told, twice = [], threading.Event()
+
+    def progress(phase, fraction):
+        told.append(phase)
+        if len(told) >= 4:
+            twice.set()
+
+    with never_silent(progress, 'reading frames', every_s=0.01) as report:
+        report('making labels', 0.5)
+        assert twice.wait(10.0)
+    assert told[:2] == ['reading frames', 'making labels']
+    assert all(line.startswith('making labels, ') for line in told[2:])
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'), [(40, '40 s'), (720, '12 min'), (11_100, '3 h 5 min')]
+)
+def test_times_are_as_people_say_them(seconds, text):
+    assert time_text(seconds) == text
 
 
 def test_a_terminal_gets_a_bar_that_goes_away():

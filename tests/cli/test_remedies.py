@@ -17,7 +17,8 @@ VALUE = '1'
 """Stands for what a sentence fills in."""
 TASK_COMMANDS = ('run', 'evaluate')
 _COMMAND = re.compile(
-    r'(?<![\w/`.-])(?P<program>depth-ros|make(?= [a-z]+(?:$| [A-Z]+=|[,;)]))|pip install|python -m)'
+    r'(?<![\w/`.-])'
+    r'(?P<program>depth-ros|make(?= [a-z]+(?:$| [A-Z]+=|[,;)]))|pip install|python -m)'
     r' (?P<words>(?:[^,;:()\s]|[,;:](?=\S))+(?: (?:[^,;:()\s\\]|[,;:](?=\S))+)*)'
 )
 _USAGE = re.compile(r'\b(?:COMMAND|RECIPE|NAME)\b|^build \[')

@@ -28,6 +28,7 @@ from depth_ros.cli.demo.processes import (
 )
 from depth_ros.cli.demo.report import status_table
 from depth_ros.cli.demo.task import DemoTask
+from depth_ros.cli.kit.arguments import add_out
 from depth_ros.errors import DepthRosError
 from depth_ros.files.share import share_path
 from depth_ros.models.registry import models_of
@@ -93,7 +94,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--weights', default='', metavar='FILE', help='its weights; default those exported'
     )
-    parser.add_argument('--output', type=Path, default=Path('demo_out'), help='folder to write')
+    add_out(parser, Path('demo_out'))
     parser.add_argument('--view', action='store_true', help='also serve a browser view')
     parser.set_defaults(run=run)
 
@@ -104,13 +105,13 @@ def run(arguments: argparse.Namespace) -> int:
         duration_s=arguments.duration,
         rate_hz=arguments.rate,
         model=arguments.model,
-        output=arguments.output,
+        out=arguments.out,
         view=arguments.view,
         weights=arguments.weights,
         task=arguments.task,
     )
     check_requirements(settings)
-    clear_results(settings.output)
+    clear_results(settings.out)
     os.environ.update(private_environment())
     from depth_ros.ros.demo.observer import observing
 
@@ -263,6 +264,6 @@ def finish(settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: O
         json.loads((graph.folder / f'{name}.json').read_text(encoding='utf-8'))
         for name in ('sample_camera', task.node)
     )
-    for line in task.write(settings.output, observer.seen(), camera, node):
+    for line in task.write(settings.out, observer.seen(), camera, node):
         print(line)
     return 0

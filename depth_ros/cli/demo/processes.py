@@ -31,7 +31,7 @@ class DemoSettings:
         rate_hz: Pairs a second that the sample camera publishes.
         model: Model of the node; empty takes the stereo node's own default.
         weights: Its weights; empty takes shipped or exported ones.
-        output: Folder for the picture, the cloud and the summary.
+        out: Folder for the picture, the cloud and the summary.
         view: Whether to serve the browser view.
         task: Name of the demo; empty takes the model's.
     """
@@ -39,7 +39,7 @@ class DemoSettings:
     duration_s: float
     rate_hz: float
     model: str
-    output: Path
+    out: Path
     view: bool
     weights: str = ''
     task: str = ''

@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from depth_ros.cli.kit.options import given_values, split_assignment
+from depth_ros.cli.kit.options import Renamed, given_values, option_of, split_assignment
 from depth_ros.errors import ParameterError
-from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import OptionValue
+from depth_ros.models.registry import model_entry, models_of
+from depth_ros.settings import Setting, settings_of
+from depth_ros.tensors import OptionValue, Task
 
 
 def add_pair_arguments(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
@@ -43,18 +44,59 @@ def add_pair_arguments(parser: argparse.ArgumentParser, *, is_required: bool) ->
     )
 
 
-def expect_sgbm_settings_used(arguments: argparse.Namespace, models: Sequence[str]) -> None:
-    """Refuse settings of the classical matcher where none runs: they would change nothing.
+def add_out(parser: argparse._ActionsContainer, default: Path | None, text: str = '') -> None:
+    """Add ``-o/--out``, the folder that a command writes into; a file there is refused."""
+    shown = [text] if text else []
+    shown += [f'default {default}'] if default else []
+    parser.add_argument(
+        '-o', '--out', type=_folder, default=default, metavar='FOLDER', help='; '.join(shown)
+    )
+    parser.add_argument('--output', action=Renamed, const='--out', help=argparse.SUPPRESS)
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f'{path} is a file, and results need a folder')
+    return path
+
+
+def expect_settings_used(
+    kind: type, arguments: argparse.Namespace, task: Task, models: Sequence[str]
+) -> None:
+    """Refuse what was typed for other models than those that run: it would change nothing.
 
     Raises:
-        ParameterError: Naming what to add.
+        ParameterError: Naming the option, and a model that it is for.
     """
-    names = given_values(StereoSettings, arguments)
-    if 'sgbm' not in models and any(name.startswith('sgbm.') for name in names):
-        raise ParameterError(
-            f'--sgbm sets the model sgbm, but what runs is {", ".join(models)}; add --model sgbm '
-            'or leave --sgbm out'
-        )
+    settings = {setting.name: setting for setting in settings_of(kind)}
+    for name in given_values(kind, arguments):
+        takers = [model for model in models_of(task) if _takes(model, task, settings[name])]
+        if models and not set(models) & set(takers):
+            option = option_of(settings[name])
+            raise ParameterError(
+                f'{option} changes nothing of {", ".join(models)}, which runs; leave it out, or '
+                f'add --model {takers[0]}'
+            )
+
+
+def _takes(model: str, task: Task, setting: Setting) -> bool:
+    """Whether a setting of a task changes what a model of it does."""
+    group = setting.name.partition('.')[0]
+    if group in _own_settings(model, task):
+        return True
+    if any(group in _own_settings(other, task) for other in models_of(task)):
+        return False
+    needs_engine = setting.opens_engine and setting.name != 'model'
+    return not needs_engine or model_entry(model, task).needs_weights
+
+
+def _own_settings(model: str, task: Task) -> set[str]:
+    """Return the settings, or groups of them, that a model's factory takes."""
+    sources = model_entry(model, task).services[task].arguments.values()
+    return {
+        name for kind, _, name in (text.partition('.') for text in sources) if kind == 'settings'
+    }
 
 
 def parse_options(words: Sequence[str]) -> dict[str, OptionValue]:

@@ -97,7 +97,7 @@ def split_assignment(word: str) -> tuple[str, str]:
     return name, text
 
 
-class _Renamed(argparse.Action):
+class Renamed(argparse.Action):
     """Refuses the former name of an option and names the new one."""
 
     def __call__(
@@ -107,6 +107,7 @@ class _Renamed(argparse.Action):
         values: object,
         option_string: str | None = None,
     ) -> NoReturn:
+        """Raise with the new name."""
         parser.error(f'{option_string} is called {self.const} now; use that')
 
 
@@ -159,7 +160,7 @@ def _add_option(group: argparse._ArgumentGroup, setting: Setting) -> None:
         )
     if setting.formerly:
         group.add_argument(
-            _option(setting.formerly), action=_Renamed, const=option, help=argparse.SUPPRESS
+            _option(setting.formerly), action=Renamed, const=option, help=argparse.SUPPRESS
         )
 
 

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from depth_ros.cli.kit.arguments import add_out
 from depth_ros.errors import ParameterError
 from depth_ros.files.cloud import write_depth_cloud
 from depth_ros.files.maps import write_millimetres
@@ -95,13 +96,12 @@ def add_output_arguments(
     parser: argparse.ArgumentParser,
     kinds: Mapping[str, object],
     *,
+    task: str,
     files: str = 'which files',
     again: str = 'do again what is done',
 ) -> None:
     """Add the folder, which files to write, and whether what is done is done again."""
-    parser.add_argument(
-        '-o', '--output', type=Path, default=Path('depth_out'), help='folder, default depth_out'
-    )
+    add_out(parser, Path(f'{task}_out'))
     names = ','.join(kinds)
     parser.add_argument(
         '--write', default=names, metavar='LIST', help=f'{files}, out of {names} (default all)'

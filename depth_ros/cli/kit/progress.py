@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,54 @@ def open_progress(stream: TextIO | None = None) -> Iterator[Progress]:
             yield report
     else:
         yield LineProgress(stream)
+
+
+SILENT_S = 8.0
+"""Long work says something at least as often, also where a phase has no steps to count."""
+
+
+@contextmanager
+def never_silent(
+    progress: Progress, phase: str, *, every_s: float = SILENT_S
+) -> Iterator[Progress]:
+    """Pass progress on while the block runs, and say what is being done where none comes.
+
+    Args:
+        progress: Who is told.
+        phase: What the block begins with; told at once.
+        every_s: Silence after which the phase is told again with the time it has taken.
+    """
+    beat, stop, started_s = threading.Event(), threading.Event(), time.monotonic()
+    latest = [phase]
+
+    def report(phase: str, fraction: float | None) -> None:
+        latest[0] = phase
+        beat.set()
+        progress(phase, fraction)
+
+    def watch() -> None:
+        while not stop.is_set():
+            if not beat.wait(every_s) and not stop.is_set():
+                progress(f'{latest[0]}, {time_text(time.monotonic() - started_s)} so far', None)
+            beat.clear()
+
+    progress(phase, None)
+    thread = threading.Thread(target=watch, name='depth-ros-never-silent', daemon=True)
+    thread.start()
+    try:
+        yield report
+    finally:
+        stop.set()
+        beat.set()
+        thread.join()
+
+
+def time_text(seconds: float) -> str:
+    """Return a time as people say it: ``'40 s'``, ``'12 min'``, ``'3 h 5 min'``."""
+    minutes = round(seconds / 60.0)
+    if seconds < 90.0:
+        return f'{seconds:.0f} s'
+    return f'{minutes} min' if minutes < 90 else f'{minutes // 60} h {minutes % 60} min'
 
 
 class LineProgress:

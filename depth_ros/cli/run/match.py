@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.cli.kit.arguments import add_out, expect_settings_used
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.outputs import Record, file_identity
 from depth_ros.cli.kit.progress import open_progress
@@ -23,6 +24,7 @@ from depth_ros.pictures.panels import write_picture
 from depth_ros.settings import values_of
 from depth_ros.tasks.matching.matcher import Matcher, MatchOutput, open_matcher
 from depth_ros.tasks.matching.settings import MatchSettings
+from depth_ros.tensors import Task
 
 Cameras = tuple['PinholeCamera | None', 'PinholeCamera | None', bool]
 
@@ -36,9 +38,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     match.add_argument('first', type=Path, metavar='A')
     match.add_argument('second', type=Path, metavar='B')
-    match.add_argument(
-        '-o', '--output', type=Path, default=Path('match_out'), help='folder, default match_out'
-    )
+    add_out(match, Path('match_out'))
     add_settings(match, MatchSettings, title='matching')
     _add_inputs(match)
     match.set_defaults(run=run_match)
@@ -47,6 +47,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 def run_match(arguments: argparse.Namespace) -> int:
     """Match one pair; return the exit code."""
     settings = read_settings(MatchSettings, arguments)
+    expect_settings_used(MatchSettings, arguments, Task.MATCHING, (settings.model,))
     pair = ImagePair(
         first=read_rgb(arguments.first),
         second=read_rgb(arguments.second),
@@ -60,14 +61,14 @@ def run_match(arguments: argparse.Namespace) -> int:
         output = matcher.match(pair)
         geometry = _geometry(output, cameras, settings)
         stem = f'{arguments.first.stem}_{arguments.second.stem}_matches'
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        _write(arguments.output / stem, pair, output, geometry)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        _write(arguments.out / stem, pair, output, geometry)
         record = _record(arguments, matcher, output, geometry)
     finally:
         matcher.close()
-    write_json(arguments.output / f'{stem}.json', record)
+    write_json(arguments.out / f'{stem}.json', record)
     print(f'{matcher.describe()}: {output.num_found} matches; {geometry.text}')
-    print(f'files are {arguments.output / stem}.npz, .png and .json')
+    print(f'files are {arguments.out / stem}.npz, .png and .json')
     return 0
 
 

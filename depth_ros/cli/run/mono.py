@@ -54,7 +54,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'scale of its own: without --scale-mode it is relative.',
     )
     add_input_arguments(parser)
-    add_output_arguments(parser, MONO_KINDS)
+    add_output_arguments(parser, MONO_KINDS, task='mono')
     add_settings(parser, MonoSettings, title='mono')
     parser.add_argument(
         '--reference',
@@ -72,7 +72,7 @@ def run_mono(arguments: argparse.Namespace) -> int:
     kinds = chosen_kinds(arguments.write, MONO_KINDS)
     tally = Tally()
     source = open_source(inputs, tally.refuse)
-    folder = OutputFolder(arguments.output, kinds, _identity(settings, inputs))
+    folder = OutputFolder(arguments.out, kinds, _identity(settings, inputs))
     with open_progress() as progress, ImageRunner(settings, folder, progress) as runner:
         run_all(
             source,
@@ -83,7 +83,7 @@ def run_mono(arguments: argparse.Namespace) -> int:
             is_again=arguments.overwrite,
         )
         summary = runner.summary(tally, source)
-    return finish_batch(arguments.output, summary, _lines(tally.records), tally)
+    return finish_batch(arguments.out, summary, _lines(tally.records), tally)
 
 
 class ImageRunner(BatchRunner[MonoProcessor]):

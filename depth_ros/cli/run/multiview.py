@@ -44,7 +44,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         '(poses.txt, K.txt); references that are done already are skipped.',
     )
     parser.add_argument('folder', type=Path, metavar='FOLDER')
-    add_output_arguments(parser, KINDS, files='files beside the .npy maps')
+    add_output_arguments(parser, KINDS, task='multiview', files='files beside the .npy maps')
     add_settings(parser, SequenceSettings, title='multiview', without=('min_confidence',))
     _add_view_arguments(parser)
     parser.set_defaults(run=run_multiview)
@@ -89,9 +89,9 @@ def run_multiview(arguments: argparse.Namespace) -> int:
         depth_range_m=depth_range_m,
         has_own_range=arguments.depth_range is not None,
     )
-    cloud = arguments.output / arguments.cloud
+    cloud = arguments.out / arguments.cloud
     write_cloud = cloud_writer(cloud)
-    maps = MapFolder(arguments.output, kinds, _identity(settings))
+    maps = MapFolder(arguments.out, kinds, _identity(settings))
     with (
         open_progress() as progress,
         ReferenceRunner(settings, maps, progress, open_processor=open_multiview) as runner,
@@ -99,7 +99,7 @@ def run_multiview(arguments: argparse.Namespace) -> int:
         tally = run_plan(plan, runner, DepthFusion(settings.fusion), is_again=arguments.overwrite)
     write_cloud(cloud, tally.fusion.map.points, tally.fusion.map.colors)
     summary = _summary(tally, settings, folder, plan)
-    write_json(arguments.output / SUMMARY, summary)
+    write_json(arguments.out / SUMMARY, summary)
     _tell(summary, cloud, folder)
     return EXIT_FAILED if plan.refused or tally.refused else 0
 

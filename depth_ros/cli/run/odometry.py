@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from depth_ros.cli.kit.arguments import add_out
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.command_parser import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, given_values, read_settings
@@ -70,9 +71,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         f'only). Writes {TRAJECTORY} (TUM format), {PICTURE}, {STATES} and {SUMMARY}.',
     )
     add_input_arguments(parser)
-    parser.add_argument(
-        '-o', '--output', type=Path, default=Path('odometry_out'), help='default odometry_out'
-    )
+    add_out(parser, Path('odometry_out'))
     add_settings(parser, OdometrySettings, title='odometry', without=('source',))
     parser.set_defaults(run=run_odometry)
 
@@ -93,8 +92,8 @@ def run_odometry(arguments: argparse.Namespace) -> int:
         finally:
             processor.close()
     record = _summary(run, settings, processor.describe())
-    _write(arguments.output, run, record, is_metric=settings.is_metric)
-    _tell(record, arguments.output)
+    _write(arguments.out, run, record, is_metric=settings.is_metric)
+    _tell(record, arguments.out)
     return EXIT_FAILED if not record['placed'] else 0
 
 

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from depth_ros.cli.kit.arguments import add_pair_arguments, expect_sgbm_settings_used
+from depth_ros.cli.kit.arguments import add_pair_arguments, expect_settings_used
 from depth_ros.cli.kit.batch import (
     BatchRunner,
     Tally,
@@ -31,7 +31,7 @@ from depth_ros.cli.run.stereo_outputs import KINDS, metric_depth
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Progress
+from depth_ros.tensors import Progress, Task
 
 PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
 
@@ -46,7 +46,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     )
     add_pair_inputs(stereo)
     add_pair_arguments(stereo, is_required=False)
-    add_output_arguments(stereo, KINDS, again='do pairs again that are done')
+    add_output_arguments(stereo, KINDS, task='stereo', again='do pairs again that are done')
     add_settings(stereo, StereoSettings, title='stereo')
     stereo.set_defaults(run=run_stereo)
 
@@ -54,11 +54,11 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 def run_stereo(arguments: argparse.Namespace) -> int:
     """Run all pairs; return the exit code: 2 if a pair of several was refused."""
     settings = read_settings(StereoSettings, arguments)
-    expect_sgbm_settings_used(arguments, (settings.model,))
+    expect_settings_used(StereoSettings, arguments, Task.STEREO, (settings.model,))
     kinds = chosen_kinds(arguments.write, KINDS)
     tally = Tally()
     source = open_pairs(arguments, tally.refuse)
-    folder = OutputFolder(arguments.output, kinds, _identity(settings, source))
+    folder = OutputFolder(arguments.out, kinds, _identity(settings, source))
     with open_progress() as progress, PairRunner(settings, folder, progress) as runner:
         run_all(
             source,
@@ -71,7 +71,7 @@ def run_stereo(arguments: argparse.Namespace) -> int:
         summary = runner.summary(tally, source)
     for text in source.unpaired():
         warn(f'{text}, left out')
-    return finish_batch(arguments.output, summary, map(line_of, tally.records), tally)
+    return finish_batch(arguments.out, summary, map(line_of, tally.records), tally)
 
 
 class PairRunner(BatchRunner[StereoProcessor]):

@@ -272,12 +272,17 @@ def spoiled(pair, tmp_path):
         ({'more': ['--model', 'sgbm', '--sgbm', 'num_disparities=30']}, ['multiple of 16']),
         ({'more': ['--model', 'sgbm', '--sgbm', 'mode=9way']}, ['3way']),
         ({'more': ['--sgbm', 'mode=5way']}, ['crestereo_tiny', 'add --model sgbm']),
+        (
+            {'more': ['--model', 'sgbm', '--preset', 'fast']},
+            ['--preset changes nothing of sgbm', 'add --model crestereo'],
+        ),
         ({'more': ['--size', 'large']}, ['HEIGHTxWIDTH']),
         ({'more': ['--threads', 'many']}, ['--threads', '--help']),
         ({'more': ['--raw', '--rectified']}, ['not allowed with']),
         ({'more': ['--model', 'crestereo']}, ['no weights', 'depth-ros build crestereo']),
         ({'more': ['--model', 'crestereo', '--size', '50x50']}, ['multiples of 16']),
-        ({'more': ['-o', 'notes.txt']}, ['notes.txt', 'check the path']),
+        ({'more': ['-o', 'notes.txt']}, ['notes.txt is a file', '-o/--out']),
+        ({'more': ['--output', 'out']}, ['--output is called --out now']),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(pair, spoiled, changes, parts):

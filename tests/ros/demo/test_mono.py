@@ -31,7 +31,7 @@ NEEDED = ('stereodemo', 'torch', 'onnx', 'onnxscript')
 
 def settings(folder: Path, model: str = 'monodepth2', weights: str = '') -> DemoSettings:
     return DemoSettings(
-        duration_s=1.0, rate_hz=1.0, model=model, output=folder, view=False, weights=weights
+        duration_s=1.0, rate_hz=1.0, model=model, out=folder, view=False, weights=weights
     )
 
 
@@ -141,7 +141,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         'OMP_NUM_THREADS': '1',
     }
     command = [sys.executable, '-m', 'depth_ros', 'demo', '--model', 'monodepth2']
-    command += ['--duration', '3', '--rate', '2', '--output', str(folder / 'out')]
+    command += ['--duration', '3', '--rate', '2', '--out', str(folder / 'out')]
     result = subprocess.run(
         command, capture_output=True, text=True, timeout=300, env=environment, check=False
     )

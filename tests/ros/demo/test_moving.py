@@ -31,7 +31,7 @@ def test_demo_leaves_a_picture(tmp_path: Path, cache: Path, task: str) -> None:
     old = tmp_path / 'out' / 'cloud.ply'
     old.parent.mkdir()
     old.write_text('of an earlier demo')
-    words = ['demo', '--task', task, '--duration', '6', '--rate', '3', '--output', 'out']
+    words = ['demo', '--task', task, '--duration', '6', '--rate', '3', '--out', 'out']
     environment = {
         **os.environ,
         'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),

@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not HAS_IMAGES:
         pytest.skip('the sample images are absent (pip install --no-deps stereodemo==0.7)')
     output = tmp_path_factory.mktemp('demo')
-    result = run_demo('--duration', '4', '--output', str(output))
+    result = run_demo('--duration', '4', '--out', str(output))
     assert result.returncode == 0, result.stderr + result.stdout
     for name in ('stereo.png', 'cloud.ply', 'summary.json'):
         assert str(output / name) in result.stdout.replace('\n', '')
@@ -109,7 +109,7 @@ def test_a_node_that_cannot_start_is_shown_with_its_own_words(tmp_path: Path) ->
     cache = {'DEPTH_ROS_CACHE': str(tmp_path / 'cache')}
     os.environ.update(cache)
     try:
-        result = run_demo('--duration', '2', '--model', 'crestereo', '--output', str(tmp_path))
+        result = run_demo('--duration', '2', '--model', 'crestereo', '--out', str(tmp_path))
     finally:
         del os.environ['DEPTH_ROS_CACHE']
     assert result.returncode == 2
@@ -121,7 +121,7 @@ def test_what_is_missing_is_named_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    settings = DemoSettings(duration_s=1.0, rate_hz=1.0, model='', output=tmp_path, view=False)
+    settings = DemoSettings(duration_s=1.0, rate_hz=1.0, model='', out=tmp_path, view=False)
     with pytest.raises(DepthRosError, match='make demo'):
         demo.check_requirements(settings)
 
