@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from depth_ros.cli.kit.arguments import add_out
 from depth_ros.cli.kit.progress import never_silent, open_progress, time_text
-from depth_ros.tensors import Progress
 from depth_ros.errors import ParameterError
+from depth_ros.tensors import Progress
 
 if TYPE_CHECKING:
     from depth_ros.training.recipe import TrainRecipe
