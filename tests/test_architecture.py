@@ -36,6 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ('weights',),
     ('tasks',),
     ('viewer', 'evaluation'),
+    ('recordings',),
     ('training',),
     ('ros',),
     ('cli',),

@@ -41,6 +41,10 @@ COMMANDS: dict[str, Command] = {
         module='depth_ros.cli.run.command',
         summary='turn images into depth maps, pictures and clouds',
     ),
+    'process': Command(
+        module='depth_ros.cli.process',
+        summary='turn recordings into recordings with depth, exactly and resumably',
+    ),
     'info': Command(
         module='depth_ros.cli.info', summary='list models, recipes, built engines and runtimes'
     ),

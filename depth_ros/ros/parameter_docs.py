@@ -5,13 +5,12 @@ Type ``python -m depth_ros.ros.parameter_docs`` in the checkout after changing a
 
 from __future__ import annotations
 
-import math
-import textwrap
 from importlib import import_module
 from pathlib import Path
 
+from depth_ros.files.settings_text import allowed_text, entry_text, yaml_value
 from depth_ros.ros.node.parameters import NodeParameters
-from depth_ros.settings import KIND_NAMES, Setting, SettingValue
+from depth_ros.settings import KIND_NAMES, Setting
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = 'python -m depth_ros.ros.parameter_docs'
@@ -89,49 +88,21 @@ def main() -> None:
         (CHECKOUT / path).write_text(text, encoding='utf-8')
 
 
-def yaml_value(value: SettingValue) -> str:
-    """Write a value as ROS parameter files want it: doubles keep a point."""
-    if isinstance(value, bool):
-        return 'true' if value else 'false'
-    if isinstance(value, str):
-        return f"'{value}'"
-    if isinstance(value, float) and math.isinf(value):
-        return '.inf' if value > 0 else '-.inf'
-    return repr(value)
-
-
 def _row(spec: Setting) -> str:
     cells = (
         f'`{spec.name}`',
         KIND_NAMES[spec.kind],
         f'`{yaml_value(spec.default)}`',
-        _allowed(spec),
+        allowed_text(spec),
         'no, set at start' if spec.is_read_only else 'yes',
         spec.description,
     )
     return f'| {" | ".join(cells)} |\n'
 
 
-def _allowed(spec: Setting) -> str:
-    if spec.choices:
-        return ', '.join(f'`{choice}`' for choice in spec.choices)
-    if spec.minimum is None and spec.maximum is None:
-        return spec.unit or 'any'
-    lowest = '' if spec.minimum is None else f'{spec.minimum:g}'
-    highest = '' if spec.maximum is None else f'{spec.maximum:.10g}'
-    return f'{lowest}..{highest} {spec.unit}'.rstrip()
-
-
 def _entry(spec: Setting) -> str:
-    comment = textwrap.fill(
-        spec.description,
-        width=95,
-        initial_indent='    # ',
-        subsequent_indent='    # ',
-    )
-    notes = f'    # {_allowed(spec).replace("`", "")}'
-    notes += '; set at start only' if spec.is_read_only else ''
-    return f'{comment}\n{notes}\n    {spec.name}: {yaml_value(spec.default)}\n'
+    note = '; set at start only' if spec.is_read_only else ''
+    return entry_text(spec, spec.default, indent='    ', note=note)
 
 
 if __name__ == '__main__':

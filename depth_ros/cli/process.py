@@ -1,0 +1,146 @@
+"""``depth-ros process``: recordings in, recordings with depth out, exactly and resumably."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from depth_ros.cli.kit.batch import warn
+from depth_ros.cli.kit.progress import open_progress
+from depth_ros.engines.progress import Progress
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.files.whole_file import whole_file
+from depth_ros.recordings.estimate import estimate
+from depth_ros.recordings.job import Job
+from depth_ros.recordings.job_file import job_text, read_job
+from depth_ros.recordings.job_progress import JobProgress, duration
+from depth_ros.recordings.local import Finished, run_locally
+from depth_ros.recordings.plan import RecordingPlan, WorkItem, plan_job
+from depth_ros.recordings.recording import Recording
+from depth_ros.recordings.run_job import RecordingResult, run_plans
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        'process',
+        description='Process recordings (MCAP) as a job file says: a bag with depth for each. '
+        'The same command, typed again, goes on where it was stopped.',
+    )
+    parser.add_argument('bags', nargs='+', metavar='BAG', help='MCAP file, or folder of a bag')
+    parser.add_argument('-o', '--output', metavar='FOLDER', help='where the results go')
+    parser.add_argument('--job', type=Path, metavar='FILE', help='what to do, as YAML')
+    parser.add_argument(
+        '--init', action='store_true', help='print a job for BAG, or write it to --job'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=0,
+        metavar='N',
+        help="processes; default as many as cores, divided by the job's threads",
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='say what there is to do and how long it takes'
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a job, or do one."""
+    if arguments.init:
+        return _write_job(arguments.bags, arguments.job)
+    if arguments.job is None:
+        raise ParameterError(
+            'process needs --job FILE; have one written: depth-ros process --init '
+            f'{arguments.bags[0]} --job job.yaml'
+        )
+    job = read_job(arguments.job)
+    plans = plan_job(job, arguments.bags)
+    num_workers = arguments.workers or max(1, _num_cores() // job.workers.threads)
+    if num_workers < 1:
+        raise ParameterError(f'--workers must be 1 or more, got {num_workers}')
+    if arguments.dry_run:
+        _print_costs(plans, num_workers)
+        return 0
+    if arguments.output is None:
+        raise ParameterError('process needs -o FOLDER for its results; add it')
+    return _process(job, plans, arguments.output, num_workers)
+
+
+def _write_job(bags: Sequence[str], target: Path | None) -> int:
+    if len(bags) != 1:
+        raise ParameterError(f'--init writes a job for one recording, got {len(bags)}; name one')
+    recording = Recording(bags[0])
+    try:
+        text = job_text(recording.topics)
+    finally:
+        recording.close()
+    if target is None:
+        print(text, end='')
+        return 0
+    if target.exists():
+        raise InputError('file', f'{target} is there already; delete it, or name another --job')
+    with whole_file(target) as draft:
+        draft.write_text(text, encoding='utf-8')
+    print(f'{target} is a job for {bags[0]}; change it, then type:')
+    print(f'depth-ros process {bags[0]} -o out --job {target}')
+    return 0
+
+
+def _process(job: Job, plans: tuple[RecordingPlan, ...], out: str, num_workers: int) -> int:
+    with open_progress() as show:
+        schedule = partial(_shown, out=out, num_workers=num_workers, show=show)
+        lines = [_result_line(result) for result in run_plans(job, plans, out, schedule)]
+    for line in lines:
+        print(line)
+    print(f'what became no output is in {out}/*.ledger.jsonl, with its reason')
+    return 0
+
+
+def _shown(
+    items: Sequence[WorkItem], *, out: str, num_workers: int, show: Progress
+) -> Iterable[Finished]:
+    """Run the work on this machine and show how far it is."""
+    progress = JobProgress(items)
+
+    def report(number: int, frames: int) -> None:
+        progress.count(number, frames)
+        state = progress.state()
+        show(state.describe(), state.fraction)
+
+    for finished in run_locally(
+        items, out, num_workers=num_workers, report=report, restart=progress.restart, tell=warn
+    ):
+        progress.finish(finished)
+        yield finished
+
+
+def _result_line(result: RecordingResult) -> str:
+    reasons = ', '.join(f'{number} {reason}' for reason, number in sorted(result.refused.items()))
+    before = f', {result.made_before} of them before' if result.made_before else ''
+    return f'{result.bag}: {result.made} frames{before}; refused: {reasons or "none"}'
+
+
+def _print_costs(plans: tuple[RecordingPlan, ...], num_workers: int) -> None:
+    for plan in plans:
+        print(
+            f'{plan.bag}: {plan.num_frames} frames in {len(plan.items)} segments, '
+            f'{plan.num_bytes / 2**20:.0f} MiB'
+        )
+    for cost in estimate(plans):
+        print(
+            f'{cost.task}: {1e3 * cost.frame_s:.0f} ms a frame in one worker; about '
+            f'{duration(cost.seconds(num_workers))} with {num_workers}, '
+            f'{cost.frames * cost.frame_bytes / 2**20:.0f} MiB before compression'
+        )
+
+
+def _num_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux has it
+        return os.cpu_count() or 1

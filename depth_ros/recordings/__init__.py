@@ -1,0 +1,1 @@
+"""Recordings as a job: bag in, bag out, exact and resumable; no ROS."""

@@ -1,0 +1,118 @@
+"""Figures of one frame, for the table and the report; they depend on the frame alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import cv2
+import numpy as np
+
+from depth_ros.frames import RectifiedStereo
+from depth_ros.geometry.pair_check import MIN_MATCHES, examine_pair
+from depth_ros.recordings.depth_frame import DepthFrame
+
+DARK, BRIGHT = 8, 247
+"""Grey values below and above which a pixel says nothing."""
+DIGITS = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameFigures:
+    """One line of the table; None is unknown.
+
+    Attributes:
+        task: Task that made the frame.
+        stamp_ns: Stamp of the input.
+        log_ns: Its time of recording.
+        known: Share of pixels whose depth is known.
+        depth_p5_m: 5th percentile of finite depth (relative depth has no metres: None).
+        depth_p50_m: Median.
+        depth_p95_m: 95th percentile.
+        brightness: Mean grey value, 0..255.
+        dark: Share of pixels darker than ``DARK``.
+        saturated: Share of pixels brighter than ``BRIGHT``.
+        sharpness: Variance of the Laplacian of the grey image.
+        consistency: Mean left-right confidence, where it was computed.
+        row_error_px: Median row difference of matched corners of a pair, without its sign.
+        row_spread_px: Median distance of the row differences from their median.
+        wrong_sign: Share of matches behind infinity; near 1 where left and right are swapped.
+    """
+
+    task: str
+    stamp_ns: int
+    log_ns: int
+    known: float
+    depth_p5_m: float | None = None
+    depth_p50_m: float | None = None
+    depth_p95_m: float | None = None
+    brightness: float
+    dark: float
+    saturated: float
+    sharpness: float
+    consistency: float | None = None
+    row_error_px: float | None = None
+    row_spread_px: float | None = None
+    wrong_sign: float | None = None
+
+    def record(self) -> dict[str, object]:
+        """Return the fields by name, rounded: what is written must not depend on the last bit."""
+        return {
+            name: round(value, DIGITS) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+COLUMNS = tuple(entry.name for entry in fields(FrameFigures))
+
+
+def figures_of(
+    frame: DepthFrame, *, task: str, log_ns: int, pair: RectifiedStereo | None = None
+) -> FrameFigures:
+    """Return the figures of a frame.
+
+    Args:
+        frame: What a task found out.
+        task: Its name.
+        log_ns: Time of recording of the input.
+        pair: The rectified pair, where its rows are to be measured.
+    """
+    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+    best = frame.depth if frame.depth is not None else frame.relative
+    known = 0.0 if best is None else float(np.isfinite(best).mean())
+    low, middle, high = _percentiles(frame.depth)
+    error, spread, wrong = _rows(pair)
+    confidence = frame.confidence
+    return FrameFigures(
+        task=task,
+        stamp_ns=frame.stamp_ns,
+        log_ns=log_ns,
+        known=known,
+        depth_p5_m=low,
+        depth_p50_m=middle,
+        depth_p95_m=high,
+        brightness=float(grey.mean()),
+        dark=float((grey < DARK).mean()),
+        saturated=float((grey > BRIGHT).mean()),
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
+        consistency=None if confidence is None else float(confidence.mean()),
+        row_error_px=error,
+        row_spread_px=spread,
+        wrong_sign=wrong,
+    )
+
+
+def _percentiles(depth: np.ndarray | None) -> tuple[float | None, float | None, float | None]:
+    finite = np.zeros(0) if depth is None else depth[np.isfinite(depth)]
+    if not finite.size:
+        return (None, None, None)
+    low, middle, high = np.percentile(finite, (5, 50, 95))
+    return (float(low), float(middle), float(high))
+
+
+def _rows(pair: RectifiedStereo | None) -> tuple[float | None, float | None, float | None]:
+    if pair is None:
+        return (None, None, None)
+    evidence = examine_pair(pair)
+    if evidence.num_matches < MIN_MATCHES:
+        return (None, None, None)
+    return (abs(evidence.row_offset_px), evidence.row_spread_px, evidence.wrong_sign)

@@ -1,0 +1,148 @@
+"""A job: what is done to recordings, each setting described once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Protocol, cast
+
+from depth_ros.files.bag_topics import BagTopic
+from depth_ros.recordings.copied import CopySettings
+from depth_ros.recordings.outcome import SegmentWork
+from depth_ros.recordings.segments import SegmentSettings
+from depth_ros.settings import Settings, SettingValue, described, values_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerSettings(Settings):
+    """What a worker may use; the number of workers is no part of a job."""
+
+    threads: int = described(
+        1,
+        'CPU threads of a worker. The last bit of a result may depend on it, so it is part of '
+        'the job; the number of workers is not.',
+        minimum=1,
+        maximum=1024,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskKind:
+    """One line of the table of tasks.
+
+    Attributes:
+        input: Group of settings that names the topics.
+        settings: Group of the task, the same as the parameters of its node.
+        outputs: Group that says what is written.
+        work: ``module:name`` of the class that does it; its ``guessed`` fills in the topics.
+        place: Its place among the numbers of channels; never changes.
+    """
+
+    input: str
+    settings: str
+    outputs: str
+    work: str
+    place: int
+
+    def groups(self) -> dict[str, type[Settings]]:
+        """Import the groups, by their key in a job."""
+        names = {'input': self.input, 'settings': self.settings, 'outputs': self.outputs}
+        return {key: cast('type[Settings]', imported(name)) for key, name in names.items()}
+
+
+_HERE = 'depth_ros.recordings'
+TASK_KINDS: dict[str, TaskKind] = {
+    'stereo': TaskKind(
+        input=f'{_HERE}.topics:PairInput',
+        settings='depth_ros.tasks.stereo.settings:StereoSettings',
+        outputs=f'{_HERE}.outputs:PairOutputs',
+        work=f'{_HERE}.stereo_work:StereoWork',
+        place=0,
+    ),
+    'mono': TaskKind(
+        input=f'{_HERE}.topics:CameraInput',
+        settings='depth_ros.tasks.mono.settings:MonoSettings',
+        outputs=f'{_HERE}.outputs:MonoOutputs',
+        work=f'{_HERE}.mono_work:MonoWork',
+        place=1,
+    ),
+}
+"""Every task that a job can name."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JobTask:
+    """One task of a job.
+
+    Attributes:
+        kind: Its name in ``TASK_KINDS``.
+        input: Which topics.
+        settings: What runs and how.
+        outputs: What is written.
+        threads: CPU threads of a worker.
+    """
+
+    kind: str
+    input: Settings
+    settings: Settings
+    outputs: Settings
+    threads: int = 1
+
+    @cached_property
+    def values(self) -> dict[str, Mapping[str, SettingValue]]:
+        """Everything as it is written, by group: what results depend on."""
+        return {
+            'input': values_of(self.input),
+            'settings': values_of(self.settings),
+            'outputs': values_of(self.outputs),
+            'workers': {'threads': self.threads},
+        }
+
+    def guessed(self, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
+        """Return the task with every topic named, and the topic of its reference images.
+
+        Raises:
+            InputError: If the topics of a recording are not clear; lists them.
+        """
+        return work_class(self.kind).guessed(self, topics)
+
+    def open(self) -> SegmentWork:
+        """Load the engines.
+
+        Raises:
+            DepthRosError: As the task's own ``depth_ros.open_...``.
+        """
+        return work_class(self.kind)(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Job:
+    """Tasks, and how recordings are cut for them."""
+
+    tasks: tuple[JobTask, ...]
+    segments: SegmentSettings
+    workers: WorkerSettings
+    copy: CopySettings
+
+
+class OpensWork(Protocol):
+    """A class that does a task's work."""
+
+    def __call__(self, task: JobTask) -> SegmentWork:
+        """Open the engines."""
+
+    def guessed(self, task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
+        """Return the task with every topic named, and the topic of its reference images."""
+
+
+def work_class(kind: str) -> OpensWork:
+    """Import the class that does a task's work."""
+    return cast('OpensWork', imported(TASK_KINDS[kind].work))
+
+
+def imported(name: str) -> object:
+    """Import ``module:name``."""
+    module, _, attribute = name.partition(':')
+    return getattr(import_module(module), attribute)

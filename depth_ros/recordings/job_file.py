@@ -1,0 +1,154 @@
+"""A job as YAML: read with every key checked, and written with comments for a recording."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.files.bag_topics import BagTopic, pairs_of
+from depth_ros.files.given_file import given_text
+from depth_ros.files.settings_text import entry_text
+from depth_ros.files.yaml_text import parse_yaml
+from depth_ros.recordings.copied import CopySettings
+from depth_ros.recordings.job import TASK_KINDS, Job, JobTask, WorkerSettings
+from depth_ros.recordings.segments import SegmentSettings
+from depth_ros.settings import Naming, Settings, SettingsT, check_names, settings_from, settings_of
+from depth_ros.settings import values_of as written_values
+
+TASKS = 'tasks'
+GROUPS: dict[str, type[Settings]] = {
+    'segments': SegmentSettings,
+    'workers': WorkerSettings,
+    'copy': CopySettings,
+}
+HEAD = """\
+# A job of depth-ros process. Every key but tasks may be left out; what is missing takes its
+# default, which is what this file shows.
+
+tasks:
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Body:
+    """A mapping of a job file, with the file and the place in it."""
+
+    path: Path
+    where: str
+    values: Mapping[str, object]
+
+    def inner(self, key: str) -> _Body:
+        """Return a mapping below; nothing there is an empty one."""
+        value = self.values.get(key)
+        return _body(self.path, f'{self.where}.{key}'.strip('.'), {} if value is None else value)
+
+
+def read_job(path: Path) -> Job:
+    """Read a job.
+
+    Raises:
+        InputError: If the file cannot be read or is no YAML.
+        ParameterError: If a key is unknown, with the nearest there is, or a value is refused.
+    """
+    try:
+        body = _body(path, '', parse_yaml(given_text(path)))
+    except ValueError as error:
+        raise InputError('job', f'{path} is no YAML ({error}); correct it') from None
+    _expect_keys(body, (TASKS, *GROUPS))
+    segments = _group(body.inner('segments'), SegmentSettings)
+    workers = _group(body.inner('workers'), WorkerSettings)
+    tasks = body.inner(TASKS)
+    _expect_keys(tasks, TASK_KINDS)
+    if not tasks.values:
+        raise ParameterError(
+            f'{path}: tasks must name at least one of {", ".join(TASK_KINDS)}, got none; add one, '
+            'or have a job written: depth-ros process --init BAG'
+        )
+    return Job(
+        tasks=tuple(_task(tasks.inner(kind), kind, workers) for kind in tasks.values),
+        segments=segments,
+        workers=workers,
+        copy=_group(body.inner('copy'), CopySettings),
+    )
+
+
+def default_task(kind: str, **given: Settings) -> JobTask:
+    """Return a task with its defaults, but for the groups that are given."""
+    groups = {key: group() for key, group in TASK_KINDS[kind].groups().items()}
+    found = {**groups, **given}
+    return JobTask(
+        kind=kind,
+        input=found['input'],
+        settings=found['settings'],
+        outputs=found['outputs'],
+    )
+
+
+def job_text(topics: Sequence[BagTopic]) -> str:
+    """Return a job for a recording: of a rig stereo, else mono; its topics are named.
+
+    Raises:
+        InputError: If its topics are not clear; lists them.
+    """
+    kind = 'stereo' if pairs_of(topics) else 'mono'
+    task, _ = default_task(kind).guessed(tuple(topics))
+    groups = {'input': task.input, 'settings': task.settings, 'outputs': task.outputs}
+    blocks = [_block(key, group, indent='    ') for key, group in groups.items()]
+    rest = [_block(key, group(), indent='') for key, group in GROUPS.items()]
+    return HEAD + f'  {kind}:\n' + '\n'.join([*blocks, *rest])
+
+
+def _task(body: _Body, kind: str, workers: WorkerSettings) -> JobTask:
+    groups = TASK_KINDS[kind].groups()
+    _expect_keys(body, groups)
+    found = {key: _group(body.inner(key), group) for key, group in groups.items()}
+    return JobTask(
+        kind=kind,
+        input=found['input'],
+        settings=found['settings'],
+        outputs=found['outputs'],
+        threads=workers.threads,
+    )
+
+
+def _group(body: _Body, kind: type[SettingsT]) -> SettingsT:
+    noun = f'key in {body.where} of {body.path}'
+    settings = settings_of(kind)
+    known = ', '.join(setting.name for setting in settings)
+    check_names(body.values, settings, noun=noun, list_hint=f'known are {known}')
+    naming = Naming(
+        alone=lambda setting: f'{body.path}: {body.where}.{setting.name}',
+        among=lambda setting: setting.name,
+    )
+    return settings_from(kind, body.values, naming=naming)
+
+
+def _expect_keys(body: _Body, known: Iterable[str]) -> None:
+    names = list(known)
+    for key in body.values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+            hint = f'did you mean {near[0]!r}?' if near else f'known are {", ".join(names)}'
+            where = f' in {body.where}' if body.where else ''
+            raise ParameterError(f'there is no key {key!r}{where} of {body.path}; {hint}')
+
+
+def _body(path: Path, where: str, value: object) -> _Body:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ParameterError(
+            f'{path}: {where or "the file"} must be a mapping of names, got {value!r}; indent '
+            'what belongs to it, as in what depth-ros process --init BAG writes'
+        )
+    return _Body(path=path, where=where, values=value)
+
+
+def _block(key: str, group: Settings, *, indent: str) -> str:
+    values = written_values(group)
+    entries = [
+        entry_text(setting, values[setting.name], indent=f'{indent}  ')
+        for setting in settings_of(type(group))
+    ]
+    return f'{indent}{key}:\n' + ''.join(entries)

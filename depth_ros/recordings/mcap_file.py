@@ -1,0 +1,220 @@
+"""One MCAP file, read through its own index: chunks by range, never the whole file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import BinaryIO
+
+from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
+from mcap.reader import make_reader
+from mcap.records import Attachment, Channel, Chunk, ChunkIndex, Message, MessageIndex, Schema
+from mcap.stream_reader import StreamReader, breakup_chunk
+
+from depth_ros.errors import InputError
+from depth_ros.recordings.places import open_to_read
+
+_INDEX_HEAD = 9 + 2 + 4
+"""Bytes of a MessageIndex record before its entries: opcode, length, channel, array length."""
+_ENTRY = 16
+_RECORD_HEAD = 9
+DAMAGE = (McapError, ValueError, EOFError, RuntimeError, KeyError, IndexError, OverflowError)
+"""What the readers and decompressors raise on altered bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChunkPlace:
+    """Where a chunk lies and what its index says of it; nothing of it is read for this.
+
+    Attributes:
+        offset: First byte of its record.
+        length: Bytes of its record.
+        index_length: Bytes of the message indexes behind it.
+        start_ns: Earliest time of recording in it.
+        end_ns: Latest.
+        num_bytes: Its size when decompressed.
+        counts: Messages by topic.
+    """
+
+    offset: int
+    length: int
+    index_length: int
+    start_ns: int
+    end_ns: int
+    num_bytes: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawChunk:
+    """A chunk and the indexes behind it, as they lie in a file.
+
+    Attributes:
+        data: Bytes of all these records.
+        index: What the summary says of it; offsets are those of the file it lies in.
+        counts: Messages by channel.
+    """
+
+    data: bytes
+    index: ChunkIndex
+    counts: Mapping[int, int]
+
+
+class McapFile:
+    """Chunks and attachments of a file; open while it is in use."""
+
+    def __init__(self, name: str) -> None:
+        """Read the summary at the end.
+
+        Raises:
+            InputError: Reason ``'bag'``, if there is none or it is damaged; says how to mend it.
+        """
+        self.name = name
+        self._file = open_to_read(name)
+        try:
+            summary = make_reader(self._file).get_summary()
+        except DAMAGE as error:
+            raise InputError(
+                'bag', f'{name} is no whole MCAP file ({error}); {self._mend}'
+            ) from None
+        if summary is None or summary.statistics is None:
+            raise InputError('bag', f'{name} has no index; {self._mend}')
+        if summary.statistics.message_count and not summary.chunk_indexes:
+            raise InputError(
+                'bag', f'{name} has no chunks; type: mcap compress {name} -o chunked.mcap'
+            )
+        self.channels: Mapping[int, Channel] = summary.channels
+        self.schemas: Mapping[int, Schema] = summary.schemas
+        self._indexes: list[ChunkIndex] = sorted(
+            summary.chunk_indexes, key=lambda index: index.chunk_start_offset
+        )
+        self._attachments = {entry.name: entry for entry in summary.attachment_indexes}
+
+    @property
+    def _mend(self) -> str:
+        return f'type: mcap recover {self.name} -o repaired.mcap'
+
+    def __enter__(self) -> McapFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @cached_property
+    def chunks(self) -> tuple[ChunkPlace, ...]:
+        """All chunks in the order of the file."""
+        return tuple(map(self._place, self._indexes))
+
+    def raw_chunk(self, place: ChunkPlace) -> bytes:
+        """Return the bytes of a chunk's record."""
+        return _range(self._file, place.offset, place.length)
+
+    def digest(self, place: ChunkPlace) -> str:
+        """Return the SHA-256 of a chunk's record, in hexadecimal."""
+        return sha256(self.raw_chunk(place)).hexdigest()
+
+    def whole_chunks(self) -> Iterator[RawChunk]:
+        """Return every chunk as it lies in the file, with the indexes behind it."""
+        yield from map(self.whole_chunk, range(len(self._indexes)))
+
+    def whole_chunk(self, number: int) -> RawChunk:
+        """Return a chunk as it lies in the file, with the indexes behind it."""
+        index = self._indexes[number]
+        length = index.chunk_length + index.message_index_length
+        data = _range(self._file, index.chunk_start_offset, length)
+        return RawChunk(data=data, index=index, counts=counts_by_channel(index))
+
+    def attachment(self, name: str) -> bytes:
+        """Return an attached file.
+
+        Raises:
+            InputError: Reason ``'bag'``, if there is none of this name.
+        """
+        if name not in self._attachments:
+            raise InputError('bag', f'{self.name} has no attachment {name!r}; {self._mend}')
+        index = self._attachments[name]
+        stream = io.BytesIO(_range(self._file, index.offset + _RECORD_HEAD, index.length))
+        return bytes(Attachment.read(ReadDataStream(stream)).data)
+
+    def messages(self, place: ChunkPlace) -> list[Message]:
+        """Return the messages of a chunk, in order.
+
+        Raises:
+            InputError: Reason ``'chunk_damaged'``.
+        """
+        raw = self.raw_chunk(place)
+        try:
+            chunk = Chunk.read(ReadDataStream(io.BytesIO(raw[_RECORD_HEAD:])))
+            records = breakup_chunk(chunk, validate_crc=True)
+        except (*DAMAGE, *_decompression_errors()) as error:
+            raise InputError(
+                'chunk_damaged',
+                f'{self.name}: the chunk at byte {place.offset} cannot be read '
+                f'({type(error).__name__}); copy the bag again, or type: mcap doctor {self.name}',
+            ) from None
+        return [record for record in records if isinstance(record, Message)]
+
+    def indexed_times(self, place: ChunkPlace) -> list[tuple[str, int]]:
+        """Return topic and time of recording of a chunk's messages, from the index beside it."""
+        raw = _range(self._file, place.offset + place.length, place.index_length)
+        try:
+            records = StreamReader(io.BytesIO(raw), skip_magic=True).records
+            found = []
+            for record in records:
+                if isinstance(record, MessageIndex):
+                    topic = self.channels[record.channel_id].topic
+                    found += [(topic, time_ns) for time_ns, _ in record.records]
+        except DAMAGE:
+            pass  # the bytes of these records end without a footer
+        return sorted(found, key=lambda entry: entry[1])
+
+    def _place(self, index: ChunkIndex) -> ChunkPlace:
+        return ChunkPlace(
+            offset=index.chunk_start_offset,
+            length=index.chunk_length,
+            index_length=index.message_index_length,
+            start_ns=index.message_start_time,
+            end_ns=index.message_end_time,
+            num_bytes=index.uncompressed_size,
+            counts=self._counts(index),
+        )
+
+    def _counts(self, index: ChunkIndex) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for channel, number in counts_by_channel(index).items():
+            topic = self.channels[channel].topic
+            counts[topic] = counts.get(topic, 0) + number
+        return counts
+
+
+def counts_by_channel(index: ChunkIndex) -> dict[int, int]:
+    """Return the messages of a chunk by channel, from where its index records lie.
+
+    None of these records is read: each has a head and an entry of fixed size for every message.
+    """
+    end = index.chunk_start_offset + index.chunk_length + index.message_index_length
+    starts = sorted(index.message_index_offsets.items(), key=lambda entry: entry[1])
+    ends = [start for _, start in starts[1:]] + [end]
+    return {
+        channel: max(0, stop - start - _INDEX_HEAD) // _ENTRY
+        for (channel, start), stop in zip(starts, ends, strict=True)
+    }
+
+
+def _range(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(length)
+
+
+def _decompression_errors() -> tuple[type[Exception], ...]:
+    import zstandard
+
+    return (zstandard.ZstdError,)

@@ -1,0 +1,197 @@
+"""A recording: one bag, of one MCAP file or of several in a row, seen as a list of chunks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from depth_ros.errors import InputError
+from depth_ros.files.bag_topics import BagTopic
+from depth_ros.recordings.mcap_file import ChunkPlace, McapFile, RawChunk
+from depth_ros.recordings.places import stem_of
+
+MAX_CACHED_BYTES = 192 << 20
+"""Decompressed chunks that a recording keeps; one more is always allowed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Position:
+    """Where a message lies; positions are ordered by time of recording.
+
+    Attributes:
+        time_ns: Time of recording.
+        chunk: Number of the chunk within the recording.
+        number: Number of the message within the chunk.
+    """
+
+    time_ns: int
+    chunk: int
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RecordedMessage:
+    """A message as it was recorded.
+
+    Attributes:
+        topic: Its topic.
+        position: Where it lies.
+        publish_ns: Time of publishing.
+        data: Serialised message.
+    """
+
+    topic: str
+    position: Position
+    publish_ns: int
+    data: bytes
+
+
+class Recording:
+    """Chunks and topics of a bag; reads what is asked for and keeps the last chunks.
+
+    Attributes:
+        name: Name of the results, from the path.
+        files: Its MCAP files, in order.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Read the index of every file.
+
+        Raises:
+            InputError: If the bag has no MCAP files, or one has no index.
+        """
+        self.path = path
+        self.name = stem_of(path)
+        self.files = tuple(map(McapFile, mcap_files(path)))
+        self._cache: OrderedDict[int, list[RecordedMessage]] = OrderedDict()
+        self._cached_bytes = 0
+        if not self.chunks:
+            raise InputError('bag_empty', f'{path} holds no messages; record it again')
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self.files:
+            file.close()
+
+    @cached_property
+    def chunks(self) -> tuple[ChunkPlace, ...]:
+        """Chunks of all files in order."""
+        return tuple(chunk for file in self.files for chunk in file.chunks)
+
+    @cached_property
+    def topics(self) -> tuple[BagTopic, ...]:
+        """What the recording holds."""
+        counts: Counter[str] = Counter()
+        for chunk in self.chunks:
+            counts.update(chunk.counts)
+        kinds: dict[str, str] = {}
+        for file in self.files:
+            for channel in file.channels.values():
+                schema = file.schemas.get(channel.schema_id)
+                kinds.setdefault(channel.topic, schema.name if schema else '')
+        return tuple(
+            BagTopic(name=name, type=kind, count=counts[name]) for name, kind in kinds.items()
+        )
+
+    def kind_of(self, topic: str) -> str:
+        """Return the message type of a topic; empty where there is none."""
+        return next((entry.type for entry in self.topics if entry.name == topic), '')
+
+    def file_of(self, number: int) -> McapFile:
+        """Return the file that holds a chunk."""
+        return self.files[bisect_left(self._ends, number + 1)]
+
+    def whole_chunk(self, number: int) -> RawChunk:
+        """Return a chunk as it lies in its file."""
+        file = self.file_of(number)
+        before = self._ends[self.files.index(file)] - len(file.chunks)
+        return file.whole_chunk(number - before)
+
+    def digest(self, number: int) -> str:
+        """Return the SHA-256 of a chunk."""
+        return self.file_of(number).digest(self.chunks[number])
+
+    def messages(self, number: int) -> Sequence[RecordedMessage]:
+        """Return the messages of a chunk in order.
+
+        Raises:
+            InputError: Reason ``'chunk_damaged'``.
+        """
+        if number in self._cache:
+            self._cache.move_to_end(number)
+            return self._cache[number]
+        file, place = self.file_of(number), self.chunks[number]
+        found = [
+            RecordedMessage(
+                topic=file.channels[message.channel_id].topic,
+                position=Position(time_ns=message.log_time, chunk=number, number=index),
+                publish_ns=message.publish_time,
+                data=message.data,
+            )
+            for index, message in enumerate(file.messages(place))
+            if message.channel_id in file.channels
+        ]
+        self._keep(number, found)
+        return found
+
+    def message(self, position: Position) -> RecordedMessage:
+        """Return one message; raises as ``messages``."""
+        return next(found for found in self.messages(position.chunk) if found.position == position)
+
+    def chunks_between(self, start_ns: int, end_ns: int) -> Iterator[int]:
+        """Return the numbers of the chunks that reach into a range of time."""
+        for number, chunk in enumerate(self.chunks):
+            if chunk.start_ns <= end_ns and chunk.end_ns >= start_ns:
+                yield number
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        ends, total = [], 0
+        for file in self.files:
+            total += len(file.chunks)
+            ends.append(total)
+        return ends
+
+    def _keep(self, number: int, found: list[RecordedMessage]) -> None:
+        self._cache[number] = found
+        self._cached_bytes += self.chunks[number].num_bytes
+        while self._cached_bytes > MAX_CACHED_BYTES and len(self._cache) > 1:
+            dropped, _ = self._cache.popitem(last=False)
+            self._cached_bytes -= self.chunks[dropped].num_bytes
+
+
+def mcap_files(path: str) -> list[str]:
+    """Return the MCAP files of a bag: itself, or those in the folder, by name and number.
+
+    Raises:
+        InputError: Reason ``'bag'`` or ``'file'``, if there is none; says how to convert.
+    """
+    place = Path(path)
+    if place.is_dir():
+        files = sorted(place.glob('*.mcap'), key=_number_of)
+        if files:
+            return [str(file) for file in files]
+        raise InputError('bag', _other_storage(place))
+    if not place.is_file():
+        raise InputError('file', f'there is no bag {path}; check the path')
+    if place.suffix != '.mcap':
+        raise InputError('bag', _other_storage(place))
+    return [path]
+
+
+def _number_of(path: Path) -> tuple[int, str]:
+    """Order ``drive_2`` before ``drive_10``, as rosbag2 numbers the files of a split bag."""
+    number = path.stem.rpartition('_')[2]
+    return (int(number) if number.isdecimal() else 0, path.name)
+
+
+def _other_storage(place: Path) -> str:
+    target = place.with_name(f'{place.stem}_mcap')
+    return (
+        f'{place} is no bag in MCAP, and jobs read MCAP by its index; type: rosbags-convert '
+        f'--src {place} --dst {target} --dst-storage mcap'
+    )

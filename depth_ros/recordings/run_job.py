@@ -1,0 +1,158 @@
+"""Runs a job: plans, has the work placed, merges each recording when its parts are there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from depth_ros.errors import DepthRosError
+from depth_ros.files.settings_text import yaml_value
+from depth_ros.recordings.copied import CopiedTopics
+from depth_ros.recordings.job import TASK_KINDS, Job
+from depth_ros.recordings.local import Finished
+from depth_ros.recordings.merge import MergedPart, merge
+from depth_ros.recordings.places import is_there, join, read_whole, remove, sweep, write_whole
+from depth_ros.recordings.plan import (
+    PARTS,
+    RecordingPlan,
+    WorkItem,
+    part_name,
+    plan_job,
+    result_files,
+)
+from depth_ros.recordings.recording import Recording
+from depth_ros.recordings.workshop import FinishedPart
+from depth_ros.settings import SettingValue
+
+Scheduler = Callable[[Sequence[WorkItem]], Iterable[Finished]]
+"""Takes all the work and gives each item back when it is done."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordingResult:
+    """What came of one recording.
+
+    Attributes:
+        name: Its name.
+        bag: Path of the result.
+        made: Outputs.
+        made_before: Of them, those that were there.
+        refused: Refused images by reason.
+    """
+
+    name: str
+    bag: str
+    made: int
+    made_before: int
+    refused: Mapping[str, int]
+
+
+def run_job(
+    job: Job, bags: Sequence[str], out: str, schedule: Scheduler
+) -> Iterator[RecordingResult]:
+    """Process recordings; each result is given when its bag is written.
+
+    Args:
+        job: What to do.
+        bags: Recordings.
+        out: Folder of results.
+        schedule: Places the work.
+
+    Raises:
+        DepthRosError: If a recording, a setting, an engine or the disk says no.
+    """
+    plans = plan_job(job, bags)
+    yield from run_plans(job, plans, out, schedule)
+
+
+def run_plans(
+    job: Job, plans: Sequence[RecordingPlan], out: str, schedule: Scheduler
+) -> Iterator[RecordingResult]:
+    """Process what was planned; as ``run_job``."""
+    for folder in (out, join(out, PARTS)):
+        sweep(folder)
+    items = [item for plan in plans for item in plan.items]
+    owners = [plan for plan in plans for _ in plan.items]
+    done: dict[str, dict[int, FinishedPart]] = {plan.name: {} for plan in plans}
+    identities: dict[str, str] = {}
+    for finished in schedule(items):
+        plan = owners[finished.number]
+        _expect_one_identity(identities, items[finished.number], finished.part)
+        done[plan.name][finished.number] = finished.part
+        if len(done[plan.name]) == len(plan.items):
+            first = owners.index(plan)
+            parts = [done[plan.name][first + place] for place in range(len(plan.items))]
+            yield _merged(job, plan, out, parts)
+
+
+def _merged(
+    job: Job, plan: RecordingPlan, out: str, parts: Sequence[FinishedPart]
+) -> RecordingResult:
+    """Write a recording's bag unless it is there, made of the same parts."""
+    files = result_files(out, plan.name)
+    record_name = join(out, f'{plan.name}.json')
+    refused: Counter[str] = Counter()
+    for part in parts:
+        refused.update(part.refused)
+    made = sum(part.made for part in parts)
+    record = {
+        'recording': plan.bag,
+        'tasks': {task.kind: _as_text(task.values) for task in job.tasks},
+        'copy': job.copy.topics,
+        'parts': [part.key for part in parts],
+        'made': made,
+        'refused': dict(sorted(refused.items())),
+    }
+    text = json.dumps(record, indent=2).encode() + b'\n'
+    if not (is_there(files.bag) and is_there(record_name) and read_whole(record_name) == text):
+        remove(record_name)  # until the bag is whole, nothing may say what it is made of
+        _write_result(job, plan, out, parts)
+        write_whole(record_name, text)
+    return RecordingResult(
+        name=plan.name,
+        bag=files.bag,
+        made=made,
+        made_before=sum(part.made for part in parts if part.was_there),
+        refused=refused,
+    )
+
+
+def _as_text(values: Mapping[str, Mapping[str, SettingValue]]) -> dict[str, dict[str, str]]:
+    """Return values as YAML writes them: JSON has no infinity."""
+    return {
+        group: {name: yaml_value(value) for name, value in found.items()}
+        for group, found in values.items()
+    }
+
+
+def _write_result(job: Job, plan: RecordingPlan, out: str, parts: Sequence[FinishedPart]) -> None:
+    merged = [
+        MergedPart(
+            start_ns=item.start_ns,
+            task=TASK_KINDS[item.task.kind].place,
+            segment=item.segment.number,
+            name=part_name(out, part.key),
+        )
+        for item, part in zip(plan.items, parts, strict=True)
+    ]
+    if not job.copy.topics:
+        merge(merged, result_files(out, plan.name))
+        return
+    recording = Recording(plan.bag)
+    try:
+        merge(merged, result_files(out, plan.name), CopiedTopics(recording, job.copy))
+    finally:
+        recording.close()
+
+
+def _expect_one_identity(identities: dict[str, str], item: WorkItem, part: FinishedPart) -> None:
+    """Require that all workers compute alike, to the last bit."""
+    key = json.dumps([item.task.kind, item.task.values], sort_keys=True)
+    if identities.setdefault(key, part.identity) != part.identity:
+        raise DepthRosError(
+            f'two workers compute {item.task.kind} differently (other processors or versions of '
+            'libraries), so the result would depend on chance; use machines of one kind with the '
+            'same packages'
+        )

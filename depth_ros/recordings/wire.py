@@ -1,0 +1,139 @@
+"""ROS messages as bytes and back, by their official definitions; no ROS."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from depth_ros.errors import InputError
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+DISPARITY = 'stereo_msgs/msg/DisparityImage'
+ODOMETRY = 'nav_msgs/msg/Odometry'
+TRANSFORMS = 'tf2_msgs/msg/TFMessage'
+KINDS = (
+    IMAGE,
+    COMPRESSED_IMAGE,
+    CAMERA_INFO,
+    POINT_CLOUD,
+    DISPARITY,
+    ODOMETRY,
+    TRANSFORMS,
+)
+"""Types that jobs write; their places here are part of the numbers in the files."""
+
+_LITTLE, _BIG = 1, 0
+_PLAIN: dict[str, object] = {'string': '', 'bool': False, 'float32': 0.0, 'float64': 0.0}
+
+
+def parsed(data: bytes, kind: str) -> Any:
+    """Return a message of its bytes.
+
+    Raises:
+        InputError: Reason ``'message'``, if they are not of that type.
+    """
+    try:
+        return _store().deserialize_cdr(data, kind)
+    except _parse_errors() as error:
+        raise InputError(
+            'message',
+            f'{len(data)} bytes are no {kind} ({type(error).__name__}: {error}); record it again',
+        ) from None
+
+
+def header_of(data: bytes) -> tuple[int, str]:
+    """Return stamp in nanoseconds and frame of a message that begins with a ``std_msgs/Header``.
+
+    Raises:
+        InputError: Reason ``'message'``, if the bytes end before that.
+    """
+    try:
+        order = '<' if data[1] == _LITTLE else '>'
+        seconds, nanoseconds, length = struct.unpack_from(f'{order}iII', data, 4)
+        frame = struct.unpack_from(f'{max(0, length - 1)}s', data, 16)[0]
+    except (struct.error, IndexError, OverflowError, MemoryError):
+        raise InputError(
+            'message', f'a message of {len(data)} bytes has no header; record it again'
+        ) from None
+    return seconds * 1_000_000_000 + nanoseconds, frame.decode('utf-8', 'replace')
+
+
+def blank(kind: str) -> Any:
+    """Return a message whose fields are zero or empty; bytes are ``array.array``, to be filled."""
+    store = _store()
+    definition = store.fielddefs[kind][1]
+    return store.types[kind](**{name: _blank_field(field) for name, field in definition})
+
+
+def point_field(**values: object) -> Any:
+    """Return a ``sensor_msgs/PointField``."""
+    return _store().types['sensor_msgs/msg/PointField'](**values)
+
+
+def serialised(message: Any) -> bytes:
+    """Return the bytes of a message."""
+    return bytes(_store().serialize_cdr(_with_arrays(message), message.__msgtype__))
+
+
+@cache
+def definition_of(kind: str) -> bytes:
+    """Return the text of a type's definition, as MCAP's ``ros2msg`` has it."""
+    text, _ = _store().generate_msgdef(kind, ros_version=2)
+    return str(text).encode()
+
+
+@cache
+def _store() -> Any:
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS2_HUMBLE)
+
+
+def _parse_errors() -> tuple[type[Exception], ...]:
+    from rosbags.serde import SerdeError
+
+    return (
+        SerdeError,
+        struct.error,
+        ValueError,
+        TypeError,
+        IndexError,
+        AssertionError,
+        OverflowError,
+        MemoryError,
+    )
+
+
+def _blank_field(definition: Any) -> object:
+    from rosbags.interfaces import Nodetype
+
+    node, content = definition
+    if node == Nodetype.BASE:
+        return _PLAIN.get(content[0], 0)
+    if node == Nodetype.NAME:
+        return blank(content)
+    element, length = content
+    if element[0] == Nodetype.NAME or element[1][0] == 'string':
+        return []
+    dtype = np.dtype(element[1][0])
+    return np.zeros(length, dtype) if node == Nodetype.ARRAY else array(dtype.char)
+
+
+def _with_arrays(value: Any) -> Any:
+    """Return a message with NumPy arrays where ``array.array`` was filled in."""
+    if isinstance(value, array):
+        return np.frombuffer(value, value.typecode) if len(value) else np.zeros(0, value.typecode)
+    if isinstance(value, list):
+        return [_with_arrays(item) for item in value]
+    if not hasattr(value, '__msgtype__'):
+        return value
+    names = [entry.name for entry in fields(value) if entry.init and entry.name != '__msgtype__']
+    return type(value)(**{name: _with_arrays(getattr(value, name)) for name in names})

@@ -1,0 +1,240 @@
+"""A bag in, a bag out: known depth, every frame accounted for, the same bytes every time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from depth_ros.errors import InputError
+from depth_ros.messages.depth import decode_depth
+from depth_ros.messages.headers import stamp_ns
+from depth_ros.recordings.depth_encodings import decompressed_depth, metres
+from depth_ros.recordings.outputs import PairOutputs
+from tests.kit.bag_writer import stamp
+from tests.kit.job_kit import bag_messages, json_lines, process, raw_messages
+from tests.kit.plane_drive import FRAME_ID, Drive, depth_of, disparity_at, write_mcap
+from tests.recordings.conftest import SGBM, stereo_job, without_parts
+
+DEPTH = '/stereo/depth/image'
+
+
+def known_depth(depth: np.ndarray) -> float:
+    """Median of the part that both cameras see."""
+    return float(np.nanmedian(depth[:, 32:]))
+
+
+def test_depth_of_planes_has_the_stamps_and_frames_of_the_input(
+    drive: Path, tmp_path: Path
+) -> None:
+    result = process(stereo_job(), drive, tmp_path)
+    assert (result.made, result.refused) == (8, {})
+    messages = [
+        message for topic, _, message in bag_messages(tmp_path / 'drive.mcap') if topic == DEPTH
+    ]
+    for index, message in enumerate(messages):
+        assert (stamp_ns(message.header.stamp), message.header.frame_id) == (
+            stamp(index),
+            FRAME_ID,
+        )
+        # SGBM is exact to 1/16 px; half of that at the nearest plane is 1 % of its depth.
+        assert known_depth(decode_depth(message)) == pytest.approx(
+            depth_of(disparity_at(index)), rel=0.01
+        )
+    assert len(messages) == 8
+
+
+def test_times_of_recording_are_those_of_the_left_image(drive: Path, tmp_path: Path) -> None:
+    process(stereo_job(), drive, tmp_path)
+    source = [time for topic, time, _ in bag_messages(drive) if topic == '/left/image_rect']
+    result = [time for topic, time, _ in bag_messages(tmp_path / 'drive.mcap') if topic == DEPTH]
+    assert result == source
+
+
+@pytest.mark.parametrize('frames', [1, 3, 100])
+def test_messages_do_not_depend_on_where_the_recording_is_cut(
+    drive: Path, tmp_path: Path, frames: int
+) -> None:
+    outputs = PairOutputs(disparity=True, points=True, confidence=True, row_error_every=3)
+    process(stereo_job(outputs=outputs, frames=2), drive, tmp_path / 'two')
+    process(stereo_job(outputs=outputs, frames=frames), drive, tmp_path / 'other')
+    one, other = (raw_messages(tmp_path / name / 'drive.mcap') for name in ('two', 'other'))
+    assert one == other
+    figures = [(tmp_path / name / 'drive.figures.jsonl').read_text() for name in ('two', 'other')]
+    assert figures[0] == figures[1]
+
+
+def test_calibration_that_was_recorded_once_holds_in_every_segment(tmp_path: Path) -> None:
+    bag = Drive(has_infos=False).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(), bag, tmp_path / 'out')
+    assert result.made == 8
+
+
+def test_again_is_the_same_bytes_and_makes_nothing(drive: Path, tmp_path: Path) -> None:
+    process(stereo_job(), drive, tmp_path)
+    before = without_parts(tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.mcap')}
+    result = process(stereo_job(), drive, tmp_path)
+    assert result.made_before == result.made == 8
+    assert without_parts(tmp_path) == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.mcap')} == times
+    process(stereo_job(), drive, tmp_path / 'fresh')
+    assert without_parts(tmp_path / 'fresh') == before
+
+
+def test_a_changed_threshold_is_done_again_and_back_is_found(drive: Path, tmp_path: Path) -> None:
+    first = process(stereo_job(), drive, tmp_path)
+    bytes_first = (tmp_path / 'drive.mcap').read_bytes()
+    nearer = replace(SGBM, max_depth_m=1.5)
+    second = process(stereo_job(settings=nearer), drive, tmp_path)
+    third = process(stereo_job(), drive, tmp_path)
+    assert (first.made_before, second.made_before, third.made_before) == (0, 0, 8)
+    assert (tmp_path / 'drive.mcap').read_bytes() == bytes_first
+
+
+def test_another_image_redoes_its_segment_and_its_neighbours_alone(tmp_path: Path) -> None:
+    def darker(message: SimpleNamespace) -> None:
+        message.data[0] ^= 1
+
+    plain, changed = Drive(num_frames=24), Drive(num_frames=24, changes={('left', 23): darker})
+    bag = plain.write(tmp_path / 'drive.mcap')
+    job = stereo_job(overlap_s=0.05)
+    process(job, bag, tmp_path / 'out')
+    changed.write(bag)
+    again = process(job, bag, tmp_path / 'out')
+    assert 16 <= again.made_before < 24
+
+
+def test_images_without_a_partner_are_lines_of_the_ledger(tmp_path: Path) -> None:
+    lost = [('left', 1), ('right', 4), ('right', 5)]
+    bag = Drive(without=lost).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (5, {'no_partner_left': 2, 'no_partner_right': 1})
+    lines = json_lines(tmp_path / 'out/drive.ledger.jsonl')
+    assert {(line['topic'], line['stamp_ns']) for line in lines} == {
+        ('/right/image_rect', stamp(1)),
+        ('/left/image_rect', stamp(4)),
+        ('/left/image_rect', stamp(5)),
+    }
+    num_images = sum('image' in topic for topic, _, _ in bag_messages(bag))
+    assert 2 * result.made + len(lines) == num_images
+
+
+def test_an_unreadable_image_is_one_line_and_the_rest_goes_on(tmp_path: Path) -> None:
+    def unknown(message: SimpleNamespace) -> None:
+        message.encoding = 'rgb7'
+
+    bag = Drive(changes={('right', 3): unknown}).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (7, {'encoding': 1})
+    (line,) = json_lines(tmp_path / 'out/drive.ledger.jsonl')
+    assert line['stamp_ns'] == stamp(3)
+    assert 'rgb7' in line['text']
+
+
+def test_images_of_a_damaged_chunk_are_lines_with_the_time_of_its_index(tmp_path: Path) -> None:
+    bag = Drive().write(tmp_path / 'drive.mcap')
+    sound = process(stereo_job(), bag, tmp_path / 'sound')
+    damage_chunk(bag, number=1)
+    result = process(stereo_job(), bag, tmp_path / 'out')
+    lines = json_lines(tmp_path / 'out/drive.ledger.jsonl')
+    damaged = [line for line in lines if line['reason'] == 'chunk_damaged']
+    assert damaged
+    assert all(line['log_ns'] > 0 and 'mcap doctor' in line['text'] for line in damaged)
+    lefts = [line for line in lines if line['topic'] == '/left/image_rect']
+    assert result.made + len(lefts) == sound.made
+    images = 2 * 8
+    assert 2 * result.made + len(lines) == images
+
+
+def damage_chunk(bag: Path, *, number: int) -> None:
+    """Flip bytes in the middle of a chunk, behind its head."""
+    from depth_ros.recordings.mcap_file import McapFile
+
+    with McapFile(str(bag)) as file:
+        place = file.chunks[number]
+    data = bytearray(bag.read_bytes())
+    middle = place.offset + place.length // 2
+    data[middle : middle + 64] = bytes(byte ^ 0xFF for byte in data[middle : middle + 64])
+    bag.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'topic'),
+    [('16UC1', DEPTH), ('compressedDepth', f'{DEPTH}/compressedDepth')],
+)
+def test_whole_units_are_depth_to_half_a_unit(
+    drive: Path, tmp_path: Path, encoding: str, topic: str
+) -> None:
+    unit_m = 0.0005
+    process(stereo_job(), drive, tmp_path / 'float')
+    outputs = PairOutputs(depth_encoding=encoding, depth_unit_m=unit_m, row_error_every=0)
+    process(stereo_job(outputs=outputs), drive, tmp_path / 'units')
+    exact = {
+        time: decode_depth(message)
+        for name, time, message in bag_messages(tmp_path / 'float/drive.mcap')
+        if name == DEPTH
+    }
+    found = [entry for entry in bag_messages(tmp_path / 'units/drive.mcap') if entry[0] == topic]
+    assert len(found) == 8
+    for _, time, message in found:
+        if encoding == '16UC1':
+            units = np.frombuffer(message.data, np.uint16).reshape(message.height, message.width)
+        else:
+            assert message.format == '16UC1; compressedDepth png'
+            units = decompressed_depth(bytes(message.data))
+        np.testing.assert_allclose(
+            metres(units, unit_m),
+            np.where(np.isfinite(exact[time]), exact[time], np.nan),
+            atol=unit_m / 2 + 1e-6,
+        )
+
+
+@pytest.mark.parametrize('copy', ['all', '/imu_info /left/image_rect'])
+def test_copied_topics_are_the_bytes_of_the_recording(
+    drive: Path, tmp_path: Path, copy: str
+) -> None:
+    process(stereo_job(copy=copy), drive, tmp_path)
+    source, result = raw_messages(drive), raw_messages(tmp_path / 'drive.mcap')
+    copied = source if copy == 'all' else {topic: source[topic] for topic in copy.split()}
+    assert {topic: result.get(topic) for topic in copied} == copied
+    assert result.keys() - copied.keys() == {DEPTH, '/stereo/depth/camera_info'}
+
+
+def test_a_topic_to_copy_must_be_there(drive: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no topic '/gps'.*there are /imu_info"):
+        process(stereo_job(copy='/gps'), drive, tmp_path)
+
+
+def test_lz4_and_split_recordings_give_the_same_messages(drive: Path, tmp_path: Path) -> None:
+    messages = Drive().messages()
+    split = tmp_path / 'drive'
+    split.mkdir()
+    half = len(messages) // 2 + 1  # in the middle of a pair
+    write_mcap(split / 'drive_0.mcap', messages[:half], compression='LZ4')
+    write_mcap(split / 'drive_1.mcap', messages[half:], compression='NONE', first=half)
+    process(stereo_job(), drive, tmp_path / 'one')
+    process(stereo_job(), split, tmp_path / 'two')
+    one, two = (raw_messages(tmp_path / name / 'drive.mcap') for name in ('one', 'two'))
+    assert one == two
+
+
+@pytest.mark.parametrize('name', ['cut.mcap', 'no.mcap', 'empty.mcap', 'text.mcap', 'bag.db3'])
+def test_what_is_no_recording_is_refused_with_a_remedy(
+    drive: Path, tmp_path: Path, name: str
+) -> None:
+    bag = tmp_path / name
+    contents = {
+        'cut.mcap': drive.read_bytes()[:-100],
+        'empty.mcap': b'',
+        'text.mcap': b'not a bag' * 100,
+        'bag.db3': b'SQLite format 3\x00',
+    }
+    if name in contents:
+        bag.write_bytes(contents[name])
+    with pytest.raises(InputError, match=r'type: |check the path'):
+        process(stereo_job(), bag, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
