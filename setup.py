@@ -53,6 +53,15 @@ setup(
         'cli': ['rich>=13', 'PyYAML>=5.4'],
         'viewer': ['viser>=1.1,<1.2'],
         'bags': ['rosbags>=0.11', 'mcap>=1.2'],
+        # All that depth-ros process takes, with a runtime for networks.
+        'process': [
+            'rosbags>=0.11',
+            'mcap>=1.2',
+            'opencv-python-headless>=4.5.5',
+            'openvino>=2024.0',
+            'PyYAML>=5.4',
+            'rich>=13',
+        ],
         'benchmarks': ['evo>=1.20'],
         'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
         # colcon test runs pytest where a package asks for it in this way.

@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 
 from depth_ros.cli.kit.batch import warn
-from depth_ros.cli.kit.progress import open_progress
-from depth_ros.engines.progress import Progress
+from depth_ros.cli.kit.progress import open_progress, time_text
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.recordings.estimate import estimate
-from depth_ros.recordings.job import Job
+from depth_ros.recordings.job import RecordingJob
 from depth_ros.recordings.job_file import job_text, read_job
-from depth_ros.recordings.job_progress import JobProgress, duration
+from depth_ros.recordings.job_progress import JobProgress, JobState
 from depth_ros.recordings.local import Finished, run_locally
 from depth_ros.recordings.plan import RecordingPlan, WorkItem, plan_job
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.run_job import RecordingResult, run_plans
+from depth_ros.tensors import Progress
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -31,7 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'The same command, typed again, goes on where it was stopped.',
     )
     parser.add_argument('bags', nargs='+', metavar='BAG', help='MCAP file, or folder of a bag')
-    parser.add_argument('-o', '--output', metavar='FOLDER', help='where the results go')
+    parser.add_argument(
+        '-o', '--out', type=_results, metavar='FOLDER', help='where the results go'
+    )
     parser.add_argument('--job', type=Path, metavar='FILE', help='what to do, as YAML')
     parser.add_argument(
         '--init', action='store_true', help='print a job for BAG, or write it to --job'
@@ -66,9 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         _print_costs(plans, num_workers)
         return 0
-    if arguments.output is None:
-        raise ParameterError('process needs -o FOLDER for its results; add it')
-    return _process(job, plans, arguments.output, num_workers)
+    if arguments.out is None:
+        raise ParameterError('process needs --out FOLDER for its results; add it')
+    return _process(job, plans, arguments.out, num_workers)
 
 
 def _write_job(bags: Sequence[str], target: Path | None) -> int:
@@ -87,11 +89,13 @@ def _write_job(bags: Sequence[str], target: Path | None) -> int:
     with whole_file(target) as draft:
         draft.write_text(text, encoding='utf-8')
     print(f'{target} is a job for {bags[0]}; change it, then type:')
-    print(f'depth-ros process {bags[0]} -o out --job {target}')
+    print(f'depth-ros process {bags[0]} --out out --job {target}')
     return 0
 
 
-def _process(job: Job, plans: tuple[RecordingPlan, ...], out: str, num_workers: int) -> int:
+def _process(
+    job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, num_workers: int
+) -> int:
     with open_progress() as show:
         schedule = partial(_shown, out=out, num_workers=num_workers, show=show)
         lines = [_result_line(result) for result in run_plans(job, plans, out, schedule)]
@@ -110,13 +114,21 @@ def _shown(
     def report(number: int, frames: int) -> None:
         progress.count(number, frames)
         state = progress.state()
-        show(state.describe(), state.fraction)
+        show(_words(state), state.fraction)
 
     for finished in run_locally(
         items, out, num_workers=num_workers, report=report, restart=progress.restart, tell=warn
     ):
         progress.finish(finished)
         yield finished
+
+
+def _words(state: JobState) -> str:
+    left = '' if state.left_s is None else f', {time_text(state.left_s)} left'
+    return (
+        f'{state.bags_done} of {state.num_bags} bags, {state.done} of {state.total} frames, '
+        f'{state.rate_hz:.1f}/s{left}'
+    )
 
 
 def _result_line(result: RecordingResult) -> str:
@@ -134,9 +146,15 @@ def _print_costs(plans: tuple[RecordingPlan, ...], num_workers: int) -> None:
     for cost in estimate(plans):
         print(
             f'{cost.task}: {1e3 * cost.frame_s:.0f} ms a frame in one worker; about '
-            f'{duration(cost.seconds(num_workers))} with {num_workers}, '
+            f'{time_text(cost.seconds(num_workers))} with {num_workers}, '
             f'{cost.frames * cost.frame_bytes / 2**20:.0f} MiB before compression'
         )
+
+
+def _results(text: str) -> str:
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f'{text} is a file, and results need a folder')
+    return text
 
 
 def _num_cores() -> int:

@@ -55,14 +55,14 @@ class TaskKind:
 _HERE = 'depth_ros.recordings'
 TASK_KINDS: dict[str, TaskKind] = {
     'stereo': TaskKind(
-        input=f'{_HERE}.topics:PairInput',
+        input=f'{_HERE}.topics:PairTopicNames',
         settings='depth_ros.tasks.stereo.settings:StereoSettings',
         outputs=f'{_HERE}.outputs:PairOutputs',
         work=f'{_HERE}.stereo_work:StereoWork',
         place=0,
     ),
     'mono': TaskKind(
-        input=f'{_HERE}.topics:CameraInput',
+        input=f'{_HERE}.topics:CameraTopicNames',
         settings='depth_ros.tasks.mono.settings:MonoSettings',
         outputs=f'{_HERE}.outputs:MonoOutputs',
         work=f'{_HERE}.mono_work:MonoWork',
@@ -118,7 +118,7 @@ class JobTask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Job:
+class RecordingJob:
     """Tasks, and how recordings are cut for them."""
 
     tasks: tuple[JobTask, ...]

@@ -13,7 +13,7 @@ from depth_ros.files.given_file import given_text
 from depth_ros.files.settings_text import entry_text
 from depth_ros.files.yaml_text import parse_yaml
 from depth_ros.recordings.copied import CopySettings
-from depth_ros.recordings.job import TASK_KINDS, Job, JobTask, WorkerSettings
+from depth_ros.recordings.job import TASK_KINDS, JobTask, RecordingJob, WorkerSettings
 from depth_ros.recordings.segments import SegmentSettings
 from depth_ros.settings import Naming, Settings, SettingsT, check_names, settings_from, settings_of
 from depth_ros.settings import values_of as written_values
@@ -25,8 +25,8 @@ GROUPS: dict[str, type[Settings]] = {
     'copy': CopySettings,
 }
 HEAD = """\
-# A job of depth-ros process. Every key but tasks may be left out; what is missing takes its
-# default, which is what this file shows.
+# A job for recordings (docs/recordings.md). Every key but tasks may be left out; what is missing
+# takes its default, which is what this file shows.
 
 tasks:
 """
@@ -46,7 +46,7 @@ class _Body:
         return _body(self.path, f'{self.where}.{key}'.strip('.'), {} if value is None else value)
 
 
-def read_job(path: Path) -> Job:
+def read_job(path: Path) -> RecordingJob:
     """Read a job.
 
     Raises:
@@ -64,10 +64,10 @@ def read_job(path: Path) -> Job:
     _expect_keys(tasks, TASK_KINDS)
     if not tasks.values:
         raise ParameterError(
-            f'{path}: tasks must name at least one of {", ".join(TASK_KINDS)}, got none; add one, '
-            'or have a job written: depth-ros process --init BAG'
+            f'{path}: tasks must name at least one of {", ".join(TASK_KINDS)}, got none; add one; '
+            'an example is written by: depth-ros process --init BAG'
         )
-    return Job(
+    return RecordingJob(
         tasks=tuple(_task(tasks.inner(kind), kind, workers) for kind in tasks.values),
         segments=segments,
         workers=workers,
@@ -140,7 +140,7 @@ def _body(path: Path, where: str, value: object) -> _Body:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ParameterError(
             f'{path}: {where or "the file"} must be a mapping of names, got {value!r}; indent '
-            'what belongs to it, as in what depth-ros process --init BAG writes'
+            'what belongs to it; an example is written by: depth-ros process --init BAG'
         )
     return _Body(path=path, where=where, values=value)
 

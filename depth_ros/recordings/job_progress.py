@@ -35,14 +35,6 @@ class JobState:
         """Share of the frames that are done."""
         return self.done / self.total if self.total else 1.0
 
-    def describe(self) -> str:
-        """Return it in one line."""
-        left = '' if self.left_s is None else f', {duration(self.left_s)} left'
-        return (
-            f'{self.bags_done} of {self.num_bags} bags, {self.done} of {self.total} frames, '
-            f'{self.rate_hz:.1f}/s{left}'
-        )
-
 
 class JobProgress:
     """Counts frames as they come; what was done before is no part of the rate."""
@@ -99,10 +91,3 @@ class JobProgress:
             rate_hz=rate,
             left_s=(total - done) / rate if rate else None,
         )
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, ``'45 s'``, ``'12 min'`` or ``'3.5 h'``."""
-    if seconds < 100:
-        return f'{seconds:.0f} s'
-    return f'{seconds / 60:.0f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'

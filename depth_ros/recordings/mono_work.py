@@ -26,8 +26,8 @@ from depth_ros.recordings.outputs import MonoOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import Refusal, Stretch
-from depth_ros.recordings.topics import CameraInput
+from depth_ros.recordings.stretch import LedgerLine, Stretch
+from depth_ros.recordings.topics import CameraTopicNames
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 
@@ -45,7 +45,7 @@ class MonoWork:
         Raises:
             ParameterError: If the scale of a frame depends on those before it.
         """
-        given = cast('CameraInput', task.input)
+        given = cast('CameraTopicNames', task.input)
         settings = cast('MonoSettings', task.settings)
         if settings.scale.mode not in ALONE:
             known = ', '.join(mode.value for mode in ALONE)
@@ -72,7 +72,7 @@ class MonoWork:
     @staticmethod
     def guessed(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
         """Return the task with every topic named, and the topic of the images."""
-        given = cast('CameraInput', task.input)
+        given = cast('CameraTopicNames', task.input)
         found = mono_topics(
             with_file_topic(topics, given.calibration),
             image_topic=given.image,
@@ -120,7 +120,7 @@ class MonoWork:
             frame = self._camera.frame(stretch, image)
             output = self._processor.process(frame, wanted=wanted)
         except InputError as error:
-            return Refusal(
+            return LedgerLine(
                 topic=image.topic,
                 stamp_ns=image.stamp_ns,
                 log_ns=image.position.time_ns,

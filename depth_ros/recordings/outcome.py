@@ -10,7 +10,7 @@ from depth_ros.recordings.figures import FrameFigures
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import Refusal, Stretch
+from depth_ros.recordings.stretch import LedgerLine, Stretch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class Made:
     figures: FrameFigures
 
 
-Outcome = Made | Refusal
+Outcome = Made | LedgerLine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

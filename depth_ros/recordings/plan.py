@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from depth_ros.errors import InputError
 from depth_ros.recordings.copied import CopiedTopics
-from depth_ros.recordings.job import Job, JobTask
+from depth_ros.recordings.job import JobTask, RecordingJob
 from depth_ros.recordings.merge import ResultFiles
 from depth_ros.recordings.places import join, stem_of
 from depth_ros.recordings.recording import Recording
@@ -57,7 +57,7 @@ class RecordingPlan:
         return sum(item.segment.num_frames for item in self.items)
 
 
-def plan_job(job: Job, bags: Sequence[str]) -> tuple[RecordingPlan, ...]:
+def plan_job(job: RecordingJob, bags: Sequence[str]) -> tuple[RecordingPlan, ...]:
     """Read the index of every recording and cut it into work.
 
     Raises:
@@ -89,7 +89,7 @@ def result_files(out: str, name: str) -> ResultFiles:
     )
 
 
-def _plan(job: Job, bag: str) -> RecordingPlan:
+def _plan(job: RecordingJob, bag: str) -> RecordingPlan:
     recording = Recording(bag)
     try:
         if job.copy.topics:
@@ -101,7 +101,7 @@ def _plan(job: Job, bag: str) -> RecordingPlan:
     return RecordingPlan(bag=bag, name=recording.name, items=tuple(items), num_bytes=num_bytes)
 
 
-def _items(job: Job, task: JobTask, recording: Recording) -> list[WorkItem]:
+def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkItem]:
     named, topic = task.guessed(recording.topics)
     return [
         WorkItem(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from depth_ros.errors import DepthRosError
 from depth_ros.files.settings_text import yaml_value
 from depth_ros.recordings.copied import CopiedTopics
-from depth_ros.recordings.job import TASK_KINDS, Job
+from depth_ros.recordings.job import TASK_KINDS, RecordingJob
 from depth_ros.recordings.local import Finished
 from depth_ros.recordings.merge import MergedPart, merge
 from depth_ros.recordings.places import is_there, join, read_whole, remove, sweep, write_whole
@@ -50,7 +50,7 @@ class RecordingResult:
 
 
 def run_job(
-    job: Job, bags: Sequence[str], out: str, schedule: Scheduler
+    job: RecordingJob, bags: Sequence[str], out: str, schedule: Scheduler
 ) -> Iterator[RecordingResult]:
     """Process recordings; each result is given when its bag is written.
 
@@ -68,7 +68,7 @@ def run_job(
 
 
 def run_plans(
-    job: Job, plans: Sequence[RecordingPlan], out: str, schedule: Scheduler
+    job: RecordingJob, plans: Sequence[RecordingPlan], out: str, schedule: Scheduler
 ) -> Iterator[RecordingResult]:
     """Process what was planned; as ``run_job``."""
     for folder in (out, join(out, PARTS)):
@@ -88,7 +88,7 @@ def run_plans(
 
 
 def _merged(
-    job: Job, plan: RecordingPlan, out: str, parts: Sequence[FinishedPart]
+    job: RecordingJob, plan: RecordingPlan, out: str, parts: Sequence[FinishedPart]
 ) -> RecordingResult:
     """Write a recording's bag unless it is there, made of the same parts."""
     files = result_files(out, plan.name)
@@ -127,7 +127,9 @@ def _as_text(values: Mapping[str, Mapping[str, SettingValue]]) -> dict[str, dict
     }
 
 
-def _write_result(job: Job, plan: RecordingPlan, out: str, parts: Sequence[FinishedPart]) -> None:
+def _write_result(
+    job: RecordingJob, plan: RecordingPlan, out: str, parts: Sequence[FinishedPart]
+) -> None:
     merged = [
         MergedPart(
             start_ns=item.start_ns,

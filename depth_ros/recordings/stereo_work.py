@@ -27,8 +27,8 @@ from depth_ros.recordings.outputs import PairOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage, partners
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import Refusal, Stretch
-from depth_ros.recordings.topics import PairInput
+from depth_ros.recordings.stretch import LedgerLine, Stretch
+from depth_ros.recordings.topics import PairTopicNames
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 
@@ -40,7 +40,7 @@ class StereoWork:
 
     def __init__(self, task: JobTask) -> None:
         """Open the engines; the topics of the task must be named."""
-        self._input = cast('PairInput', task.input)
+        self._input = cast('PairTopicNames', task.input)
         self._outputs = cast('PairOutputs', task.outputs)
         self._cameras = _cameras(self._input)
         settings = cast('StereoSettings', task.settings)
@@ -60,7 +60,7 @@ class StereoWork:
     @staticmethod
     def guessed(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
         """Return the task with every topic named, and the topic of the left images."""
-        given = cast('PairInput', task.input)
+        given = cast('PairTopicNames', task.input)
         info = FROM_FILE if given.calibration else ''
         left, right = stereo_topics(
             with_file_topic(topics, given.calibration),
@@ -132,7 +132,7 @@ class StereoWork:
             )
             output = self._processor.process(pair, wanted=self._wanted)
         except InputError as error:
-            return Refusal(
+            return LedgerLine(
                 topic=left.topic,
                 stamp_ns=left.stamp_ns,
                 log_ns=left.position.time_ns,
@@ -150,7 +150,7 @@ class StereoWork:
         )
 
 
-def _cameras(given: PairInput) -> tuple[CameraSource, CameraSource]:
+def _cameras(given: PairTopicNames) -> tuple[CameraSource, CameraSource]:
     rig = read_rig(given.calibration) if given.calibration else None
     is_rectified = given.images == 'rectified'
     return (
@@ -183,9 +183,9 @@ def _depth_frame(output: StereoOutput, left: StampedMessage) -> DepthFrame:
     )
 
 
-def _alone(image: StampedMessage, side: str) -> Refusal:
+def _alone(image: StampedMessage, side: str) -> LedgerLine:
     other = {'left': 'right', 'right': 'left'}[side]
-    return Refusal(
+    return LedgerLine(
         topic=image.topic,
         stamp_ns=image.stamp_ns,
         log_ns=image.position.time_ns,

@@ -20,7 +20,7 @@ from depth_ros.recordings.wire import CAMERA_INFO, header_of, parsed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
+class LedgerLine:
     """An input that becomes no output.
 
     Attributes:
@@ -65,7 +65,7 @@ class Stretch:
         self._topics = frozenset(topics)
         self._info_topics = frozenset(info_topics)
         self._cameras: dict[bytes, PinholeCamera | CalibrationError] = {}
-        self.damaged: list[Refusal] = []
+        self.damaged: list[LedgerLine] = []
         """Own images in chunks that cannot be read; complete once ``images`` was asked for."""
 
     def digests(self) -> list[tuple[str, str]]:
@@ -215,7 +215,7 @@ class Stretch:
         for topic, time_ns in self.recording.file_of(number).indexed_times(place):
             if topic in topics:
                 self.damaged.append(
-                    Refusal(
+                    LedgerLine(
                         topic=topic,
                         stamp_ns=0,
                         log_ns=time_ns,
@@ -227,7 +227,7 @@ class Stretch:
     def _lose(self, topic: str, position: Position, error: InputError) -> None:
         if self._is_own(position.chunk):
             self.damaged.append(
-                Refusal(
+                LedgerLine(
                     topic=topic,
                     stamp_ns=0,
                     log_ns=position.time_ns,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from depth_ros.settings import Settings, described
 
-CALIBRATION = 'Calibration file, as depth-ros run takes it; empty takes that of the recording.'
+CALIBRATION = 'Calibration file of any format of docs/cli.md; empty takes that of the recording.'
 TAKEN_AS = (
     'raw or rectified images; auto takes those of topics image_rect... as rectified, and what '
     'belongs to a calibration file as that says.'
@@ -15,7 +15,7 @@ CHOICES = ('auto', 'raw', 'rectified')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PairInput(Settings):
+class PairTopicNames(Settings):
     """Topics of a rig."""
 
     left: str = described('', 'Left images; empty takes the only pair named left and right.')
@@ -34,7 +34,7 @@ class PairInput(Settings):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CameraInput(Settings):
+class CameraTopicNames(Settings):
     """Topics of one camera."""
 
     image: str = described('', 'Images; empty takes the only ones there are.')

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from depth_ros.recordings.job import Job
+from depth_ros.recordings.job import RecordingJob
 from depth_ros.recordings.local import Finished
 from depth_ros.recordings.plan import WorkItem
 from depth_ros.recordings.run_job import RecordingResult, run_job
@@ -21,7 +21,7 @@ def in_this_process(items: Sequence[WorkItem], out: str) -> Iterator[Finished]:
     workshop.close()
 
 
-def process(job: Job, bag: Path, out: Path) -> RecordingResult:
+def process(job: RecordingJob, bag: Path, out: Path) -> RecordingResult:
     """Process one recording without other processes."""
     found = run_job(job, [str(bag)], str(out), lambda items: in_this_process(items, str(out)))
     (result,) = found

@@ -131,7 +131,9 @@ def _write_bags(folder: Path, views: Sequence[View]) -> None:
             ('/camera/image_rect', raw(view.image, stamp_ns=stamp(number))),
         ]
     write_bag(folder / 'drive', recorded, storage='mcap')
-    write_bag(folder / 'rig_drive', rig_messages(scene_path('room'), NUM_PAIRS))
+    rig = rig_messages(scene_path('room'), NUM_PAIRS)
+    write_bag(folder / 'rig_drive', rig)
+    write_bag(folder / 'rig_mcap', rig, storage='mcap')
 
 
 def main(words: Sequence[str]) -> int:

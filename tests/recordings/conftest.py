@@ -14,7 +14,7 @@ pytest.importorskip('mcap', reason='mcap is not installed')
 
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.recordings.copied import CopySettings
-from depth_ros.recordings.job import Job, WorkerSettings
+from depth_ros.recordings.job import RecordingJob, WorkerSettings
 from depth_ros.recordings.job_file import default_task
 from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.segments import SegmentSettings
@@ -32,10 +32,10 @@ def stereo_job(
     copy: str = '',
     overlap_s: float = 0.5,
     **input_changes: Any,
-) -> Job:
+) -> RecordingJob:
     outputs = outputs or PairOutputs(row_error_every=0)
     task = default_task('stereo', settings=settings, outputs=outputs)
-    return Job(
+    return RecordingJob(
         tasks=(replace(task, input=replace(task.input, **input_changes)),),
         segments=SegmentSettings(frames=frames, overlap_s=overlap_s),
         workers=WorkerSettings(),

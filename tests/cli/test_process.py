@@ -1,0 +1,114 @@
+"""``depth-ros process`` as a user types it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rosbags', reason='rosbags is not installed')
+pytest.importorskip('mcap', reason='mcap is not installed')
+
+from tests.kit.cli_process import depth_ros, expect_one_sentence
+from tests.kit.job_kit import json_lines
+from tests.kit.plane_drive import Drive
+from tests.kit.shared_data import REPOSITORY
+
+JOB = """\
+tasks:
+  stereo:
+    settings: {model: sgbm, sgbm.num_disparities: 16}
+segments: {frames: 2}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Drive().write(tmp_path / 'drive.mcap')
+    (tmp_path / 'job.yaml').write_text(JOB)
+    return tmp_path
+
+
+def test_a_recording_becomes_a_recording_and_is_found_again(folder: Path) -> None:
+    words = ('process', 'drive.mcap', '-o', 'out', '--job', 'job.yaml')
+    first = depth_ros(*words, cwd=folder)
+    assert first.code == 0, first.err
+    assert first.out.splitlines()[0] == 'out/drive.mcap: 8 frames; refused: none'
+    again = depth_ros(*words, '--workers', '1', cwd=folder)
+    assert '8 frames, 8 of them before' in again.out
+    assert len(json_lines(folder / 'out/drive.figures.jsonl')) == 8
+
+
+def test_a_job_is_written_and_never_over_another(folder: Path) -> None:
+    shown = depth_ros('process', '--init', 'drive.mcap', cwd=folder)
+    assert "left: '/left/image_rect'" in shown.out
+    outcome = depth_ros('process', '--init', 'drive.mcap', '--job', 'new.yaml', cwd=folder)
+    assert outcome.code == 0
+    assert (folder / 'new.yaml').read_text() == shown.out
+    again = depth_ros('process', '--init', 'drive.mcap', '--job', 'new.yaml', cwd=folder)
+    expect_one_sentence(again, 'new.yaml is there already')
+
+
+def test_dry_run_says_what_there_is_to_do_and_writes_nothing(folder: Path) -> None:
+    outcome = depth_ros(
+        'process', 'drive.mcap', '-o', 'out', '--job', 'job.yaml', '--dry-run', cwd=folder
+    )
+    assert 'drive.mcap: 8 frames in 4 segments' in outcome.out
+    assert 'ms a frame in one worker' in outcome.out
+    assert not (folder / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('words', 'parts'),
+    [
+        (('drive.mcap',), ('needs --job FILE', 'process --init drive.mcap --job job.yaml')),
+        (('drive.mcap', '--job', 'job.yaml'), ('needs --out FOLDER',)),
+        (('nope.mcap', '-o', 'out', '--job', 'job.yaml'), ('there is no bag nope.mcap',)),
+        (('drive.mcap', '-o', 'out', '--job', 'nope.yaml'), ('there is no file nope.yaml',)),
+        (
+            ('drive.mcap', '-o', 'job.yaml', '--job', 'job.yaml'),
+            ('is a file, and results need a folder',),
+        ),
+        (
+            ('drive.mcap', '-o', 'out', '--job', 'job.yaml', '--workers', '-1'),
+            ('--workers must be 1 or more',),
+        ),
+        (('drive.mcap', 'other/drive.mcap', '--job', 'job.yaml'), ('results of one name',)),
+    ],
+)
+def test_mistakes_are_one_sentence(folder: Path, words, parts) -> None:
+    expect_one_sentence(depth_ros('process', *words, cwd=folder), *parts)
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None:
+    job = folder / 'job.yaml'
+    job.write_text(JOB.replace('frames: 2', 'frames: 1'))
+    Drive(num_frames=60).write(folder / 'drive.mcap')
+    words = ('process', 'drive.mcap', '-o', 'out', '--job', 'job.yaml', '--workers', '1')
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'depth_ros', *words],
+        cwd=folder,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    parts = folder / 'out/parts'
+    while process.poll() is None and not (parts.is_dir() and any(parts.glob('[0-9a-f]*.mcap'))):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal signals the workers too
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert 'Traceback' not in errors
+    made = len(list(parts.glob('[0-9a-f]*.mcap')))
+    assert 1 <= made < 60
+    again = depth_ros(*words, cwd=folder)
+    assert again.code == 0, again.err
+    assert '60 frames' in again.out
+    assert 'of them before' in again.out
