@@ -73,9 +73,8 @@ def run(args: argparse.Namespace) -> int:
     _expect_out(args)
     print(f'{args.recipe}: loading torch', flush=True)
     from depth_ros.training.checkpoint import CHECKPOINT_NAME
-    from depth_ros.training.contact_sheet import draw_contact_sheet
-    from depth_ros.training.curve import draw_curve
     from depth_ros.training.photos import photo_folders
+    from depth_ros.training.pictures import draw_contact_sheet, draw_curve
     from depth_ros.training.stages import run_stages
     from depth_ros.training.task import DataFolders
     from depth_ros.training.trainer import METRICS_NAME, RunSettings

@@ -1,7 +1,11 @@
-"""One step of an optimizer, the same for training and fine-tuning: loss, gradient, new weights."""
+"""One step of an optimizer, the same for training and fine-tuning: loss, gradient, new weights.
+
+The learning rate over a run is a short warm-up, then half a cosine down to nothing.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,7 +15,6 @@ import torch
 from torch import nn
 
 from depth_ros.errors import DepthRosError
-from depth_ros.training.schedule import one_cycle
 from depth_ros.training.task import Mixed, StepLoss
 
 
@@ -80,3 +83,21 @@ class Learner:
 def mixed_precision(device: str, *, is_mixed: bool) -> Mixed:
     """Return the context of convolutions: in bfloat16, or one that changes nothing."""
     return partial(torch.autocast, device, torch.bfloat16) if is_mixed else nullcontext
+
+
+def one_cycle(progress: float, *, peak: float, warm_up: float) -> float:
+    """Return the learning rate at ``progress`` 0..1 of the run.
+
+    Linear from peak / 25 to the peak within ``warm_up``, then cosine to 0.
+    """
+    progress = min(max(progress, 0.0), 1.0)
+    if progress < warm_up:
+        return peak * (0.04 + 0.96 * progress / warm_up)
+    along = (progress - warm_up) / (1.0 - warm_up)
+    return peak * 0.5 * (1.0 + math.cos(math.pi * along))
+
+
+def run_progress(*, step: int, steps: int, elapsed_s: float, budget_s: float | None) -> float:
+    """Return the completed share of the run, by steps or time, whichever is larger."""
+    by_steps = step / steps
+    return by_steps if budget_s is None else max(by_steps, elapsed_s / budget_s)

@@ -21,8 +21,7 @@ from depth_ros.files.whole_file import whole_file
 from depth_ros.training.checkpoint import TrainState, load_state, recipe_text, save_state
 from depth_ros.training.metrics import MetricsLog
 from depth_ros.training.recipe import TrainRecipe
-from depth_ros.training.schedule import run_progress
-from depth_ros.training.step import Learner, mixed_precision
+from depth_ros.training.step import Learner, mixed_precision, run_progress
 from depth_ros.training.task import DataFolders, Note, Noted
 from depth_ros.training.worker import BatchWorkers
 

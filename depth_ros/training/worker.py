@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -67,11 +66,6 @@ class BatchWorkers:
             process = context.Process(target=_produce, args=arguments, daemon=True)
             process.start()
             self._processes.append(process)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Return the batches in their order, for ever."""
-        while True:
-            yield self.next()
 
     def next(self) -> Any:
         """Wait for the next batch.

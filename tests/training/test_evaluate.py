@@ -13,8 +13,7 @@ torch = pytest.importorskip('torch', reason='the card runs the network in torch'
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.models.crestereo_tiny.network import CreStereoTiny
 from depth_ros.training.evaluate import network_matcher, network_matchers
-from depth_ros.training.gallery import draw_gallery
-from depth_ros.training.gallery_pairs import gallery_pairs
+from depth_ros.training.gallery import draw_gallery, gallery_pairs
 from tests.kit.shared_data import shared_path
 from tests.kit.stereo_pairs import textured_pair
 

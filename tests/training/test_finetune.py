@@ -21,13 +21,12 @@ from depth_ros.models.crestereo import network as crestereo_full
 from depth_ros.models.crestereo_tiny import network as tiny_network
 from depth_ros.models.crestereo_tiny.network import TinyPredictions
 from depth_ros.models.tio_depth import network as tio_network
-from depth_ros.training.finetune.figures import Figures, gain, judge
+from depth_ros.training.finetune.figures import Figures, gain, judge, sharpness
 from depth_ros.training.finetune.labels import label, search_width, teachers
 from depth_ros.training.finetune.loop import Schedule, tune
 from depth_ros.training.finetune.mono_job import load_video_network, prepare_mono
 from depth_ros.training.finetune.radiometry import comparable, normalised
 from depth_ros.training.finetune.session import FinetuneSettings
-from depth_ros.training.finetune.sharpness import sharpness
 from depth_ros.training.finetune.stereo_job import StereoFinetuning, prepare_stereo
 from depth_ros.training.finetune.stereo_loss import labelled_loss, tuning_loss
 from depth_ros.training.finetune.stereo_pairs import (

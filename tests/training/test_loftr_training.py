@@ -17,14 +17,13 @@ from depth_ros.errors import RecipeError, WeightsError
 from depth_ros.models.loftr.network import VARIANTS, Loftr
 from depth_ros.models.loftr.network_tiny import TinyLoftrConfig, exportable
 from depth_ros.scenes.rooms.draw import RoomSettings
-from depth_ros.training.contact_sheet import draw_contact_sheet
 from depth_ros.training.loftr.homographies import HomographySettings
 from depth_ros.training.loftr.losses import LossSettings
 from depth_ros.training.loftr.pairs import PairBatch
-from depth_ros.training.loftr.room_pairs import RoomPairSettings
-from depth_ros.training.loftr.samples import PairSettings, SyntheticPairs
+from depth_ros.training.loftr.samples import PairSettings, RoomPairSettings, SyntheticPairs
 from depth_ros.training.loftr.task import LoftrTask
 from depth_ros.training.metrics import read_metrics
+from depth_ros.training.pictures import draw_contact_sheet
 from depth_ros.training.recipe import TrainRecipe, find_recipe
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer

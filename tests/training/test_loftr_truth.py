@@ -21,8 +21,7 @@ from depth_ros.training.loftr.correspondences import (
 from depth_ros.training.loftr.homographies import HomographySettings, draw_plane_pair
 from depth_ros.training.loftr.losses import coarse_loss, fine_loss, wrong_loss
 from depth_ros.training.loftr.pairs import padded_pair
-from depth_ros.training.loftr.room_pairs import RoomPairSettings, draw_room_views
-from depth_ros.training.loftr.samples import photographed
+from depth_ros.training.loftr.samples import RoomPairSettings, draw_room_views, photographed
 from depth_ros.training.loftr.supervision import (
     CellPairs,
     fine_pairs,

@@ -22,20 +22,22 @@ from depth_ros.models.mvsnet.network import MvsNet, exportable, synthetic_state
 from depth_ros.models.mvsnet.projection import STRIDE, relative_transforms
 from depth_ros.models.mvsnet.slabs import Sampling, depth_hypotheses
 from depth_ros.scenes.rooms.draw import RoomSettings
-from depth_ros.training.mvsnet import rooms, validation
+from depth_ros.scenes.stacked import stack
+from depth_ros.training.mvsnet import rooms
+from depth_ros.training.mvsnet import task as task_module
 from depth_ros.training.mvsnet.batch import (
     MvsBatch,
     PosedImage,
     RangeSettings,
     draw_hypotheses,
     make_sample,
-    stack,
 )
-from depth_ros.training.mvsnet.forward import MvsnetForward, predict
-from depth_ros.training.mvsnet.losses import (
+from depth_ros.training.mvsnet.forward import (
+    MvsnetForward,
     depth_loss,
     hypothesis_position,
     masked_l1,
+    predict,
     valid_pixels,
 )
 from depth_ros.training.mvsnet.rooms import RoomViews, take_sample
@@ -141,7 +143,7 @@ def test_transforms_are_those_of_inference() -> None:
     ]
     image, truth = np.zeros((64, 96, 3), np.uint8), np.ones((16, 24), np.float32)
     views = [PosedImage(image=image, k=k, camera_from_world=pose) for pose in poses]
-    sample = make_sample(views, truth, np.linspace(1.0, 2.0, 8), Sampling.LINEAR)
+    sample = stack([make_sample(views, truth, np.linspace(1.0, 2.0, 8), Sampling.LINEAR)])
     camera = ideal_camera(fx=80.0, fy=82.0, cx=40.2, cy=30.4, height=64, width=96)
     relative = np.stack([poses[0] @ inverse(pose) for pose in poses[1:]])
     expected = relative_transforms(camera, [camera, camera], relative)
@@ -159,7 +161,7 @@ def test_truth_and_transforms_join_the_same_points_of_two_views(monkeypatch, see
     settings = replace(SMALL_VIEWS, seed=seed)
     scenes = rooms._scenes(settings, [], 0, 0)
     for rng, scene in islice(scenes, 3):
-        sample = take_sample(rng, settings, scene, sources=1, depths=8)
+        sample = stack([take_sample(rng, settings, scene, sources=1, depths=8)])
         reference, source = sample.images[0].astype(float)
         truth = sample.truth[0]
         y, x = np.mgrid[: truth.shape[0], : truth.shape[1]].astype(float)
@@ -391,8 +393,8 @@ def test_metrics_have_known_values(monkeypatch) -> None:
         truth=torch.tensor([[[1.0, 3.0, 0.5, float('nan')]]]),
         valid=torch.tensor([[[True, True, True, False]]]),
     )
-    monkeypatch.setattr(validation, 'predict', lambda *args, **kwargs: found)
-    values = validation.validate(torch.nn.Identity(), [None], device='cpu', mixed=None)
+    monkeypatch.setattr(task_module, 'predict', lambda *args, **kwargs: found)
+    values = task_module.validate(torch.nn.Identity(), [None], device='cpu', mixed=None)
     assert values['val_intervals'] == pytest.approx((0.0 + 1.5 + 4.5) / 3)
     assert values['val_abs_rel'] == pytest.approx((0.0 + 0.25 + 0.5) / 3)
     assert values['val_within_1'] == pytest.approx(100 / 3)
@@ -427,4 +429,4 @@ def test_tiles_have_one_width_whatever_the_number_of_sources() -> None:
         for row in task.tiles(batch)
     ]
     assert {row.shape for row in rows} == {(64, 5 * 96, 3)}
-    assert stack([next(source.batches(batch_size=1))] * 3).images.shape[0] == 3
+    assert next(source.batches(batch_size=3)).images.shape[0] == 3

@@ -12,26 +12,20 @@ import torch.nn.functional as F
 
 from depth_ros.models.tio_depth.network_matching import disparity_levels
 from depth_ros.training.photometric_loss import photometric_error
-from depth_ros.training.tio_depth.distillation import (
+from depth_ros.training.tio_depth.losses import (
     distillation_loss,
+    gradient_guidance,
     half_object_edge_map,
     hybrid_probabilities,
-)
-from depth_ros.training.tio_depth.guidance import (
-    gradient_guidance,
     matching_guidance,
+    mono_reconstruction_loss,
+    occlusion_aware_target,
     outside_guidance,
     peak_mass,
-)
-from depth_ros.training.tio_depth.plane_synthesis import (
-    mono_reconstruction_loss,
+    pixel_smoothness,
     shift_right,
-    synthesize_left,
-)
-from depth_ros.training.tio_depth.smoothness import pixel_smoothness
-from depth_ros.training.tio_depth.stereo_reconstruction import (
-    occlusion_aware_target,
     stereo_reconstruction_loss,
+    synthesize_left,
 )
 from depth_ros.training.tio_depth.visibility import (
     hidden_from_left,

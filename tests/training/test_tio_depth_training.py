@@ -21,10 +21,10 @@ from depth_ros.models.tio_depth.network_decoder import Path as Branch
 from depth_ros.models.tio_depth.network_matching import MatchingSide
 from depth_ros.models.tio_depth.network_swin import SwinSizes
 from depth_ros.scenes.rooms.draw import RoomSettings
-from depth_ros.training.contact_sheet import draw_contact_sheet
 from depth_ros.training.metrics import read_metrics
+from depth_ros.training.pictures import draw_contact_sheet
 from depth_ros.training.recipe import TrainRecipe, find_recipe, schedules
-from depth_ros.training.schedule import one_cycle
+from depth_ros.training.step import one_cycle
 from depth_ros.training.task import DataFolders
 from depth_ros.training.tio_depth.pairs import (
     Changes,

@@ -30,7 +30,6 @@ from depth_ros.models.crestereo_tiny.network_upsampling import (
 )
 from depth_ros.scenes.layered.samples import batches
 from depth_ros.training.checkpoint import CHECKPOINT_NAME, load_state, recipe_text
-from depth_ros.training.contact_sheet import draw_contact_sheet
 from depth_ros.training.crestereo.losses import (
     at_cells,
     matching_loss,
@@ -41,10 +40,10 @@ from depth_ros.training.crestereo.losses import (
 from depth_ros.training.crestereo.networks import TinyStereo
 from depth_ros.training.crestereo.pairs import DrawnPairs
 from depth_ros.training.crestereo.task import StereoTask, to_tensors
-from depth_ros.training.curve import draw_curve
 from depth_ros.training.metrics import MetricsLog, read_metrics
+from depth_ros.training.pictures import draw_contact_sheet, draw_curve
 from depth_ros.training.recipe import TrainRecipe, find_recipe, find_schedule, recipes
-from depth_ros.training.schedule import one_cycle, run_progress
+from depth_ros.training.step import one_cycle, run_progress
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer
 from tests.kit.small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK

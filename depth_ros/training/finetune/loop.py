@@ -13,8 +13,7 @@ from torch import nn
 
 from depth_ros.training.finetune.figures import Figures, gain
 from depth_ros.training.finetune.job import TuningJob
-from depth_ros.training.schedule import run_progress
-from depth_ros.training.step import Descent, Learner
+from depth_ros.training.step import Descent, Learner, run_progress
 from depth_ros.training.task import StepLoss
 
 COOLING = 0.7

@@ -22,10 +22,9 @@ from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.pictures.panels import value_scale
 from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.triples import Augmentation, Triple, TripleBatch, augmented, plain
-from depth_ros.training.finetune.figures import Figures
+from depth_ros.training.finetune.figures import Figures, sharpness
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.radiometry import to_planes
-from depth_ros.training.finetune.sharpness import sharpness
 from depth_ros.training.finetune.stereo_pairs import evenly
 from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork
 from depth_ros.training.monodepth2.task import Monodepth2Task

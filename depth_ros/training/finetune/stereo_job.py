@@ -18,11 +18,10 @@ from depth_ros.geometry.postprocess import colorize_disparity, left_right_confid
 from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.pictures.panels import hatch_unknown, value_scale
 from depth_ros.tensors import Progress
-from depth_ros.training.finetune.figures import Figures
+from depth_ros.training.finetune.figures import Figures, sharpness
 from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.labels import LabelledPair, label, search_width, teachers
 from depth_ros.training.finetune.radiometry import to_planes
-from depth_ros.training.finetune.sharpness import sharpness
 from depth_ros.training.finetune.stereo_loss import photometric_figure, tuning_loss
 from depth_ros.training.finetune.stereo_pairs import (
     MIN_PAIRS,

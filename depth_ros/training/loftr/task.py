@@ -17,8 +17,7 @@ from depth_ros.models.loftr.network_matching import MASKED, mutual_matches, simi
 from depth_ros.models.loftr.network_tiny import TinyLoftrConfig, tiny_loftr
 from depth_ros.models.loftr.network_views import TokenView, insides
 from depth_ros.training.loftr.losses import LossSettings, coarse_loss, fine_loss, wrong_loss
-from depth_ros.training.loftr.pairs import PairBatch
-from depth_ros.training.loftr.pictures import pair_tiles
+from depth_ros.training.loftr.pairs import PairBatch, TensorBatch, pair_tiles, to_tensors
 from depth_ros.training.loftr.posed_source import PosedPairs, PosedSettings, posed_pairs
 from depth_ros.training.loftr.samples import PairSettings, SyntheticPairs
 from depth_ros.training.loftr.supervision import (
@@ -28,7 +27,6 @@ from depth_ros.training.loftr.supervision import (
     true_cells,
     wrong_pairs,
 )
-from depth_ros.training.loftr.tensors import TensorBatch, to_tensors
 from depth_ros.training.loftr.validation import validate
 from depth_ros.training.task import DataFolders, Mixed, StepLoss
 

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from depth_ros.models.loftr.network import Loftr, Matches
-from depth_ros.training.loftr.pairs import PairBatch
+from depth_ros.training.loftr.pairs import PairBatch, to_tensors
 from depth_ros.training.loftr.samples import PairSettings, SyntheticPairs
 from depth_ros.training.loftr.supervision import REACH_PX, grid_points, true_cells
-from depth_ros.training.loftr.tensors import to_tensors
 
 VALIDATION_SEED = 20_261_122
 VALIDATION_BATCH = 4

@@ -70,7 +70,7 @@ class SourceViews(Protocol):
 def make_sample(
     views: Sequence[PosedImage], truth: np.ndarray, depths: np.ndarray, sampling: Sampling
 ) -> MvsBatch:
-    """Join the parts of one sample, with a batch axis of 1.
+    """Join the parts of one sample, without batch axis.
 
     Args:
         views: The reference first; all images of one size.
@@ -81,11 +81,11 @@ def make_sample(
     projections = np.stack([_projection(view) for view in views])
     transforms = relative_projections(projections[0], projections[1:])
     return MvsBatch(
-        images=np.stack([view.image for view in views])[np.newaxis],
-        transforms=transforms.astype(np.float32)[np.newaxis],
-        depths=depths.astype(np.float32)[np.newaxis],
-        is_inverse=np.array([sampling is Sampling.INVERSE]),
-        truth=np.ascontiguousarray(truth, np.float32)[np.newaxis],
+        images=np.stack([view.image for view in views]),
+        transforms=transforms.astype(np.float32),
+        depths=depths.astype(np.float32),
+        is_inverse=np.array(sampling is Sampling.INVERSE),
+        truth=np.ascontiguousarray(truth, np.float32),
     )
 
 
@@ -95,16 +95,6 @@ def _projection(view: PosedImage) -> np.ndarray:
     projection = view.camera_from_world.copy()
     projection[:3] = scale @ view.k @ view.camera_from_world[:3]
     return projection
-
-
-def stack(samples: Sequence[MvsBatch]) -> MvsBatch:
-    """Join batches of equal shapes."""
-    return MvsBatch(
-        **{
-            name: np.concatenate([getattr(sample, name) for sample in samples])
-            for name in MvsBatch.__dataclass_fields__
-        }
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from depth_ros.errors import InputError, RecipeError
 from depth_ros.models.mvsnet.projection import STRIDE
 from depth_ros.models.mvsnet.slabs import Sampling, depth_hypotheses
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.dtu import (
     EVALUATION_SCANS,
     NUM_LIGHTS,
@@ -18,7 +19,7 @@ from depth_ros.training.datasets.dtu import (
     DtuSet,
     open_dtu,
 )
-from depth_ros.training.mvsnet.batch import MvsBatch, PosedImage, make_sample, stack
+from depth_ros.training.mvsnet.batch import MvsBatch, PosedImage, make_sample
 from depth_ros.training.task import DataFolders
 
 VALIDATION_LIGHT, VALIDATION_KEY = 3, 1_000_003
@@ -68,7 +69,7 @@ class DtuViews:
         for index in range(count):
             rng = np.random.default_rng((self.seed, VALIDATION_KEY, index))
             scan = scans[index % len(scans)]
-            yield _drawn(rng, own, data, (scan,), light=VALIDATION_LIGHT)
+            yield stack([_drawn(rng, own, data, (scan,), light=VALIDATION_LIGHT)])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,13 +22,13 @@ from depth_ros.scenes.layered.photometric import shoot_views
 from depth_ros.scenes.rooms.draw import RoomSettings, draw_room
 from depth_ros.scenes.rooms.paths import draw_intrinsics, draw_viewpoint, views_around
 from depth_ros.scenes.rooms.render import Levels, RoomView, render_view, room_textures
+from depth_ros.scenes.stacked import stack
 from depth_ros.training.mvsnet.batch import (
     MvsBatch,
     PosedImage,
     RangeSettings,
     draw_hypotheses,
     make_sample,
-    stack,
 )
 from depth_ros.training.photos import load_photos
 from depth_ros.training.task import DataFolders

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from depth_ros.checkpoints.read import load_checkpoint, load_strict
@@ -15,14 +16,13 @@ from depth_ros.geometry.postprocess import colorize_depth
 from depth_ros.models.mvsnet.network import MvsNet
 from depth_ros.models.mvsnet.projection import STRIDE
 from depth_ros.training.mvsnet.batch import MvsBatch, SourceViews
-from depth_ros.training.mvsnet.forward import predict
-from depth_ros.training.mvsnet.losses import depth_loss
+from depth_ros.training.mvsnet.forward import MvsnetForward, depth_loss, predict
 from depth_ros.training.mvsnet.rooms import RoomViews
-from depth_ros.training.mvsnet.validation import METRICS, validate
 from depth_ros.training.task import BatchSource, DataFolders, Mixed, StepLoss
 
 REFINEMENT = 'refine_network.'
 SHOWN_SOURCES = 3
+METRICS = ('val_intervals', 'val_abs_rel', 'val_within_1', 'val_within_3')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,3 +100,37 @@ def _tiles(batch: MvsBatch, index: int) -> list[np.ndarray]:
     near, far = batch.depths[index, [0, -1]]
     truth = batch.truth[index].repeat(STRIDE, 0).repeat(STRIDE, 1)
     return [*images, colorize_depth(truth, min=float(near), max=float(far))]
+
+
+def validate(
+    network: MvsNet, batches: Iterable[MvsBatch], *, device: str, mixed: Mixed
+) -> dict[str, float]:
+    """Measure the network.
+
+    Returns:
+        Over all valid pixels: ``val_intervals``, mean error in intervals between hypotheses;
+        ``val_abs_rel``, mean of |depth - truth| / truth; ``val_within_1`` and ``val_within_3``,
+        percent of pixels that are wrong by less than one and three intervals.
+    """
+    network.eval()
+    with torch.no_grad():
+        errors = [
+            _errors(predict(network, batch, device=device, mixed=mixed)) for batch in batches
+        ]
+    intervals = torch.cat([error for error, _ in errors])
+    relative = torch.cat([error for _, error in errors])
+    values = (
+        float(intervals.mean()),
+        float(relative.mean()),
+        100.0 * float((intervals < 1.0).float().mean()),
+        100.0 * float((intervals < 3.0).float().mean()),
+    )
+    return dict(zip(METRICS, values, strict=True))
+
+
+def _errors(found: MvsnetForward) -> tuple[Tensor, Tensor]:
+    """Return the errors of the valid pixels in intervals, and relative to the depth."""
+    valid = found.valid
+    intervals = (found.best[valid] - found.truth[valid]).abs()
+    truth = found.truth_depth[valid]
+    return intervals.cpu(), ((found.depth[valid] - truth).abs() / truth).cpu()

@@ -17,16 +17,17 @@ from depth_ros.models.tio_depth.network import TioDepth, expectation
 from depth_ros.models.tio_depth.network_decoder import DecodedPair, Path
 from depth_ros.training.photometric_loss import photometric_error, warp_by_disparity
 from depth_ros.training.task import Mixed
-from depth_ros.training.tio_depth.distillation import distillation_loss, hybrid_probabilities
-from depth_ros.training.tio_depth.guidance import (
+from depth_ros.training.tio_depth.losses import (
+    distillation_loss,
     gradient_guidance,
+    hybrid_probabilities,
     matching_guidance,
+    mono_reconstruction_loss,
     outside_guidance,
+    pixel_smoothness,
+    stereo_reconstruction_loss,
 )
 from depth_ros.training.tio_depth.parts import Part, Shares, with_shares
-from depth_ros.training.tio_depth.plane_synthesis import mono_reconstruction_loss
-from depth_ros.training.tio_depth.smoothness import pixel_smoothness
-from depth_ros.training.tio_depth.stereo_reconstruction import stereo_reconstruction_loss
 
 
 class Step(str, Enum):

@@ -1,8 +1,9 @@
-"""Draw the metrics of a run: errors over samples, both axes logarithmic."""
+"""Pictures of a training: samples of its recipe, and the errors over the samples of a run."""
 
 from __future__ import annotations
 
 import math
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -10,15 +11,18 @@ import numpy as np
 
 from depth_ros.pictures.panels import write_picture
 from depth_ros.training.metrics import read_metrics
+from depth_ros.training.recipe import TrainRecipe
+from depth_ros.training.task import DataFolders
 
 COLOURS = ((60, 140, 255), (200, 60, 40), (40, 150, 60), (150, 60, 170), (20, 150, 150))
 PREFIXES = ('train_', 'val_')
 """Columns so named are drawn."""
 WIDTH, HEIGHT, MARGIN = 960, 540, 70
+SAMPLES_PER_ROW = 2
 
 
 def draw_curve(metrics: Path, picture: Path) -> None:
-    """Draw the curves of a metrics file into a PNG; does nothing without two rows."""
+    """Draw the curves of a metrics file into a PNG, both axes logarithmic; needs two rows."""
     rows = read_metrics(metrics)
     names = [name for name in (rows[0] if rows else ()) if name.startswith(PREFIXES)]
     found = [(name, _points(rows, name)) for name in names]
@@ -77,3 +81,16 @@ def _write(
     image: np.ndarray, text: str, place: tuple[int, int], colour: tuple[int, int, int]
 ) -> None:
     cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+
+
+def draw_contact_sheet(
+    recipe: TrainRecipe, folders: DataFolders, picture: Path, *, samples: int = 20
+) -> None:
+    """Draw ``samples`` samples into a PNG or JPEG, two in a row."""
+    stream = recipe.task.source(folders).batches(batch_size=SAMPLES_PER_ROW)
+    # Neighbours in the stream may share a scene; every fifth batch rarely does.
+    chosen = islice(stream, 0, 5 * samples // SAMPLES_PER_ROW, 5)
+    rows = [
+        np.hstack([tile for row in recipe.task.tiles(batch) for tile in row]) for batch in chosen
+    ]
+    write_picture(picture, np.vstack(rows).astype(np.uint8))
