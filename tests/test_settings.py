@@ -8,7 +8,7 @@ from enum import Enum
 
 import pytest
 
-from depth_ros.cli.kit.command_parser import CommandParser
+from depth_ros.cli.kit.commands import CommandParser
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.errors import ParameterError
 from depth_ros.models.sgbm.settings import SgbmSettings

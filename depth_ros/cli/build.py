@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import TextIO
 
 from depth_ros.cli.kit.arguments import add_out, parse_options
-from depth_ros.cli.kit.build_progress import interruptible, watched
 from depth_ros.cli.kit.options import add_settings, read_settings
+from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import expect_gates, open_graphs
-from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
+from depth_ros.engines.build_monitor import BuildMonitor, BuildStatus, BuildTimes
 from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
@@ -25,6 +30,8 @@ from depth_ros.errors import ParameterError
 from depth_ros.tensors import Progress
 
 EXPORT_ONLY = 'none'
+EVERY_S = 0.9
+"""Pause between two lines: a line a second at least, also when the machine is busy."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -141,3 +148,63 @@ def copy_exports(exports: Mapping[str, Path], folder: Path) -> int:
             shutil.copyfile(source, folder / source.name)
             count += 1
     return count
+
+
+@contextmanager
+def watched(
+    monitor: BuildMonitor, stream: TextIO | None = None, *, every_s: float = EVERY_S
+) -> Iterator[None]:
+    """Show a monitor's status while the block runs: a bar on a terminal, else lines.
+
+    Args:
+        monitor: What to show.
+        stream: Where to; None takes stderr.
+        every_s: Pause between two looks.
+    """
+    stream = stream or sys.stderr
+    stop = threading.Event()
+    with open_progress(stream) as bar:
+
+        def show(status: BuildStatus) -> None:
+            if stream.isatty():
+                bar(status.describe(), _share(status))
+            else:
+                stream.write(f'depth-ros: {status.describe()}\n')
+                stream.flush()
+
+        def look() -> None:
+            while not stop.wait(every_s):
+                status = monitor.status()
+                if status is not None:
+                    show(status)
+
+        thread = threading.Thread(target=look, name='depth-ros-build-progress', daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that what is half-written is removed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _share(status: BuildStatus) -> float | None:
+    if status.fraction is not None:
+        return status.fraction
+    return min(0.99, status.elapsed_s / status.expected_s) if status.expected_s else None

@@ -7,29 +7,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 
 from depth_ros import __version__
-from depth_ros.cli.kit.command_parser import EXIT_FAILED, CommandParser
+from depth_ros.cli.kit.commands import EXIT_FAILED, Command, CommandParser, command_lines
 from depth_ros.errors import DepthRosError
 
 EXIT_INTERRUPTED = 130
 _GLOBAL_OPTIONS = ('--debug', '--verbose')
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Command:
-    """One line of the table of commands.
-
-    Attributes:
-        module: Module with ``add_parser(subparsers)``, which sets the default ``run`` to what
-            takes the parsed arguments and gives an exit code. Imported when asked for.
-        summary: One line of help.
-    """
-
-    module: str
-    summary: str
 
 
 COMMANDS: dict[str, Command] = {
@@ -145,8 +130,6 @@ def _fail(text: str, code: int = EXIT_FAILED) -> int:
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    commands = [f'  {name:<{width}}  {command.summary}' for name, command in COMMANDS.items()]
     return '\n'.join(
         [
             'usage: depth-ros COMMAND ... [--verbose] [--debug]',
@@ -154,7 +137,7 @@ def _help() -> str:
             'Depth from cameras: images in, disparity, depth and point clouds out.',
             '',
             'commands:',
-            *commands,
+            command_lines(COMMANDS),
             '',
             'depth-ros COMMAND --help says more. --verbose logs what is chosen and why,',
             '--debug shows where an error came from, --version the version.',

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from depth_ros.cli import build as command
-from depth_ros.cli.kit.build_progress import watched
+from depth_ros.cli.build import watched
 from depth_ros.cli.main import main
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache

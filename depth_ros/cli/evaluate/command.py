@@ -5,33 +5,33 @@ from __future__ import annotations
 import argparse
 
 from depth_ros.cli.evaluate import recipe as evaluate_recipe
-from depth_ros.cli.kit.lazy_tasks import LazyTasks, TaskCommand, task_lines
+from depth_ros.cli.kit.commands import Command, LazyTasks, command_lines
 
-TASKS: dict[str, TaskCommand] = {
-    'stereo': TaskCommand(
+TASKS: dict[str, Command] = {
+    'stereo': Command(
         module='depth_ros.cli.evaluate.stereo',
         summary='disparity on Motorcycle and Aloe, beside SGBM',
     ),
-    'mono': TaskCommand(
+    'mono': Command(
         module='depth_ros.cli.evaluate.mono',
         summary='depth of one image on ICL-NUIM and HoloLens frames',
     ),
-    'multiview': TaskCommand(
+    'multiview': Command(
         module='depth_ros.cli.evaluate.multiview',
         summary='depth of posed views on HoloLens frames and rendered scenes, beside SGBM',
     ),
-    'match': TaskCommand(
+    'match': Command(
         module='depth_ros.cli.evaluate.match',
         summary='matches on HoloLens, ScanNet and graf, beside SIFT and ORB',
     ),
-    'odometry': TaskCommand(
+    'odometry': Command(
         module='depth_ros.cli.evaluate.odometry',
         summary='a trajectory against the truth (TUM, EuRoC, KITTI)',
     ),
 }
 """Every task by name. Adding one adds a module and a line here."""
 
-ANY_RECIPE = TaskCommand(
+ANY_RECIPE = Command(
     module='depth_ros.cli.evaluate.recipe',
     summary='weights on the synthetic validation set of a training recipe (needs torch)',
 )
@@ -60,7 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'evaluate',
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Measure weights on data with truth:\n'
-        + task_lines({**TASKS, 'RECIPE': ANY_RECIPE}),
+        + command_lines({**TASKS, 'RECIPE': ANY_RECIPE}),
     )
     tasks = parser.add_subparsers(
         action=EvaluateTasks,

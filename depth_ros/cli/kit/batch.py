@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from depth_ros import __version__
-from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.outputs import Item, OutputFolder, Record, file_identity
 from depth_ros.cli.kit.timing import percentiles
 from depth_ros.cli.kit.versions import installed_versions

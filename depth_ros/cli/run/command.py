@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from depth_ros.cli.kit.lazy_tasks import LazyTasks, TaskCommand, task_lines
+from depth_ros.cli.kit.commands import Command, LazyTasks, command_lines
 
-TASKS: dict[str, TaskCommand] = {
-    'stereo': TaskCommand(
+TASKS: dict[str, Command] = {
+    'stereo': Command(
         module='depth_ros.cli.run.stereo', summary='rectified or raw image pairs to depth'
     ),
-    'mono': TaskCommand(
+    'mono': Command(
         module='depth_ros.cli.run.mono', summary='images of one camera, or a bag, to depth'
     ),
-    'multiview': TaskCommand(
+    'multiview': Command(
         module='depth_ros.cli.run.multiview', summary='posed images to depth maps and a cloud'
     ),
-    'match': TaskCommand(
+    'match': Command(
         module='depth_ros.cli.run.match', summary='two images to point pairs and their geometry'
     ),
-    'odometry': TaskCommand(
+    'odometry': Command(
         module='depth_ros.cli.run.odometry', summary='a sequence or a bag to a trajectory'
     ),
 }
@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         'run',
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Turn images into depth. Tasks:\n' + task_lines(TASKS),
+        description='Turn images into depth. Tasks:\n' + command_lines(TASKS),
     )
     tasks = parser.add_subparsers(
         action=RunTasks, required=True, dest='task', metavar='TASK', parser_class=type(parser)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros import __version__
-from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, given_values, read_settings
 from depth_ros.cli.kit.outputs import Record, add_output_arguments, chosen_kinds, file_identity
 from depth_ros.cli.kit.progress import open_progress

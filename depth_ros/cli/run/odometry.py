@@ -12,7 +12,7 @@ import numpy as np
 
 from depth_ros.cli.kit.arguments import add_out
 from depth_ros.cli.kit.batch import warn
-from depth_ros.cli.kit.command_parser import EXIT_FAILED
+from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, given_values, read_settings
 from depth_ros.cli.kit.outputs import Record
 from depth_ros.cli.kit.progress import open_progress

@@ -6,7 +6,6 @@ It counts what it sends, so that transport losses can be distinguished from node
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -33,6 +32,7 @@ from depth_ros.ros.demo.sample_images import (
 )
 from depth_ros.ros.demo.truth import TruthPublishers
 from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.diagnostics import diagnostic_array, status_from
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile
@@ -210,13 +210,11 @@ class SampleCamera:
         }
 
     def _diagnose(self) -> None:
-        values = [KeyValue(key=key, value=str(value)) for key, value in self._counters().items()]
-        status = DiagnosticStatus(
-            name=self.node.get_fully_qualified_name(), message='sending', values=values
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.node.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        values = {key: str(value) for key, value in self._counters().items()}
+        name, level = self.node.get_fully_qualified_name(), DiagnosticStatus.OK
+        status = status_from(name, level, 'sending', values)
+        stamp = self.node.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostic_array(status, stamp))
 
 
 def open_named_drive(node: Node, values: Mapping[str, SettingValue]) -> Drive | None:
@@ -297,7 +295,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('sample_camera', SampleCamera, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

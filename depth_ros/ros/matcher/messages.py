@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +23,16 @@ from depth_ros.errors import (
 )
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
-from depth_ros.messages.headers import HeaderMessage, StampMessage
 from depth_ros.messages.images import ImageMessage
 from depth_ros.messages.poses import fill_motion
 from depth_ros.tasks.matching.question import MatchAnswer
+
+if TYPE_CHECKING:
+    from geometry_msgs.msg import PoseWithCovariance
+
+    from depth_ros_interfaces.msg import Matches
+    from depth_ros_interfaces.msg import TwoViewGeometry as GeometryMessage
+    from depth_ros_interfaces.srv import MatchImages
 
 LARGEST_PIXELS = 4096 * 2160
 """Images with more (than 4K) are refused: two of these are 53 MB a request already."""
@@ -73,60 +79,6 @@ GEOMETRY_STATUS = {
 GEOMETRY_NOT_ASKED = 5
 
 
-class MatchRequest(Protocol):
-    """Fields of the service's request that are read here."""
-
-    first_image: ImageMessage
-    first_stamp: StampMessage
-    second_image: ImageMessage
-    second_stamp: StampMessage
-    first_mask: ImageMessage
-    second_mask: ImageMessage
-    first_camera_info: CameraInfoMessage
-    second_camera_info: CameraInfoMessage
-    max_matches: int
-    min_confidence: float
-    max_wait_s: float
-    fundamental: bool
-    essential: bool
-    homography: bool
-    pose: bool
-
-
-class MatchesMessage(Protocol):
-    """Fields of ``Matches``."""
-
-    header: HeaderMessage
-    first_header: HeaderMessage
-    first_height: int
-    first_width: int
-    second_height: int
-    second_width: int
-    first_points: array[float]
-    second_points: array[float]
-    confidences: array[float]
-    inliers: list[bool]
-    num_found: int
-    model: str
-
-
-class GeometryMessage(Protocol):
-    """Fields of ``TwoViewGeometry``; the pose is ``geometry_msgs/PoseWithCovariance``."""
-
-    status: int
-    text: str
-    has_fundamental: bool
-    fundamental: np.ndarray
-    has_essential: bool
-    essential: np.ndarray
-    has_homography: bool
-    homography: np.ndarray
-    is_homography: bool
-    has_pose: bool
-    second_from_first: object
-    parallax_px: float
-
-
 def status_of(error: DepthRosError) -> MatchStatus:
     """Return the status that says what kind of error it is."""
     if isinstance(error, InputError) and error.reason in REASON_STATUS:
@@ -151,7 +103,7 @@ def check_pixels(height: int, width: int, *, what: str) -> None:
         )
 
 
-def check_limits(request: MatchRequest) -> None:
+def check_limits(request: MatchImages.Request) -> None:
     """Require a confidence within 0..1 (or negative) and a finite wait.
 
     Raises:
@@ -171,12 +123,12 @@ def check_limits(request: MatchRequest) -> None:
         )
 
 
-def needs_cameras(request: MatchRequest) -> bool:
+def needs_cameras(request: MatchImages.Request) -> bool:
     """Whether something is asked for that calibrations are needed for."""
     return bool(request.essential or request.pose)
 
 
-def needs_geometry(request: MatchRequest) -> bool:
+def needs_geometry(request: MatchImages.Request) -> bool:
     """Whether anything is asked for beside matches and inliers."""
     return bool(request.fundamental or request.homography or needs_cameras(request))
 
@@ -221,7 +173,7 @@ def decode_mask(message: ImageMessage, *, what: str) -> np.ndarray | None:
     return np.asarray(rows[:, :width] != 0)
 
 
-def fill_matches(message: MatchesMessage, answer: MatchAnswer) -> None:
+def fill_matches(message: Matches, answer: MatchAnswer) -> None:
     """Set points, confidences and inliers; headers and sizes are the caller's."""
     result = answer.result
     _set_floats(message.first_points, result.points_first)
@@ -233,7 +185,7 @@ def fill_matches(message: MatchesMessage, answer: MatchAnswer) -> None:
 
 
 def fill_geometry(
-    message: GeometryMessage, geometry: TwoViewGeometry, request: MatchRequest
+    message: GeometryMessage, geometry: TwoViewGeometry, request: MatchImages.Request
 ) -> None:
     """Set what was asked for and could be estimated."""
     if not needs_geometry(request):
@@ -258,13 +210,13 @@ def points_of(values: array[float]) -> np.ndarray:
     return np.array(values, np.float32).reshape(-1, 2)
 
 
-def _fill_pose(message: object, geometry: TwoViewGeometry) -> None:
+def _fill_pose(message: PoseWithCovariance, geometry: TwoViewGeometry) -> None:
     matrix, covariance = geometry.second_from_first, geometry.covariance
     assert matrix is not None
-    pose = message.pose  # type: ignore[attr-defined]
+    pose = message.pose
     fill_motion(pose.position, pose.orientation, matrix)
     if covariance is not None:
-        message.covariance = covariance.ravel().astype(np.float64)  # type: ignore[attr-defined]
+        message.covariance = covariance.ravel().astype(np.float64)
 
 
 def _set_floats(target: array[float], values: np.ndarray) -> None:

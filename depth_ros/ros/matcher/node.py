@@ -5,7 +5,6 @@ This file only joins the parts; see ``docs/matching.md``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -93,7 +92,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('matcher_node', MatcherNode, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -6,7 +6,6 @@ This file only joins the parts: ``inputs`` subscribes, ``topics`` is the table o
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
 from rclpy.node import Node
@@ -112,7 +111,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('mono_node', MonoNode, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

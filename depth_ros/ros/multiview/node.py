@@ -6,7 +6,6 @@ This file only joins the parts: ``inputs`` chooses keyframes, ``topics`` is the 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -222,7 +221,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('multiview_node', MultiviewNode, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

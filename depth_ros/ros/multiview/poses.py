@@ -13,10 +13,10 @@ from rclpy.node import Node
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.parameters import MultiviewParameters
-from depth_ros.ros.node.camera_mount import CameraMount
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import (
+    CameraMount,
     pose_matrix,
     transform_lookup,
 )

@@ -101,11 +101,6 @@ class NodeReport:
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
 
 
-def status_of(name: str, level: bytes, message: str, report: NodeReport) -> DiagnosticStatus:
-    """Return a status message."""
-    return status_from(name, level, message, report.key_values())
-
-
 def status_from(
     name: str, level: bytes, message: str, values: Mapping[str, str]
 ) -> DiagnosticStatus:

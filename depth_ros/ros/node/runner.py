@@ -1,7 +1,14 @@
-"""Run a node from start to a clean exit: one executor thread, signals, exit codes."""
+"""Run a node from start to a clean exit: one executor thread, signals, exit codes.
+
+Freed image buffers are kept in the process, to avoid page faults with every frame: glibc gives
+large blocks back to the kernel when they are freed, and a thread's own arena does so at once. Each
+frame makes and frees some 20 MB, whose pages the kernel would clear again; publishing would take
+more than twice the time (``benchmarks/node_overhead.py``).
+"""
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import sys
@@ -20,12 +27,17 @@ from depth_ros.files.draft_folder import remove_drafts
 from depth_ros.ros.node.guarded_executor import GuardedExecutor
 from depth_ros.ros.node.help import NodeHelp, is_help
 from depth_ros.ros.node.loader import THREAD_NAME
-from depth_ros.ros.node.memory import keep_freed_memory
 from depth_ros.ros.node.parameter_services import refuse_unknown_types
 from depth_ros.ros.node.stop_request import StopRequest, stop_request
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 
 SPIN_S = 0.1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""Numbers of ``<malloc.h>``."""
+KEPT_BYTES = 256 * 1024 * 1024
+LARGEST_MMAP_THRESHOLD = 32 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
 
 
 class Runnable(Protocol):
@@ -134,3 +146,18 @@ class NodeLogHandler(logging.Handler):
             self._logger.warning(text)
         else:
             self._logger.info(text)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep up to 256 MB of freed memory; elsewhere do nothing.
+
+    Call it before threads start: they then share one arena.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        logger.debug('no mallopt in this C library')
+        return
+    mallopt(M_ARENA_MAX, 1)
+    mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

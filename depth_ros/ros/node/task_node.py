@@ -25,7 +25,7 @@ from depth_ros.ros.node.diagnostics import (
     NodeReport,
     diagnostic_array,
     faults_since,
-    status_of,
+    status_from,
 )
 from depth_ros.ros.node.engine_manager import EngineManager
 from depth_ros.ros.node.guarded_executor import CALLBACK
@@ -241,7 +241,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         level = DiagnosticStatus.WARN if words else DiagnosticStatus.OK
         level = DiagnosticStatus.ERROR if failure is not None else level
         message = '; '.join(words) or f'{report.statistics.rate_hz:.1f} Hz'
-        status = status_of(self.node.get_fully_qualified_name(), level, message, report)
+        name = self.node.get_fully_qualified_name()
+        status = status_from(name, level, message, report.key_values())
         stamp = self.node.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostic_array(status, stamp))
 

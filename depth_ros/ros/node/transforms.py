@@ -17,6 +17,7 @@ from rclpy.time import Time
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.ros.node.parameters import base_from_camera
 from depth_ros.ros.node.qos import profile
 
 TF_DEPTH = 100
@@ -107,3 +108,25 @@ def transform_lookup(node: Node) -> TransformLookup | None:
         return motion(found.transform.translation, found.transform.rotation)
 
     return look_up
+
+
+class CameraMount:
+    """Provides ``base_from_camera``; the parameter takes precedence over TF.
+
+    Attributes:
+        is_set: Whether it is set by hand.
+        has_tf: Whether TF is listened to: it is not set, and tf2_ros is installed.
+    """
+
+    def __init__(self, node: Node, text: str) -> None:
+        """Read the parameter; listen to TF where it is empty."""
+        self._pose = base_from_camera(text)
+        self.is_set = self._pose is not None
+        self._look_up = None if self.is_set else transform_lookup(node)
+        self.has_tf = self._look_up is not None
+
+    def at(self, stamp: int, base_frame: str, camera_frame: str) -> np.ndarray | None:
+        """Return ``(4, 4)`` base from camera, None while unknown; stamp 0 asks for the newest."""
+        if self._look_up is None:
+            return self._pose
+        return self._look_up(base_frame, camera_frame, stamp)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from depth_ros.camera import rectified_camera
+from depth_ros.errors import ImageError
+from depth_ros.frames import RgbdFrame
+from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.headers import stamp_ns
+from depth_ros.results import DepthResult, DepthScale
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
+from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.pair_inputs import StereoInputs, by_reason
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts, Inputs
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.node.watched_topic import WatchedTopic
-from depth_ros.ros.odometry.jobs import RgbdJob
 from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 from depth_ros.tasks.odometry.settings import Source
@@ -26,6 +32,36 @@ DEPTH_REMEDY = (
     'name'
 )
 MakeInputs = Callable[[Node, OdometryParameters, Inbox], Inputs[OdometryParameters]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RgbdJob(JobOfImage):
+    """An image and its depth.
+
+    Attributes:
+        depth: Depth image message, registered to the rectified image.
+    """
+
+    depth: Image
+
+    def decode(self) -> RgbdFrame:
+        """Decode both.
+
+        Raises:
+            InputError: If a message cannot be used.
+        """
+        frame = self.image.decode()
+        try:
+            depth = decode_depth(self.depth)
+        except ImageError as error:
+            raise ImageError(f'depth_{error.reason}', f'depth: {error}') from error
+        result = DepthResult(
+            depth=depth,
+            camera=rectified_camera(frame.camera),
+            stamp_ns=stamp_ns(self.depth.header.stamp),
+            scale=DepthScale.METRIC,
+        )
+        return RgbdFrame(image=frame, depth=result)
 
 
 class RgbdInputs(ImageInputs[OdometryParameters]):

@@ -6,7 +6,6 @@ This file only joins the parts: ``inputs`` subscribes, ``topics`` publishes,
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
@@ -151,7 +150,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('odometry_node', OdometryNode, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -11,10 +11,9 @@ from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
-from depth_ros.ros.node.camera_mount import CameraMount
 from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.ros.node.transforms import TransformSender, transform_message
+from depth_ros.ros.node.transforms import CameraMount, TransformSender, transform_message
 from depth_ros.ros.odometry.messages import (
     direction_message,
     odometry_message,

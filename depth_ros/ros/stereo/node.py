@@ -6,7 +6,6 @@ This file only joins the parts: ``pair_inputs`` pairs images, ``topics`` is the 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from depth_ros.frames import StereoFrame
@@ -71,7 +70,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('stereo_node', StereoNode, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -6,7 +6,6 @@ Callbacks keep the newest message and return; the viewer's own thread decodes an
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -192,7 +191,3 @@ HELP = NodeHelp(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; return the exit code."""
     return run_node('viewer_node', ViewerNode, args, help=HELP)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

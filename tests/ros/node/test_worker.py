@@ -15,7 +15,7 @@ pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 from depth_ros.errors import CalibrationError, EngineError
 from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.ros.node.camera_input import CameraInfoCache
-from depth_ros.ros.node.pair_job import StereoJob
+from depth_ros.ros.node.pair_inputs import StereoJob
 from depth_ros.ros.node.statistics import NodeStatistics
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.worker import Worker

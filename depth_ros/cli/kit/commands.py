@@ -1,4 +1,4 @@
-"""Sub-commands whose modules are imported only when they are asked for."""
+"""Tables of commands, their parser, and sub-commands that are imported only when asked for."""
 
 from __future__ import annotations
 
@@ -6,16 +6,34 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar
+from typing import ClassVar, NoReturn
+
+from depth_ros.errors import ParameterError
+
+EXIT_FAILED = 2
+"""Exit code after an error that was printed as one sentence."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that raises its errors as ``ParameterError`` of one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print with the usage.
+
+        Raises:
+            ParameterError: Always.
+        """
+        raise ParameterError(f'{message}; see: {self.prog} --help')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TaskCommand:
-    """One line of the table of tasks.
+class Command:
+    """One line of a table of commands.
 
     Attributes:
-        module: Module with ``add_parser(tasks)``, which adds a parser of the task's name and sets
-            its default ``run``. Imported when the task is asked for.
+        module: Module with ``add_parser(subparsers)``, which adds a parser of the command's name
+            and sets the default ``run`` to what takes the parsed arguments and gives an exit
+            code. Imported when the command is asked for.
         summary: One line of help.
     """
 
@@ -30,7 +48,7 @@ class LazyTasks(argparse._SubParsersAction):
         commands: The table of them, by word.
     """
 
-    commands: ClassVar[Mapping[str, TaskCommand]] = {}
+    commands: ClassVar[Mapping[str, Command]] = {}
 
     def __call__(
         self,
@@ -50,7 +68,7 @@ class LazyTasks(argparse._SubParsersAction):
             import_module(self.commands[word].module).add_parser(self)
 
 
-def task_lines(commands: Mapping[str, TaskCommand]) -> str:
+def command_lines(commands: Mapping[str, Command]) -> str:
     """List the words and what they do, for the help of their command."""
     width = max(map(len, commands))
     return '\n'.join(f'  {name:<{width}}  {task.summary}' for name, task in commands.items())
