@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zipfile
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.engines.checks.golden import Tolerance, digest_tensors, golden_inputs
-from depth_ros.errors import ArtifactError, EngineError
+from depth_ros.errors import ArtifactError, EngineError, InputError
+from depth_ros.files.arrays import read_arrays
+from depth_ros.files.given_file import given_text, regular_file
+from depth_ros.files.json_text import parse_json
 from depth_ros.tensors import Options, TensorSpec
 
 SCHEMA = 1
@@ -182,9 +185,13 @@ def golden_path(onnx: Path) -> Path:
 
 
 def file_digest(path: Path, kind: str = 'sha256') -> str:
-    """Return the ``'sha256'`` or ``'md5'`` of a file in hexadecimal digits."""
+    """Return the ``'sha256'`` or ``'md5'`` of a file in hexadecimal digits.
+
+    Raises:
+        InputError: If it is a pipe or a device, reason ``'file'``.
+    """
     digest = hashlib.new(kind, usedforsecurity=False)
-    with path.open('rb') as file:
+    with regular_file(path, max_bytes=sys.maxsize).open('rb') as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -240,14 +247,14 @@ def _trusted_command(command: object) -> str:
 
 
 def _read_json(path: Path) -> dict[str, object]:
-    try:
-        body = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ArtifactError(
             f'{path} is missing, so the ONNX file cannot be trusted; export it with: '
             f'{_GENERIC_COMMAND}'
-        ) from error
-    except (OSError, ValueError) as error:
+        )
+    try:
+        body = parse_json(given_text(path))
+    except (InputError, ValueError) as error:
         raise ArtifactError(
             f'{path} cannot be read as JSON ({error}); export it again with: {_GENERIC_COMMAND}'
         ) from error
@@ -300,9 +307,8 @@ def _parse_specs(items: object) -> tuple[TensorSpec, ...]:
 
 def _read_npz(path: Path, command: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return read_arrays(path)
+    except InputError as error:
         raise ArtifactError(
             f'{path}: the golden data cannot be read ({error}); make it again with: {command}'
         ) from error

@@ -6,7 +6,6 @@ built, so they include its disk, its clock and its load.
 
 from __future__ import annotations
 
-import json
 import resource
 import threading
 import time
@@ -14,7 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from depth_ros.engines.cache import EngineCache
-from depth_ros.errors import DepthRosError
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.files.whole_file import write_json
 
 _FILE = 'build_times.json'
@@ -86,8 +87,8 @@ class BuildTimes:
 
     def _read(self) -> dict[str, float]:
         try:
-            body = json.loads(self._path.read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            body = parse_json(given_text(self._path))
+        except (InputError, ValueError):
             return {}
         if not isinstance(body, dict):
             return {}

@@ -10,16 +10,21 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from depth_ros.engines.artifact import file_digest
-from depth_ros.errors import ArtifactError, EngineError
+from depth_ros.errors import ArtifactError, EngineError, InputError
 from depth_ros.files.draft_folder import draft_folder
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import flush_path
 
@@ -68,8 +73,17 @@ class EngineCache:
         self, root: Path | None = None, *, lock_timeout_s: float = LOCK_TIMEOUT_S
     ) -> None:
         """Use ``root``, by default ``cache_root()``; nothing is created yet."""
-        self.root = root or cache_root()
+        self._root = root
         self.lock_timeout_s = lock_timeout_s
+
+    @cached_property
+    def root(self) -> Path:
+        """Where the folders are; only what needs an engine needs it.
+
+        Raises:
+            DepthRosError: If this user has no home and no folder was chosen.
+        """
+        return self._root or cache_root()
 
     def obtain(self, key: CacheKey, build: Callable[[Path], Mapping[str, object]]) -> Path:
         """Return the verified folder of a key, building it if it is missing.
@@ -103,7 +117,7 @@ class EngineCache:
         path = self.root / 'locks' / f'{name}.lock'
         with _writing(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open('a')
+            file = _lock_file(path)
         with file:
             self._wait(file.fileno(), name, path)
             yield
@@ -165,14 +179,21 @@ def _verified(folder: Path, key: CacheKey) -> Path:
             f'{_remedy(folder)}'
         )
     for name, expected in files.items():
-        _expect(folder, name, expected, file_digest(folder / name))
+        _expect(folder, name, expected, _sha256(folder, name))
     return folder
+
+
+def _sha256(folder: Path, name: str) -> str:
+    try:
+        return file_digest(folder / name)
+    except (InputError, OSError) as error:
+        raise ArtifactError(f'{error}; {_remedy(folder)}') from error
 
 
 def _read_entry(folder: Path) -> dict[str, object]:
     try:
-        record = json.loads((folder / _ENTRY).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+        record = parse_json(given_text(folder / _ENTRY))
+    except (InputError, ValueError) as error:
         raise ArtifactError(
             f'{folder / _ENTRY} cannot be read ({error}); {_remedy(folder)}'
         ) from error
@@ -195,6 +216,12 @@ def _remedy(folder: Path) -> str:
 
 def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(',', ':'))
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    """Open the file that is locked; a pipe of that name is an ``OSError``, not a wait."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o666), 'ab')
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -32,6 +32,7 @@ from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import HeaderMessage, stamp_ns
 from depth_ros.messages.images import (
     AnyImageMessage,
+    announced_size,
     decode_any_image,
 )
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
@@ -286,6 +287,7 @@ def _first_calibration(reader: _Reader, camera: CameraTopics, path: Path) -> Pin
 
 
 def _frame(message: object, camera: CameraTopics, calibration: PinholeCamera) -> MonoFrame:
+    calibration.check_image_size(*announced_size(cast(AnyImageMessage, message)))
     return MonoFrame(
         image=decode_any_image(cast(AnyImageMessage, message)),
         camera=calibration,

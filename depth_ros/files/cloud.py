@@ -10,6 +10,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import DepthRosError, InputError
+from depth_ros.files.given_file import given_bytes
 from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.results import DepthMap, expect_depth_map
@@ -182,10 +183,11 @@ def read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: If the file has another layout or is cut short, reason ``'cloud'``.
     """
-    header, end, body = path.read_bytes().partition(b'end_header\n')
+    header, end, body = given_bytes(path).partition(b'end_header\n')
     lines = header.decode('ascii', 'replace').splitlines()
-    counts = [line.split()[2] for line in lines if line.startswith('element vertex ')]
-    is_ours = end and counts and header + end == _HEADER.format(count=counts[0]).encode('ascii')
+    counts = [line.split()[-1] for line in lines if line.startswith('element vertex ')]
+    is_number = counts and counts[0].isascii() and counts[0].isdigit() and len(counts[0]) < 19
+    is_ours = end and is_number and header + end == _HEADER.format(count=counts[0]).encode('ascii')
     if not is_ours or len(body) != int(counts[0]) * VERTEX.itemsize:
         raise InputError(
             'cloud',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import cv2
 import numpy as np
 
 from depth_ros.errors import ImageError, InputError
+from depth_ros.files.arrays import read_array, read_arrays
+from depth_ros.files.image import read_samples
 from depth_ros.files.pfm import read_pfm
 from depth_ros.files.whole_file import whole_file
 from depth_ros.results import DepthMap, expect_depth_map
@@ -35,16 +36,17 @@ def read_depth(path: Path, *, unit_m: float = MILLIMETRES) -> np.ndarray:
     if path.suffix.lower() != '.npy':
         return read_steps(path, unit=unit_m, kind='depth')
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ImageError('depth_file', f'{path} cannot be read as depth: {error}') from None
+        values = read_array(path)
+    except InputError as error:
+        raise ImageError('depth_file', str(error)) from None
     if values.ndim != 2 or values.size == 0 or values.dtype.kind != 'f':
         raise ImageError(
             'depth_file',
             f'{path} must hold (H, W) floats in metres, got {values.dtype} of shape '
             f'{values.shape}; convert it, or give a 16-bit image',
         )
-    return np.asarray(values, np.float32)
+    with np.errstate(over='ignore'):
+        return np.asarray(values, np.float32)
 
 
 def read_disparity(path: Path) -> np.ndarray:
@@ -69,11 +71,14 @@ def read_disparity(path: Path) -> np.ndarray:
         )
     try:
         disparity = _pixels(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, InputError) as error:
+    except (InputError, ValueError) as error:
         raise _no_disparity(path, str(error)) from None
     if disparity.ndim != 2 or disparity.size == 0:
         raise _no_disparity(path, f'its shape is {disparity.shape}, not (H, W)')
-    result = disparity.astype(np.float32)
+    if disparity.dtype.kind not in 'biuf':
+        raise _no_disparity(path, f'it holds {disparity.dtype}, not real numbers')
+    with np.errstate(over='ignore'):
+        result = disparity.astype(np.float32)
     return np.where(np.isfinite(result), result, np.float32(np.nan))
 
 
@@ -88,14 +93,14 @@ def read_steps(path: Path, *, unit: float, kind: str) -> np.ndarray:
     Raises:
         ImageError: Reason ``'<kind>_file'``, if it is missing or something else.
     """
-    steps = _image(path)
-    if steps is None or steps.ndim != 2 or steps.dtype != np.uint16:
-        got = 'no image' if steps is None else f'{steps.dtype} of shape {steps.shape}'
-        raise ImageError(
-            f'{kind}_file',
-            f'{path} must be a 16-bit {kind} PNG of one channel, got {got}; restore or convert '
-            'the file',
-        )
+    try:
+        steps = read_samples(path)
+    except ImageError as error:
+        if error.reason == 'file':
+            raise ImageError(f'{kind}_file', str(error)) from None
+        raise _no_steps(kind, str(error)) from None
+    if steps.dtype != np.uint16:
+        raise _no_steps(kind, f'{path} has {8 * steps.itemsize} bits; convert it')
     return np.where(steps > 0, steps * unit, np.nan).astype(np.float32)
 
 
@@ -141,33 +146,25 @@ def save_depth(path: Path | str, depth: DepthMap) -> None:
 def _pixels(path: Path) -> np.ndarray:
     match path.suffix.lower():
         case '.npy':
-            return np.asarray(np.load(path, allow_pickle=False))
+            return read_array(path)
         case '.npz':
             return _only_array(path)
         case '.pfm':
             return read_pfm(path)
-    steps = _image(path)
-    if steps is None or steps.ndim != 2:
-        raise ValueError('it is not a PNG of one channel')
+    steps = read_samples(path)
     unit = KITTI_PX if steps.dtype == np.uint16 else 1.0
     return np.where(steps > 0, steps * unit, np.nan)
 
 
 def _only_array(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as arrays:
-        names = list(arrays)
-        if len(names) != 1:
-            raise ValueError(f'it has the arrays {names}, not one')
-        return np.asarray(arrays[names[0]])
+    arrays = read_arrays(path)
+    if len(arrays) != 1:
+        raise ValueError(f'it has the arrays {list(arrays)}, not one')
+    return next(iter(arrays.values()))
 
 
-def _image(path: Path) -> np.ndarray | None:
-    """Read an image as it is stored; None where there is none."""
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        return None
-    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+def _no_steps(kind: str, detail: str) -> ImageError:
+    return ImageError(f'{kind}_file', f'{kind} must be a 16-bit PNG of one channel, but {detail}')
 
 
 def _no_disparity(path: Path, detail: str) -> InputError:

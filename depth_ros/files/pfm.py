@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import InputError
+from depth_ros.files.given_file import given_bytes
 
-_HEADER = re.compile(rb'(P[fF])\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)\s')
+_HEADER = re.compile(
+    rb'(P[fF])\s+(\d{1,9})\s+(\d{1,9})\s+([+-]?[\d.]{1,20}(?:[eE][+-]?\d{1,3})?)\s'
+)
 
 
 def write_pfm(path: Path, values: np.ndarray) -> None:
@@ -30,7 +33,7 @@ def read_pfm(path: Path) -> np.ndarray:
     Raises:
         InputError: If it is no PFM file or is cut short, reason ``'pfm'``.
     """
-    data = path.read_bytes()
+    data = given_bytes(path)
     header = _HEADER.match(data)
     if header is None:
         raise InputError('pfm', f'{path} does not begin like a .pfm file; check what it is')
@@ -42,6 +45,8 @@ def read_pfm(path: Path) -> np.ndarray:
         raise InputError(
             'pfm', f'{path} ends after {len(body)} of {4 * count} bytes; write it again'
         )
-    values = np.frombuffer(body, '<f4' if float(scale) < 0 else '>f4', count)
+    if not count:
+        raise InputError('pfm', f'{path} claims no pixel; write it again')
+    values = np.frombuffer(body, '<f4' if scale.startswith(b'-') else '>f4', count)
     shape = (int(height), int(width), 3) if channels == 3 else (int(height), int(width))
     return np.ascontiguousarray(values.reshape(shape)[::-1], np.float32)

@@ -53,12 +53,26 @@ def share_path(relative: str) -> Path:
 
 
 def cache_root() -> Path:
-    """``DEPTH_ROS_CACHE``, else ``depth_ros`` in the user's cache folder (XDG)."""
+    """``DEPTH_ROS_CACHE``, else ``depth_ros`` in the user's cache folder (XDG).
+
+    Raises:
+        DepthRosError: If neither is set and the user has no home.
+    """
     chosen = os.environ.get('DEPTH_ROS_CACHE')
     if chosen:
         return given_path(chosen, what='DEPTH_ROS_CACHE')
     base = os.environ.get('XDG_CACHE_HOME')
-    return (Path(base) if base else Path.home() / '.cache') / 'depth_ros'
+    return (Path(base) if base else _home() / '.cache') / 'depth_ros'
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise DepthRosError(
+            'this user has no home directory for cached engines and weights; set DEPTH_ROS_CACHE '
+            'to a folder that can be written, or HOME'
+        ) from None
 
 
 def _ament_prefixes() -> list[str]:

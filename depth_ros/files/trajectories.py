@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import DepthRosError, InputError
+from depth_ros.files.given_file import MAX_TEXT_BYTES, given_bytes
 from depth_ros.geometry.rigid import quaternion_from_rotation, rigid, rotation_from_quaternion
 
 
@@ -66,13 +67,13 @@ def read_trajectory(path: Path) -> Trajectory:
     """
     stamps: list[int] = []
     poses: list[np.ndarray] = []
-    lines = path.read_text(encoding='utf-8-sig', errors='replace').splitlines()
+    lines = given_bytes(path, max_bytes=MAX_TEXT_BYTES).decode('utf-8-sig', 'replace').splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith('#'):
             continue
         try:
             stamp_ns, pose = _pose_of(line, index=len(poses))
-        except (ValueError, IndexError, DepthRosError):
+        except (ValueError, IndexError, OverflowError, DepthRosError):
             raise InputError(
                 'trajectory',
                 f'line {number} of {path} is no pose of TUM ("timestamp tx ty tz qx qy qz qw"), '

@@ -26,6 +26,8 @@ def whole_file(path: Path, *, is_flushed: bool = False) -> Iterator[Path]:
     Raises:
         DepthRosError: If the disk is full or the folder cannot be written to.
     """
+    if '\0' in str(path):
+        raise DepthRosError(f'the name {str(path)!r} holds a NUL character; correct it')
     draft = path.with_name(f'.{path.stem}.{os.getpid()}.part{path.suffix}')
     try:
         yield draft

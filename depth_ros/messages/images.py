@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Protocol, cast
 
-import cv2
 import numpy as np
 
 from depth_ros.errors import ImageError
 from depth_ros.messages.encodings import encoding_named, samples_to_rgb
 from depth_ros.messages.payload import ByteData, set_bytes, unpadded_rows
+from depth_ros.messages.picture_headers import picture_header
+from depth_ros.messages.pictures import TRANSPORTED, decode_rgb
 
 OUTPUT_FORMATS: dict[str, tuple[str, int]] = {
     'rgb8': ('uint8', 3),
@@ -43,11 +44,15 @@ class CompressedImageMessage(Protocol):
 AnyImageMessage = ImageMessage | CompressedImageMessage
 
 
-def decode_image(message: ImageMessage) -> np.ndarray:
+def decode_image(message: ImageMessage, *, low_bits: int = 16) -> np.ndarray:
     """Read a ``sensor_msgs/Image`` of any encoding in ``depth_ros.messages.encodings``.
 
     Padded rows and big-endian 16-bit samples are handled; 16 bits become 8 by
     ``round(value * 255 / 65535)``.
+
+    Args:
+        message: The image.
+        low_bits: Bits that a 16-bit camera fills; see ``samples_to_rgb``.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, C-contiguous. For unpadded ``rgb8`` it is a view of the message's
@@ -62,42 +67,62 @@ def decode_image(message: ImageMessage) -> np.ndarray:
         pixel_bytes=encoding.num_channels * encoding.sample_bytes,
         min_size=encoding.min_size,
         even_width=encoding.even_width,
+        is_semi_planar=encoding.is_semi_planar,
     )
     if encoding.sample_bytes == 2:
         rows = _native_uint16(rows, is_bigendian=bool(message.is_bigendian))
-    return samples_to_rgb(rows.reshape(len(rows), -1, encoding.num_channels), encoding)
+    samples = rows.reshape(len(rows), -1, encoding.num_channels)
+    return samples_to_rgb(samples, encoding, low_bits=low_bits)
 
 
-def decode_compressed_image(message: CompressedImageMessage) -> np.ndarray:
+def decode_compressed_image(message: CompressedImageMessage, *, low_bits: int = 16) -> np.ndarray:
     """Read a ``sensor_msgs/CompressedImage`` holding a whole JPEG or PNG.
 
-    Orientation tags are ignored, because the calibration is that of the sensor.
+    Orientation tags are ignored, because the calibration is that of the sensor; so are bytes
+    after the picture's end. A grey picture whose ``format`` names a Bayer encoding is a mosaic.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, C-contiguous, owned by the caller.
 
     Raises:
-        ImageError: With reason ``'compressed'``.
+        ImageError: With reason ``'compressed'``, or ``'too_large'``.
     """
     data = bytes(message.data)
-    problem = _compression_problem(data)
-    image = None if problem else _decode(data)
-    if image is None:
-        raise ImageError(
-            'compressed',
-            f'compressed image of {len(data)} bytes and format {message.format!r} cannot be '
-            f'decoded: {problem or "OpenCV refuses it"}; publish whole JPEG or PNG images',
-        )
-    if _holds_swapped_channels(message.format):
-        return image
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    try:
+        return decode_rgb(data, text=message.format, low_bits=low_bits)
+    except ImageError as error:
+        raise _undecodable(message, error) from None
 
 
-def decode_any_image(message: AnyImageMessage) -> np.ndarray:
+def announced_size(message: AnyImageMessage) -> tuple[int, int]:
+    """Return ``(height, width)`` as a message or the header of its picture says; decode nothing.
+
+    Raises:
+        ImageError: With reason ``'compressed'`` or ``'too_large'``.
+    """
+    if not hasattr(message, 'format'):
+        return int(message.height), int(message.width)
+    compressed = cast(CompressedImageMessage, message)
+    try:
+        header = picture_header(bytes(compressed.data), kinds=TRANSPORTED)
+    except ImageError as error:
+        raise _undecodable(compressed, error) from None
+    return header.height, header.width
+
+
+def _undecodable(message: CompressedImageMessage, error: ImageError) -> ImageError:
+    return ImageError(
+        error.reason,
+        f'compressed image of {len(message.data)} bytes and format {message.format[:80]!r} cannot '
+        f'be decoded: {error}; publish whole JPEG or PNG images',
+    )
+
+
+def decode_any_image(message: AnyImageMessage, *, low_bits: int = 16) -> np.ndarray:
     """Decode a raw or a compressed image; only the latter has a ``format``."""
     if hasattr(message, 'format'):
-        return decode_compressed_image(cast(CompressedImageMessage, message))
-    return decode_image(message)
+        return decode_compressed_image(cast(CompressedImageMessage, message), low_bits=low_bits)
+    return decode_image(message, low_bits=low_bits)
 
 
 def pixel_rows(
@@ -106,18 +131,24 @@ def pixel_rows(
     pixel_bytes: int,
     min_size: tuple[int, int] = (1, 1),
     even_width: bool = False,
+    is_semi_planar: bool = False,
 ) -> np.ndarray:
     """Return ``(height, width * pixel_bytes)`` uint8 without padding, a view of the message.
+
+    A semi-planar image has half as many rows again.
 
     Raises:
         ImageError: With reason ``'size'``, ``'step'`` or ``'data_length'``.
     """
     _check_size(message, min_size, even_width)
-    width = int(message.width)
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    if is_semi_planar:
+        step = _luma_step(message)
+        height += height // 2
     return unpadded_rows(
         message,
-        height=int(message.height),
-        step=int(message.step),
+        height=height,
+        step=step,
         row_bytes=width * pixel_bytes,
         kind='image',
         row=f'{width} {message.encoding} pixels',
@@ -165,41 +196,20 @@ def _check_size(message: ImageMessage, min_size: tuple[int, int], even_width: bo
         )
 
 
+def _luma_step(message: ImageMessage) -> int:
+    """Return the step of one row; some drivers count the colours in: bytes over height."""
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    if height % 2:
+        raise ImageError(
+            'size',
+            f'image height is {height} but {message.encoding} stores the colours of two rows '
+            'together; set an even height or another encoding',
+        )
+    is_all = 2 * step == 3 * width and len(message.data) == step * height
+    return width if is_all else step
+
+
 def _native_uint16(rows: np.ndarray, *, is_bigendian: bool) -> np.ndarray:
     """Return ``(H, 2 * W)`` bytes as ``(H, W)`` uint16 in the machine's byte order."""
     stored = np.ascontiguousarray(rows).view('>u2' if is_bigendian else '<u2')
     return stored.astype(np.uint16, copy=False)
-
-
-def _compression_problem(data: bytes) -> str:
-    """Return what is wrong with the container; empty if nothing is.
-
-    Some decoders (OpenCV 4.5.5) fill the missing part of a truncated JPEG with grey and only warn.
-    Entropy-coded data cannot hold an end marker, so one must follow the last start of scan
-    (ITU-T T.81, B.1).
-    """
-    if not data:
-        return 'it is empty'
-    if data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') <= data.rfind(b'\xff\xda'):
-        return 'the JPEG is truncated'
-    if data.startswith(b'\x89PNG') and b'IEND' not in data[-64:]:
-        return 'the PNG is truncated'
-    return ''
-
-
-def _decode(data: bytes) -> np.ndarray | None:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
-    return None if image is None or image.size == 0 else np.asarray(image)
-
-
-def _holds_swapped_channels(text: str) -> bool:
-    """Whether RGB samples were compressed as if they were BGR.
-
-    ``compressed_image_transport`` writes e.g. ``'rgb8; jpeg compressed bgr8'``: what it received,
-    and what it handed to the compressor, which takes BGR.
-    """
-    return 'compressed rgb' in text

@@ -21,7 +21,9 @@ from typing import BinaryIO, Protocol
 
 from depth_ros import __version__
 from depth_ros.engines.artifact import file_digest
-from depth_ros.errors import WeightsError
+from depth_ros.errors import InputError, WeightsError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.tensors import Progress
 
 TIMEOUT_S = 30.0
@@ -237,8 +239,8 @@ def _keep_state(download: Download, response: _Response, total: int | None) -> N
 def _kept_state(download: Download) -> _State | None:
     """Read what was kept for this address."""
     try:
-        record = json.loads(download.state.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+        record = parse_json(given_text(download.state))
+    except (InputError, ValueError):
         return None
     if not isinstance(record, dict) or record.get('address') != download.address:
         return None

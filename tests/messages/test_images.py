@@ -110,8 +110,11 @@ def test_yuv_pairs(encoding: str, rgb: tuple[int, int, int]) -> None:
 
 def test_every_encoding_of_the_table_decodes_a_small_image() -> None:
     for name, encoding in ENCODINGS.items():
-        stored = np.zeros((4, 6, encoding.num_channels * encoding.sample_bytes), np.uint8)
-        assert decode_image(doubles.image_of(stored, name)).shape == (4, 6, 3), name
+        rows = 6 if encoding.is_semi_planar else 4
+        stored = np.zeros((rows, 6, encoding.num_channels * encoding.sample_bytes), np.uint8)
+        message = doubles.image_of(stored, name)
+        message.height = 4
+        assert decode_image(message).shape == (4, 6, 3), name
 
 
 def test_unpadded_rgb_is_not_copied() -> None:
@@ -309,3 +312,69 @@ def test_bytes_are_never_assigned() -> None:
     message = doubles.image(data=b'')
     with pytest.raises(TypeError, match=r'array\.array'):
         fill_image(message, np.zeros((2, 2), np.float32), '32FC1')
+
+
+def semi_planar(rgb: tuple[int, int, int], encoding: str, padding: int) -> SimpleNamespace:
+    """A 4x6 image of one colour: Y rows, then half as many rows of U V (nv12) or V U (nv21)."""
+    y, u, v = yuv_pair(rgb)
+    chroma = [u, v] if encoding == 'nv12' else [v, u]
+    rows = np.vstack([np.full((4, 6), y), np.tile(chroma, (2, 3))]).astype(np.uint8)
+    message = doubles.image_of(rows, encoding, padding=padding)
+    message.height = 4
+    return message
+
+
+@pytest.mark.parametrize('rgb', [(200, 120, 40), (30, 60, 220)])
+@pytest.mark.parametrize('padding', [0, 10])
+@pytest.mark.parametrize('encoding', ['nv12', 'nv21'])
+def test_semi_planar_images(encoding: str, padding: int, rgb: tuple[int, int, int]) -> None:
+    decoded = decode_image(semi_planar(rgb, encoding, padding))
+    assert decoded.shape == (4, 6, 3)
+    assert np.abs(decoded.astype(int) - np.array(rgb)).max() <= 2
+
+
+def test_semi_planar_step_may_count_the_colors_in() -> None:
+    message = semi_planar((200, 120, 40), 'nv12', 0)
+    expected = decode_image(message)
+    message.step = 9
+    np.testing.assert_array_equal(decode_image(message), expected)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [({'height': 3}, 'size'), ({'width': 5}, 'size'), ({'height': 6}, 'data_length')],
+)
+def test_impossible_semi_planar_images_are_refused(changes: dict, reason: str) -> None:
+    message = semi_planar((200, 120, 40), 'nv12', 0)
+    vars(message).update(changes)
+    with pytest.raises(ImageError) as caught:
+        decode_image(message)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize('low_bits', [16, 12, 10])
+@pytest.mark.parametrize('is_bigendian', [0, 1])
+@pytest.mark.parametrize(
+    ('encoding', 'channels'),
+    [('rgb16', 'RGB'), ('bgr16', 'BGR'), ('rgba16', 'RGBA'), ('bgra16', 'BGRA'), ('16UC3', 'BGR')],
+)
+def test_16_bit_colors(encoding: str, channels: str, is_bigendian: int, low_bits: int) -> None:
+    rgb = random_rgb()
+    planes = {'R': rgb[..., 0], 'G': rgb[..., 1], 'B': rgb[..., 2], 'A': np.full((6, 8), 77)}
+    values = np.stack([planes[name] for name in channels], axis=-1).astype(int)
+    stored = ((values * (2**low_bits - 1) + 127) // 255).astype('>u2' if is_bigendian else '<u2')
+    message = doubles.image_of(stored, encoding, is_bigendian=is_bigendian)
+    np.testing.assert_array_equal(decode_image(message, low_bits=low_bits), rgb)
+
+
+def test_values_beyond_the_low_bits_are_white() -> None:
+    stored = np.array([[0, 1023, 1024, 65535]], np.uint16)
+    message = doubles.image_of(stored, 'mono16')
+    assert decode_image(message, low_bits=10)[0, :, 0].tolist() == [0, 255, 255, 255]
+
+
+@pytest.mark.parametrize('name', ['RGB8', 'Mono8', 'NV12', 'YUYV'])
+def test_capitals_do_not_matter(name: str) -> None:
+    message = doubles.image_of(np.zeros((6, 24), np.uint8), name)
+    message.height, message.width = 4, 8
+    assert decode_image(message).shape == (4, 8, 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from depth_ros.cli.kit.arguments import add_out
-from depth_ros.errors import ParameterError
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.cloud import write_depth_cloud
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.files.maps import write_millimetres
 from depth_ros.files.whole_file import write_json
 from depth_ros.results import DepthResult
@@ -149,8 +150,8 @@ class OutputFolder(Generic[OutputT]):
     def finished(self, item: Item) -> Record | None:
         """Return the record of what is done with the same inputs and settings, else None."""
         try:
-            record = json.loads(self._record_path(item).read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            record = parse_json(given_text(self._record_path(item)))
+        except (InputError, ValueError):
             return None
         if not isinstance(record, dict) or record.get('made_from') != self._made_from(item):
             return None

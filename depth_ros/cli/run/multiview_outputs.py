@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,10 @@ import numpy as np
 
 from depth_ros.cli.kit.outputs import OutputKind, Record, depth_percentiles, file_identity
 from depth_ros.cli.run.multiview_plan import PlannedSet
+from depth_ros.errors import InputError
+from depth_ros.files.arrays import read_array
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.files.pfm import write_pfm
 from depth_ros.files.whole_file import whole_file, write_json
 from depth_ros.geometry.consistency import DepthView
@@ -68,9 +71,9 @@ class MapFolder:
     def load(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """Return depth and confidence of a view; None where they are missing or cut short."""
         try:
-            depth = np.load(self._path(name, DEPTH), allow_pickle=False)
-            confidence = np.load(self._path(name, CONFIDENCE), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            depth = read_array(self._path(name, DEPTH))
+            confidence = read_array(self._path(name, CONFIDENCE))
+        except InputError:
             return None
         return depth, confidence
 
@@ -78,8 +81,8 @@ class MapFolder:
         """Return the record of a reference that is done with the same inputs, else None."""
         name = planned.views.reference.name
         try:
-            record = json.loads(self._path(name, '.json').read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            record = parse_json(given_text(self._path(name, '.json')))
+        except (InputError, ValueError):
             return None
         if not isinstance(record, dict) or record.get('made_from') != self._made_from(planned):
             return None

@@ -15,6 +15,7 @@ from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
 from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.files.bags import Report, is_bag, read_mono_bag, read_stereo_bag
 from depth_ros.files.calibration import read_mono_calibration
+from depth_ros.files.given_file import given_text
 from depth_ros.files.image import SUFFIXES, read_rgb
 from depth_ros.files.maps import read_depth
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
@@ -295,7 +296,7 @@ def read_intrinsics(folder: Path) -> tuple[float, float, float, float]:
         if not path.is_file():
             continue
         try:
-            values = np.array(path.read_text(encoding='utf-8').split(), np.float64)
+            values = np.array(given_text(path).split(), np.float64)
             matrix = values.reshape(4, 4) if values.size == 16 else values.reshape(3, 3)
         except ValueError as error:
             raise InputError(

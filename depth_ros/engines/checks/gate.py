@@ -28,7 +28,9 @@ from depth_ros.engines.cache import CacheKey
 from depth_ros.engines.checks.gate_images import GATE_SCENES, gate_feeds
 from depth_ros.engines.checks.gate_measures import Figure, Measure
 from depth_ros.engines.recipe import Graph
-from depth_ros.errors import ArtifactError, DepthRosError
+from depth_ros.errors import ArtifactError, DepthRosError, InputError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.files.whole_file import write_json
 from depth_ros.tensors import Engine, Tensors, TensorSpec
 
@@ -218,8 +220,8 @@ class RefusalMemory:
     def recall(self, key: CacheKey) -> str:
         """Return the text of an earlier refusal; empty if none can be read."""
         try:
-            record = json.loads(self._path(key).read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            record = parse_json(given_text(self._path(key)))
+        except (InputError, ValueError):
             return ''
         return str(record.get('refusal', '')) if isinstance(record, dict) else ''
 

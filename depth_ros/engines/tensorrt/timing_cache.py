@@ -10,7 +10,8 @@ import hashlib
 import logging
 from pathlib import Path
 
-from depth_ros.errors import DepthRosError
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.files.given_file import given_bytes
 from depth_ros.files.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ class TimingFile:
     def read(self) -> bytes:
         """Return what was kept; empty if there is nothing or it is damaged."""
         try:
-            content = self.path.read_bytes()
-        except OSError:
+            content = given_bytes(self.path)
+        except InputError:
             return b''
         digest, timings = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(timings).digest() == digest:

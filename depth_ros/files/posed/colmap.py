@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import InputError
+from depth_ros.files.given_file import MAX_FILE_BYTES, given_bytes, given_text
 from depth_ros.files.posed.values import PosedFolder, ViewFile, damaged
 from depth_ros.geometry.rigid import inverse, rigid, rotation_from_quaternion
 
@@ -250,7 +251,7 @@ def checked_camera(
 
 
 def _lines(path: Path) -> list[list[str]]:
-    text = path.read_text(encoding='utf-8')
+    text = given_text(path, max_bytes=MAX_FILE_BYTES)
     return [line.split() for line in text.splitlines() if not line.startswith('#')]
 
 
@@ -291,7 +292,7 @@ class _Bytes:
     """Reads little-endian values one after the other."""
 
     def __init__(self, path: Path) -> None:
-        self._data, self._at = path.read_bytes(), 0
+        self._data, self._at = given_bytes(path), 0
 
     def take(self, layout: str) -> tuple:  # type: ignore[type-arg]
         values = struct.unpack_from('<' + layout, self._data, self._at)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import InputError
+from depth_ros.files.given_file import given_text
 from depth_ros.files.posed.poses import IMAGE_SUFFIXES
 from depth_ros.files.posed.values import PosedFolder, ViewFile, damaged
 from depth_ros.geometry.rigid import inverse
@@ -135,8 +136,8 @@ def read_cam(path: Path) -> CamFile:
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Return the words of each line that is not empty, with its number from 1."""
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = given_text(path).splitlines()
+    except InputError as error:
         raise damaged(path, f'cannot be read ({error})', REMEDY) from error
     return [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
 

@@ -7,11 +7,13 @@ Where ``poses.txt`` holds more rows than there are images, ``frame_rows.csv`` (c
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 
 from depth_ros.errors import InputError
+from depth_ros.files.given_file import given_text
 from depth_ros.files.posed.values import PosedFolder, ViewFile, damaged
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
@@ -78,7 +80,7 @@ def image_files(folder: Path) -> list[Path]:
 
 def _numbers(path: Path, count: int) -> np.ndarray:
     try:
-        values = np.array(path.read_text(encoding='utf-8').split(), np.float64)
+        values = np.array(given_text(path).split(), np.float64)
     except ValueError as error:
         raise damaged(path, f'expected {count} numbers ({error})', 'write them anew') from error
     if values.size != count or not np.isfinite(values).all():
@@ -88,7 +90,7 @@ def _numbers(path: Path, count: int) -> np.ndarray:
 
 def _rows(path: Path) -> list[np.ndarray]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+    for number, line in enumerate(given_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -113,15 +115,14 @@ def _row_numbers(folder: Path, images: list[Path], num_poses: int) -> list[int |
             remedy = 'write one pose an image, or add frame_rows.csv (file,pose_row)'
             raise damaged(folder / 'poses.txt', what, remedy)
         return list(range(num_poses))
-    with table.open(encoding='utf-8', newline='') as lines:
-        reader = csv.DictReader(lines)
-        try:
-            if not {'file', 'pose_row'} <= set(reader.fieldnames or ()):
-                raise ValueError(f'the first line names {reader.fieldnames}')
-            rows = {row['file']: int(row['pose_row']) for row in reader}
-        except (TypeError, ValueError) as error:
-            remedy = 'write the columns file,pose_row'
-            raise damaged(table, f'no good line ({error})', remedy) from error
+    reader = csv.DictReader(io.StringIO(given_text(table), newline=''))
+    try:
+        if not {'file', 'pose_row'} <= set(reader.fieldnames or ()):
+            raise ValueError(f'the first line names {reader.fieldnames}')
+        rows = {row['file']: int(row['pose_row']) for row in reader}
+    except (TypeError, ValueError, csv.Error) as error:
+        remedy = 'write the columns file,pose_row'
+        raise damaged(table, f'no good line ({error})', remedy) from error
     outside = [f'{name}: {row}' for name, row in rows.items() if not 0 <= row < num_poses]
     if outside:
         what = f'poses.txt has rows 0..{num_poses - 1}, got {outside[0]}'

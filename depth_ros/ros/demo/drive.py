@@ -6,7 +6,6 @@ kept in the cache.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import StereoCamera
-from depth_ros.errors import ParameterError
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.files.arrays import read_arrays
 from depth_ros.files.share import cache_root
 from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.rigid import BODY_FROM_OPTICAL, inverse, rigid
@@ -92,9 +92,9 @@ def _base_poses(world_from_camera: np.ndarray) -> np.ndarray:
 def _kept(file: Path) -> dict[str, np.ndarray] | None:
     """Read a loop that was drawn before; None if there is none, or it is damaged."""
     try:
-        with np.load(file) as kept:
-            return {name: kept[name] for name in ('left', 'right', 'depth')}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        kept = read_arrays(file)
+        return {name: kept[name] for name in ('left', 'right', 'depth')}
+    except (InputError, KeyError):
         file.unlink(missing_ok=True)
         return None
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, DepthRosError, ImageError, InputError
-from depth_ros.messages.images import decode_any_image
+from depth_ros.messages.images import announced_size, decode_any_image
 from depth_ros.ros.matcher.messages import check_pixels
 from depth_ros.ros.node.camera_input import ImageMessage
 
@@ -47,10 +46,13 @@ class MatchView:
         """Refuse an image above 4K before it is decoded.
 
         Raises:
-            ImageError: With reason ``'too_large'``.
+            ImageError: With reason ``'too_large'``, or ``'compressed'``.
         """
-        if not isinstance(self.message, CompressedImage):
-            check_pixels(self.message.height, self.message.width, what=what)
+        try:
+            height, width = announced_size(self.message)
+        except ImageError as error:
+            raise ImageError(error.reason, f'{what}: {error}') from error
+        check_pixels(height, width, what=what)
 
     def decode(self, *, what: str) -> np.ndarray:
         """Return ``(H, W, 3)`` uint8 RGB.
@@ -58,12 +60,11 @@ class MatchView:
         Raises:
             ImageError: Naming which image.
         """
+        self.check_size(what=what)
         try:
-            image = decode_any_image(self.message)
+            return decode_any_image(self.message)
         except ImageError as error:
             raise ImageError(error.reason, f'{what}: {error}') from error
-        check_pixels(*image.shape[:2], what=what)
-        return image
 
     def checked_camera(
         self, image: np.ndarray, *, is_needed: bool, what: str

@@ -15,7 +15,7 @@ from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, ImageError, InputError
 from depth_ros.frames import MonoFrame
 from depth_ros.messages.camera_info import camera_from_info
-from depth_ros.messages.images import decode_any_image
+from depth_ros.messages.images import announced_size, decode_any_image
 from depth_ros.ros.node.parameters import CameraParameters
 from depth_ros.ros.node.qos import camera_info_profile, input_profile
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
@@ -131,6 +131,7 @@ def decode_frame(
     """
     prefix = f'{label}: ' if label else ''
     try:
+        camera.check_image_size(*announced_size(message))
         return MonoFrame(
             image=decode_any_image(message),
             camera=camera,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from depth_ros.engines.artifact import file_digest
-from depth_ros.errors import WeightsError
+from depth_ros.errors import InputError, WeightsError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.json_text import parse_json
 from depth_ros.files.whole_file import write_json
 from depth_ros.training.task import Note
 from depth_ros.training.trainer import save_weights
@@ -94,8 +95,12 @@ class TunedWeights:
         sidecar = self.path.with_suffix('.json')
         if not sidecar.is_file():
             return ''
-        record = json.loads(sidecar.read_text(encoding='utf-8'))
-        return str(record.get('parent', {}).get('file', ''))
+        try:
+            record = parse_json(given_text(sidecar))
+        except (InputError, ValueError):
+            return ''
+        parent = record.get('parent') if isinstance(record, dict) else None
+        return str(parent.get('file', '')) if isinstance(parent, dict) else ''
 
     def _numbered(self, number: int) -> Path:
         return self.folder / EARLIER / f'{Path(NAME).stem}-{number:04d}{SUFFIX}'
