@@ -17,7 +17,7 @@ STAMPS = $(VENV)/stamps
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 # make docs    run what the documentation shows and write its outputs anew
-.PHONY: docs demo test test-all test-oldest setup setup-test interfaces lint bench clean help
+.PHONY: docs fuzz demo test test-all test-oldest setup setup-test interfaces lint bench clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -92,6 +92,16 @@ test-all: test
 docs: $(STAMPS)/test
 	@$(CLEAN_ENV) $(VENV)/bin/python -m tests.kit.pages
 
+# make fuzz    altered bytes to every reader of files, FUZZ_SECONDS each; READER=part of a name
+FUZZ_SECONDS ?= 10
+READER ?=
+$(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/test
+	@$(CLEAN_ENV) $(PIP) -r requirements/fuzz.txt
+	@touch $@
+
+fuzz: $(STAMPS)/fuzz
+	@$(CLEAN_ENV) PYTHONPATH=. $(VENV)/bin/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) --reader "$(READER)"
+
 OLDEST = .venv-oldest
 $(OLDEST)/stamp: requirements/oldest.txt scripts/preflight.py
 	@$(PYTHON) scripts/preflight.py
@@ -103,4 +113,4 @@ test-oldest: $(OLDEST)/stamp
 	@$(CLEAN_ENV) $(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 clean:
-	rm -rf .venv .venv-oldest build install log demo_out *.egg-info
+	rm -rf .venv .venv-oldest build install log demo_out fuzz_out *.egg-info

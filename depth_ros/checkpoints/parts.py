@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +16,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from depth_ros.errors import WeightsError
+from depth_ros.files.zip_members import ZIP_ERRORS, checked_members
 
 PARTS = ('encoder', 'depth', 'pose_encoder', 'pose')
 """File names without ``.pth``; also, with a dot, the prefixes of the parts' names when merged."""
 
 _TOGETHER = (('encoder', 'depth'), ('pose_encoder', 'pose'))
 _CHECKPOINTS = ('.pth', '.pt', '.ckpt', '.safetensors', '.npz')
-_MAX_MEMBER_BYTES = 4 << 30
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
-    OverflowError,
-)
-"""What opening an altered archive raises; RuntimeError includes features unknown to Python."""
-
 _MAX_NAMES_SHOWN = 5
 
 
@@ -56,15 +44,13 @@ class CheckpointParts:
         Raises:
             OSError: If it cannot be read.
             zipfile.BadZipFile: If the archive is damaged.
-            ValueError: If a file in the archive is far too large for a checkpoint.
+            ValueError: If the archive unpacks to more than is allowed.
         """
         name = self.members[part]
         if self.path.is_dir():
             return (self.path / name).open('rb')
         with zipfile.ZipFile(self.path) as archive:
-            size = archive.getinfo(name).file_size
-            if size > _MAX_MEMBER_BYTES:
-                raise ValueError(f'{name} unpacks to {size} bytes')
+            checked_members(archive)
             return io.BytesIO(archive.read(name))
 
     def sha256(self) -> str:
@@ -115,8 +101,8 @@ def holds_parts(path: Path) -> bool:
 def _archive_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return [info.filename for info in archive.infolist() if not info.is_dir()]
-    except _ZIP_ERRORS as error:
+            return [info.filename for info in checked_members(archive)]
+    except ZIP_ERRORS as error:
         raise WeightsError(
             f'{str(path)!r} cannot be read as a zip archive ({error}); it may be truncated: '
             'download it again'

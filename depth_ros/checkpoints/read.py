@@ -17,20 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import torch
 
+from depth_ros.checkpoints.inert import load_torch
 from depth_ros.checkpoints.parts import CheckpointParts, find_parts
-from depth_ros.errors import WeightsError
+from depth_ros.errors import InputError, WeightsError
+from depth_ros.files.arrays import read_arrays
 
 StateDict = dict[str, torch.Tensor]
 Extra = int | float | str | bool
 
-_WRAPPERS = ('state_dict', 'model_state_dict', 'model_params', 'model')
+_WRAPPERS = ('state_dict', 'model_state_dict', 'model_params', 'model', 'network', 'net')
 """Keys under which training scripts put the weights, beside epoch, optimiser and so on."""
 
-_PREFIXES = ('module.', 'matcher.')
-"""Put before every key by DataParallel and by LoFTR's training module."""
+_PREFIXES = ('module.', 'matcher.', '_orig_mod.', 'model.')
+"""Put before every key by DataParallel, by LoFTR's training module, by ``torch.compile`` and by
+Lightning modules, in any order."""
 
 _READ_ERRORS = (
     pickle.UnpicklingError,
@@ -44,6 +46,7 @@ _READ_ERRORS = (
     TypeError,
     KeyError,
     IndexError,
+    InputError,
     AttributeError,
     AssertionError,
     OverflowError,
@@ -78,8 +81,9 @@ def load_checkpoint(path: Path | str) -> StateDict:
 def read_checkpoint(path: Path | str) -> Checkpoint:
     """Read a ``.pth``, ``.ckpt``, ``.safetensors`` or ``.npz`` checkpoint, a folder or a zip.
 
-    Known containers (``state_dict``, ``model_params``, ``model``) are opened, known prefixes
-    (``module.``, ``matcher.``) removed, and MegEngine's (1, C, 1, 1) biases flattened to (C,).
+    Known containers (``state_dict``, ``model_params``, ``model``, ...) are opened, known prefixes
+    (``module.``, ``matcher.``, ``_orig_mod.``, ``model.``) removed, and MegEngine's (1, C, 1, 1)
+    biases flattened to (C,). What trainings keep beside the weights is skipped unread.
     The files of Monodepth2's folders, and of zip archives of them, are merged, each under the
     prefix of its name: ``encoder.``, ``depth.``, ``pose_encoder.``, ``pose.``.
 
@@ -195,7 +199,7 @@ def _read(name: Path, file: Path | IO[bytes]) -> object:
             return _read_safetensors(name, file)
         if name.suffix == '.npz':
             return _read_npz(file)
-        return torch.load(file, map_location='cpu', weights_only=True)
+        return load_torch(name, file)
     except _READ_ERRORS as error:
         raise _damaged(name, error) from error
 
@@ -238,8 +242,7 @@ def _safetensors_text(path: Path) -> str:
 
 
 def _read_npz(file: Path | IO[bytes]) -> StateDict:
-    with np.load(file, allow_pickle=False) as archive:
-        return {key: torch.from_numpy(archive[key]) for key in archive.files}
+    return {key: torch.from_numpy(array) for key, array in read_arrays(file).items()}
 
 
 def _unwrap(content: object, path: Path) -> Mapping[str, object]:
@@ -256,9 +259,8 @@ def _unwrap(content: object, path: Path) -> Mapping[str, object]:
 
 
 def _normalized(state: StateDict, path: Path) -> StateDict:
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            state = {key[len(prefix) :]: value for key, value in state.items()}
+    while prefix := _common_prefix(state):
+        state = {key[len(prefix) :]: value for key, value in state.items()}
     for key, value in state.items():
         if not _is_plain(value) or not torch.isfinite(value).all():
             raise WeightsError(
@@ -266,6 +268,11 @@ def _normalized(state: StateDict, path: Path) -> StateDict:
                 'damaged or its training diverged, take another one'
             )
     return {key: _flat_bias(key, value) for key, value in state.items()}
+
+
+def _common_prefix(state: StateDict) -> str:
+    """Return the known prefix that every key has, empty if there is none."""
+    return next((p for p in _PREFIXES if all(key.startswith(p) for key in state)), '')
 
 
 def _is_plain(value: torch.Tensor) -> bool:

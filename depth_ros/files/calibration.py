@@ -224,7 +224,7 @@ def _read_middlebury(files: Sequence[Path], image_size: ImageSize | None) -> Ste
         right = _numbers(lines['cam1']).reshape(3, 3)
         baseline_m = float(lines['baseline']) / 1000.0
         size = (int(lines['height']), int(lines['width']))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise _broken(path, 'a Middlebury calib.txt', error) from None
     return _rectified_pair(
         focal=(left[0, 0], left[1, 1]),
@@ -244,9 +244,9 @@ def _read_kitti(files: Sequence[Path], image_size: ImageSize | None) -> StereoCa
     try:
         left = _numbers(lines[f'{prefix}0']).reshape(3, 4)
         right = _numbers(lines[f'{prefix}1']).reshape(3, 4)
-    except (KeyError, ValueError) as error:
+        size = _kitti_size(lines) or image_size
+    except (KeyError, ValueError, OverflowError) as error:
         raise _broken(path, 'a KITTI calib.txt', error) from None
-    size = _kitti_size(lines) or image_size
     if size is None:
         raise CalibrationError(
             'calibration_size', f'{path} does not state the image size; pass image_size'

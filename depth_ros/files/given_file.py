@@ -17,6 +17,8 @@ MAX_TEXT_BYTES = 16 << 20
 MAX_FILE_BYTES = 1 << 30
 """Largest image, map or cloud that is read at once."""
 
+_MAX_SHOWN = 300
+
 
 def regular_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Path:
     """Return ``path`` if it is a regular file (or a link to one) of at most ``max_bytes``.
@@ -25,23 +27,22 @@ def regular_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Path:
         InputError: Reason ``'file'``, if it is missing, a folder, a pipe, a device, too large, or
             its name is impossible.
     """
+    name = printable_path(path)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or str(error)
-        raise InputError(
-            'file', f'there is no file {printable_path(path)} ({reason}); check the path'
-        ) from None
+        raise InputError('file', f'there is no file {name} ({reason}); check the path') from None
     if not stat.S_ISREG(status.st_mode):
         raise InputError(
             'file',
-            f'{path} must be a regular file, but it is {_kind(status.st_mode)}; name a file, or '
+            f'{name} must be a regular file, but it is {_kind(status.st_mode)}; name a file, or '
             'copy what it gives into one',
         )
     if status.st_size > max_bytes:
         raise InputError(
             'file',
-            f'{path} has {status.st_size / 2**20:.0f} MiB, at most {max_bytes / 2**20:.0f} MiB '
+            f'{name} has {status.st_size / 2**20:.0f} MiB, at most {max_bytes / 2**20:.0f} MiB '
             'are read of such a file; check that it is the right one',
         )
     return path
@@ -56,8 +57,10 @@ def given_bytes(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     try:
         return regular_file(path, max_bytes=max_bytes).read_bytes()
     except OSError as error:
+        name = printable_path(path)
         raise InputError(
-            'file', f'{path} cannot be read ({error.strerror or error}); check its permissions'
+            'file',
+            f'{name} cannot be read ({error.strerror or error}); check its permissions',
         ) from None
 
 
@@ -70,14 +73,18 @@ def given_text(path: Path, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
     try:
         return given_bytes(path, max_bytes=max_bytes).decode('utf-8-sig')
     except UnicodeDecodeError as error:
+        name = printable_path(path)
         raise InputError(
-            'file', f'{path} is no text in UTF-8 ({error.reason} at byte {error.start}); check it'
+            'file',
+            f'{name} is no text in UTF-8 ({error.reason} at byte {error.start}); check it',
         ) from None
 
 
 def printable_path(path: Path) -> str:
-    """Return a path as text without what would break a line or end a C string."""
-    return str(path).encode('unicode_escape').decode('ascii') if '\0' in str(path) else str(path)
+    """Return a path as one line of text, whatever is in its name; a long one is cut in front."""
+    text = str(path)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= _MAX_SHOWN else f'...{text[-_MAX_SHOWN:]}'
 
 
 def _kind(mode: int) -> str:

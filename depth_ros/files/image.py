@@ -22,8 +22,6 @@ def read_rgb(path: Path | str) -> np.ndarray:
             (``'compressed'``) or claims too many pixels (``'too_large'``).
     """
     path = Path(path)
-    if not path.exists():
-        raise ImageError('file', f'there is no image {path}; check the path')
     try:
         return decode_rgb(_bytes(path), kinds=KINDS)
     except ImageError as error:

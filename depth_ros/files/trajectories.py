@@ -17,6 +17,8 @@ from depth_ros.errors import DepthRosError, InputError
 from depth_ros.files.given_file import MAX_TEXT_BYTES, given_bytes
 from depth_ros.geometry.rigid import quaternion_from_rotation, rigid, rotation_from_quaternion
 
+MAX_STAMP_NS = 2**63 - 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Trajectory:
@@ -98,6 +100,8 @@ def _pose_of(line: str, *, index: int) -> tuple[int, np.ndarray]:
     if is_euroc:
         quaternion = [*quaternion[1:], quaternion[0]]
     stamp_ns = int(words[0]) if is_euroc else _nanoseconds(words[0])
+    if abs(stamp_ns) > MAX_STAMP_NS:
+        raise ValueError(line)
     return stamp_ns, rigid(rotation_from_quaternion(quaternion), np.array([x, y, z]))
 
 

@@ -14,7 +14,6 @@ pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
 
-from depth_ros.checkpoints import parts as checkpoint_parts
 from depth_ros.checkpoints.parts import find_parts, holds_parts
 from depth_ros.checkpoints.read import read_checkpoint, read_extras, write_safetensors
 from depth_ros.engines import exports
@@ -22,6 +21,7 @@ from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import plan_exports, weights_record
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import WeightsError
+from depth_ros.files import zip_members
 from depth_ros.tensors import EngineInfo
 
 EXTRAS = {'height': 320, 'width': 1024, 'use_stereo': True}
@@ -178,7 +178,7 @@ def test_paths_in_an_archive_lead_nowhere(folder: Path, tmp_path: Path) -> None:
 def test_an_archive_that_unpacks_to_too_much(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint_parts, '_MAX_MEMBER_BYTES', 100)
+    monkeypatch.setattr(zip_members, 'MAX_MEMBER_BYTES', 100)
     with pytest.raises(WeightsError, match='unpacks to'):
         read_checkpoint(zipped(folder))
 

@@ -20,6 +20,7 @@ from depth_ros.files.posed.values import PosedFolder, ViewFile, damaged
 from depth_ros.geometry.rigid import inverse, rigid, rotation_from_quaternion
 
 REMEDY = 'export the model again with: colmap model_converter'
+MAX_NAME_BYTES = 250
 PLACES = ('', 'sparse/0', 'sparse')
 
 
@@ -182,6 +183,7 @@ def _view(folder: Path, place: Path, image: ColmapImage, model: ColmapModel) -> 
     if image.camera not in model.cameras:
         what = f'image {image.name} names camera {image.camera}, which is not there'
         raise damaged(place, what, REMEDY)
+    _check_name(place, image.name)
     camera = model.cameras[image.camera]
     k, d = calibration(camera)
     w, x, y, z = image.quaternion
@@ -196,6 +198,12 @@ def _view(folder: Path, place: Path, image: ColmapImage, model: ColmapModel) -> 
         world_from_camera=inverse(camera_from_world),
         depth_range_m=_depth_range(camera, k, camera_from_world, model.points),
     )
+
+
+def _check_name(place: Path, name: str) -> None:
+    """Refuse what no file is called: nothing, control characters, more than there may be."""
+    if not name.isprintable() or not Path(name).name or len(name.encode()) > MAX_NAME_BYTES:
+        raise damaged(place, f'an image is called {name[:80]!r}', REMEDY)
 
 
 def _image_path(folder: Path, name: str) -> Path:
