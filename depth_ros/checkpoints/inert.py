@@ -131,8 +131,8 @@ def _resave_text(path: Path, refused: str) -> str:
     target = f'{path.stem}-weights.pth'
     return (
         f'{str(path)!r} cannot be read as weights: it holds an object of {refused}, and nothing '
-        'of a file is run here; if you made it yourself, save the weights alone where you made it: '
-        'python -c "import torch; '
+        'of a file is run here; if you made it yourself, save the weights alone where you made '
+        'it: python -c "import torch; '
         f"c = torch.load('{path.name}', map_location='cpu', weights_only=False); "
         "c = c if isinstance(c, dict) else {'model': c}; "
         "w = next(c[k] for k in ('state_dict', 'model_state_dict', 'model_params', 'model', "

@@ -18,7 +18,7 @@ from depth_ros.engines.cpu_runtime import cpu_flags
 from depth_ros.engines.exports import list_exports
 from depth_ros.engines.recipe import format_size, load_recipe, recipe_names
 from depth_ros.engines.runtime import RuntimeStatus
-from depth_ros.errors import ArtifactError, RecipeError
+from depth_ros.errors import ArtifactError, DepthRosError, RecipeError
 from depth_ros.files.share import share_roots
 from depth_ros.models.registry import model_faults, models
 
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def collect() -> Info:
     """Collect the information; imports no runtime and builds nothing."""
-    cache = EngineCache()
+    cache, exports, engines = _cached()
     recipes, faults = _recipes()
     return Info(
         versions=installed_versions(),
@@ -115,11 +115,22 @@ def collect() -> Info:
         faults=[*model_faults().values(), *faults],
         recipes=recipes,
         runtimes=available_runtimes(),
-        exports=[_export(path) for path in list_exports(cache)],
-        engines=_engines(cache.root / 'engines'),
-        cache=str(cache.root),
+        exports=exports,
+        engines=engines,
+        cache=cache,
         share=[str(root) for root in share_roots() if root.is_dir()],
     )
+
+
+def _cached() -> tuple[str, list[ExportInfo], list[EngineFolder]]:
+    """Return the cache's folder, or why there is none, and what it holds."""
+    cache = EngineCache()
+    try:
+        root = cache.root
+    except DepthRosError as error:
+        return str(error), [], []
+    exports = [_export(path) for path in list_exports(cache)]
+    return str(root), exports, _engines(root / 'engines')
 
 
 def describe(info: Info) -> str:
