@@ -99,8 +99,8 @@ class PinholeCamera:
         if (height, width) != (self.height, self.width):
             raise CalibrationError(
                 'calibration_size',
-                f'camera_info is for {self.width}x{self.height} but the image is '
-                f'{width}x{height}; publish the calibration of this resolution '
+                f'the calibration is for {self.width}x{self.height} but the image is '
+                f'{width}x{height}; give the calibration of this resolution '
                 '(or set binning or roi in it)',
             )
 
@@ -202,8 +202,8 @@ def stereo_camera(
         if not baseline_m:
             raise CalibrationError(
                 'baseline_missing',
-                'camera_info gives no baseline: P[0, 3] of the right camera is 0 and must be '
-                '-fx * baseline; publish it, or set the parameter baseline_m',
+                'the calibration gives no baseline: P[0, 3] of the right camera is 0 and must be '
+                '-fx * baseline; correct it, or set baseline_m',
             )
         shift = np.zeros((3, 4))
         shift[0, 3] = -right.fx * baseline_m
@@ -213,8 +213,8 @@ def stereo_camera(
     if baseline_m and from_p > 0 and abs(from_p - baseline_m) > 0.01 * baseline_m:
         raise CalibrationError(
             'baseline_conflict',
-            f'camera_info says a baseline of {from_p:.4f} m but baseline_m is '
-            f'{baseline_m:.4f} m; remove the parameter or correct the calibration',
+            f'the calibration says a baseline of {from_p:.4f} m but baseline_m is '
+            f'{baseline_m:.4f} m; leave baseline_m out or correct the calibration',
         )
     return StereoCamera(left=left, right=right, baseline_m=float(from_p))
 
@@ -294,7 +294,7 @@ def _distortion_model(text: str, d: np.ndarray) -> DistortionModel:
         known = ', '.join(model.value for model in DistortionModel)
         raise CalibrationError(
             'distortion_model',
-            f'distortion_model {text!r} is not known; publish one of {known}',
+            f'distortion_model {text!r} is not known; give one of {known}',
         ) from None
 
 
@@ -306,8 +306,9 @@ def _check_roi(roi: tuple[int, int, int, int], height: int, width: int) -> None:
     if min(roi) < 0 or roi_width == 0 or roi_height == 0 or not is_inside:
         raise CalibrationError(
             'calibration_roi',
-            f'camera_info roi {roi!r} (x, y, width, height) does not fit into {width}x{height}; '
-            'publish the full sensor as width and height, or all zeros as roi',
+            f'roi {roi!r} (x, y, width, height) of the calibration does not fit into '
+            f'{width}x{height}; '
+            'give the full sensor as width and height, or all zeros as roi',
         )
 
 
@@ -338,26 +339,26 @@ def _check_camera(camera: PinholeCamera) -> None:
         if not np.isfinite(array).all():
             raise CalibrationError(
                 'calibration_values',
-                f'camera_info {name} has NaN or Inf: {array.ravel().tolist()!r}; '
+                f'{name} of the calibration has NaN or Inf: {array.ravel().tolist()!r}; '
                 'calibrate the camera',
             )
     if camera.height <= 0 or camera.width <= 0:
         raise CalibrationError(
             'calibration_size',
-            f'camera_info size is {camera.width}x{camera.height}; publish the image size',
+            f'the calibration is for {camera.width}x{camera.height}; give the image size',
         )
     focal_lengths = (camera.k[0, 0], camera.k[1, 1], camera.p[0, 0], camera.p[1, 1])
     if min(focal_lengths) <= 0.0:
         raise CalibrationError(
             'calibration_values',
-            f'camera_info needs focal lengths above 0 in K and P, got {focal_lengths!r}; '
+            f'the calibration needs focal lengths above 0 in K and P, got {focal_lengths!r}; '
             'an uncalibrated driver publishes zeros: calibrate the camera',
         )
     if not np.allclose(camera.r @ camera.r.T, np.eye(3), atol=1e-3):
         raise CalibrationError(
             'calibration_values',
-            f'camera_info R must be a rotation matrix, got {camera.r.ravel().tolist()!r}; '
-            'calibrate the cameras, or publish the identity for a single camera',
+            f'R of the calibration must be a rotation matrix, got {camera.r.ravel().tolist()!r}; '
+            'calibrate the cameras, or give the identity for a single camera',
         )
     if camera.d.size not in NUM_COEFFICIENTS[camera.distortion_model]:
         raise CalibrationError(
@@ -390,6 +391,6 @@ def _check_stereo(camera: StereoCamera) -> None:
     if not camera.baseline_m > 0.0:
         raise CalibrationError(
             'baseline_sign',
-            f'the baseline is {camera.baseline_m:.4f} m but must be above 0: the left and right '
-            'topics are swapped (right P[0, 3] must be -fx * baseline)',
+            f'the baseline is {camera.baseline_m:.4f} m but must be above 0: left and '
+            'right are swapped (right P[0, 3] must be -fx * baseline)',
         )

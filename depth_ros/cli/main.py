@@ -11,6 +11,7 @@ from importlib import import_module
 
 from depth_ros import __version__
 from depth_ros.cli.kit.commands import EXIT_FAILED, Command, CommandParser, command_lines
+from depth_ros.cli.kit.options import as_options
 from depth_ros.errors import DepthRosError
 
 EXIT_INTERRUPTED = 130
@@ -87,6 +88,7 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
     if command is None:
         known = ', '.join(COMMANDS)
         return _fail(f'there is no command {words[0]!r}; use one of: {known}')
+    arguments = argparse.Namespace()
     try:
         arguments = _parser(command).parse_args(words)
         run: Callable[[argparse.Namespace], int] = arguments.run
@@ -100,7 +102,7 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
     except (DepthRosError, OSError, ModuleNotFoundError) as error:
         if debug:
             raise
-        return _fail(_sentence(error))
+        return _fail(as_options(_sentence(error), arguments))
 
 
 def _parser(command: Command) -> CommandParser:

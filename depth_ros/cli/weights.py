@@ -38,25 +38,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         'Nothing else in this package downloads anything.',
     )
     actions = parser.add_subparsers(required=True, metavar='ACTION', parser_class=type(parser))
-    show = actions.add_parser('list', description='List official checkpoints and yours.')
+    text = 'List official checkpoints and yours.'
+    show = actions.add_parser('list', description=text, help=text)
     show.add_argument(
         'name', nargs='?', default='', metavar='NAME', help='a model, or one checkpoint in full'
     )
     show.set_defaults(run=run_list)
-    get = actions.add_parser(
-        'fetch', description='Fetch one checkpoint; typed again it goes on where it ended.'
-    )
+    text = 'Fetch one checkpoint; typed again it goes on where it ended.'
+    get = actions.add_parser('fetch', description=text, help=text)
     get.add_argument('name', metavar='NAME', help='MODEL/VARIANT, see depth-ros weights list')
     get.add_argument(
         '--accept-license', action='store_true', help='accept a non-commercial licence'
     )
     get.add_argument('--mirror', action='store_true', help='take it from the mirror listed')
     get.set_defaults(run=run_fetch)
-    take = actions.add_parser(
-        'import',
-        description='Recognise an official checkpoint, check it against the network and keep it '
-        'as safetensors.',
+    text = (
+        'Recognise an official checkpoint, check it against the network and keep it as '
+        'safetensors.'
     )
+    take = actions.add_parser('import', description=text, help=text)
     take.add_argument('source', type=Path, metavar='FILE|FOLDER')
     take.add_argument(
         '--variant', default='', help='which official checkpoint it is, where the file is silent'

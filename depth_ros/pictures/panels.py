@@ -81,7 +81,7 @@ def stereo_panel(
     *,
     left: np.ndarray,
     disparity: np.ndarray,
-    depth: np.ndarray,
+    depth: np.ndarray | None,
     title: str = '',
     depth_scale: Scale | None = None,
 ) -> np.ndarray:
@@ -92,7 +92,8 @@ def stereo_panel(
     Args:
         left: ``(H, W, 3)`` uint8 RGB, rectified.
         disparity: ``(H, W)`` float32 px, NaN unknown.
-        depth: ``(H, W)`` float32 m, NaN unknown, ``+Inf`` beyond range, ``-Inf`` too close.
+        depth: ``(H, W)`` float32 m, NaN unknown, ``+Inf`` beyond range, ``-Inf`` too close;
+            None where metres are not known, and then there is no such tile.
         title: One line below the tiles, e.g. model, engine and size; split at ``' | '`` where
             it does not fit.
         depth_scale: Metres at the ends of the depth colours; None takes ``find_depth_scale``.
@@ -103,21 +104,21 @@ def stereo_panel(
     Raises:
         InputError: If the three are not of one size, reason ``'size_mismatch'``.
     """
-    if not left.shape[:2] == disparity.shape == depth.shape:
+    maps = [disparity] if depth is None else [disparity, depth]
+    if any(values.shape != left.shape[:2] for values in maps):
         raise InputError(
             'size_mismatch',
-            f'left {left.shape[:2]}, disparity {disparity.shape} and depth {depth.shape} must be '
-            'of one size; pass maps of the same frame',
+            f'left {left.shape[:2]}, disparity and depth {[v.shape for v in maps]} must be of '
+            'one size; pass maps of the same frame',
         )
     px = value_scale(disparity)
-    metres = depth_scale or find_depth_scale(depth)
     disparity_rgb = colorize_disparity(disparity, min=px.low, max=px.high)
-    depth_rgb = colorize_depth(depth, min=metres.low, max=metres.high)
     columns = [
         _column(left, 'left (rectified)'),
         _column(hatch_unknown(disparity_rgb, disparity), 'disparity, px', scale=px),
-        _column(hatch_unknown(depth_rgb, depth), 'depth, m', scale=metres, is_depth=True),
     ]
+    if depth is not None:
+        columns.append(_depth_column(depth, 'depth, m', depth_scale))
     return _with_lines(np.hstack(columns), title)
 
 
@@ -153,12 +154,7 @@ def depth_panel(
             f'image {image.shape[:2]}, depth and confidence {[v.shape for v in maps]} must be of '
             'one size; pass maps of the same frame',
         )
-    scale = depth_scale or find_depth_scale(depth)
-    depth_rgb = colorize_depth(depth, min=scale.low, max=scale.high)
-    columns = [
-        _column(image, 'image'),
-        _column(hatch_unknown(depth_rgb, depth), caption, scale=scale, is_depth=True),
-    ]
+    columns = [_column(image, 'image'), _depth_column(depth, caption, depth_scale)]
     if confidence is not None:
         whole = Scale(low=0.0, high=1.0)
         painted = colorize_disparity(confidence, min=whole.low, max=whole.high)
@@ -185,6 +181,12 @@ def write_picture(path: Path, rgb: np.ndarray) -> None:
     if not encoded:
         raise InputError('picture', f'cannot encode {path}; the picture is {rgb.shape}')
     path.write_bytes(data.tobytes())
+
+
+def _depth_column(depth: np.ndarray, caption: str, scale: Scale | None) -> np.ndarray:
+    scale = scale or find_depth_scale(depth)
+    rgb = colorize_depth(depth, min=scale.low, max=scale.high)
+    return _column(hatch_unknown(rgb, depth), caption, scale=scale, is_depth=True)
 
 
 def _column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from depth_ros import __version__
 from depth_ros.cli import main as cli_main
+from depth_ros.cli.kit.options import as_options
 from depth_ros.cli.main import COMMANDS, main
 from depth_ros.cli.run.stereo_outputs import KINDS
 from depth_ros.files.maps import DISPARITY_SUFFIXES
@@ -89,3 +91,11 @@ def test_the_page_about_it_names_every_command_and_format():
     for word in (*DISPARITY_SUFFIXES, *KINDS.values()):
         suffix = word if isinstance(word, str) else word.suffix
         assert suffix in page.replace('PNG', '.png'), suffix
+
+
+def test_sentences_of_lower_floors_name_options():
+    arguments = argparse.Namespace(scale_mode=None, model='sgbm', max_gap_s=1.0)
+    said = 'set scale.mode or model, raise max_gap_s; set model to sgbm; see /a/max_gap_s.yaml'
+    assert as_options(said, arguments) == (
+        'set --scale-mode or model, raise --max-gap-s; set --model to sgbm; see /a/max_gap_s.yaml'
+    )

@@ -47,6 +47,11 @@ def test_a_run_leaves_weights_metrics_and_curve(train, tmp_path, capsys):
     assert (tmp_path / 'run' / 'curve.png').stat().st_size > 1000
 
 
+def test_a_run_needs_a_folder_of_its_own(capsys, tmp_path):
+    assert main(['train', 'crestereo_tiny']) == 2
+    assert '--out runs/crestereo_tiny' in capsys.readouterr().err
+
+
 def test_a_run_is_not_overwritten_unasked(train, capsys):
     assert train() == 0
     assert train() == 2

@@ -202,11 +202,11 @@ def _files_at(path: Path) -> list[Path]:
     return sorted(file for file in path.glob('*') if file.is_file())
 
 
-def line_of(record: Record, *, is_metric: bool = True) -> str:
-    """Return how much of an input is known, and its depth."""
+def line_of(record: Record, *, instead: str = '') -> str:
+    """Return how much of an input is known, and its depth, or a word instead of metres."""
     valid = record['valid_fraction']
     assert isinstance(valid, float)
-    metres = metres_text(record['depth_m']) if is_metric else 'relative'
+    metres = instead or metres_text(record['depth_m'])
     return f'{record["name"]:<24} {100 * valid:5.1f} % known   {metres}'
 
 

@@ -6,8 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from depth_ros.cli.kit.batch import warn
 from depth_ros.errors import InputError
 from depth_ros.files.image import SUFFIXES
+
+UNREAD_SUFFIXES = ('.heic', '.heif', '.avif', '.webp', '.gif', '.jp2', '.exr', '.dng', '.raw')
+"""Photographs that are not read; other files in a folder are nobody's loss."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +85,8 @@ def find_pairs(left: Path, right: Path) -> FoundPairs:
     if not left.is_dir():
         return FoundPairs(pairs=(PairFiles(left=left, right=right),), unpaired=())
     found = _pair_folders(left, right)
+    for folder in {left.resolve(): left, right.resolve(): right}.values():
+        _tell_unread(folder)
     _check_found(found, left, right)
     return found
 
@@ -96,6 +102,7 @@ def find_images(path: Path) -> list[ImageFile]:
     if not path.is_dir():
         return [ImageFile(path=path)]
     found = [ImageFile(path=file) for file in _images(path)]
+    _tell_unread(path)
     if not found:
         raise InputError(
             'file', f'there is no image in {path}; it takes {", ".join(SUFFIXES)} files'
@@ -137,6 +144,13 @@ def _check_names(names: list[str], folder: Path) -> None:
         raise InputError(
             'file', f'{folder} has several images named {twice[0]!r}; keep one of them'
         )
+
+
+def _tell_unread(folder: Path) -> None:
+    """Say which photographs are left out for their format."""
+    unread = [path for path in folder.iterdir() if path.suffix.lower() in UNREAD_SUFFIXES]
+    for suffix, count in Counter(path.suffix for path in unread).items():
+        warn(f'{count} {suffix} in {folder} left out: not read; convert to .jpg or .png')
 
 
 def _images(folder: Path) -> list[Path]:

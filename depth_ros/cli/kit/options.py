@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
@@ -95,6 +96,30 @@ def split_assignment(word: str) -> tuple[str, str]:
     if not (name and equals and text):
         raise ParameterError(f'expected NAME=VALUE, got {word!r}; write it so')
     return name, text
+
+
+def as_options(text: str, arguments: argparse.Namespace) -> str:
+    """Return a sentence with the settings of a command named as its options.
+
+    Whatever raised it may know them as parameters: ``set scale.mode to`` is ``set --scale-mode
+    to``.
+
+    Args:
+        text: The sentence.
+        arguments: Parsed arguments, which say what the options are.
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name = found['name']
+        return _option(name) if hasattr(arguments, _destination(name)) else name
+
+    return _NAME.sub(option, text)
+
+
+_NAME = re.compile(
+    r"(?P<name>(?<=\bset )[a-z]+(?![\w.])|(?<![\w/.'-])[a-z]+(?:[._][a-z]+)+(?![\w.:=(/'-]))"
+)
+"""A setting: one word behind "set", or words joined by points or underscores."""
 
 
 class Renamed(argparse.Action):

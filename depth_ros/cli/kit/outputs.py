@@ -21,6 +21,8 @@ from depth_ros.results import DepthResult
 
 OutputT = TypeVar('OutputT')
 Record = dict[str, object]
+NOTHING = np.zeros(0, np.float32)
+"""Depth of an input whose scale is not known."""
 Write = Callable[[Path, OutputT, str], 'bool | None']
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera, scaled_camera
+from depth_ros.camera import PinholeCamera, ideal_camera, scaled_camera
 from depth_ros.cli.kit.images import PairFiles
-from depth_ros.errors import CalibrationError, ImageError
+from depth_ros.errors import CalibrationError, ImageError, ParameterError
 from depth_ros.files.calibration import StereoCalibration, read_stereo_calibration
 from depth_ros.files.image import read_rgb
 from depth_ros.frames import MonoFrame, StereoFrame
@@ -24,19 +24,40 @@ class RigSettings:
         calibration: Files, as ``read_stereo_calibration`` takes them.
         is_rectified: Whether the images are rectified; None takes the format's convention.
         is_scaled: Whether images of another size are resized ones of the calibrated size.
+        fov_deg: Horizontal field of view of the cameras, instead of a calibration; 0 if unknown.
+        baseline_m: Distance between the cameras, instead of a calibration; 0 if unknown.
     """
 
     calibration: tuple[Path, ...]
     is_rectified: bool | None
     is_scaled: bool
+    fov_deg: float = 0.0
+    baseline_m: float = 0.0
+
+    @property
+    def has_metres(self) -> bool:
+        """Whether depth in metres follows from disparity."""
+        return bool(self.calibration) or self.fov_deg > 0.0
 
 
 def rig_settings(arguments: argparse.Namespace) -> RigSettings:
-    """Read what ``add_pair_arguments`` added."""
+    """Read what ``add_pair_arguments`` added.
+
+    Raises:
+        ParameterError: If a rough calibration is not whole, or stands beside a file.
+    """
+    fov_deg, baseline_m = getattr(arguments, 'fov_deg', 0.0), arguments.baseline_m or 0.0
+    if fov_deg and not (0.0 < fov_deg < 180.0 and baseline_m > 0.0 and not arguments.calibration):
+        raise ParameterError(
+            'a rough calibration is --fov-deg within 0..180 with --baseline-m above 0, and no '
+            f'--calibration; got {fov_deg:g} and {baseline_m:g}'
+        )
     return RigSettings(
-        calibration=tuple(arguments.calibration),
+        calibration=tuple(arguments.calibration or ()),
         is_rectified=arguments.is_rectified,
         is_scaled=arguments.scale_calibration,
+        fov_deg=fov_deg,
+        baseline_m=baseline_m,
     )
 
 
@@ -88,6 +109,8 @@ class Rig:
     def _calibration_for(self, image: np.ndarray) -> StereoCalibration:
         """Read the calibration once and fit it to the image's size."""
         height, width = image.shape[:2]
+        if self._calibration is None and not self._settings.calibration:
+            self._calibration = _uncalibrated(self._settings, height, width)
         if self._calibration is None:
             read = read_stereo_calibration(self._settings.calibration, image_size=(height, width))
             is_rectified = self._settings.is_rectified
@@ -100,6 +123,18 @@ class Rig:
             left=fitted_camera(left, image, is_scaled=self._settings.is_scaled),
             right=fitted_camera(right, image, is_scaled=self._settings.is_scaled),
         )
+
+
+def _uncalibrated(settings: RigSettings, height: int, width: int) -> StereoCalibration:
+    """Return equal cameras side by side; without a field of view their metres mean nothing."""
+    half_rad = np.radians(settings.fov_deg or 90.0) / 2.0
+    f_px = width / 2.0 / float(np.tan(half_rad))
+    cx, cy = (width - 1) / 2.0, (height - 1) / 2.0
+    left = ideal_camera(fx=f_px, fy=f_px, cx=cx, cy=cy, height=height, width=width)
+    p = left.p.copy()
+    p[0, 3] = -f_px * (settings.baseline_m or 1.0)
+    name = f'--fov-deg {settings.fov_deg:g} (rough)' if settings.fov_deg else 'none'
+    return StereoCalibration(left=left, right=replace(left, p=p), is_rectified=True, format=name)
 
 
 def fitted_camera(camera: PinholeCamera, image: np.ndarray, *, is_scaled: bool) -> PinholeCamera:

@@ -26,11 +26,13 @@ class PairSource(Protocol):
         count: How many there will be at most.
         settings: What results depend on besides the images.
         calibration: Files that results depend on besides the images.
+        has_metres: Whether depth in metres follows from disparity.
     """
 
     count: int
     settings: object
     calibration: tuple[Path, ...]
+    has_metres: bool
 
     def __iter__(self) -> Iterator[PairItem]:
         """Return the pairs in order."""
@@ -70,7 +72,7 @@ class BagSettings:
 
 def add_pair_inputs(parser: argparse.ArgumentParser) -> None:
     """Add what ``open_pairs`` reads, the calibration's arguments left out."""
-    parser.add_argument('left', type=Path, metavar='LEFT|BAG')
+    parser.add_argument('left', type=Path, metavar='LEFT|FOLDER|BAG')
     parser.add_argument('right', type=Path, nargs='?', metavar='RIGHT')
     add_bag_arguments(parser)
 
@@ -94,12 +96,15 @@ def add_bag_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 _BAG_TOPICS = ('left_topic', 'right_topic', 'left_info_topic', 'right_info_topic')
 
 
-def open_pairs(arguments: argparse.Namespace, report: Report) -> PairSource:
+def open_pairs(
+    arguments: argparse.Namespace, report: Report, *, needs_calibration: bool = True
+) -> PairSource:
     """Find the pairs.
 
     Args:
         arguments: Parsed arguments.
         report: Called for every image of a bag that cannot be used.
+        needs_calibration: Whether image files without one are refused.
 
     Raises:
         ParameterError: If arguments are missing or contradict each other.
@@ -107,16 +112,17 @@ def open_pairs(arguments: argparse.Namespace, report: Report) -> PairSource:
     """
     if arguments.right is None and is_bag(arguments.left):
         return BagPairs(_bag_settings(arguments), report)
-    if arguments.right is None:
+    right = arguments.right or arguments.left
+    if not right.is_dir() and arguments.right is None:
         raise ParameterError(
-            f'{arguments.left} is no bag: give LEFT and RIGHT, two images or two folders'
+            f'{arguments.left} is no bag: give LEFT and RIGHT, two images, or a folder of pairs'
         )
-    if not arguments.calibration:
+    if needs_calibration and not arguments.calibration:
         raise ParameterError(
             'image files need a calibration: add --calibration FILE; '
             'see: depth-ros run stereo --help'
         )
-    return FilePairs(find_pairs(arguments.left, arguments.right), rig_settings(arguments))
+    return FilePairs(find_pairs(arguments.left, right), rig_settings(arguments))
 
 
 class FilePairs:
@@ -129,6 +135,7 @@ class FilePairs:
         self.count = len(found.pairs)
         self.settings: object = rig
         self.calibration = rig.calibration
+        self.has_metres = rig.has_metres
 
     def __iter__(self) -> Iterator[FilePair]:
         """Return the pairs in order of the left names."""
@@ -192,6 +199,7 @@ class BagPairs:
         self.count = self._bag.count
         self.settings: object = settings
         self.calibration: tuple[Path, ...] = ()
+        self.has_metres = True
         self._file = storage_file(settings.path)
         self._is_rectified = settings.is_rectified
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
 from depth_ros.cli.kit.batch import (
     BatchRunner,
     Tally,
@@ -26,8 +24,9 @@ from depth_ros.cli.kit.mono_inputs import (
     input_settings,
     open_source,
 )
-from depth_ros.cli.kit.options import add_settings, read_settings
+from depth_ros.cli.kit.options import add_settings, as_options, read_settings
 from depth_ros.cli.kit.outputs import (
+    NOTHING,
     OutputFolder,
     Record,
     add_output_arguments,
@@ -42,7 +41,6 @@ from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tensors import Progress
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
-NOTHING = np.zeros(0, np.float32)
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -83,7 +81,8 @@ def run_mono(arguments: argparse.Namespace) -> int:
             is_again=arguments.overwrite,
         )
         summary = runner.summary(tally, source)
-    return finish_batch(arguments.out, summary, _lines(tally.records), tally)
+    lines = [as_options(line, arguments) for line in _lines(tally.records)]
+    return finish_batch(arguments.out, summary, lines, tally)
 
 
 class ImageRunner(BatchRunner[MonoProcessor]):
@@ -183,7 +182,7 @@ def _lines(images: Sequence[Record]) -> Iterator[str]:
     for image in images:
         scale = image['scale']
         assert isinstance(scale, dict)
-        yield line_of(image, is_metric=scale['factor'] is not None)
+        yield line_of(image, instead='relative' if scale['factor'] is None else '')
         reasons.append(scale['reason'])
     yield from dict.fromkeys(filter(None, reasons))
     if any(image['is_untrained'] for image in images):

@@ -19,6 +19,7 @@ from depth_ros.cli.kit.batch import (
 )
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.outputs import (
+    NOTHING,
     OutputFolder,
     Record,
     add_output_arguments,
@@ -27,12 +28,16 @@ from depth_ros.cli.kit.outputs import (
 )
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
-from depth_ros.cli.run.stereo_outputs import KINDS, metric_depth
+from depth_ros.cli.run.stereo_outputs import KINDS
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Progress, Task
 
+NO_METRES = (
+    'without a calibration there is disparity in pixels and no depth: metres need --calibration '
+    'FILE, or roughly --fov-deg DEG with --baseline-m M; the images must be rectified'
+)
 PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
 
 
@@ -41,11 +46,18 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     stereo = tasks.add_parser(
         'stereo',
         description='Turn image pairs into depth. LEFT and RIGHT are two images or two folders, '
-        'which need --calibration; BAG is a recording of a rig. Pairs that are done already are '
-        'skipped.',
+        'FOLDER holds both sides, BAG is a recording of a rig. Without --calibration images give '
+        'disparity only. Pairs that are done already are skipped.',
     )
     add_pair_inputs(stereo)
     add_pair_arguments(stereo, is_required=False)
+    stereo.add_argument(
+        '--fov-deg',
+        type=float,
+        default=0.0,
+        metavar='DEG',
+        help='horizontal field of view of rectified images: with --baseline-m a rough calibration',
+    )
     add_output_arguments(stereo, KINDS, task='stereo', again='do pairs again that are done')
     add_settings(stereo, StereoSettings, title='stereo')
     stereo.set_defaults(run=run_stereo)
@@ -57,9 +69,14 @@ def run_stereo(arguments: argparse.Namespace) -> int:
     expect_settings_used(StereoSettings, arguments, Task.STEREO, (settings.model,))
     kinds = chosen_kinds(arguments.write, KINDS)
     tally = Tally()
-    source = open_pairs(arguments, tally.refuse)
+    source = open_pairs(arguments, tally.refuse, needs_calibration=False)
+    if not source.has_metres:
+        warn(NO_METRES)
     folder = OutputFolder(arguments.out, kinds, _identity(settings, source))
-    with open_progress() as progress, PairRunner(settings, folder, progress) as runner:
+    with (
+        open_progress() as progress,
+        PairRunner(settings, folder, progress, has_metres=source.has_metres) as runner,
+    ):
         run_all(
             source,
             runner.run,
@@ -71,7 +88,9 @@ def run_stereo(arguments: argparse.Namespace) -> int:
         summary = runner.summary(tally, source)
     for text in source.unpaired():
         warn(f'{text}, left out')
-    return finish_batch(arguments.out, summary, map(line_of, tally.records), tally)
+    instead = '' if source.has_metres else 'no metres'
+    lines = [line_of(record, instead=instead) for record in tally.records]
+    return finish_batch(arguments.out, summary, lines, tally)
 
 
 class PairRunner(BatchRunner[StereoProcessor]):
@@ -82,11 +101,14 @@ class PairRunner(BatchRunner[StereoProcessor]):
         settings: StereoSettings,
         folder: OutputFolder[StereoOutput],
         progress: Progress,
+        *,
+        has_metres: bool,
     ) -> None:
         """Remember what to run with."""
         super().__init__(lambda: open_stereo(settings, progress=progress))
         self._folder = folder
         self._settings = settings
+        self._wanted = Wanted(depth=has_metres)
 
     def run(self, pair: PairItem) -> Record:
         """Read, match and write one pair.
@@ -99,7 +121,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
         baseline_m = self._settings.baseline_m or None
         rectified_rig(frame.left.camera, frame.right.camera, baseline_m=baseline_m)
         processor = self._processor()
-        output = processor.process(frame, wanted=Wanted(depth=True))
+        output = processor.process(frame, wanted=self._wanted)
         height, width = output.rectified.left.shape[:2]
         title = (
             f'{pair.name} | {processor.describe()} | image {width}x{height} | '
@@ -107,7 +129,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
         )
         facts = run_facts(
             valid_fraction=output.valid_fraction,
-            depth=metric_depth(output).depth,
+            depth=NOTHING if output.depth is None else output.depth.depth,
             stages_s=output.stages_s,
             ran_by=asdict(processor.identity),
         )

@@ -12,12 +12,6 @@ from depth_ros.results import DepthResult
 from depth_ros.tasks.stereo.processor import StereoOutput
 
 
-def metric_depth(output: StereoOutput) -> DepthResult:
-    """Return the depth that ``run`` asked for."""
-    assert output.depth is not None, 'run asks for depth'
-    return output.depth
-
-
 def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
     np.save(path, output.disparity.disparity)
 
@@ -26,13 +20,17 @@ def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
     panel = stereo_panel(
         left=output.rectified.left,
         disparity=output.disparity.disparity,
-        depth=metric_depth(output).depth,
+        depth=None if output.depth is None else output.depth.depth,
         title=title,
     )
     write_picture(path, panel)
 
 
-_METRIC = metric_kinds(metric_depth, lambda output: output.rectified.left)
+def _depth(output: StereoOutput) -> DepthResult | None:
+    return output.depth
+
+
+_METRIC = metric_kinds(_depth, lambda output: output.rectified.left)
 KINDS: dict[str, OutputKind[StereoOutput]] = {
     'depth': _METRIC['depth'],
     'png': _METRIC['png'],

@@ -50,7 +50,7 @@ def motion_trouble(
         return None
     text = (
         f'the pose would jump by {moved_m:.2f} m and {math.degrees(turned_rad):.0f} degrees in '
-        f'{elapsed_s:.2f} s; it is not published, because max_speed_m_s is '
+        f'{elapsed_s:.2f} s; it is left out, because max_speed_m_s is '
         f'{settings.max_speed_m_s:g} and max_turn_rad_s {settings.max_turn_rad_s:g}'
     )
     return Trouble(reason=Reason.JUMP, text=text)

@@ -12,7 +12,7 @@ RESET = Trouble(reason=Reason.RESET, text='reset; the next good frame is the new
 NO_DEPTH = Trouble(
     reason=Reason.NO_DEPTH,
     text='no keyframe can be taken: the frame has no metric depth between min_depth_m and '
-    'max_depth_m; check the depth topic or the second camera',
+    'max_depth_m; check the depth images or the second camera',
 )
 
 DIRECTION_ONLY = Trouble(

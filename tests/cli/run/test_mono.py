@@ -75,7 +75,7 @@ def test_without_a_scale_only_relative_files_are_written(folder, tmp_path, capsy
     assert summary['scale_mode'] == 'none' and not summary['is_untrained']
     assert summary['images'][0]['depth_m'] == {'p5': None, 'p50': None, 'p95': None}
     out = capsys.readouterr().out
-    assert 'relative' in out and 'set scale.mode' in out
+    assert 'relative' in out and 'set --scale-mode to' in out
     assert run(folder / '000000.png', output) == 0
     assert counts(output) == (0, 1), 'files that cannot be are not missed'
 

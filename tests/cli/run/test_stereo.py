@@ -209,7 +209,7 @@ def test_ros_calibration_without_baseline_needs_the_argument(pair, tmp_path):
     (tmp_path / 'left.yaml').write_text(ros_yaml(left), encoding='utf-8')
     (tmp_path / 'right.yaml').write_text(ros_yaml(left), encoding='utf-8')
     words = ('run', 'stereo', pair.left, pair.right, '--calibration', tmp_path, '-o', 'out')
-    expect_one_sentence(depth_ros(*words, cwd=tmp_path), 'gives no baseline', 'baseline_m')
+    expect_one_sentence(depth_ros(*words, cwd=tmp_path), 'gives no baseline', '--baseline-m')
     assert main([str(word) for word in (*words[:-1], tmp_path / 'out', '--baseline-m', 0.12)]) == 0
     summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
     assert summary['calibration'] == 'ROS camera_info YAML, images taken as raw'
@@ -297,9 +297,47 @@ def test_mistakes_are_told_in_one_sentence(pair, spoiled, changes, parts):
     expect_one_sentence(outcome, *parts)
 
 
-def test_missing_calibration_is_told(pair, tmp_path):
-    outcome = depth_ros('run', 'stereo', pair.left, pair.right, cwd=tmp_path)
-    expect_one_sentence(outcome, '--calibration', 'depth-ros run stereo --help')
+def test_two_photos_alone_give_disparity_and_its_picture(pair, tmp_path, capsys):
+    words = ['run', 'stereo', str(pair.left), str(pair.right), '-o', str(tmp_path / 'out')]
+    assert main([*words, '--model', 'sgbm']) == 0
+    said = capsys.readouterr()
+    assert 'no metres' in said.out and '--fov-deg DEG with --baseline-m M' in said.err
+    name = pair.left.stem
+    kept = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert kept == {f'{name}{end}' for end in ('.json', '_disparity.npy', '_picture.png')} | {
+        'summary.json'
+    }
+
+
+def test_a_rough_calibration_gives_rough_metres(pair, tmp_path):
+    """90 degrees see as far to each side as ahead: f is half the width."""
+    words = ['run', 'stereo', str(pair.left), str(pair.right), '-o', str(tmp_path)]
+    assert main([*words, '--model', 'sgbm', '--fov-deg', '90', '--baseline-m', '0.2']) == 0
+    depth, disparity = (
+        np.load(tmp_path / f'{pair.left.stem}_{kind}.npy') for kind in ('depth', 'disparity')
+    )
+    known = np.isfinite(depth)
+    np.testing.assert_allclose(
+        depth[known], 0.2 * depth.shape[1] / 2 / disparity[known], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize('words', [['--fov-deg', '70'], ['--fov-deg', '200', '--baseline-m', '1']])
+def test_a_rough_calibration_is_whole(pair, tmp_path, words):
+    outcome = depth_ros('run', 'stereo', pair.left, pair.right, *words, cwd=tmp_path)
+    expect_one_sentence(outcome, '--fov-deg within 0..180 with --baseline-m above 0')
+
+
+def test_a_folder_with_both_sides_is_given_once(pair, tmp_path, capsys):
+    folder = tmp_path / 'both'
+    folder.mkdir()
+    for side in ('left', 'right'):
+        (folder / f'a_{side}.png').write_bytes(getattr(pair, side).read_bytes())
+    (folder / 'b_left.HEIC').write_bytes(b'')
+    assert main(['run', 'stereo', str(folder), '--model', 'sgbm', '-o', str(tmp_path / 'o')]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith('a_left')
+    assert said.err.count('1 .HEIC in') == 1
 
 
 @pytest.mark.parametrize(
