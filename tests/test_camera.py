@@ -110,7 +110,7 @@ def test_bad_calibration_is_refused_with_a_reason(changes: dict[str, Any], reaso
     with pytest.raises(CalibrationError) as caught:
         calibrated(**changes)
     assert caught.value.reason == reason
-    assert any(remedy in str(caught.value) for remedy in ('calibrate', 'publish', 'takes'))
+    assert any(remedy in str(caught.value) for remedy in ('calibrate', 'give', 'takes'))
 
 
 @pytest.mark.parametrize(

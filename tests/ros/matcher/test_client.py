@@ -68,7 +68,7 @@ def test_calibration_counts_where_it_is_needed() -> None:
     assert checked(camera=CAMERA, is_needed=False) is CAMERA
     assert checked(camera=None, is_needed=False, no_camera=broken) is None
     assert checked(camera=half, is_needed=False, is_recent=True) is None
-    with pytest.raises(CalibrationError, match='camera_info is for 80x60'):
+    with pytest.raises(CalibrationError, match='calibration is for 80x60'):
         checked(camera=half, is_needed=False)
     with pytest.raises(CalibrationError, match='first image'):
         checked(camera=half, is_needed=True, is_recent=True)
