@@ -16,6 +16,7 @@ import numpy as np
 
 from depth_ros.camera import DistortionModel, PinholeCamera
 from depth_ros.errors import ParameterError, ShapeError
+from depth_ros.geometry.coincidence import is_coincidence
 from depth_ros.geometry.two_view_pose import (
     RelativePose,
     essential_poses,
@@ -219,7 +220,7 @@ def _without_cameras(
 ) -> TwoViewGeometry:
     is_homography = _explains(homography, fundamental)
     best = homography if is_homography else fundamental
-    if best is None or not _is_enough(best.inliers, settings):
+    if best is None or not _holds(points, best.inliers, settings):
         return _no_model(points, None if best is None else best.inliers)
     text = f'{best.inliers.sum()} of {len(best.inliers)} matches hold'
     if is_homography:
@@ -253,7 +254,7 @@ def _with_cameras(
     pose = relative_pose(starts, rays.first, rays.second, threshold=settings.threshold_px / focal)
     if _is_rotation(rotation, pose, rays, focal, settings):
         pose = rotation
-    if pose is None or not _is_enough(pose.inliers, settings):
+    if pose is None or not _holds(points, pose.inliers, settings):
         return _no_model(points, pose.inliers if pose else None)
     return _posed(pose, focal, _Found(first_k, second_k, homography, fundamental), settings)
 
@@ -410,6 +411,13 @@ def _no_model(points: _Points, inliers: np.ndarray | None) -> TwoViewGeometry:
         status=TwoViewStatus.NO_MODEL,
         text=f'only {count} of {len(points.first)} matches agree on a geometry',
         inliers=np.zeros(len(points.first), np.bool_),
+    )
+
+
+def _holds(points: _Points, inliers: np.ndarray, settings: TwoViewSettings) -> bool:
+    """Whether the inliers are enough, and more than chance would give."""
+    return _is_enough(inliers, settings) and not is_coincidence(
+        points.first, points.second, inliers, threshold_px=settings.threshold_px
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from depth_ros.cli.kit.arguments import add_out
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.commands import EXIT_FAILED
-from depth_ros.cli.kit.options import add_settings, given_values, read_settings
+from depth_ros.cli.kit.options import add_settings, as_options, given_values, read_settings
 from depth_ros.cli.kit.outputs import Record
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
@@ -56,10 +56,20 @@ class Run:
         warn(f'left out: {text}')
 
     def trajectory(self) -> Trajectory:
-        """Return every pose of every session; a new origin begins at zero again."""
-        placed = [output for output in self.outputs if output.pose is not None]
-        poses = [output.pose.world_from_camera for output in placed if output.pose]
-        return trajectory([output.stamp_ns for output in placed], poses)
+        """Return every pose of every session, from its origin; a new one is at zero again."""
+        stamps, poses = [], []
+        origin_ns: int | None = None
+        for output in self.outputs:
+            if output.pose is None:
+                origin_ns = output.stamp_ns if output.is_keyframe else origin_ns
+                continue
+            if origin_ns is not None:  # the first pose against it confirms the first keyframe
+                stamps.append(origin_ns)
+                poses.append(np.eye(4))
+                origin_ns = None
+            stamps.append(output.stamp_ns)
+            poses.append(output.pose.world_from_camera)
+        return trajectory(stamps, poses)
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -87,35 +97,53 @@ def run_odometry(arguments: argparse.Namespace) -> int:
         warn(note)
     with open_progress() as progress:
         processor = open_odometry(settings, progress=progress)
+        is_interrupted = False
         try:
             _run_frames(sequence, processor, run, progress)
+        except KeyboardInterrupt:
+            is_interrupted = True
         finally:
             processor.close()
     record = _summary(run, settings, processor.describe())
     _write(arguments.out, run, record, is_metric=settings.is_metric)
-    _tell(record, arguments.out)
+    _tell(record, run, arguments)
+    _tell_gaps(run, settings.tracking.max_gap_s)
+    if is_interrupted:
+        raise KeyboardInterrupt
     return EXIT_FAILED if not record['placed'] else 0
 
 
 def _run_frames(
     sequence: FrameSequence, processor: OdometryProcessor, run: Run, progress: Progress
 ) -> None:
-    """Track every frame; a bad one is reported and counted, unless all would fail."""
-    for index, frame in enumerate(sequence.frames()):
-        progress('tracking', index / max(1, sequence.count))
-        try:
-            run.outputs.append(processor.process(frame))
-        except InputError as error:
-            if not run.outputs and index >= 2:
-                raise
-            run.refuse(error.reason, str(error))
+    """Track every frame; a bad one is reported and counted, unless all would fail.
+
+    A bag that is damaged gives the frames before the damage.
+    """
+    try:
+        for index, frame in enumerate(sequence.frames()):
+            progress('tracking', index / max(1, sequence.count))
+            try:
+                run.outputs.append(processor.process(frame))
+            except InputError as error:
+                if not run.outputs and index >= 2:
+                    raise
+                run.refuse(error.reason, str(error))
+    except InputError as error:
+        if not run.outputs:
+            raise
+        run.refuse(error.reason, str(error))
 
 
 def _summary(run: Run, settings: OdometrySettings, description: str) -> Record:
     outputs = run.outputs
-    placed = [output for output in outputs if output.pose or output.direction]
+    path = run.trajectory()
+    on_path = set(path.stamps_ns.tolist())
+    placed = [output for output in outputs if output.direction or output.stamp_ns in on_path]
     states = Counter(output.state.value for output in outputs)
-    reasons = Counter(output.reason.value for output in outputs if output.reason.value)
+    origins = {output.stamp_ns for output in placed if output.is_keyframe and not output.pose}
+    troubled = [output for output in outputs if output.stamp_ns not in origins]
+    reasons = Counter(output.reason.value for output in troubled if output.reason.value)
     residuals = [output.counts.residual_px for output in placed]
     finite = [value for value in residuals if np.isfinite(value)]
     return {
@@ -131,7 +159,7 @@ def _summary(run: Run, settings: OdometrySettings, description: str) -> Record:
         'keyframes': sum(output.is_keyframe for output in outputs),
         'times_lost': _times_lost(outputs),
         'origins': len({output.session for output in outputs}),
-        'length_m': round(run.trajectory().length_m, 4) if settings.is_metric else None,
+        'length_m': round(path.length_m, 4) if settings.is_metric else None,
         'median_residual_px': round(float(np.median(finite)), 4) if finite else None,
         'versions': installed_versions(),
     }
@@ -208,7 +236,7 @@ def _write_directions(path: Path, outputs: list[OdometryOutput]) -> None:
             )
 
 
-def _tell(record: Record, output: Path) -> None:
+def _tell(record: Record, run: Run, arguments: argparse.Namespace) -> None:
     print(record['ran'])
     if record['is_metric']:
         print(
@@ -223,6 +251,19 @@ def _tell(record: Record, output: Path) -> None:
     reasons = record['reasons']
     assert isinstance(reasons, dict)
     for reason, count in reasons.items():
-        print(f'  {reason}: {count} frames')
+        text = next(output.text for output in run.outputs if output.reason.value == reason)
+        print(f'  {reason}: {count} frames, first: {as_options(text, arguments)}')
     name = TRAJECTORY if record['is_metric'] else DIRECTIONS
-    print(f'files are in {output}: {name}, {STATES}, {SUMMARY}')
+    print(f'files are in {arguments.out}: {name}, {STATES}, {SUMMARY}')
+
+
+def _tell_gaps(run: Run, max_gap_s: float) -> None:
+    """Say where frames are too far apart to be followed."""
+    steps_s = np.diff([output.stamp_ns for output in run.outputs]) / 1e9
+    late_s = steps_s[steps_s > max_gap_s]
+    if late_s.size:
+        print(
+            f'  {late_s.size} frames came more than {max_gap_s:g} s after the one before, up to '
+            f'{late_s.max():.2f} s, and tracking was lost there; if that is meant, raise '
+            '--max-gap-s'
+        )

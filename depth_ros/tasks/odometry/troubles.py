@@ -41,7 +41,10 @@ def clock(step_s: float) -> Trouble:
 
 def gap(step_s: float, settings: TrackingSettings) -> Trouble:
     """Return the trouble: frames were missing for too long."""
-    text = f'no frame for {step_s:.2f} s, longer than max_gap_s {settings.max_gap_s:g}'
+    text = (
+        f'no frame for {step_s:.2f} s, longer than max_gap_s {settings.max_gap_s:g}; '
+        'where frames are meant to be as far apart, raise max_gap_s'
+    )
     return Trouble(reason=Reason.GAP, text=text)
 
 

@@ -13,8 +13,11 @@ import pytest
 from depth_ros.cli.main import main
 from depth_ros.cli.run.odometry_inputs import frame_stamps
 from depth_ros.files.trajectories import read_trajectory
+from depth_ros.frames import CameraFrame
 from depth_ros.geometry.rigid import inverse
 from depth_ros.pictures.panels import write_picture
+from depth_ros.tasks.odometry.processor import OdometryProcessor
+from depth_ros.tasks.odometry.values import OdometryOutput
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.odometry_sequences import shots
 from tests.kit.shared_data import shared_path
@@ -48,14 +51,16 @@ def test_a_folder_becomes_a_trajectory_with_its_own_times(
 ) -> None:
     assert run(rgbd, tmp_path / 'out', '--model', model) == 0
     path = read_trajectory(tmp_path / 'out' / 'trajectory.txt')
-    assert path.stamps_ns.tolist() == [10**18 + index * 10**8 for index in range(1, NUM_FRAMES)]
+    assert path.stamps_ns.tolist() == [10**18 + index * 10**8 for index in range(NUM_FRAMES)]
+    np.testing.assert_array_equal(path.poses[0], np.eye(4))
     room = shots('room', 60)
     truth = inverse(room[0].pose) @ room[NUM_FRAMES - 1].pose
     assert np.linalg.norm(path.poses[-1, :3, 3] - truth[:3, 3]) < 0.02
     picture = cv2.imread(str(tmp_path / 'out' / 'trajectory.png'))
     assert picture.shape == (640, 640, 3)
     record = json.loads((tmp_path / 'out' / 'summary.json').read_text())
-    assert record['placed'] == NUM_FRAMES - 1 and record['states']['tracking'] == NUM_FRAMES - 1
+    assert record['placed'] == NUM_FRAMES and record['states']['tracking'] == NUM_FRAMES - 1
+    assert record['reasons'] == {}
     with (tmp_path / 'out' / 'states.csv').open() as lines:
         rows = list(csv.DictReader(lines))
     assert [row['state'] for row in rows] == ['initialising'] + ['tracking'] * (NUM_FRAMES - 1)
@@ -105,8 +110,31 @@ def test_real_hololens_frames_follow_their_poses(tmp_path: Path) -> None:
     rows = [int(line.split(',')[1]) for line in table]
     truth = inverse(poses[rows[0]]) @ poses[rows[-1]]
     found = read_trajectory(tmp_path / 'trajectory.txt').poses
-    assert len(found) == len(rows) - 1
+    assert len(found) == len(rows)
     assert np.linalg.norm(found[-1, :3, 3] - truth[:3, 3]) < 0.05 * np.linalg.norm(truth[:3, 3])
+
+
+def test_frames_that_are_too_far_apart_are_told(
+    rgbd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(rgbd, tmp_path, '--max-gap-s', '0.05') == 0
+    said = capsys.readouterr().out
+    assert '4 frames came more than 0.05 s after' in said and 'raise --max-gap-s' in said
+
+
+def test_what_was_placed_is_kept_when_it_is_interrupted(
+    rgbd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = OdometryProcessor.process
+
+    def interrupted(self: OdometryProcessor, frame: CameraFrame) -> OdometryOutput:
+        if frame.stamp_ns == 10**18 + 3 * 10**8:
+            raise KeyboardInterrupt
+        return process(self, frame)
+
+    monkeypatch.setattr(OdometryProcessor, 'process', interrupted)
+    assert run(rgbd, tmp_path) == 130
+    assert len(read_trajectory(tmp_path / 'trajectory.txt')) == 3
 
 
 def test_thresholds_can_be_set(rgbd: Path, tmp_path: Path) -> None:
