@@ -58,7 +58,7 @@ interfaces: $(STAMPS)/interfaces
 # A network that has a recipe and no graphs in the package: exporting some takes torch.
 IS_EXPORTED = $(and $(MODEL),$(wildcard engines/$(MODEL).yaml),$(if $(wildcard weights/$(MODEL)-*.onnx),,1))
 DEMO_NEEDS = $(STAMPS)/runtime $(if $(filter 1,$(VIEW)),$(STAMPS)/viewer) \
-	$(if $(IS_EXPORTED)$(filter mono,$(TASK)),$(STAMPS)/export) \
+	$(if $(IS_EXPORTED),$(STAMPS)/export) \
 	$(if $(filter match odometry,$(TASK)),interfaces)
 
 $(STAMPS)/export: requirements/export.txt $(STAMPS)/runtime

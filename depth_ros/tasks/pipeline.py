@@ -139,6 +139,6 @@ def identity_of(pipeline: Pipeline[FrameT, ResultT], model: str) -> Identity:
     return Identity(
         model=model,
         engine=engines[0].info.runtime if engines else 'opencv',
-        precision=engines[0].info.precision if engines else 'int16',
+        precision=engines[0].info.precision if engines else '',
         size=size,
     )

@@ -211,7 +211,7 @@ def show_live(
             graph.check()
             elapsed = settings.duration_s - left
             table = status_table(
-                observer, task.rates, elapsed_s=elapsed, total_s=settings.duration_s
+                observer, task.rates, task.valid, elapsed_s=elapsed, total_s=settings.duration_s
             )
             live.update(table)
     console.print()

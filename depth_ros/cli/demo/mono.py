@@ -1,8 +1,7 @@
 """The mono demo: ``mono_node`` on the left images of the OAK-D pairs.
 
-Official weights are used where they are found; otherwise synthetic ones show that the
-whole graph runs: the picture says "untrained" all over, and only ``relative_depth/image`` is
-published.
+Where no weights are, ``multiview_node`` shows what one moving camera knows without a trained mono
+network. Made-up weights that were asked for mark the picture "untrained" all over.
 """
 
 from __future__ import annotations
@@ -13,26 +12,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from depth_ros.cli.demo.drives import multiview_demo
 from depth_ros.cli.demo.processes import DemoSettings
 from depth_ros.cli.demo.task import DemoTask
 from depth_ros.engines.choice import EngineChoice
-from depth_ros.engines.exports import EXPORT_PACKAGES
-from depth_ros.engines.runtime import is_importable
-from depth_ros.errors import EngineError, WeightsError
+from depth_ros.errors import WeightsError
 from depth_ros.models.registry import models_of
 from depth_ros.pictures.panels import depth_panel
 from depth_ros.pictures.watermark import watermarked
-from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
+from depth_ros.tasks.mono.processor import open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tensors import Progress, Task
 
 if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Seen
 
-MADE_UP = 'synthetic:1'
-UNTRAINED_LINE = (
-    'weights:     none found, so made-up ones ran ("untrained"): the depth means nothing; '
-    'see depth-ros weights list'
+PICTURE = 'mono.png'
+NO_WEIGHTS = (
+    'weights:     none of a network for one image ship (depth-ros weights list), so',
+    '             this is what one camera knows from its own motion: depth of',
+    '             keyframes in metres, by multiview_node',
 )
 
 
@@ -46,12 +45,12 @@ class FoundModel:
     """Weights that the demo will run.
 
     Attributes:
-        weights: As the node takes them.
+        model: Its name.
         is_untrained: Whether they are made up.
         has_rig: Whether metres follow from the rig they were trained with.
     """
 
-    weights: str
+    model: str
     is_untrained: bool
     has_rig: bool
 
@@ -64,21 +63,22 @@ def mono_demo(settings: DemoSettings, tell: Callable[[str], None] = say_on_stdou
         tell: Called with the phase of long work.
 
     Raises:
-        EngineError: If weights have to be made up and cannot be; says what to type.
+        WeightsError: If a model or weights were named, and cannot be used.
     """
     from depth_ros.ros.demo.observer import MONO_METRIC_WATCHED, MONO_WATCHED
 
-    settings = replace(settings, model=settings.model or models_of(Task.MONO)[0])
     found = find_weights(settings, tell)
+    if found is None:
+        return motion_demo(settings)
     rates = {'camera': 'left/image_raw', 'relative depth': 'relative_depth/image'}
     if found.has_rig:
         rates |= {'depth': 'depth/image', 'points': 'points'}
     return DemoTask(
         node='mono_node',
         parameters={
-            'model': settings.model,
+            'model': found.model,
             'scale.mode': 'training_rig' if found.has_rig else 'none',
-            **({'weights': found.weights} if found.weights else {}),
+            **({'weights': settings.weights} if settings.weights else {}),
         },
         remappings={'image_raw': 'left/image_raw', 'camera_info': 'left/camera_info'},
         camera={'sides': 'left'},
@@ -88,37 +88,42 @@ def mono_demo(settings: DemoSettings, tell: Callable[[str], None] = say_on_stdou
         received='received',
         counted=('scale_mode', 'scale_factor'),
         facts={'is_untrained': found.is_untrained},
-        picture='mono.png',
+        picture=PICTURE,
         draw=lambda seen, title: mono_picture(seen, title, found),
-        notes=(UNTRAINED_LINE,) if found.is_untrained else (),
     )
 
 
-def find_weights(settings: DemoSettings, tell: Callable[[str], None]) -> FoundModel:
-    """Build or load the engine of the weights there are, made-up ones only if there are none.
+def find_weights(
+    settings: DemoSettings, tell: Callable[[str], None] = say_on_stdout
+) -> FoundModel | None:
+    """Build or load the engine of the weights there are; None if there are and were named none.
 
     Raises:
-        EngineError: If weights have to be made up but torch is missing, or the runtime is.
-        WeightsError: If the given weights cannot be used.
+        WeightsError: If a model or weights were named, and cannot be used.
+        EngineError: If the runtime is missing.
     """
-    progress = _progress(tell)
+    model = settings.model or models_of(Task.MONO)[0]
+    chosen = MonoSettings(model=model, engine=EngineChoice(weights=settings.weights))
     try:
-        return _describe(_open(settings, settings.weights, progress), settings.weights)
+        processor = open_mono(chosen, progress=_progress(tell))
     except WeightsError:
-        if settings.weights:
+        if settings.model or settings.weights:
             raise
-    missing = [name for name in EXPORT_PACKAGES if not is_importable(name)]
+        return None
     try:
-        tell(f'no weights of {settings.model} found: making some up, once, which shows the graph')
-        return _describe(_open(settings, MADE_UP, progress), MADE_UP)
-    except EngineError as error:
-        if not missing:
-            raise
-        raise EngineError(
-            f'no weights of {settings.model!r} are exported, and making some up needs '
-            f'{", ".join(missing)}; type: make demo MODEL={settings.model}, which installs them, '
-            f'or: pip install {" ".join(missing)}'
-        ) from error
+        return FoundModel(
+            model=model,
+            is_untrained=processor.is_untrained,
+            has_rig=processor.has_training_rig and not processor.is_untrained,
+        )
+    finally:
+        processor.close()
+
+
+def motion_demo(settings: DemoSettings) -> DemoTask:
+    """Return what one camera shows without a trained mono network: depth from its motion."""
+    task = multiview_demo(settings)
+    return replace(task, picture=PICTURE, facts={'is_from_motion': True}, notes=NO_WEIGHTS)
 
 
 def mono_picture(seen: Seen, title: str, found: FoundModel) -> np.ndarray | None:
@@ -131,23 +136,6 @@ def mono_picture(seen: Seen, title: str, found: FoundModel) -> np.ndarray | None
     words = ' | UNTRAINED: made-up weights, means nothing' if found.is_untrained else ''
     panel = depth_panel(image=seen.left, depth=depth, title=title + words, caption=caption)
     return watermarked(panel) if found.is_untrained else panel
-
-
-def _open(settings: DemoSettings, weights: str, progress: Progress) -> MonoProcessor:
-    return open_mono(
-        MonoSettings(model=settings.model, engine=EngineChoice(weights=weights)), progress=progress
-    )
-
-
-def _describe(processor: MonoProcessor, weights: str) -> FoundModel:
-    try:
-        return FoundModel(
-            weights=weights,
-            is_untrained=processor.is_untrained,
-            has_rig=processor.has_training_rig and not processor.is_untrained,
-        )
-    finally:
-        processor.close()
 
 
 def _progress(tell: Callable[[str], None]) -> Progress:

@@ -83,21 +83,22 @@ def incomplete(folder: Path) -> DepthRosError:
 
 
 def title_of(summary: Mapping[str, object]) -> str:
-    """Return the title of a picture: model, engine and size."""
-    return (
-        f'{summary["model"]} on {summary["engine"]} ({summary["precision"]}), '
-        f'size {summary["size"]}'
-    )
+    """Return the title of a picture: model, engine and, of a network, precision and size."""
+    title = f'{summary["model"]} on {summary["engine"]}'
+    if not summary['precision']:
+        return title
+    return f'{title} ({summary["precision"]}), size {summary["size"]}'
 
 
 def status_table(
-    observer: Observer, topics: Mapping[str, str], *, elapsed_s: float, total_s: float
+    observer: Observer, topics: Mapping[str, str], valid: str, *, elapsed_s: float, total_s: float
 ) -> Table:
     """Draw rates, stage latencies, drops and valid fraction as the node reports them.
 
     Args:
         observer: Who watches.
         topics: What to show the rates of: words and topics.
+        valid: What the node's valid fraction is of; empty leaves it out.
         elapsed_s: Seconds since the first output.
         total_s: Seconds the demo will run.
     """
@@ -106,7 +107,7 @@ def status_table(
     values: dict[str, str] = {}
     for pairs in observer.diagnostics.values():
         values.update(pairs)
-    engine = ' '.join(values.get(key, '') for key in ('model', 'engine', 'precision', 'size'))
+    engine = title_of(values) if values.get('model') else ''
     title = f'depth_ros demo  {elapsed_s:.0f}/{total_s:.0f} s   {engine}'
     table = Table(title=title, title_justify='left', show_header=False)
     table.add_column('what', style='bold')
@@ -115,7 +116,8 @@ def status_table(
     table.add_row('rates, Hz', '   '.join(rates))
     table.add_row('stages, ms (p50 / p95)', stage_text(values))
     table.add_row('counts', count_text(values))
-    table.add_row('valid pixels', f'{100 * float(values.get("valid_fraction", "nan")):.0f} %')
+    if valid and 'valid_fraction' in values:
+        table.add_row(valid, f'{100 * float(values["valid_fraction"]):.0f} %')
     return table
 
 

@@ -39,6 +39,7 @@ class DemoTask:
         awaited: Topic whose first message means that it runs.
         received: The node's counter of images of one camera.
         counted: Further entries of the node's report that the summary takes over.
+        valid: What the node's ``valid_fraction`` is of, in the live table; empty leaves it out.
         facts: What else the summary says.
         picture: File name of the picture.
         draw: Takes what was seen and a title and gives ``(H, W, 3)`` uint8 RGB; None if a topic
@@ -56,6 +57,7 @@ class DemoTask:
     awaited: str
     received: str
     counted: Sequence[str]
+    valid: str = 'valid pixels'
     facts: Mapping[str, object] = field(default_factory=dict)
     picture: str
     draw: Callable[[Seen, str], np.ndarray | None]

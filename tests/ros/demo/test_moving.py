@@ -26,7 +26,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp('cache')
 
 
-@pytest.mark.parametrize('task', ['match', 'odometry', 'multiview'])
+@pytest.mark.parametrize('task', ['match', 'odometry', 'multiview', 'mono'])
 def test_demo_leaves_a_picture(tmp_path: Path, cache: Path, task: str) -> None:
     old = tmp_path / 'out' / 'cloud.ply'
     old.parent.mkdir()
@@ -53,7 +53,7 @@ def test_demo_leaves_a_picture(tmp_path: Path, cache: Path, task: str) -> None:
     assert summary['outputs'] > 0
     picture = cv2.imread(str(tmp_path / 'out' / f'{task}.png'))
     assert picture is not None and len(np.unique(picture)) > 30
-    assert (task == 'multiview') is (tmp_path / 'out' / 'cloud.ply').exists()
+    assert (task in ('multiview', 'mono')) is (tmp_path / 'out' / 'cloud.ply').exists()
 
 
 def test_every_demo_clears_what_any_demo_writes(tmp_path: Path) -> None:
