@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from depth_ros.camera import DistortionModel as DistortionModel
+    from depth_ros.calibration.distortion import DistortionModel as DistortionModel
     from depth_ros.camera import PinholeCamera as PinholeCamera
     from depth_ros.camera import StereoCamera as StereoCamera
     from depth_ros.camera import camera_from_calibration as camera_from_calibration
@@ -73,7 +73,7 @@ _HOMES: dict[str, str] = {
     'DepthMap': 'depth_ros.results.DepthMap',
     'DepthRosError': 'depth_ros.errors.DepthRosError',
     'DepthScale': 'depth_ros.results.DepthScale',
-    'DistortionModel': 'depth_ros.camera.DistortionModel',
+    'DistortionModel': 'depth_ros.calibration.distortion.DistortionModel',
     'EngineError': 'depth_ros.errors.EngineError',
     'ImageError': 'depth_ros.errors.ImageError',
     'InputError': 'depth_ros.errors.InputError',

@@ -7,34 +7,29 @@ both into those of the image that was received (see ``docs/conventions.md``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 
+from depth_ros.calibration.distortion import NUM_COEFFICIENTS, DistortionModel, distortion
+from depth_ros.calibration.entries import (
+    check_coefficients,
+    check_matrix,
+    check_rotation,
+    check_sides,
+    finite_matrix,
+)
+from depth_ros.calibration.resolution import ImageSize, Intrinsics, check_resolution
+from depth_ros.calibration.rig import (
+    aligned_projection,
+    check_alignment,
+    check_baseline,
+    check_beside,
+    check_some_baseline,
+    offsets_m,
+)
 from depth_ros.errors import CalibrationError
-
-
-class DistortionModel(Enum):
-    """Distortion models of REP 104 and ``sensor_msgs/distortion_models.hpp``."""
-
-    PLUMB_BOB = 'plumb_bob'
-    RATIONAL_POLYNOMIAL = 'rational_polynomial'
-    EQUIDISTANT = 'equidistant'
-
-
-NUM_COEFFICIENTS: dict[DistortionModel, tuple[int, ...]] = {
-    DistortionModel.PLUMB_BOB: (0, 4, 5),
-    DistortionModel.RATIONAL_POLYNOMIAL: (0, 8, 12, 14),
-    DistortionModel.EQUIDISTANT: (0, 4),
-}
-"""Accepted lengths of D for each model; empty means no distortion.
-
-12 and 14 are OpenCV's thin prism and tilted sensor, which some drivers publish as rational.
-"""
-
-MAX_ROW_OFFSET_PX = 1.0
-"""Largest difference of the rectified ``cy`` of a rig: rows must be aligned."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,7 +37,8 @@ class PinholeCamera:
     """One camera, in pixels of the image as received (binning and ROI applied).
 
     Attributes:
-        k: ``(3, 3)`` float64 intrinsic matrix of the raw image.
+        k: ``(3, 3)`` float64 intrinsic matrix of the raw image, skew allowed; all zero where it
+            is not known, which will do for rectified images.
         d: ``(n,)`` float64 distortion coefficients in OpenCV's order.
         distortion_model: How to read ``d``.
         r: ``(3, 3)`` float64 rectifying rotation.
@@ -83,6 +79,30 @@ class PinholeCamera:
     def cy(self) -> float:
         """Principal point of the rectified image, y in pixels."""
         return float(self.p[1, 2])
+
+    @property
+    def has_raw_intrinsics(self) -> bool:
+        """Whether raw images can be rectified: K is known."""
+        return bool(self.k.any())
+
+    def check_raw_intrinsics(self) -> None:
+        """Require K, which raw images need.
+
+        Raises:
+            CalibrationError: Reason ``'calibration_values'``.
+        """
+        if not self.has_raw_intrinsics:
+            raise CalibrationError(
+                'calibration_values',
+                'camera_info K is all zero, which will do for rectified images alone, and these '
+                'are raw; publish K and D (calibrate the camera), or take rectified images '
+                '(input: rectified, or --rectified)',
+            )
+
+    @property
+    def is_fisheye(self) -> bool:
+        """Whether raw images are of a fisheye, also with zero coefficients."""
+        return self.distortion_model is DistortionModel.EQUIDISTANT
 
     def fingerprint(self) -> bytes:
         """Return bytes that are equal for equal calibrations, to see when maps must be rebuilt."""
@@ -127,6 +147,13 @@ class StereoCamera:
         """``cx_left - cx_right``: the disparity of a point at infinity (Middlebury's -doffs)."""
         return self.left.cx - self.right.cx
 
+    def describe(self) -> str:
+        """Return baseline, focal length and the depth of one pixel of disparity in words."""
+        return (
+            f'baseline {self.baseline_m:.4f} m, focal length {self.left.fx:.1f} px: a disparity '
+            f'of 1 px is {self.left.fx * self.baseline_m:.2f} m away'
+        )
+
 
 def camera_from_calibration(
     *,
@@ -144,12 +171,12 @@ def camera_from_calibration(
     """Make a camera from CameraInfo's fields, applying binning and ROI.
 
     Args:
-        k: Nine numbers, row-major, full resolution.
+        k: Nine numbers, row-major, full resolution; all zero is not known.
         d: Distortion coefficients.
         distortion_model: CameraInfo's text; empty means no distortion and needs a ``d`` that is
             empty or all zero.
         r: Nine numbers; all zero is read as identity (a field left unset).
-        p: Twelve numbers; all zero is read as ``[K|0]`` (a field left unset).
+        p: Twelve numbers; all zero is read as ``[K|0]`` without skew (a field left unset).
         height: Full-resolution rows, before ROI and binning.
         width: Full-resolution columns.
         binning: ``(binning_x, binning_y)``; 0 means 1.
@@ -160,25 +187,34 @@ def camera_from_calibration(
     Raises:
         CalibrationError: Saying which field is wrong and what to publish instead.
     """
-    k3, r3 = _matrix(k, (3, 3), 'K'), _matrix(r, (3, 3), 'R')
-    p34, coefficients = _matrix(p, (3, 4), 'P'), np.array(d, np.float64).ravel()
+    k3, r3 = finite_matrix(k, (3, 3), 'K'), finite_matrix(r, (3, 3), 'R')
+    p34, coefficients = finite_matrix(p, (3, 4), 'P'), np.array(d, np.float64).ravel()
+    check_coefficients(coefficients)
+    _check_set(k3, p34)
+    model, coefficients = distortion(distortion_model, coefficients)
     if not r3.any():
         r3 = np.eye(3)
     if not p34.any():
-        p34 = np.hstack([k3, np.zeros((3, 1))])
+        p34 = _projection_of(k3)
     x_offset, y_offset, roi_width, roi_height = roi
     step_x, step_y = max(1, binning[0]), max(1, binning[1])
+    check_sides(height, width)
     _check_roi(roi, height, width)
-    return PinholeCamera(
+    camera = PinholeCamera(
         k=_crop_and_bin(k3, x_offset, y_offset, step_x, step_y),
         d=coefficients,
-        distortion_model=_distortion_model(distortion_model, coefficients),
+        distortion_model=model,
         r=r3,
         p=_crop_and_bin(p34, x_offset, y_offset, step_x, step_y),
         height=(roi_height or height) // step_y,
         width=(roi_width or width) // step_x,
         frame_id=frame_id,
     )
+    others = {'the received image': (camera.height, camera.width)}
+    if step_x * step_y > 1:
+        others = {'the binned image': (height // step_y, width // step_x), **others}
+    _check_resolutions(k3, p34, (height, width), others, is_fisheye=camera.is_fisheye)
+    return camera
 
 
 def stereo_camera(
@@ -186,7 +222,8 @@ def stereo_camera(
 ) -> StereoCamera:
     """Join two calibrated cameras to a rig.
 
-    The baseline is ``-P_right[0, 3] / fx + P_left[0, 3] / fx`` (``sensor_msgs/CameraInfo``).
+    The baseline is ``-P_right[0, 3] / fx + P_left[0, 3] / fx`` (``sensor_msgs/CameraInfo``), each
+    by its own focal length.
 
     Args:
         left: Left camera.
@@ -194,29 +231,37 @@ def stereo_camera(
         baseline_m: Used where P has none; if P has one as well they must agree within 1 %.
 
     Raises:
-        CalibrationError: Reasons ``'baseline_missing'``, ``'baseline_sign'``,
-            ``'baseline_conflict'``, ``'focal_length'`` or ``'calibration_size'``.
+        CalibrationError: Reasons ``'vertical_rig'``, ``'baseline_missing'``,
+            ``'baseline_sign'``, ``'baseline_units'``, ``'baseline_conflict'``,
+            ``'row_alignment'``, ``'focal_length'`` or ``'calibration_size'``.
     """
-    from_p = (left.p[0, 3] - right.p[0, 3]) / right.fx
+    from_p = offsets_m(left.p, right.p)[0]
+    if from_p != 0.0 or not baseline_m:
+        check_beside(left.p, right.p, baseline_m=from_p)
+        check_some_baseline(left.p, right.p)
+        check_baseline(from_p, right.p)
     if from_p == 0.0:
-        if not baseline_m:
-            raise CalibrationError(
-                'baseline_missing',
-                'the calibration gives no baseline: P[0, 3] of the right camera is 0 and must be '
-                '-fx * baseline; correct it, or set baseline_m',
-            )
+        assert baseline_m, 'check_some_baseline lets nothing else pass'
         shift = np.zeros((3, 4))
-        shift[0, 3] = -right.fx * baseline_m
+        shift[0, 3] = left.p[0, 3] * right.fx / left.fx - right.fx * baseline_m - right.p[0, 3]
         return StereoCamera(
             left=left, right=replace(right, p=right.p + shift), baseline_m=baseline_m
         )
-    if baseline_m and from_p > 0 and abs(from_p - baseline_m) > 0.01 * baseline_m:
+    if baseline_m and abs(from_p - baseline_m) > 0.01 * baseline_m:
         raise CalibrationError(
             'baseline_conflict',
             f'the calibration says a baseline of {from_p:.4f} m but baseline_m is '
             f'{baseline_m:.4f} m; leave baseline_m out or correct the calibration',
         )
-    return StereoCamera(left=left, right=right, baseline_m=float(from_p))
+    return StereoCamera(left=left, right=right, baseline_m=from_p)
+
+
+def aligned_camera(right: PinholeCamera, left: PinholeCamera) -> PinholeCamera:
+    """Return the right camera of raw images with the left one's rectified rows and scale.
+
+    Rectification is free to choose P, so that two calibrations made one by one meet exactly.
+    """
+    return replace(right, p=aligned_projection(left.p, right.p))
 
 
 def scaled_camera(camera: PinholeCamera, *, height: int, width: int) -> PinholeCamera:
@@ -245,10 +290,14 @@ def ideal_camera(
     tx: float = 0.0,
     frame_id: str = '',
 ) -> PinholeCamera:
-    """Return a distortion-free, already rectified camera; ``tx`` is ``P[0, 3]`` in px * m."""
+    """Return a distortion-free, already rectified camera; ``tx`` is ``P[0, 3]`` in px * m.
+
+    Raises:
+        CalibrationError: If the numbers are no camera's, or those of another resolution.
+    """
     k = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
     p = np.hstack([k, [[tx], [0.0], [0.0]]])
-    return PinholeCamera(
+    camera = PinholeCamera(
         k=k,
         d=np.zeros(0),
         distortion_model=DistortionModel.PLUMB_BOB,
@@ -258,6 +307,8 @@ def ideal_camera(
         width=width,
         frame_id=frame_id,
     )
+    _check_resolutions(k, p, (height, width), {}, is_fisheye=False)
+    return camera
 
 
 def rectified_camera(camera: PinholeCamera) -> PinholeCamera:
@@ -274,28 +325,36 @@ def rectified_camera(camera: PinholeCamera) -> PinholeCamera:
     )
 
 
-def _matrix(values: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:
-    array = np.asarray(values, np.float64)
-    if array.size != shape[0] * shape[1] or not np.isfinite(array).all():
+def _check_set(k: np.ndarray, p: np.ndarray) -> None:
+    """Refuse what drivers publish before they have loaded a calibration."""
+    if not k.any() and not p.any():
         raise CalibrationError(
-            'calibration_values',
-            f'camera_info {name} must be {shape[0] * shape[1]} finite numbers, '
-            f'got {array.ravel().tolist()!r}; calibrate the camera',
+            'calibration_unset',
+            'camera_info K and P are all zero, as a driver publishes that has no calibration '
+            '(yet); calibrate the camera, or give its driver the file (camera_info_url)',
         )
-    return array.reshape(shape).copy()
 
 
-def _distortion_model(text: str, d: np.ndarray) -> DistortionModel:
-    if not text and not d.any():
-        return DistortionModel.PLUMB_BOB
-    try:
-        return DistortionModel(text)
-    except ValueError:
-        known = ', '.join(model.value for model in DistortionModel)
-        raise CalibrationError(
-            'distortion_model',
-            f'distortion_model {text!r} is not known; give one of {known}',
-        ) from None
+def _projection_of(k: np.ndarray) -> np.ndarray:
+    """Return ``[K|0]`` without skew: rectification takes it out."""
+    p = np.hstack([k, np.zeros((3, 1))])
+    p[0, 1] = 0.0
+    return p
+
+
+def _check_resolutions(
+    k: np.ndarray,
+    p: np.ndarray,
+    size: ImageSize,
+    others: Mapping[str, ImageSize],
+    *,
+    is_fisheye: bool,
+) -> None:
+    height, width = size
+    if k.any():
+        raw = Intrinsics(name='K', matrix=k, height=height, width=width, is_fisheye=is_fisheye)
+        check_resolution(raw, others)
+    check_resolution(Intrinsics(name='P', matrix=p, height=height, width=width), others)
 
 
 def _check_roi(roi: tuple[int, int, int, int], height: int, width: int) -> None:
@@ -334,32 +393,14 @@ def _scaled(matrix: np.ndarray, scale_x: float, scale_y: float) -> np.ndarray:
 
 
 def _check_camera(camera: PinholeCamera) -> None:
-    arrays = {'K': camera.k, 'D': camera.d, 'R': camera.r, 'P': camera.p}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise CalibrationError(
-                'calibration_values',
-                f'{name} of the calibration has NaN or Inf: {array.ravel().tolist()!r}; '
-                'calibrate the camera',
-            )
-    if camera.height <= 0 or camera.width <= 0:
-        raise CalibrationError(
-            'calibration_size',
-            f'the calibration is for {camera.width}x{camera.height}; give the image size',
-        )
-    focal_lengths = (camera.k[0, 0], camera.k[1, 1], camera.p[0, 0], camera.p[1, 1])
-    if min(focal_lengths) <= 0.0:
-        raise CalibrationError(
-            'calibration_values',
-            f'the calibration needs focal lengths above 0 in K and P, got {focal_lengths!r}; '
-            'an uncalibrated driver publishes zeros: calibrate the camera',
-        )
-    if not np.allclose(camera.r @ camera.r.T, np.eye(3), atol=1e-3):
-        raise CalibrationError(
-            'calibration_values',
-            f'R of the calibration must be a rotation matrix, got {camera.r.ravel().tolist()!r}; '
-            'calibrate the cameras, or give the identity for a single camera',
-        )
+    """Require the form of every matrix; sizes and resolutions are asked at the doors."""
+    check_sides(camera.height, camera.width)
+    k, p = finite_matrix(camera.k, (3, 3), 'K'), finite_matrix(camera.p, (3, 4), 'P')
+    if k.any():
+        check_matrix(k, 'K')
+    check_matrix(p, 'P')
+    check_rotation(camera.r)
+    check_coefficients(camera.d)
     if camera.d.size not in NUM_COEFFICIENTS[camera.distortion_model]:
         raise CalibrationError(
             'distortion_model',
@@ -376,21 +417,5 @@ def _check_stereo(camera: StereoCamera) -> None:
             f'left camera_info is {left.width}x{left.height}, right is '
             f'{right.width}x{right.height}; set both cameras to one resolution',
         )
-    if abs(left.fx - right.fx) > 0.01 * left.fx or abs(left.fy - right.fy) > 0.01 * left.fy:
-        raise CalibrationError(
-            'focal_length',
-            f'rectified focal lengths differ: left ({left.fx:.2f}, {left.fy:.2f}), '
-            f'right ({right.fx:.2f}, {right.fy:.2f}); calibrate the two cameras as a stereo rig',
-        )
-    if abs(left.cy - right.cy) > MAX_ROW_OFFSET_PX:
-        raise CalibrationError(
-            'row_alignment',
-            f'rectified rows do not meet: cy is {left.cy:.2f} left and {right.cy:.2f} right; '
-            'give both cameras one roi y_offset, or calibrate them as a stereo rig',
-        )
-    if not camera.baseline_m > 0.0:
-        raise CalibrationError(
-            'baseline_sign',
-            f'the baseline is {camera.baseline_m:.4f} m but must be above 0: left and '
-            'right are swapped (right P[0, 3] must be -fx * baseline)',
-        )
+    check_alignment(left.p, right.p, height=left.height, width=left.width)
+    check_baseline(camera.baseline_m, right.p)

@@ -23,7 +23,8 @@ MAX_FUNCTION_LINES = 60
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ('errors',),
-    ('settings', 'camera'),
+    ('settings', 'calibration'),
+    ('camera',),
     ('results', 'tensors'),
     ('entries',),
     ('frames', 'plugins'),

@@ -15,6 +15,7 @@ from depth_ros.cli.kit.options import as_options
 from depth_ros.errors import DepthRosError
 
 EXIT_INTERRUPTED = 130
+RIG_LOGGER = 'depth_ros.geometry.rectify'
 _GLOBAL_OPTIONS = ('--debug', '--verbose')
 
 
@@ -151,3 +152,5 @@ def _configure_logging(*, debug: bool, verbose: bool) -> None:
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=logging.WARNING, format='depth-ros: %(message)s')
     logging.getLogger('depth_ros').setLevel(level)
+    # Metres follow from the rig: every command that uses one says which.
+    logging.getLogger(RIG_LOGGER).setLevel(min(level, logging.INFO))

@@ -7,6 +7,7 @@ by that; other topics are ignored. A damaged bag yields its frames up to the dam
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import struct
 from collections import Counter
@@ -37,6 +38,7 @@ from depth_ros.messages.images import (
 )
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 
+LOGGER = logging.getLogger(__name__)
 METADATA = 'metadata.yaml'
 SUFFIXES = ('.mcap', '.db3')
 QUEUE_SIZE = 30
@@ -267,7 +269,7 @@ def _camera_frames(
         for topic, message in _messages(reader, [*by_image, *calibrations], path):
             try:
                 if topic in calibrations:
-                    calibrations[topic] = camera_from_info(cast(CameraInfoMessage, message))
+                    calibrations[topic] = _next_calibration(message, calibrations[topic], topic)
                 else:
                     camera = by_image[topic]
                     yield camera, _frame(message, camera, calibrations[camera.info.name])
@@ -276,14 +278,32 @@ def _camera_frames(
 
 
 def _first_calibration(reader: _Reader, camera: CameraTopics, path: Path) -> PinholeCamera:
-    """Return the first calibration of a camera: images may be recorded before it."""
+    """Return the first usable calibration of a camera: images may be recorded before it.
+
+    Raises:
+        CalibrationError: What is wrong with the first one, if none can be used.
+    """
     name = camera.info.name
-    _, message = next(_messages(reader, [name], path), (name, None))
-    if message is None:
-        raise CalibrationError(
-            'bag_no_info', f'no camera_info can be read from topic {name!r}; record the bag again'
-        )
-    return camera_from_info(cast(CameraInfoMessage, message))
+    first: CalibrationError | None = None
+    for _, message in _messages(reader, [name], path):
+        try:
+            return camera_from_info(cast(CameraInfoMessage, message))
+        except CalibrationError as error:
+            first = first or error
+    raise first or CalibrationError(
+        'bag_no_info', f'no camera_info can be read from topic {name!r}; record the bag again'
+    )
+
+
+def _next_calibration(message: object, former: PinholeCamera, topic: str) -> PinholeCamera:
+    """Return what a camera_info says; one without a calibration leaves the former with a note."""
+    try:
+        return camera_from_info(cast(CameraInfoMessage, message))
+    except CalibrationError as error:
+        if error.reason != 'calibration_unset':
+            raise
+        LOGGER.warning('%s: skipped a camera_info: %s', printable(topic), error)
+        return former
 
 
 def _frame(message: object, camera: CameraTopics, calibration: PinholeCamera) -> MonoFrame:

@@ -8,8 +8,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera
-from depth_ros.errors import CalibrationError, InputError
+from depth_ros.errors import InputError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.geometry.rigid import (
     inverse,
@@ -19,7 +18,6 @@ from depth_ros.geometry.rigid import (
 )
 
 ROTATION_TOLERANCE = 1e-3
-_MAX_CENTER_OFFSET = 0.2
 
 
 class PlacedView(Protocol):
@@ -62,7 +60,6 @@ class PosedView:
 
     def __post_init__(self) -> None:
         check_pose(self.world_from_camera, what=f'the pose of view {self.name!r}')
-        check_resolution(self.frame.camera, f'view {self.name!r}')
 
     @property
     def camera(self) -> PinholeCamera:
@@ -100,25 +97,6 @@ def check_pose(pose: np.ndarray, *, what: str) -> None:
             'pose_rotation',
             f'{what} must be a rotation and a translation with the last row 0 0 0 1, got '
             f'{pose.tolist()!r}; give camera-to-world matrices in metres',
-        )
-
-
-def check_resolution(camera: PinholeCamera, name: str) -> None:
-    """Refuse intrinsics whose principal point shows that they are for another image size.
-
-    Raises:
-        CalibrationError: Reason ``'calibration_size'``.
-    """
-    x = (camera.cx + 0.5) / camera.width - 0.5
-    y = (camera.cy + 0.5) / camera.height - 0.5
-    is_outside = max(abs(x), abs(y)) > 0.5
-    is_scaled = min(x, y) > _MAX_CENTER_OFFSET or max(x, y) < -_MAX_CENTER_OFFSET
-    if is_outside or is_scaled:
-        raise CalibrationError(
-            'calibration_size',
-            f'the principal point of {name} is ({camera.cx:.1f}, {camera.cy:.1f}) in an image of '
-            f'{camera.width}x{camera.height}, so its intrinsics are those of another resolution; '
-            'scale fx, fy, cx and cy to this one',
         )
 
 

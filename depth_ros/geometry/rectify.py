@@ -8,48 +8,68 @@ twice as fast as floating-point ones.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from depth_ros.calibration.lens import believable_radius
 from depth_ros.camera import (
-    DistortionModel,
     PinholeCamera,
     StereoCamera,
+    aligned_camera,
     rectified_camera,
     stereo_camera,
 )
+from depth_ros.errors import CalibrationError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
 
+LOGGER = logging.getLogger(__name__)
 IDENTITY_TOLERANCE_PX = 1.0 / 64.0
 """Maps that move no pixel farther change nothing: half a step of the fixed-point maps."""
+
+SMALLEST_COVERAGE = 0.05
+"""Share of the rectified image that a raw one must fill; zooming out fourfold leaves 6 %."""
+
+OUTSIDE_PX = np.float32(-1e4)
 
 
 class MonoRectifier:
     """Rectifies the images of one camera; make another one when the calibration changes.
 
+    Maps are built when the first raw image needs them: rectified ones never do.
+
     Attributes:
         camera: Calibration of the rectified image: K from P, no distortion, R = I.
-        is_identity: Whether the calibration leaves every pixel where it is.
-        covered: ``(H, W)`` bool, False where a rectified pixel lies outside the raw image and is
-            black; None where all are inside.
     """
 
     def __init__(self, camera: PinholeCamera) -> None:
-        """Build the maps."""
+        """Remember the calibration; nothing is built yet."""
         self.camera = rectified_camera(camera)
-        maps = _float_maps(camera)
-        self.is_identity = _is_identity(maps)
-        self.covered = _coverage(maps)
-        self._maps = None if self.is_identity else _fixed_maps(maps)
+        self._raw = camera
+        self._built: _RawMaps | CalibrationError | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the calibration leaves every pixel where it is; errors as ``rectify_image``."""
+        return self._maps().fixed is None
+
+    @property
+    def covered(self) -> np.ndarray | None:
+        """Where a raw image shows something: ``(H, W)`` bool; None where it does everywhere.
+
+        False where a rectified pixel lies outside the raw image, or on a ray beyond those that the
+        distortion model can be believed for; it is black then. Errors as ``rectify_image``.
+        """
+        return self._maps().covered
 
     def rectify(self, frame: MonoFrame) -> MonoFrame:
         """Rectify a frame, unless it says that it is rectified already.
 
         Raises:
-            CalibrationError: If the image is not of the size that the maps were built for.
+            CalibrationError: As ``rectify_image``.
         """
         return MonoFrame(
             image=self.rectify_image(frame),
@@ -59,15 +79,22 @@ class MonoRectifier:
         )
 
     def rectify_image(self, frame: MonoFrame) -> np.ndarray:
-        """Return rectified ``(H, W, 3)`` uint8 image; the frame's own where nothing is done."""
+        """Return rectified ``(H, W, 3)`` uint8 image; the frame's own where nothing is done.
+
+        Raises:
+            CalibrationError: If the image is not of the calibration's size, or is raw and K is
+                unknown (``'calibration_values'``) or next to nothing of it would be seen
+                (``'rectified_empty'``).
+        """
         self.camera.check_image_size(frame.image.shape[0], frame.image.shape[1])
-        if frame.is_rectified or self._maps is None:
+        maps = None if frame.is_rectified else self._maps().fixed
+        if maps is None:
             return frame.image
         return np.asarray(
             cv2.remap(
                 frame.image,
-                self._maps.positions,
-                self._maps.fractions,
+                maps.positions,
+                maps.fractions,
                 cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_CONSTANT,
             )
@@ -77,9 +104,23 @@ class MonoRectifier:
         """Return ``covered`` for a raw frame, None for one that came rectified."""
         return None if frame.is_rectified else self.covered
 
+    def _maps(self) -> _RawMaps:
+        if self._built is None:
+            try:
+                self._built = _raw_maps(self._raw)
+            except CalibrationError as error:
+                self._built = error
+        if isinstance(self._built, CalibrationError):
+            raise CalibrationError(self._built.reason, str(self._built))
+        return self._built
+
 
 def rectified_rig(
-    left: PinholeCamera, right: PinholeCamera, *, baseline_m: float | None = None
+    left: PinholeCamera,
+    right: PinholeCamera,
+    *,
+    baseline_m: float | None = None,
+    is_rectified: bool = False,
 ) -> StereoCamera:
     """Return the rig that rectified images are of; quick, no maps are built.
 
@@ -87,11 +128,14 @@ def rectified_rig(
         left: Left calibration, as ``CameraInfo`` has it.
         right: Right calibration, with ``P[0, 3] = -fx * baseline``.
         baseline_m: Used where the right P has no baseline.
+        is_rectified: Whether the right images come rectified, so that both P must agree; raw ones
+            are brought to the left camera's rows and focal length.
 
     Raises:
         CalibrationError: If the two do not make a rig; see ``stereo_camera``.
     """
-    return stereo_camera(rectified_camera(left), rectified_camera(right), baseline_m=baseline_m)
+    seen = right if is_rectified else aligned_camera(right, left)
+    return stereo_camera(rectified_camera(left), rectified_camera(seen), baseline_m=baseline_m)
 
 
 class Rectifier:
@@ -99,24 +143,42 @@ class Rectifier:
 
     Attributes:
         camera: The rectified rig.
-        is_identity: Whether both calibrations leave every pixel where it is.
-        covered: As in ``MonoRectifier``, for the left image.
     """
 
     def __init__(
-        self, left: PinholeCamera, right: PinholeCamera, *, baseline_m: float | None = None
+        self,
+        left: PinholeCamera,
+        right: PinholeCamera,
+        *,
+        baseline_m: float | None = None,
+        is_rectified: bool = False,
     ) -> None:
-        """Build the maps of both cameras; arguments and errors are ``rectified_rig``'s."""
-        self.camera: StereoCamera = rectified_rig(left, right, baseline_m=baseline_m)
-        self._left, self._right = MonoRectifier(left), MonoRectifier(right)
-        self.is_identity = self._left.is_identity and self._right.is_identity
-        self.covered = self._left.covered
+        """Prove the rig; arguments and errors are ``rectified_rig``'s."""
+        self.camera: StereoCamera = rectified_rig(
+            left, right, baseline_m=baseline_m, is_rectified=is_rectified
+        )
+        self._left = MonoRectifier(left)
+        self._right = MonoRectifier(right if is_rectified else aligned_camera(right, left))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether both calibrations leave every pixel of raw images where it is."""
+        return self._left.is_identity and self._right.is_identity
+
+    @property
+    def covered(self) -> np.ndarray | None:
+        """As in ``MonoRectifier``, for the left image."""
+        return self._left.covered
+
+    def covered_in(self, frame: StereoFrame) -> np.ndarray | None:
+        """Return ``covered`` if the left image is raw, None if it came rectified."""
+        return self._left.covered_in(frame.left)
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair; an image that says it is rectified passes through untouched.
 
         Raises:
-            CalibrationError: If an image is not of the size that the maps were built for.
+            CalibrationError: As ``MonoRectifier.rectify_image``.
         """
         return RectifiedStereo(
             left=self._left.rectify_image(frame.left),
@@ -136,7 +198,7 @@ class RectifierCache:
         """Start empty; of single cameras as many are kept, or as one call asks for."""
         self._num_kept = num_kept
         self._cameras: dict[bytes, MonoRectifier] = {}
-        self._rig: tuple[tuple[bytes, bytes, float], Rectifier] | None = None
+        self._rig: tuple[tuple[bytes, bytes, float, bool], Rectifier] | None = None
 
     def of_camera(self, camera: PinholeCamera) -> MonoRectifier:
         """Return one camera's rectifier."""
@@ -153,21 +215,31 @@ class RectifierCache:
         return [self._cameras[key] for key in keys]
 
     def of_rig(
-        self, left: PinholeCamera, right: PinholeCamera, *, baseline_m: float = 0.0
+        self,
+        left: PinholeCamera,
+        right: PinholeCamera,
+        *,
+        baseline_m: float = 0.0,
+        is_rectified: bool = False,
     ) -> Rectifier:
-        """Return a rig's rectifier.
+        """Return a rig's rectifier; a new rig is described in the log.
 
         Args:
             left: Left calibration.
             right: Right calibration.
             baseline_m: Used where the right P has no baseline; 0 where there is none.
+            is_rectified: As of ``rectified_rig``.
 
         Raises:
             CalibrationError: If the two do not make a rig; see ``stereo_camera``.
         """
-        key = (left.fingerprint(), right.fingerprint(), baseline_m)
+        key = (left.fingerprint(), right.fingerprint(), baseline_m, is_rectified)
         if self._rig is None or self._rig[0] != key:
-            self._rig = key, Rectifier(left, right, baseline_m=baseline_m or None)
+            rectifier = Rectifier(
+                left, right, baseline_m=baseline_m or None, is_rectified=is_rectified
+            )
+            LOGGER.info('rig accepted: %s', rectifier.camera.describe())
+            self._rig = key, rectifier
         return self._rig[1]
 
 
@@ -187,14 +259,92 @@ class _FixedMaps:
     fractions: np.ndarray
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _RawMaps:
+    """What raw images need: ``fixed`` is None where nothing moves, ``covered`` where all is."""
+
+    fixed: _FixedMaps | None
+    covered: np.ndarray | None
+
+
+def _raw_maps(camera: PinholeCamera) -> _RawMaps:
+    """Build the maps of raw images.
+
+    Raises:
+        CalibrationError: If K is unknown, or next to nothing of the raw image would be seen.
+    """
+    camera.check_raw_intrinsics()
+    maps = _float_maps(camera)
+    covered = _coverage(maps)
+    if covered is not None and covered.mean() < SMALLEST_COVERAGE:
+        raise CalibrationError(
+            'rectified_empty',
+            f'K, D, R and P together put {covered.mean():.1%} of the rectified image inside the '
+            f'raw one, expected over {SMALLEST_COVERAGE:.0%}: R turns the camera away or P is of '
+            'another image; calibrate the cameras again, or set R to the identity and P to [K|0] '
+            'for a single camera',
+        )
+    return _RawMaps(fixed=None if _is_identity(maps) else _fixed_maps(maps), covered=covered)
+
+
 def _float_maps(camera: PinholeCamera) -> _FloatMaps:
     size = (camera.width, camera.height)
     projection = np.ascontiguousarray(camera.p[:, :3])
-    is_fisheye = camera.distortion_model is DistortionModel.EQUIDISTANT and camera.d.size > 0
-    build = cv2.fisheye.initUndistortRectifyMap if is_fisheye else cv2.initUndistortRectifyMap
-    coefficients = camera.d if camera.d.size else np.zeros(5)
-    x, y = build(camera.k, coefficients, camera.r, projection, size, cv2.CV_32FC1)
+    build = (
+        cv2.fisheye.initUndistortRectifyMap if camera.is_fisheye else cv2.initUndistortRectifyMap
+    )
+    coefficients = camera.d if camera.d.size else np.zeros(4)
+    with np.errstate(all='ignore'):
+        x, y = build(camera.k, coefficients, camera.r, projection, size, cv2.CV_32FC1)
+    if camera.k[0, 1] != 0.0:
+        # OpenCV leaves the skew of K out: u = fx x + skew y + cx.
+        x += np.float32(camera.k[0, 1] / camera.k[1, 1]) * (y - np.float32(camera.k[1, 2]))
+    _forget_unbelievable(x, y, camera)
     return _FloatMaps(x=x, y=y)
+
+
+def _forget_unbelievable(x: np.ndarray, y: np.ndarray, camera: PinholeCamera) -> None:
+    """Move pixels outside whose rays no raw pixel shows, though the formulas give them one.
+
+    Rays behind the camera, and those beyond where the distortion polynomial turns back.
+    """
+    radius = believable_radius(camera.distortion_model, camera.d)
+    rays_from_pixels = np.linalg.inv(camera.p[:, :3] @ camera.r)
+    if _reaches(rays_from_pixels, _corners(camera), radius):
+        return
+    rows, columns = np.mgrid[: camera.height, : camera.width].reshape(2, -1).astype(np.float64)
+    pixels = np.stack([columns, rows, np.ones_like(rows)])
+    is_lost = ~_is_believable(rays_from_pixels @ pixels, radius).reshape(x.shape)
+    _warn_of_turn(is_lost & _is_inside(x, y), radius)
+    x[is_lost] = y[is_lost] = OUTSIDE_PX
+
+
+def _corners(camera: PinholeCamera) -> np.ndarray:
+    """Return the four corners as ``(3, 4)`` homogeneous pixels."""
+    right, bottom = camera.width - 1.0, camera.height - 1.0
+    return np.array([[0.0, right, 0.0, right], [0.0, 0.0, bottom, bottom], [1.0] * 4])
+
+
+def _reaches(rays_from_pixels: np.ndarray, corners: np.ndarray, radius: float) -> bool:
+    """Whether every ray of the image is believable: the corners' are the outermost."""
+    return bool(_is_believable(rays_from_pixels @ corners, radius).all())
+
+
+def _is_believable(rays: np.ndarray, radius: float) -> np.ndarray:
+    """Tell of ``(3, N)`` rays which are in front and within the radius."""
+    return np.asarray((rays[2] > 0.0) & (np.hypot(rays[0], rays[1]) <= radius * rays[2]))
+
+
+def _warn_of_turn(is_folded: np.ndarray, radius: float) -> None:
+    """Say how many pixels are lost that the formulas would have filled."""
+    if is_folded.any():
+        LOGGER.warning(
+            '[distortion_turns_back] the distortion polynomial turns back at %.0f degrees from '
+            'the axis: %.1f %% of the rectified image lie beyond and are unknown; calibrate '
+            'again with corners near the borders of the image, or publish a P that shows less',
+            np.rad2deg(np.arctan(radius)),
+            100.0 * is_folded.mean(),
+        )
 
 
 def _fixed_maps(maps: _FloatMaps) -> _FixedMaps:
@@ -210,9 +360,13 @@ def _is_identity(maps: _FloatMaps) -> bool:
 
 
 def _coverage(maps: _FloatMaps) -> np.ndarray | None:
-    height, width = maps.x.shape
-    margin = IDENTITY_TOLERANCE_PX
-    inside_x = (maps.x >= -margin) & (maps.x <= width - 1 + margin)
-    inside_y = (maps.y >= -margin) & (maps.y <= height - 1 + margin)
-    covered = inside_x & inside_y
+    covered = _is_inside(maps.x, maps.y)
     return None if covered.all() else covered
+
+
+def _is_inside(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Tell which positions lie in the raw image, which has the size of the maps."""
+    height, width = x.shape
+    margin = IDENTITY_TOLERANCE_PX
+    inside_x = (x >= -margin) & (x <= width - 1 + margin)
+    return np.asarray(inside_x & (y >= -margin) & (y <= height - 1 + margin))

@@ -14,7 +14,7 @@ from enum import Enum
 import cv2
 import numpy as np
 
-from depth_ros.camera import DistortionModel, PinholeCamera
+from depth_ros.camera import PinholeCamera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.geometry.coincidence import is_coincidence
 from depth_ros.geometry.two_view_pose import (
@@ -189,13 +189,23 @@ def estimate_two_view(
 def undistorted_points(
     points: np.ndarray, camera: PinholeCamera, *, are_rectified: bool = False
 ) -> np.ndarray:
-    """Move ``(N, 2)`` raw pixels to where a pinhole camera with the same K sees them, float64."""
+    """Move ``(N, 2)`` raw pixels to where a pinhole camera with the same K sees them, float64.
+
+    Raises:
+        CalibrationError: If the points are raw and K is not known.
+    """
     points = np.asarray(points, np.float64).reshape(-1, 2)
-    if are_rectified or not camera.d.any() or not len(points):
+    if are_rectified:
         return points
-    is_fisheye = camera.distortion_model is DistortionModel.EQUIDISTANT
-    undistort = cv2.fisheye.undistortPoints if is_fisheye else cv2.undistortPoints
-    moved = undistort(points[:, np.newaxis], camera.k, camera.d, P=camera.k)
+    camera.check_raw_intrinsics()
+    if not (camera.d.any() or camera.is_fisheye) or not len(points):
+        return points
+    k, d = camera.k, camera.d if camera.d.size else np.zeros(4)
+    # OpenCV leaves the skew of K out on the way to the rays and honours it on the way back.
+    skew = k[0, 1] / k[1, 1] * (points[:, 1] - k[1, 2])
+    straight = np.column_stack([points[:, 0] - skew, points[:, 1]])
+    undistort = cv2.fisheye.undistortPoints if camera.is_fisheye else cv2.undistortPoints
+    moved = undistort(straight[:, np.newaxis], k, d, P=k)
     return np.asarray(moved, np.float64).reshape(-1, 2)
 
 

@@ -294,6 +294,6 @@ def test_view_gives_a_frame_for_matchers():
 
 def test_unaligned_rig_is_refused():
     left = ideal_camera(fx=100, fy=100, cx=60, cy=45, height=90, width=120)
-    right = ideal_camera(fx=100, fy=100, cx=60, cy=46, height=90, width=120, tx=-10)
+    right = ideal_camera(fx=100, fy=100, cx=60, cy=45.4, height=90, width=120, tx=-10)
     with pytest.raises(CalibrationError, match='equal fx, fy and cy'):
         render_stereo(room(), StereoCamera(left=left, right=right, baseline_m=0.1))

@@ -119,7 +119,12 @@ class PairRunner(BatchRunner[StereoProcessor]):
         frame = pair.frame()
         # An impossible rig is reported before an engine is built for it.
         baseline_m = self._settings.baseline_m or None
-        rectified_rig(frame.left.camera, frame.right.camera, baseline_m=baseline_m)
+        rectified_rig(
+            frame.left.camera,
+            frame.right.camera,
+            baseline_m=baseline_m,
+            is_rectified=frame.right.is_rectified,
+        )
         processor = self._processor()
         output = processor.process(frame, wanted=self._wanted)
         height, width = output.rectified.left.shape[:2]

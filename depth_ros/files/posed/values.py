@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import camera_from_calibration
-from depth_ros.errors import InputError
+from depth_ros.errors import CalibrationError, InputError
 from depth_ros.files.image import read_rgb
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.posed_view import PosedView, check_pose, exact_pose
@@ -51,8 +51,7 @@ class ViewFile:
         """Join the file's image, ``(H, W, 3)`` uint8 RGB, with camera and pose.
 
         Raises:
-            CalibrationError: If the intrinsics are impossible.
-            InputError: Reason ``'size_mismatch'`` if the image has another size than the
+        XX: Reason ``'size_mismatch'`` if the image has another size than the
                 calibration, or a pose is not rigid.
         """
         height, width = image.shape[:2]
@@ -62,16 +61,19 @@ class ViewFile:
                 f'{self.image} is {width}x{height}, but its calibration is for '
                 f'{self.size[1]}x{self.size[0]}; use the images the model was made from',
             )
-        camera = camera_from_calibration(
-            k=self.k.ravel(),
-            d=self.d,
-            distortion_model=self.distortion_model,
-            r=np.zeros(9),
-            p=np.zeros(12),
-            height=height,
-            width=width,
-        )
-        is_rectified = not np.any(self.d)
+        try:
+            camera = camera_from_calibration(
+                k=self.k.ravel(),
+                d=self.d,
+                distortion_model=self.distortion_model,
+                r=np.zeros(9),
+                p=np.zeros(12),
+                height=height,
+                width=width,
+            )
+        except CalibrationError as error:
+            raise CalibrationError(error.reason, f'view {self.name!r}: {error}') from None
+        is_rectified = not (np.any(self.d) or camera.is_fisheye)
         frame = MonoFrame(image=image, camera=camera, stamp_ns=stamp_ns, is_rectified=is_rectified)
         check_pose(self.world_from_camera, what=f'the pose of view {self.name!r}')
         pose = exact_pose(self.world_from_camera)

@@ -9,7 +9,7 @@ import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.frames import MultiViewFrame
-from depth_ros.geometry.posed_view import check_pose, check_resolution
+from depth_ros.geometry.posed_view import check_pose
 from depth_ros.geometry.projection import grid_rays, project
 from depth_ros.tasks.multiview.view_selection import typical_depth
 
@@ -28,16 +28,15 @@ def check_frame(frame: MultiViewFrame, *, min_overlap: float = 0.1) -> None:
             ``view_overlaps``.
 
     Raises:
-        CalibrationError: Reason ``'calibration_size'``: intrinsics of another resolution.
+        CalibrationError: Reason ``'calibration_size'``: an image of another size.
         InputError: Reasons ``'views'`` (no source), ``'pose_shape'``, ``'pose_values'`` (NaN or
             Inf), ``'pose_rotation'`` (no rigid motion), ``'depth_range'`` (zero, negative or
             reversed), ``'baseline'`` (identical poses) or ``'overlap'`` (looking apart).
     """
     _check_views(frame)
     _check_depth_range(frame.depth_min_m, frame.depth_max_m)
-    for name, view in zip(_names(frame), (frame.reference, *frame.sources), strict=True):
+    for view in (frame.reference, *frame.sources):
         view.camera.check_image_size(view.image.shape[0], view.image.shape[1])
-        check_resolution(view.camera, name)
     _check_poses(frame)
     _check_baselines(frame)
     _check_overlaps(frame, min_overlap)

@@ -114,7 +114,9 @@ class StereoProcessor(Processor[StereoSettings]):
         rectifier = self._rectifier(frame)
         rectified = rectifier.rectify(frame)
         rectify_s = time.perf_counter() - start
-        output = self.process_rectified(rectified, wanted=wanted, covered=rectifier.covered)
+        output = self.process_rectified(
+            rectified, wanted=wanted, covered=rectifier.covered_in(frame)
+        )
         stages = MappingProxyType({'rectify': rectify_s, **output.stages_s})
         return replace(output, stages_s=stages)
 
@@ -152,7 +154,10 @@ class StereoProcessor(Processor[StereoSettings]):
 
     def _rectifier(self, frame: StereoFrame) -> Rectifier:
         return self._rectifiers.of_rig(
-            frame.left.camera, frame.right.camera, baseline_m=self.settings.baseline_m
+            frame.left.camera,
+            frame.right.camera,
+            baseline_m=self.settings.baseline_m,
+            is_rectified=frame.right.is_rectified,
         )
 
     def _match(self, rectified: RectifiedStereo, *, needs_right: bool) -> Timed[DisparityResult]:

@@ -63,10 +63,13 @@ def rectified_pairs(
     rectifiers = RectifierCache()
     for frame in frames:
         rectifier = rectifiers.of_rig(
-            frame.left.camera, frame.right.camera, baseline_m=baseline_m or 0.0
+            frame.left.camera,
+            frame.right.camera,
+            baseline_m=baseline_m or 0.0,
+            is_rectified=frame.right.is_rectified,
         )
         pair = rectifier.rectify(frame)
-        covered = rectifier.covered
+        covered = rectifier.covered_in(frame)
         placement = fit_size(pair.left.shape[:2], size, fit=Fit.RESIZE)  # type: ignore[arg-type]
         yield RigPair(
             left=place_image(pair.left, placement),

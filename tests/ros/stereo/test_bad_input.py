@@ -154,9 +154,9 @@ CASES: dict[str, Case] = {
     ),
     'right camera_info of another resolution': Case(
         with_info('right', height=2 * HEIGHT, width=2 * WIDTH),
-        'dropped_calibration_size',
-        'calibration_size',
-        ('publish',),
+        'dropped_calibration_resolution',
+        'calibration_resolution',
+        ('K[0,2]', '320x240', 'publish the width'),
     ),
     'NaN in K': Case(
         with_info('left', k=NAN_K),
