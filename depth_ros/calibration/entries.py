@@ -138,7 +138,8 @@ def check_rotation(r: np.ndarray) -> None:
     Raises:
         CalibrationError: Reason ``'calibration_values'``.
     """
-    if not np.isfinite(r).all() or not np.allclose(r @ r.T, np.eye(3), atol=ROTATION_TOLERANCE):
+    # "not <=", so that NaN is none either.
+    if not np.abs(r @ r.T - np.eye(3)).max() <= ROTATION_TOLERANCE:
         problem = 'its rows are not perpendicular and of length 1'
     elif np.linalg.det(r) < 0.0:
         problem = 'its determinant is -1, a mirror: one axis has the wrong sign'

@@ -6,6 +6,7 @@ elsewhere by the same share in both directions, and those of the turned image ex
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -123,8 +124,8 @@ def _fields_of_view_deg(intrinsics: Intrinsics) -> tuple[float, float]:
     """Return the horizontal and the vertical field of view, the principal point where it is."""
     angles = []
     for axis, side in enumerate((intrinsics.width, intrinsics.height)):
-        focal, center = intrinsics.matrix[axis, axis], intrinsics.matrix[axis, 2]
-        reach = np.array([center + 0.5, side - 0.5 - center]) / focal
-        rays = reach if intrinsics.is_fisheye else np.arctan(reach)
-        angles.append(float(np.rad2deg(rays.sum())))
+        focal, center = (float(intrinsics.matrix[axis, column]) for column in (axis, 2))
+        reach = [(center + 0.5) / focal, (side - 0.5 - center) / focal]
+        rays = reach if intrinsics.is_fisheye else [math.atan(tangent) for tangent in reach]
+        angles.append(math.degrees(sum(rays)))
     return angles[0], angles[1]
