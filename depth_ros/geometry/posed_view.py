@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.geometry.rigid import (

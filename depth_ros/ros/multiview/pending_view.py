@@ -6,7 +6,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
-from depth_ros.geometry.posed_view import PosedView, check_pose, check_resolution
+from depth_ros.geometry.posed_view import PosedView, check_pose
 from depth_ros.ros.node.camera_input import ImageMessage, decode_frame
 
 
@@ -43,7 +43,6 @@ class PendingView:
         self._is_rectified = is_rectified
         self._decoded: PosedView | InputError | None = None
         check_pose(world_from_camera, what=f'the pose of view {name!r}')
-        check_resolution(camera, f'view {name!r}')
         if hasattr(message, 'height'):
             camera.check_image_size(message.height, message.width)
 
