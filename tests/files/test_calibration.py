@@ -9,6 +9,7 @@ import pytest
 from depth_ros.camera import stereo_camera
 from depth_ros.errors import CalibrationError
 from depth_ros.files.calibration import FORMATS, read_stereo_calibration
+from depth_ros.files.calibration_formats.document import open_document
 from tests.kit.shared_data import shared_path
 
 STEREODEMO = {
@@ -181,8 +182,9 @@ def test_missing_and_binary_files(tmp_path):
         read_stereo_calibration([tmp_path] * 3)
 
 
-def test_no_two_formats_claim_one_file():
+def test_no_two_formats_claim_one_file(tmp_path):
     texts = [ROS.format(name='a', tx=0), json.dumps(STEREODEMO), MIDDLEBURY, KITTI]
     for index, text in enumerate(texts):
-        claims = [bool(re.search(entry.pattern, text, re.MULTILINE)) for entry in FORMATS]
-        assert claims == [number == index for number in range(len(FORMATS))]
+        document = open_document(write(tmp_path / f'{index}.txt', text))
+        claims = [entry.name for entry in FORMATS if entry.matches(document)]
+        assert len(claims) == 1, claims

@@ -22,6 +22,7 @@ from depth_ros.geometry.rigid import inverse, rigid, rotation_from_quaternion
 REMEDY = 'export the model again with: colmap model_converter'
 MAX_NAME_BYTES = 250
 PLACES = ('', 'sparse/0', 'sparse')
+PARTS = ('cameras', 'images', 'points3D')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +75,20 @@ MODELS: dict[str, CameraModel] = {
         distortion_model='equidistant',
         d=(0, 1, 2, 3),
     ),
+    'SIMPLE_RADIAL_FISHEYE': CameraModel(
+        number=8,
+        count=4,
+        has_two_focal_lengths=False,
+        distortion_model='equidistant',
+        d=(0, None, None, None),
+    ),
+    'RADIAL_FISHEYE': CameraModel(
+        number=9,
+        count=5,
+        has_two_focal_lengths=False,
+        distortion_model='equidistant',
+        d=(0, 1, None, None),
+    ),
     'FULL_OPENCV': CameraModel(
         number=6,
         count=12,
@@ -122,11 +137,15 @@ class ColmapImage:
 def colmap_place(folder: Path) -> Path | None:
     """Find the model in a folder; None if there is none."""
     for place in PLACES:
-        for suffix in ('.bin', '.txt'):
-            names = ('cameras', 'images', 'points3D')
-            if all((folder / place / f'{name}{suffix}').is_file() for name in names):
-                return folder / place
+        if all(_part(folder / place, name).is_file() for name in PARTS):
+            return folder / place
     return None
+
+
+def _part(place: Path, name: str) -> Path:
+    """Return one file of a model, which may be binary beside others that are text."""
+    binary = place / f'{name}.bin'
+    return binary if binary.is_file() else place / f'{name}.txt'
 
 
 def read_colmap_folder(folder: Path, *, use_pycolmap: bool = False) -> PosedFolder:
@@ -160,13 +179,22 @@ def read_colmap_folder(folder: Path, *, use_pycolmap: bool = False) -> PosedFold
 
 
 def _read_model(place: Path) -> ColmapModel:
-    suffix = '.bin' if (place / 'cameras.bin').is_file() else '.txt'
-    read = READERS[suffix]
+    cameras, images, points = (_part(place, name) for name in PARTS)
     return ColmapModel(
-        cameras=_guarded(read.cameras, place / f'cameras{suffix}'),
-        images=_guarded(read.images, place / f'images{suffix}'),
-        points=_guarded(read.points, place / f'points3D{suffix}'),
+        cameras=_guarded(READERS[cameras.suffix].cameras, cameras),
+        images=_guarded(READERS[images.suffix].images, images),
+        points=_guarded(READERS[points.suffix].points, points),
     )
+
+
+def text_cameras(path: Path) -> dict[int, ColmapCamera]:
+    """Return the cameras of a ``cameras.txt`` by number.
+
+    Raises:
+        InputError: Reason ``'posed_file'``.
+    """
+    cameras: dict[int, ColmapCamera] = _guarded(_text_cameras, path)
+    return cameras
 
 
 def _guarded(read: Callable, path: Path):  # type: ignore[no-untyped-def, type-arg]
@@ -274,11 +302,8 @@ def _text_cameras(path: Path) -> dict[int, ColmapCamera]:
 
 
 def _text_images(path: Path) -> list[ColmapImage]:
-    # Two lines an image; the second, of keypoints, may be empty.
     images = []
-    for words in _lines(path)[::2]:
-        if not words:
-            continue
+    for words in _image_lines(path):
         numbers = np.array(words[1:8], np.float64)
         images.append(
             ColmapImage(
@@ -289,6 +314,29 @@ def _text_images(path: Path) -> list[ColmapImage]:
             )
         )
     return images
+
+
+def _image_lines(path: Path) -> Iterator[list[str]]:
+    """Give the first line of each image; the second, of keypoints, may be empty or left out.
+
+    A first line ends in a name, a second one is triples of numbers. A name of digits alone is
+    told by the place: a second line never follows another.
+    """
+    is_after_first = False
+    for words in filter(None, _lines(path)):
+        is_named = len(words) >= 10 and not all(map(_is_number, words))
+        is_keypoints = not is_named and is_after_first and len(words) % 3 == 0
+        if not is_keypoints:
+            yield words
+        is_after_first = not is_keypoints
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _text_points(path: Path) -> np.ndarray:

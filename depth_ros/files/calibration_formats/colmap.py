@@ -1,0 +1,48 @@
+"""COLMAP's ``cameras.txt``: one camera of it; a rig's poses are in no such file."""
+
+from __future__ import annotations
+
+import re
+
+from depth_ros.errors import CalibrationError, InputError
+from depth_ros.files.calibration_formats.document import Document
+from depth_ros.files.calibration_formats.values import (
+    MonoCalibration,
+    RawCamera,
+    ReadOptions,
+    StereoCalibration,
+    reading,
+)
+from depth_ros.files.posed.colmap import MODELS, calibration, text_cameras
+
+NAME = 'COLMAP cameras.txt'
+_LINE = re.compile(r'^\s*\d+\s+[A-Z]+[A-Z_]*\s+\d+\s+\d+\s+[-\d.]', re.M)
+
+
+def matches(document: Document) -> bool:
+    """Whether it has a line of number, model, width, height and parameters."""
+    return document.record is None and _LINE.search(document.text) is not None
+
+
+def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibration:
+    """Refuse: it says nothing of where the cameras are."""
+    raise CalibrationError(
+        'calibration_file',
+        f'{documents[0].path} is a {NAME}, which does not say where its cameras are; give a '
+        'calibration of the rig, or run multiview on the folder of the model',
+    )
+
+
+def read_camera(document: Document, options: ReadOptions) -> MonoCalibration:
+    """Read the camera whose size the images have, else the first."""
+    with reading(document.path, f'a {NAME}'):
+        try:
+            cameras = list(text_cameras(document.path).values())
+        except InputError as error:
+            raise CalibrationError('calibration_file', str(error)) from None
+        fitting = [camera for camera in cameras if camera.size == options.image_size]
+        chosen = (fitting or cameras)[0]
+        k, d = calibration(chosen)
+        model = MODELS[chosen.model].distortion_model or 'plumb_bob'
+        raw = RawCamera(k=k, d=d, distortion_model=model, size=chosen.size)
+        return MonoCalibration(camera=raw.camera(), is_rectified=False, format=NAME)
