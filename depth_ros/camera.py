@@ -94,9 +94,9 @@ class PinholeCamera:
         if not self.has_raw_intrinsics:
             raise CalibrationError(
                 'calibration_values',
-                'camera_info K is all zero, which will do for rectified images alone, and these '
-                'are raw; publish K and D (calibrate the camera), or take rectified images '
-                '(input: rectified, or --rectified)',
+                'K of the calibration is all zero, which will do for rectified images alone, and '
+                'these are raw; give K and D (calibrate the camera), or take rectified images '
+                '(input: rectified, --rectified)',
             )
 
     @property
@@ -330,8 +330,9 @@ def _check_set(k: np.ndarray, p: np.ndarray) -> None:
     if not k.any() and not p.any():
         raise CalibrationError(
             'calibration_unset',
-            'camera_info K and P are all zero, as a driver publishes that has no calibration '
-            '(yet); calibrate the camera, or give its driver the file (camera_info_url)',
+            'K and P of the calibration are all zero, as a driver publishes that has no '
+            'calibration (yet); calibrate the camera, or give its driver the file '
+            '(camera_info_url)',
         )
 
 

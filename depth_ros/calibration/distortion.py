@@ -58,7 +58,7 @@ def distortion(text: str, d: np.ndarray) -> tuple[DistortionModel, np.ndarray]:
     raise CalibrationError(
         'distortion_model',
         f'distortion_model {model.value!r} takes {_counts(model)} numbers in D, got {d.size}; '
-        'publish D as the calibration tool wrote it, with zeros for terms that it did not use',
+        'give D as the calibration tool wrote it, with zeros for terms that it did not use',
     )
 
 
@@ -71,7 +71,7 @@ def _named(text: str, d: np.ndarray) -> DistortionModel:
         known = ', '.join(model.value for model in DistortionModel)
         raise CalibrationError(
             'distortion_model',
-            f'distortion_model {text!r} is not known; publish one of {known}',
+            f'distortion_model {text!r} is not known; give one of {known}',
         ) from None
 
 

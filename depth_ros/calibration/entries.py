@@ -82,7 +82,7 @@ def finite_matrix(values: np.ndarray, shape: tuple[int, int], name: str) -> np.n
     if array.size != shape[0] * shape[1]:
         raise CalibrationError(
             'calibration_values',
-            f'camera_info {name} must be {shape[0] * shape[1]} finite numbers, '
+            f'{name} of the calibration must be {shape[0] * shape[1]} finite numbers, '
             f'got {array.ravel().tolist()!r}; calibrate the camera',
         )
     array = array.reshape(shape)
@@ -105,8 +105,8 @@ def check_coefficients(d: np.ndarray) -> None:
     index = int(np.argmin(is_sane))
     raise CalibrationError(
         'calibration_values',
-        f'camera_info D[{index}] must be a finite number of plausible size, got {d[index]:g} '
-        f'in {d.tolist()!r}; calibrate the camera',
+        f'D[{index}] of the calibration must be a finite number of plausible size, got '
+        f'{d[index]:g} in {d.tolist()!r}; calibrate the camera',
     )
 
 
@@ -127,7 +127,7 @@ def check_matrix(matrix: np.ndarray, name: str) -> None:
             row, column = entry.at
             raise CalibrationError(
                 'calibration_values',
-                f'camera_info {name}[{row},{column}] must be {entry.value:g}, got '
+                f'{name}[{row},{column}] of the calibration must be {entry.value:g}, got '
                 f'{matrix[entry.at]:g}; {entry.remedy}',
             )
 
@@ -147,8 +147,8 @@ def check_rotation(r: np.ndarray) -> None:
         return
     raise CalibrationError(
         'calibration_values',
-        f'camera_info R must be a rotation matrix, but {problem}: {r.ravel().tolist()!r}; '
-        'calibrate the cameras, or publish the identity for a single camera',
+        f'R of the calibration must be a rotation matrix, but {problem}: {r.ravel().tolist()!r}; '
+        'calibrate the cameras, or give the identity for a single camera',
     )
 
 
@@ -160,19 +160,19 @@ def check_sides(height: int, width: int) -> None:
     """
     if min(height, width) <= 0:
         raise CalibrationError(
-            'calibration_size', f'camera_info size is {width}x{height}; publish the image size'
+            'calibration_size', f'the calibration is for {width}x{height}; give the image size'
         )
     if max(height, width) > LARGEST_SIDE_PX:
         raise CalibrationError(
             'calibration_size',
-            f'camera_info size is {width}x{height}, and no side may exceed {LARGEST_SIDE_PX} '
-            'pixels; publish the image size, or reduced images',
+            f'the calibration is for {width}x{height}, and no side may exceed {LARGEST_SIDE_PX} '
+            'pixels; give the image size, or reduced images',
         )
 
 
 def _refuse_entry(name: str, at: tuple[int, int], matrix: np.ndarray, expected: str) -> None:
     raise CalibrationError(
         'calibration_values',
-        f'camera_info {name}[{at[0]},{at[1]}] must be {expected}, got {matrix[at]:g}; '
+        f'{name}[{at[0]},{at[1]}] of the calibration must be {expected}, got {matrix[at]:g}; '
         'calibrate the camera',
     )

@@ -89,14 +89,14 @@ def _explanation(intrinsics: Intrinsics, others: Mapping[str, ImageSize]) -> str
     for what, (height, width) in others.items():
         if _is_near(intrinsics.offset(height, width)):
             return (
-                f'{intrinsics.name} is that of {what}, {width}x{height}; publish K and P of the '
+                f'{intrinsics.name} is that of {what}, {width}x{height}; give K and P of the '
                 f'full image, or {width}x{height} as width and height without binning and roi'
             )
     cx, cy = intrinsics.matrix[:2, 2]
     return (
         f'intrinsics of another resolution (about {2 * cx + 1:.0f}x{2 * cy + 1:.0f}) or of '
         'another camera, as of colour with depth images; scale fx, fy, cx and cy to this one, '
-        'or publish the width and height that they belong to'
+        'or give the width and height that they belong to'
     )
 
 

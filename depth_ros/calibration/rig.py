@@ -63,14 +63,14 @@ def check_some_baseline(left: np.ndarray, right: np.ndarray) -> None:
     if right[0, 3] == 0.0 and left[0, 3] == 0.0:
         raise CalibrationError(
             'baseline_missing',
-            'camera_info gives no baseline: P[0, 3] of the right camera is 0 and must be '
-            '-fx * baseline; publish it, or set the parameter baseline_m',
+            'the calibration gives no baseline: P[0, 3] of the right camera is 0 and must be '
+            '-fx * baseline; correct it, or set baseline_m',
         )
     if offsets_m(left, right)[0] == 0.0:
         raise CalibrationError(
             'baseline_missing',
             f'P[0, 3] is {right[0, 3]:g} on both sides, so the cameras would be in one place: it '
-            'must be 0 left and -fx * baseline right; publish P[0, 3] = 0 on the left side',
+            'must be 0 left and -fx * baseline right; give P[0, 3] = 0 on the left side',
         )
 
 
@@ -88,8 +88,8 @@ def check_baseline(baseline_m: float, right: np.ndarray) -> None:
     if not baseline_m > 0.0:
         raise CalibrationError(
             'baseline_sign',
-            f'the baseline is {baseline_m:.4f} m but must be above 0: the left and right '
-            f'topics are swapped (right P[0, 3] must be -fx * baseline, it is {right[0, 3]:g})',
+            f'the baseline is {baseline_m:.4f} m but must be above 0: left and right '
+            f'are swapped (right P[0, 3] must be -fx * baseline, it is {right[0, 3]:g})',
         )
     if BASELINE_RANGE_M[0] <= baseline_m <= BASELINE_RANGE_M[1]:
         return
@@ -129,7 +129,7 @@ def check_alignment(left: np.ndarray, right: np.ndarray, *, height: int, width: 
         raise CalibrationError(
             'row_alignment',
             f'rectified rows do not meet: cy (P[1,2]) is {left[1, 2]:.2f} left and '
-            f'{right[1, 2]:.2f} right; take raw images (input: raw, or --raw), which are brought '
+            f'{right[1, 2]:.2f} right; take raw images (input: raw, --raw), which are brought '
             'to common rows here, or calibrate the two cameras as a stereo rig',
         )
     rows = _shift_px(left, right, axis=1, side=height) + abs(left[1, 2] - right[1, 2])

@@ -128,7 +128,7 @@ def test_k_of_the_binned_image_is_told_from_any_other() -> None:
             width=2064,
             binning=(4, 4),
         )
-    assert 'publish K and P of the full image' in str(caught.value)
+    assert 'give K and P of the full image' in str(caught.value)
 
 
 def test_a_map_that_shows_nothing_has_its_own_reason() -> None:

@@ -139,5 +139,5 @@ def test_metres_are_true(name: str, stereo: StereoProcessor) -> None:
 
 def test_raw_images_need_k(stereo: StereoProcessor) -> None:
     case = Case(left_fields={'k': np.zeros(9)})
-    with pytest.raises(CalibrationError, match=r'K is all zero.*--rectified'):
+    with pytest.raises(CalibrationError, match=r'K of the calibration is all zero.*--rectified'):
         stereo(*raw_pair(case.left, case.right), case.rig())

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -153,7 +152,10 @@ def test_one_ros_camera_is_not_a_rig(tmp_path):
         ('{"baseline_meters": 0.075, "fx": 4', 'looks like a stereodemo JSON'),
         ('{"baseline_meters": 0.075}', "KeyError: 'fx'"),
         (json.dumps(STEREODEMO | {'fx': 'wide'}), 'looks like a stereodemo JSON'),
-        (json.dumps(STEREODEMO | {'fx': 0}), 'K.0,0. must be a focal length in pixels, above 0'),
+        (
+            json.dumps(STEREODEMO | {'fx': 0}),
+            'K.0,0. of the calibration must be a focal length in pixels, above 0',
+        ),
         (MIDDLEBURY.replace('baseline', 'b'), "KeyError: 'baseline'"),
         (MIDDLEBURY.replace('cam1=[3979.911 0', 'cam1=[0'), 'looks like a Middlebury'),
         (KITTI.replace('P1', 'Q1'), "KeyError: 'P1'"),

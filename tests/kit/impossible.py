@@ -81,11 +81,11 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     'P[0,0] negative': ({'p': {(0, 0): -500.0}}, ('P[0,0]',)),
     'everything zero': (
         {'k': np.zeros(9), 'p': np.zeros(12)},
-        ('K and P are all zero', 'calibrate'),
+        ('K and P of the calibration are all zero', 'calibrate'),
     ),
-    'mirror in R': ({'r': MIRROR}, ('R must be a rotation', 'mirror')),
-    'scaled R': ({'r': 1.01 * np.eye(3)}, ('R must be a rotation',)),
-    'sheared R': ({'r': SHEAR}, ('R must be a rotation', 'perpendicular')),
+    'mirror in R': ({'r': MIRROR}, ('R of the calibration must be a rotation', 'mirror')),
+    'scaled R': ({'r': 1.01 * np.eye(3)}, ('R of the calibration must be a rotation',)),
+    'sheared R': ({'r': SHEAR}, ('R of the calibration must be a rotation', 'perpendicular')),
     'NaN in R': ({'r': np.full(9, NAN)}, ('R[0,0]', 'nan')),
     'NaN in K': ({'k': {(1, 2): NAN}}, ('K[1,2]', 'nan')),
     'inf in P': ({'right_p': {(0, 3): -INF}}, ('P[0,3]', 'inf')),
@@ -139,7 +139,7 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     'field of view of a star': ({'k': {(0, 0): 4e5, (1, 1): 4e5}}, ('K[0,0]', 'degrees')),
     'fx and fy of two cameras': ({'k': {(0, 0): 2500.0}}, ('K[0,0]', 'K[1,1]')),
     'sides that maps cannot address': ({'height': 480, 'width': 40_000}, ('40000x480', '32766')),
-    'no size': ({'height': 0, 'width': 0}, ('0x0', 'publish')),
+    'no size': ({'height': 0, 'width': 0}, ('0x0', 'give the image size')),
 }
 """Changes to a good rig of 640x480, and words that the refusal must have."""
 
