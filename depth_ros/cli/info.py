@@ -22,6 +22,7 @@ from depth_ros.errors import ArtifactError, DepthRosError, RecipeError
 from depth_ros.files.share import share_roots
 from depth_ros.models.registry import model_faults, models
 
+WIDTH = 80
 FAST_FLAGS = ('avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd')
 """CPU flags that decide which engines and precisions are fast."""
 
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def collect() -> Info:
-    """Collect the information; imports no runtime and builds nothing."""
+    """Collect the information; imports every runtime to try it and builds nothing."""
     cache, exports, engines = _cached()
     recipes, faults = _recipes()
     return Info(
@@ -114,7 +115,7 @@ def collect() -> Info:
         models=_models({recipe.name: recipe.licence for recipe in recipes}),
         faults=[*model_faults().values(), *faults],
         recipes=recipes,
-        runtimes=available_runtimes(),
+        runtimes=available_runtimes(are_tried=True),
         exports=exports,
         engines=engines,
         cache=cache,
@@ -139,15 +140,13 @@ def describe(info: Info) -> str:
     return '\n\n'.join(
         [
             f'{versions}\nROS 2: {info.ros}\nCPU: {", ".join(info.cpu) or "no fast flags known"}',
-            _section('Models', ('name', 'tasks', 'weights', ''), _model_rows(info.models)),
+            _section('Models', ('name', 'tasks', 'weights, and what it is'), _model_rows(info)),
             *_fault_lines(info.faults),
             _section(
-                'Recipes',
-                ('recipe', 'preset', 'size and options', 'weights'),
-                _recipe_rows(info.recipes),
+                'Recipes', ('recipe', 'preset', 'size and options'), _recipe_rows(info.recipes)
             ),
             _section('Runtimes', ('engine', 'version', ''), _runtime_rows(info.runtimes)),
-            _section('Exported graphs', ('file', 'weights', ''), _export_rows(info.exports)),
+            *_export_sections(info.exports),
             _section(
                 f'Built engines in {info.cache}', ('engine', 'MiB'), _engine_rows(info.engines)
             ),
@@ -224,7 +223,7 @@ def _num_bytes(folder: Path) -> int:
 
 
 def _section(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    table = text_table(header, rows) if rows else '(none)'
+    table = text_table(header, rows, width=WIDTH - 2) if rows else '(none)'
     return f'{title}\n' + '\n'.join(f'  {line}' for line in table.splitlines())
 
 
@@ -232,34 +231,37 @@ def _fault_lines(faults: Sequence[str]) -> list[str]:
     return ['\n  '.join(['Models that cannot be used', *faults])] if faults else []
 
 
-def _model_rows(models: Sequence[ModelInfo]) -> list[list[str]]:
-    return [
-        [
-            model.name,
-            ', '.join(model.tasks),
-            f'{model.weights} ({model.licence})' if model.weights else 'none',
-            model.summary,
-        ]
-        for model in models
-    ]
+def _model_rows(info: Info) -> list[list[str]]:
+    rows = []
+    for model in info.models:
+        weights = f'{model.weights} ({model.licence})' if model.weights else 'none'
+        rows += [[model.name, ', '.join(model.tasks), weights], ['', '', model.summary]]
+    return rows
 
 
 def _recipe_rows(recipes: Sequence[RecipeInfo]) -> list[list[str]]:
-    return [
-        [recipe.name, preset, words, f'{recipe.weights} ({recipe.licence})']
-        for recipe in recipes
-        for preset, words in recipe.presets.items()
-    ]
+    rows = []
+    for recipe in recipes:
+        rows.append([recipe.name, '', f'weights: {recipe.weights} ({recipe.licence})'])
+        rows += [['', preset, words] for preset, words in recipe.presets.items()]
+    return rows
 
 
 def _runtime_rows(runtimes: Sequence[RuntimeStatus]) -> list[list[str]]:
     return [[entry.name, entry.version or '-', entry.reason or 'ready'] for entry in runtimes]
 
 
-def _export_rows(exports: Sequence[ExportInfo]) -> list[list[str]]:
+def _export_sections(exports: Sequence[ExportInfo]) -> list[str]:
+    folders: dict[Path, list[list[str]]] = {}
+    for export in exports:
+        path = Path(export.file)
+        what = export.problem or f'{export.weights}, {export.licence}'
+        folders.setdefault(path.parent, []).append([path.name, what])
+    if not folders:
+        return [_section('Exported graphs', (), ())]
     return [
-        [export.file, export.weights or '-', export.problem or export.licence]
-        for export in exports
+        _section(f'Exported graphs in {folder}', ('file', 'weights'), rows)
+        for folder, rows in folders.items()
     ]
 
 

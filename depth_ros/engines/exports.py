@@ -27,6 +27,9 @@ from depth_ros.files.share import find_share, share_roots
 from depth_ros.tensors import Options, OptionValue, Progress
 
 logger = logging.getLogger(__name__)
+OWN_LICENCE = 'Apache-2.0'
+"""Of the weights in the package, where they are not a recipe's official ones."""
+
 SYNTHETIC = 'synthetic:'
 EXPORT_PACKAGES = ('torch', 'onnx', 'onnxscript')
 
@@ -256,7 +259,10 @@ def weights_record(plan: ExportPlan) -> WeightsRecord:
     sha256 = _weights_sha256(path)
     has_name = path.name == official.file or _bare_name(path) in official.siblings
     is_official = sha256 == official.sha256 if official.sha256 else has_name
-    noted = _extras(plan.weights).get('licence') or 'not known (not the published file)'
+    own = _shipped(plan.recipe)
+    is_own = own is not None and path.resolve() == own.resolve()
+    unknown = OWN_LICENCE if is_own else 'not known (not the published file)'
+    noted = _extras(plan.weights).get('licence') or unknown
     licence = official.licence if is_official else str(noted)
     return WeightsRecord(
         source=path.name,

@@ -128,6 +128,19 @@ class RuntimeEntry:
         """Return why it is unusable, with the remedy; empty if usable. Imports nothing."""
         return self.unavailable or self.missing()
 
+    def tried(self) -> str:
+        """Import the library and look for its device; return why it is unusable, empty if not."""
+        if self.reason():
+            return self.reason()
+        try:
+            if self.factory:
+                self.load().device()
+            else:
+                import_module(self.module).expect_device(self.network_device, 'f32')
+        except EngineError as error:
+            return str(error)
+        return ''
+
     def missing(self) -> str:
         """Return which library is missing and how to get it; empty if all are installed."""
         if not is_importable(self.library):
@@ -215,13 +228,17 @@ class RuntimeStatus:
     reason: str
 
 
-def available_runtimes() -> list[RuntimeStatus]:
-    """List every runtime with its version and why it cannot be used; imports none of them."""
+def available_runtimes(*, are_tried: bool = False) -> list[RuntimeStatus]:
+    """List every runtime with its version and why it cannot be used.
+
+    Args:
+        are_tried: Whether to import each and look for its device, not only for its package.
+    """
     return [
         RuntimeStatus(
             name=name,
             version=entry.installed_version(),
-            reason=entry.reason(),
+            reason=entry.tried() if are_tried else entry.reason(),
         )
         for name, entry in RUNTIMES.items()
     ]

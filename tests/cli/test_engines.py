@@ -39,6 +39,8 @@ def built(tmp_path_factory):
 def test_info_names_everything_there_is(tmp_path):
     outcome = depth_ros('info', cwd=tmp_path)
     assert outcome.code == 0, outcome.err
+    lines = [line for line in outcome.out.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= 80, max(lines, key=len)
     for name in (*MODELS, *RUNTIMES, *recipe_names()):
         assert name in outcome.out
     assert str(tmp_path / 'cache') in outcome.out
@@ -51,6 +53,10 @@ def test_info_json_says_why_a_runtime_is_not_there(tmp_path):
     assert {entry['name'] for entry in info['runtimes']} == set(RUNTIMES)
     for entry in info['runtimes']:
         assert entry['reason'] or entry['version'], entry
+    torch = pytest.importorskip('torch', reason='a build of it without CUDA is not ready for it')
+    cuda = next(entry for entry in info['runtimes'] if entry['name'] == 'torch_cuda')
+    assert (cuda['reason'] == '') is torch.cuda.is_available()
+    assert {export['licence'] for export in info['exports']} == {'Apache-2.0'}
     tensorrt = next(entry for entry in info['runtimes'] if entry['name'] == 'tensorrt')
     assert 'type: ' in tensorrt['reason'] or tensorrt['version']
     crestereo = next(entry for entry in info['recipes'] if entry['name'] == 'crestereo')
