@@ -19,8 +19,7 @@ SettingsT = TypeVar('SettingsT', bound=NetworkSettings)
 
 
 def engine_identity(
-    pipeline: Pipeline,
-    *,
+    *pipelines: Pipeline,
     model: str,
     threads: int,
     cameras: Sequence[PinholeCamera | None] = (),
@@ -31,7 +30,7 @@ def engine_identity(
     another runtime or another processor that rounds otherwise have another identity.
 
     Args:
-        pipeline: Model and engines.
+        pipelines: Models and engines.
         model: Name of the model.
         threads: CPU threads of a worker.
         cameras: Calibrations of a file; None where the recording gives them.
@@ -39,7 +38,8 @@ def engine_identity(
     lines = [f'depth_ros {__version__}', f'opencv {cv2.__version__}', f'numpy {np.__version__}']
     lines += [f'model {model}', f'threads {threads}']
     lines += [camera.fingerprint().hex() for camera in cameras if camera is not None]
-    for name, engine in sorted(pipeline.engines.items()):
+    engines = [entry for pipeline in pipelines for entry in sorted(pipeline.engines.items())]
+    for name, engine in engines:
         outputs = engine.infer(golden_inputs(engine.inputs))
         lines.append(f'{name} {engine.info.describe()} {digest_tensors(outputs)}')
     return sha256('\n'.join(lines).encode()).hexdigest()

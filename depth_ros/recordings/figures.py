@@ -36,12 +36,13 @@ class FrameFigures:
         row_error_px: Median row difference of matched corners of a pair, without its sign.
         row_spread_px: Median distance of the row differences from their median.
         wrong_sign: Share of matches behind infinity; near 1 where left and right are swapped.
+        num_inliers: Matches that agree with the pose, of odometry.
     """
 
     task: str
     stamp_ns: int
     log_ns: int
-    known: float
+    known: float | None
     depth_p5_m: float | None = None
     depth_p50_m: float | None = None
     depth_p95_m: float | None = None
@@ -53,6 +54,7 @@ class FrameFigures:
     row_error_px: float | None = None
     row_spread_px: float | None = None
     wrong_sign: float | None = None
+    num_inliers: int | None = None
 
     def record(self) -> dict[str, object]:
         """Return the fields by name, rounded: what is written must not depend on the last bit."""
@@ -76,7 +78,6 @@ def figures_of(
         log_ns: Time of recording of the input.
         pair: The rectified pair, where its rows are to be measured.
     """
-    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
     best = frame.depth if frame.depth is not None else frame.relative
     known = 0.0 if best is None else float(np.isfinite(best).mean())
     low, middle, high = _percentiles(frame.depth)
@@ -90,14 +91,45 @@ def figures_of(
         depth_p5_m=low,
         depth_p50_m=middle,
         depth_p95_m=high,
-        brightness=float(grey.mean()),
-        dark=float((grey < DARK).mean()),
-        saturated=float((grey > BRIGHT).mean()),
-        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
+        **asdict(_look_of(frame.image)),
         consistency=None if confidence is None else float(confidence.mean()),
         row_error_px=error,
         row_spread_px=spread,
         wrong_sign=wrong,
+    )
+
+
+def figures_of_image(
+    image: np.ndarray, *, task: str, stamp_ns: int, log_ns: int, num_inliers: int
+) -> FrameFigures:
+    """Return the figures of a frame that has a pose and no depth; ``(H, W, 3)`` uint8 RGB."""
+    return FrameFigures(
+        task=task,
+        stamp_ns=stamp_ns,
+        log_ns=log_ns,
+        known=None,
+        num_inliers=num_inliers,
+        **asdict(_look_of(image)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """What an image looks like; fields as in ``FrameFigures``."""
+
+    brightness: float
+    dark: float
+    saturated: float
+    sharpness: float
+
+
+def _look_of(image: np.ndarray) -> _Look:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return _Look(
+        brightness=float(grey.mean()),
+        dark=float((grey < DARK).mean()),
+        saturated=float((grey > BRIGHT).mean()),
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
     )
 
 

@@ -38,6 +38,7 @@ class TaskKind:
         outputs: Group that says what is written.
         work: ``module:name`` of the class that does it; its ``guessed`` fills in the topics.
         place: Its place among the numbers of channels; never changes.
+        is_sequential: Whether a frame depends on all before it: a recording is one segment then.
     """
 
     input: str
@@ -45,6 +46,7 @@ class TaskKind:
     outputs: str
     work: str
     place: int
+    is_sequential: bool = False
 
     def groups(self) -> dict[str, type[Settings]]:
         """Import the groups, by their key in a job."""
@@ -67,6 +69,14 @@ TASK_KINDS: dict[str, TaskKind] = {
         outputs=f'{_HERE}.outputs:MonoOutputs',
         work=f'{_HERE}.mono_work:MonoWork',
         place=1,
+    ),
+    'odometry': TaskKind(
+        input=f'{_HERE}.topics:PairTopicNames',
+        settings='depth_ros.tasks.odometry.settings:OdometrySettings',
+        outputs=f'{_HERE}.odometry_outputs:OdometryOutputs',
+        work=f'{_HERE}.odometry_work:OdometryWork',
+        place=2,
+        is_sequential=True,
     ),
 }
 """Every task that a job can name."""

@@ -26,7 +26,7 @@ from depth_ros.recordings.outputs import MonoOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import LedgerLine, Stretch
+from depth_ros.recordings.stretch import Stretch, refused
 from depth_ros.recordings.topics import CameraTopicNames
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
@@ -120,13 +120,7 @@ class MonoWork:
             frame = self._camera.frame(stretch, image)
             output = self._processor.process(frame, wanted=wanted)
         except InputError as error:
-            return LedgerLine(
-                topic=image.topic,
-                stamp_ns=image.stamp_ns,
-                log_ns=image.position.time_ns,
-                reason=error.reason,
-                text=str(error),
-            )
+            return refused(image, error)
         result = _depth_frame(output, image)
         return Made(
             reference=image,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from depth_ros.errors import InputError
 from depth_ros.recordings.copied import CopiedTopics
-from depth_ros.recordings.job import JobTask, RecordingJob
+from depth_ros.recordings.job import TASK_KINDS, JobTask, RecordingJob
 from depth_ros.recordings.merge import ResultFiles
 from depth_ros.recordings.places import join, stem_of
 from depth_ros.recordings.recording import Recording
-from depth_ros.recordings.segments import Segment, cut
+from depth_ros.recordings.segments import Segment, cut, whole
 
 PARTS = 'parts'
 
@@ -103,6 +103,8 @@ def _plan(job: RecordingJob, bag: str) -> RecordingPlan:
 
 def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkItem]:
     named, topic = task.guessed(recording.topics)
+    is_sequential = TASK_KINDS[task.kind].is_sequential
+    segments = [whole(recording, topic)] if is_sequential else cut(recording, topic, job.segments)
     return [
         WorkItem(
             bag=recording.path,
@@ -111,5 +113,5 @@ def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkI
             overlap_ns=round(job.segments.overlap_s * 1e9),
             start_ns=recording.chunks[segment.first].start_ns,
         )
-        for segment in cut(recording, topic, job.segments)
+        for segment in segments
     ]

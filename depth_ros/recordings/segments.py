@@ -57,6 +57,13 @@ class Segment:
     num_frames: int
 
 
+def whole(recording: Recording, topic: str) -> Segment:
+    """Return a recording as one segment, for what follows frame after frame."""
+    chunks = recording.chunks
+    frames = sum(chunk.counts.get(topic, 0) for chunk in chunks)
+    return Segment(number=0, first=0, end=len(chunks), first_frame=0, num_frames=frames)
+
+
 def cut(recording: Recording, topic: str, settings: SegmentSettings) -> Iterator[Segment]:
     """Return the segments that cover a recording, by the images of one topic.
 

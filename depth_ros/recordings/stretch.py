@@ -5,6 +5,7 @@ Everything that a result depends on is found here, and nothing else is read: ``d
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,17 @@ class LedgerLine:
     log_ns: int
     reason: str
     text: str
+
+
+def refused(message: StampedMessage, error: InputError) -> LedgerLine:
+    """Return the line of an image that cannot be used."""
+    return LedgerLine(
+        topic=message.topic,
+        stamp_ns=message.stamp_ns,
+        log_ns=message.position.time_ns,
+        reason=error.reason,
+        text=str(error),
+    )
 
 
 class Stretch:
@@ -113,11 +125,9 @@ class Stretch:
         Raises:
             CalibrationError: If there is none or it is unfit.
         """
-        latest = self._first_infos[info_topic]
-        for message in self._infos[info_topic]:
-            if message.position > position:
-                break
-            latest = message
+        infos = self._infos[info_topic]
+        place = bisect_right(infos, position, key=lambda message: message.position)
+        latest = infos[place - 1] if place else self._first_infos[info_topic]
         if latest is None:
             raise CalibrationError(
                 'bag_no_info',

@@ -78,6 +78,11 @@ def point_field(**values: object) -> Any:
     return _store().types['sensor_msgs/msg/PointField'](**values)
 
 
+def blank_transform() -> Any:
+    """Return a ``geometry_msgs/TransformStamped`` as ``blank`` does."""
+    return blank('geometry_msgs/msg/TransformStamped')
+
+
 def serialised(message: Any) -> bytes:
     """Return the bytes of a message."""
     return bytes(_store().serialize_cdr(_with_arrays(message), message.__msgtype__))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 from geometry_msgs.msg import (
     PoseStamped,
     QuaternionStamped,
-    TwistWithCovariance,
     Vector3Stamped,
 )
 from nav_msgs.msg import Odometry
 
 from depth_ros.messages.headers import fill_header
-from depth_ros.messages.poses import fill_motion, fill_quaternion
+from depth_ros.messages.poses import fill_motion, fill_quaternion, fill_velocity
 from depth_ros.tasks.odometry.body import BodyPose
 from depth_ros.tasks.odometry.values import Direction, OdometryOutput, OdometryState
 from depth_ros_interfaces.msg import OdometryStatus
@@ -23,8 +21,6 @@ STATES: dict[OdometryState, int] = {
     OdometryState.DEGRADED: OdometryStatus.DEGRADED,
     OdometryState.LOST: OdometryStatus.LOST,
 }
-UNKNOWN_VARIANCE = 1e6
-"""Of a velocity that is not known; it is then zero, and filters must not use it."""
 
 
 def status_message(
@@ -60,7 +56,7 @@ def odometry_message(
     pose = message.pose.pose
     fill_motion(pose.position, pose.orientation, body.odom_from_base)
     message.pose.covariance = body.covariance.ravel()
-    _fill_twist(message.twist, body)
+    fill_velocity(message.twist, body.velocity, body.velocity_covariance)
     return message
 
 
@@ -84,12 +80,3 @@ def rotation_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> Q
     fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
     fill_quaternion(message.quaternion, direction.reference_from_camera)
     return message
-
-
-def _fill_twist(twist: TwistWithCovariance, body: BodyPose) -> None:
-    if body.velocity is None or body.velocity_covariance is None:
-        twist.covariance = (UNKNOWN_VARIANCE * np.eye(6)).ravel()
-        return
-    linear, angular = twist.twist.linear, twist.twist.angular
-    linear.x, linear.y, linear.z, angular.x, angular.y, angular.z = body.velocity.tolist()
-    twist.covariance = body.velocity_covariance.ravel()

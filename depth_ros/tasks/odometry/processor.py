@@ -82,6 +82,11 @@ class OdometryProcessor(Processor[OdometrySettings]):
         self._rectifiers = RectifierCache()
         self._lock = threading.Lock()
 
+    @property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """All that computes: the model's pipeline and, where depth is computed, that of depth."""
+        return (self.pipeline, *([self._stereo.pipeline] if self._stereo else []))
+
     def describe(self) -> str:
         """Return source, model and engines in one line."""
         stereo = f', depth by {self._stereo.describe()}' if self._stereo else ''

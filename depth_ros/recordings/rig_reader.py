@@ -1,0 +1,150 @@
+"""The pairs of a rig in a stretch of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+from depth_ros.files.bag_topics import BagTopic, stereo_topics
+from depth_ros.files.calibration import read_rig
+from depth_ros.frames import StereoFrame
+from depth_ros.recordings.camera_frames import (
+    FROM_FILE,
+    CameraSource,
+    info_topics_of,
+    taken_as,
+    with_file_topic,
+)
+from depth_ros.recordings.job import JobTask
+from depth_ros.recordings.pairing import StampedMessage, partners
+from depth_ros.recordings.recording import Recording
+from depth_ros.recordings.segments import Segment
+from depth_ros.recordings.stretch import LedgerLine, Stretch
+from depth_ros.recordings.topics import PairTopicNames
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RecordedPair:
+    """Two images of one moment.
+
+    Attributes:
+        left: The reference.
+        right: Its partner.
+        number: Its place among the left images of the recording.
+    """
+
+    left: StampedMessage
+    right: StampedMessage
+    number: int
+
+
+class RigReader:
+    """Reads what a job says of a rig.
+
+    Attributes:
+        cameras: Left, right.
+    """
+
+    def __init__(self, given: PairTopicNames) -> None:
+        """Read the calibration, if it is in a file; the topics must be named."""
+        self.cameras = _cameras(given)
+        self._max_difference_ns = round(given.max_stamp_difference_s * 1e9)
+
+    def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
+        """Return what is read of a segment."""
+        return Stretch(
+            recording,
+            segment,
+            topics=[camera.topic for camera in self.cameras],
+            info_topics=info_topics_of(self.cameras),
+            overlap_ns=overlap_ns,
+        )
+
+    def pairs(self, stretch: Stretch) -> Iterator[RecordedPair | LedgerLine]:
+        """Return the pairs whose left image is the segment's own, and its lone images."""
+        left, right = (stretch.images[camera.topic] for camera in self.cameras)
+        found = partners(
+            left,
+            right,
+            max_difference_ns=self._max_difference_ns,
+            overlap_ns=stretch.overlap_ns,
+        )
+        number = stretch.segment.first_frame
+        for image in sorted([*left, *right], key=lambda image: image.position):
+            partner = found.get(image.position)
+            is_left = image.topic == self.cameras[0].topic
+            if not image.is_own or (partner is not None and not is_left):
+                continue
+            if partner is None:
+                yield _alone(image, 'left' if is_left else 'right')
+            else:
+                yield RecordedPair(left=image, right=partner, number=number)
+            number += is_left
+        yield from stretch.damaged
+
+    def frame(self, stretch: Stretch, pair: RecordedPair) -> StereoFrame:
+        """Return a pair as a frame.
+
+        Raises:
+            InputError: If an image or a calibration cannot be used.
+        """
+        left, right = self.cameras
+        return StereoFrame(
+            left=left.frame(stretch, pair.left), right=right.frame(stretch, pair.right)
+        )
+
+
+def guessed_pair(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
+    """Return the task with every topic named, and the topic of the left images."""
+    given = cast('PairTopicNames', task.input)
+    info = FROM_FILE if given.calibration else ''
+    left, right = stereo_topics(
+        with_file_topic(topics, given.calibration),
+        left_topic=given.left,
+        right_topic=given.right,
+        left_info_topic=info or given.left_info,
+        right_info_topic=info or given.right_info,
+    )
+    is_rectified = left.is_rectified
+    if given.calibration:
+        is_rectified = read_rig(given.calibration).is_rectified
+    known = replace(
+        given,
+        left=left.image.name,
+        right=right.image.name,
+        left_info=left.info.name,
+        right_info=right.info.name,
+        images=taken_as(given.images, is_rectified=is_rectified),
+    )
+    return replace(task, input=known), left.image.name
+
+
+def _cameras(given: PairTopicNames) -> tuple[CameraSource, CameraSource]:
+    rig = read_rig(given.calibration) if given.calibration else None
+    is_rectified = given.images == 'rectified'
+    return (
+        CameraSource(
+            topic=given.left,
+            info_topic=given.left_info,
+            camera=rig.left if rig else None,
+            is_rectified=is_rectified,
+        ),
+        CameraSource(
+            topic=given.right,
+            info_topic=given.right_info,
+            camera=rig.right if rig else None,
+            is_rectified=is_rectified,
+        ),
+    )
+
+
+def _alone(image: StampedMessage, side: str) -> LedgerLine:
+    other = {'left': 'right', 'right': 'left'}[side]
+    return LedgerLine(
+        topic=image.topic,
+        stamp_ns=image.stamp_ns,
+        log_ns=image.position.time_ns,
+        reason=f'no_partner_{side}',
+        text=f'no {other} image of this moment was recorded near it',
+    )
