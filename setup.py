@@ -62,6 +62,7 @@ setup(
             'PyYAML>=5.4',
             'rich>=13',
         ],
+        'report': ['pyarrow>=14'],
         'benchmarks': ['evo>=1.20'],
         'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
         # colcon test runs pytest where a package asks for it in this way.

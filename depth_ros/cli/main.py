@@ -32,6 +32,10 @@ COMMANDS: dict[str, Command] = {
         module='depth_ros.cli.process',
         summary='turn recordings into recordings with depth, exactly and resumably',
     ),
+    'report': Command(
+        module='depth_ros.cli.report',
+        summary='show what came of processed recordings, as pages and a table',
+    ),
     'info': Command(
         module='depth_ros.cli.info', summary='list models, recipes, built engines and runtimes'
     ),

@@ -1,0 +1,144 @@
+"""What tells a good recording from a spoiled one: each measure as one line of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_ros.recordings.results import Results
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordingMeasure:
+    """One line of the table.
+
+    Attributes:
+        label: What people call it.
+        unit: Its unit, or empty.
+        column: Column of the figures that is drawn over time; empty where there is none.
+        value: Its value of a recording; NaN unknown.
+        is_high_bad: Whether a larger value is worse.
+        limit: From where it is marked.
+        scale: Factor for showing.
+    """
+
+    label: str
+    unit: str
+    column: str
+    value: Callable[[Results], float]
+    is_high_bad: bool
+    limit: float
+    scale: float = 1.0
+
+    def is_bad(self, value: float) -> bool:
+        """Whether a value is beyond the limit; an unknown one is not."""
+        return value > self.limit if self.is_high_bad else value < self.limit
+
+    def text(self, value: float) -> str:
+        """Return a value as shown."""
+        return 'unknown' if np.isnan(value) else f'{self.scale * value:.3g} {self.unit}'.strip()
+
+
+def worst_stretch(result: Results, column: str, *, is_high_bad: bool, share: float = 0.1) -> float:
+    """Return the worst median of a column over a tenth of a recording, NaN where it is unknown.
+
+    A camera that is knocked half-way shows here and hardly in a mean.
+    """
+    values = result.column(column)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return float('nan')
+    width = max(1, round(share * values.size))
+    pieces = [
+        float(np.median(values[start : start + width]))
+        for start in range(0, max(1, values.size - width + 1), width)
+    ]
+    return max(pieces) if is_high_bad else min(pieces)
+
+
+def _of(column: str, *, is_high_bad: bool) -> Callable[[Results], float]:
+    return lambda result: worst_stretch(result, column, is_high_bad=is_high_bad)
+
+
+MEASURES: dict[str, RecordingMeasure] = {
+    'coverage': RecordingMeasure(
+        label='inputs that became outputs',
+        unit='%',
+        column='',
+        value=lambda result: result.coverage,
+        is_high_bad=False,
+        limit=0.98,
+        scale=100.0,
+    ),
+    'row_error': RecordingMeasure(
+        label='row error',
+        unit='px',
+        column='row_error_px',
+        value=_of('row_error_px', is_high_bad=True),
+        is_high_bad=True,
+        limit=1.0,
+    ),
+    'wrong_sign': RecordingMeasure(
+        label='matches behind infinity',
+        unit='%',
+        column='wrong_sign',
+        value=_of('wrong_sign', is_high_bad=True),
+        is_high_bad=True,
+        limit=0.3,
+        scale=100.0,
+    ),
+    'known': RecordingMeasure(
+        label='pixels with depth',
+        unit='%',
+        column='known',
+        value=_of('known', is_high_bad=False),
+        is_high_bad=False,
+        limit=0.3,
+        scale=100.0,
+    ),
+    'consistency': RecordingMeasure(
+        label='left-right consistency',
+        unit='%',
+        column='consistency',
+        value=_of('consistency', is_high_bad=False),
+        is_high_bad=False,
+        limit=0.3,
+        scale=100.0,
+    ),
+    'brightness': RecordingMeasure(
+        label='brightness',
+        unit='of 255',
+        column='brightness',
+        value=_of('brightness', is_high_bad=False),
+        is_high_bad=False,
+        limit=20.0,
+    ),
+    'saturated': RecordingMeasure(
+        label='saturated pixels',
+        unit='%',
+        column='saturated',
+        value=_of('saturated', is_high_bad=True),
+        is_high_bad=True,
+        limit=0.2,
+        scale=100.0,
+    ),
+    'sharpness': RecordingMeasure(
+        label='sharpness (variance of the Laplacian)',
+        unit='',
+        column='sharpness',
+        value=_of('sharpness', is_high_bad=False),
+        is_high_bad=False,
+        limit=20.0,
+    ),
+}
+"""Every measure, by the word of ``--worst``: of the worst tenth of a recording."""
+
+
+def ranked(results: list[Results], name: str) -> list[tuple[Results, float]]:
+    """Return the recordings by a measure, the worst first, those without it last."""
+    measure = MEASURES[name]
+    sign = -1.0 if measure.is_high_bad else 1.0
+    valued = [(result, measure.value(result)) for result in results]
+    return sorted(valued, key=lambda entry: (np.isnan(entry[1]), sign * entry[1], entry[0].name))

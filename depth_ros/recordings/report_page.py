@@ -1,0 +1,152 @@
+"""The report as HTML: one page for all recordings, and one for each; no script, no other file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from depth_ros.recordings.measures import MEASURES, RecordingMeasure, ranked
+from depth_ros.recordings.results import Results
+
+STYLE = """\
+body{font:15px/1.45 sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;text-align:right;
+border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
+.bad{background:#c92a2a;color:#fff}figure{margin:1rem 0}figcaption{color:#555}
+svg{background:#f8f9fa}svg text{font:11px sans-serif;fill:#555}img{max-width:100%}
+"""
+WIDTH_PX, HEIGHT_PX, MARGIN_PX = 880, 130, 46
+MAX_POINTS = 600
+"""Points of a curve; of more frames the worst of each stretch is drawn."""
+
+
+def overview_page(results: Sequence[Results]) -> str:
+    """Return the page of all recordings, the one with most marks first."""
+    order = sorted(results, key=lambda result: (-num_marks(result), result.name))
+    labels = ''.join(f'<th>{html.escape(measure.label)}</th>' for measure in MEASURES.values())
+    rows = ''.join(
+        f'<tr><td><a href="{_address(result)}">{html.escape(result.name)}</a></td>'
+        f'<td>{len(result.figures)}</td>{_cells(result)}</tr>'
+        for result in order
+    )
+    note = 'Values are of the worst tenth of each recording; red is beyond the limit.'
+    return _page(
+        'Recordings',
+        f'<p>{note}</p><table><tr><th>recording</th><th>outputs</th>{labels}</tr>{rows}</table>',
+    )
+
+
+def recording_page(result: Results, pictures: Mapping[str, str]) -> str:
+    """Return the page of one recording.
+
+    Args:
+        result: Its results.
+        pictures: ``data:`` addresses by what they show.
+    """
+    reasons = ''.join(
+        f'<tr><td>{html.escape(reason)}</td><td>{number}</td></tr>'
+        for reason, number in result.reasons.most_common()
+    )
+    measures = ''.join(
+        f'<tr><td>{html.escape(measure.label)}</td>{_cell(measure, measure.value(result))}</tr>'
+        for measure in MEASURES.values()
+    )
+    figures = ''.join(
+        f'<figure><img src="{address}" alt=""><figcaption>{html.escape(label)}</figcaption>'
+        '</figure>'
+        for label, address in pictures.items()
+    )
+    return _page(
+        result.name,
+        f'<p><a href="index.html">all recordings</a>; made from '
+        f'{html.escape(result.recording)}</p>'
+        f'<table>{measures}</table>'
+        f'<h2>Refused</h2><table>{reasons or "<tr><td>none</td></tr>"}</table>'
+        f'<h2>Over time</h2>{_curves(result)}<h2>Frames</h2>{figures or "<p>none</p>"}',
+    )
+
+
+def page_name(result: Results) -> str:
+    """Return the file name of a recording's page."""
+    return f'bag_{result.name}.html'
+
+
+def num_marks(result: Results) -> int:
+    """Return how many measures of a recording are beyond their limits."""
+    return sum(measure.is_bad(measure.value(result)) for measure in MEASURES.values())
+
+
+def worst_lines(results: Sequence[Results], name: str) -> list[str]:
+    """Return the recordings by a measure in words, the worst first."""
+    measure = MEASURES[name]
+    return [
+        f'{result.name}: {measure.label} {measure.text(value)}'
+        f'{" (beyond the limit)" if measure.is_bad(value) else ""}'
+        for result, value in ranked(list(results), name)
+    ]
+
+
+def _cells(result: Results) -> str:
+    return ''.join(_cell(measure, measure.value(result)) for measure in MEASURES.values())
+
+
+def _cell(measure: RecordingMeasure, value: float) -> str:
+    mark = ' class="bad"' if measure.is_bad(value) else ''
+    return f'<td{mark}>{html.escape(measure.text(value))}</td>'
+
+
+def _curves(result: Results) -> str:
+    return ''.join(
+        _curve(measure, result.times_s, measure.scale * result.column(measure.column))
+        for measure in MEASURES.values()
+        if measure.column and np.isfinite(result.column(measure.column)).any()
+    )
+
+
+def _curve(measure: RecordingMeasure, times_s: np.ndarray, values: np.ndarray) -> str:
+    """Draw a column over time, with its limit as a red line where that is in the picture."""
+    is_known = np.isfinite(values)
+    times, known = _thinned(times_s[is_known], values[is_known], measure.is_high_bad)
+    limit = measure.scale * measure.limit
+    high = max(float(known.max()), limit if measure.is_high_bad else 0.0) or 1.0
+    span = max(float(times[-1]), 1e-9)
+
+    def place(time: float, value: float) -> str:
+        x = MARGIN_PX + (WIDTH_PX - MARGIN_PX - 8) * time / span
+        return f'{x:.1f},{8 + (HEIGHT_PX - 30) * (1 - max(0.0, value) / high):.1f}'
+
+    points = ' '.join(map(place, times.tolist(), known.tolist()))
+    ends = ' '.join(place(time, limit) for time in (0.0, span))
+    line = f'<polyline points="{ends}" stroke="#c92a2a" fill="none"/>' if limit <= high else ''
+    return (
+        f'<figure><svg width="{WIDTH_PX}" height="{HEIGHT_PX}">{line}'
+        f'<polyline points="{points}" stroke="#1864ab" fill="none"/>'
+        f'<text x="2" y="16">{high:.3g}</text><text x="2" y="{HEIGHT_PX - 22}">0</text>'
+        f'<text x="{WIDTH_PX - 70}" y="{HEIGHT_PX - 6}">{span:.1f} s</text></svg>'
+        f'<figcaption>{html.escape(f"{measure.label} {measure.unit}".strip())}</figcaption>'
+        '</figure>'
+    )
+
+
+def _thinned(
+    times: np.ndarray, values: np.ndarray, is_high_bad: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most ``MAX_POINTS`` points: of each stretch the worst."""
+    choose = np.argmax if is_high_bad else np.argmin
+    pieces = np.array_split(np.arange(values.size), min(MAX_POINTS, values.size))
+    rows = [int(piece[choose(values[piece])]) for piece in pieces]
+    return times[rows], values[rows]
+
+
+def _address(result: Results) -> str:
+    return html.escape(page_name(result), quote=True)
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<title>{html.escape(title)}</title><style>{STYLE}</style>'
+        f'<h1>{html.escape(title)}</h1>{body}</html>\n'
+    )
