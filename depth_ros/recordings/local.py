@@ -9,10 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -73,6 +74,7 @@ class _Crew:
     watch: _Watch
     workers: list[_Worker] = field(default_factory=list)
     tries: dict[int, int] = field(default_factory=dict)
+    is_stopping: bool = False
 
 
 def run_locally(
@@ -143,10 +145,9 @@ def _answer(
 
 
 def _rounds(crew: _Crew) -> Iterator[Finished]:
-    is_stopping = False
-    while True:
-        try:
-            if not is_stopping:
+    with _noticed_interrupts(crew):
+        while True:
+            if not crew.is_stopping:
                 _give_out(crew)
             busy = [worker for worker in crew.workers if worker.number is not None]
             if not busy:
@@ -155,13 +156,31 @@ def _rounds(crew: _Crew) -> Iterator[Finished]:
                 answer = _received(crew, worker)
                 if answer is not None:
                     yield answer
-        except KeyboardInterrupt:
-            if is_stopping:
-                raise
-            is_stopping = True
-            crew.watch.tell('finishing the segments under way; Ctrl-C once more drops them')
-    if is_stopping:
+    if crew.waiting:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _noticed_interrupts(crew: _Crew) -> Iterator[None]:
+    """Let the first Ctrl-C be a note, the second what it always is.
+
+    An exception at any moment could tear a message of a worker in two.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+
+    def note(number: int, frame: object) -> None:
+        if crew.is_stopping:
+            raise KeyboardInterrupt
+        crew.is_stopping = True
+        crew.watch.tell('finishing the segments under way; Ctrl-C once more drops them')
+
+    former = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _give_out(crew: _Crew) -> None:

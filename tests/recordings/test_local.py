@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,6 @@ def children() -> set[int]:
     """Process ids of this process's children."""
     text = Path(f'/proc/{os.getpid()}/task/{os.getpid()}/children').read_text()
     return {int(word) for word in text.split()}
-
-
-def names_of(items: Sequence[object]) -> int:
-    return len(items)
 
 
 @pytest.mark.parametrize('num_workers', [1, 3])
@@ -94,7 +89,7 @@ def test_ctrl_c_finishes_the_segments_under_way(tmp_path: Path) -> None:
     def press(number: int, frames: int) -> None:
         if not pressed.is_set():
             pressed.set()
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         for done in run_locally(
