@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from depth_ros.entries import ModelEntry, Service, Signature, always
+from depth_ros.entries import Extras, ModelEntry, Names, Service, Signature, always, has_beginning
 from depth_ros.errors import ParameterError
-from depth_ros.models.monodepth2 import checkpoint as monodepth2_checkpoint
-from depth_ros.models.mvsnet import checkpoint as mvsnet_checkpoint
 from depth_ros.plugins import plugins
 from depth_ros.tensors import Task
+
+
+def _monodepth2_in_words(names: Names, extras: Extras) -> str:
+    """Return encoder, networks, size and training, by parameter names and extras."""
+    is_deep = has_beginning(names, 'encoder.encoder.layer1.0.conv3.')
+    layers = 'ResNet-50' if is_deep else 'ResNet-18'
+    pose = 'depth and pose networks' if has_beginning(names, 'pose.') else 'depth network'
+    size = f'{extras["height"]}x{extras["width"]}' if 'height' in extras else 'no stated size'
+    pairs = {True: ', trained on stereo pairs', False: ', trained on one camera alone'}
+    stereo = extras.get('use_stereo')
+    return f'{layers}, {pose}, {size}{pairs[stereo] if isinstance(stereo, bool) else ""}'
+
+
+def _mvsnet_in_words(names: Names, extras: Extras) -> str:
+    return f'{"with" if has_beginning(names, "refine_network.") else "without"} refinement'
+
 
 _ENTRIES = (
     ModelEntry(
@@ -51,7 +65,7 @@ _ENTRIES = (
         },
         signature=Signature(
             beginnings=('encoder.encoder.', 'depth.decoder.'),
-            describe=monodepth2_checkpoint.describe,
+            describe=_monodepth2_in_words,
         ),
         tuning='depth_ros.training.finetune.mono_job:load_video_network',
     ),
@@ -165,7 +179,7 @@ _ENTRIES = (
         ships_weights=True,
         shipped_licence='Apache-2.0',
         signature=Signature(
-            beginnings=('feature.', 'cost_regularization.'), describe=mvsnet_checkpoint.describe
+            beginnings=('feature.', 'cost_regularization.'), describe=_mvsnet_in_words
         ),
     ),
 )

@@ -6,16 +6,17 @@ can serve is made from it. Nothing in the file is executed (see ``depth_ros.chec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from depth_ros.checkpoints.recognise import recognise
 from depth_ros.engines.artifact import file_digest
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.exports import ExportPlan, plan_exports
 from depth_ros.engines.recipe import load_recipe
+from depth_ros.entries import Names, Signature
 from depth_ros.errors import WeightsError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.models.registry import signatures
@@ -27,6 +28,9 @@ from depth_ros.weights.registry import (
     variants_of,
     weights_folder,
 )
+
+_MAX_NAMES_SHOWN = 5
+
 
 if TYPE_CHECKING:
     from depth_ros.checkpoints.read import Checkpoint
@@ -170,3 +174,23 @@ def _write(checkpoint: Checkpoint, notes: dict[str, OptionValue], path: Path) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as draft:
         import_module('depth_ros.checkpoints.read').write_safetensors(noted, draft)
+
+
+def recognise(names: Names, known: Mapping[str, Signature]) -> str:
+    """Return the model whose network has parameters of these names.
+
+    Args:
+        names: Names of a checkpoint's parameters.
+        known: Signatures of each model's checkpoints; no two fit one file.
+
+    Raises:
+        WeightsError: If there is none; shows the first names.
+    """
+    for model, signature in known.items():
+        if signature.fits(names):
+            return model
+    shown = ', '.join(sorted(names)[:_MAX_NAMES_SHOWN])
+    raise WeightsError(
+        f'these are weights of none of {", ".join(known)}; the file has {len(names)} tensors '
+        f'beginning with {shown}; import an official checkpoint, unchanged'
+    )

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from depth_ros.checkpoints.recognise import recognise
 from depth_ros.errors import WeightsError
 from depth_ros.models.registry import signatures
+from depth_ros.weights.importing import recognise
 from tests.kit.shared_data import shared_path
 
 LISTS = {

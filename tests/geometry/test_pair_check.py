@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from depth_ros.frames import RectifiedStereo
-from depth_ros.geometry.pair_check import MIN_MATCHES, PairFault, examine_pair
+from depth_ros.geometry.pair_check import MIN_MATCHES, PairFault, PairWatch, examine_pair
 from depth_ros.scenes.solids import (
     Scene,
     fronto_parallel,
@@ -20,7 +20,6 @@ from depth_ros.scenes.solids import (
     slanted,
     thin_bars,
 )
-from depth_ros.tasks.stereo.pair_watch import PairWatch
 from tests.kit.shared_data import shared_path
 from tests.kit.stereo_sets import half_aloe, motorcycle
 
@@ -86,7 +85,7 @@ def test_good_pairs_cost_three_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         looks.append(pair)
         return examine_pair(pair)
 
-    monkeypatch.setattr('depth_ros.tasks.stereo.pair_watch.examine_pair', counted)
+    monkeypatch.setattr('depth_ros.geometry.pair_check.examine_pair', counted)
     watch, pair = PairWatch(), pair_of(room())
     for _ in range(10):
         watch.look(pair)

@@ -18,9 +18,8 @@ from depth_ros.models.mvsnet.network import (
     load_network,
     synthetic_state,
 )
-from depth_ros.models.mvsnet.network_packed import PackedConvolution
-from depth_ros.models.mvsnet.network_refine import DepthRefinement
-from depth_ros.models.mvsnet.network_regularisation import regress
+from depth_ros.models.mvsnet.network_features import DepthRefinement
+from depth_ros.models.mvsnet.network_regularisation import PackedConvolution, regress
 from depth_ros.models.mvsnet.network_volume import variance_volume, warp_features
 from tests.kit.shared_data import shared_path
 

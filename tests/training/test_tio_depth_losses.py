@@ -16,7 +16,10 @@ from depth_ros.training.tio_depth.losses import (
     distillation_loss,
     gradient_guidance,
     half_object_edge_map,
+    hidden_from_left,
+    hidden_pixels,
     hybrid_probabilities,
+    in_view,
     matching_guidance,
     mono_reconstruction_loss,
     occlusion_aware_target,
@@ -26,11 +29,6 @@ from depth_ros.training.tio_depth.losses import (
     shift_right,
     stereo_reconstruction_loss,
     synthesize_left,
-)
-from depth_ros.training.tio_depth.visibility import (
-    hidden_from_left,
-    hidden_pixels,
-    in_view,
 )
 
 

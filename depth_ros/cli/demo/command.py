@@ -26,8 +26,7 @@ from depth_ros.cli.demo.processes import (
     camera_parameters,
     node_graph,
 )
-from depth_ros.cli.demo.report import status_table
-from depth_ros.cli.demo.task import DemoTask
+from depth_ros.cli.demo.report import DemoTask, status_table
 from depth_ros.cli.kit.arguments import add_out
 from depth_ros.errors import DepthRosError
 from depth_ros.files.share import share_path

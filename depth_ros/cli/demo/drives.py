@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from depth_ros.cli.demo.processes import DemoSettings, Parameters
-from depth_ros.cli.demo.task import DemoTask
+from depth_ros.cli.demo.report import DemoTask
 from depth_ros.pictures.panels import depth_panel
 from depth_ros.pictures.trajectories import plot
 

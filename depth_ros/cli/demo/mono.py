@@ -14,7 +14,7 @@ import numpy as np
 
 from depth_ros.cli.demo.drives import multiview_demo
 from depth_ros.cli.demo.processes import DemoSettings
-from depth_ros.cli.demo.task import DemoTask
+from depth_ros.cli.demo.report import DemoTask
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import WeightsError
 from depth_ros.models.registry import models_of

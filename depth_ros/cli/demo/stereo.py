@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from depth_ros.cli.demo.processes import DemoSettings
-from depth_ros.cli.demo.task import DemoTask
+from depth_ros.cli.demo.report import DemoTask
 from depth_ros.models.registry import weightless_models
 from depth_ros.pictures.panels import stereo_panel
 from depth_ros.tensors import Task

@@ -19,11 +19,6 @@ from torch import Tensor, nn
 
 from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, ShapeError
-from depth_ros.models.crestereo.network_attention import (
-    CrossAttention,
-    SelfAttention,
-    to_map,
-)
 from depth_ros.models.crestereo.network_correlation import (
     NUM_SAMPLES,
     ROW_WINDOW,
@@ -32,7 +27,13 @@ from depth_ros.models.crestereo.network_correlation import (
     DeformableCorrelation,
     LocalCorrelation,
 )
-from depth_ros.models.crestereo.network_features import NUM_FEATURES, FeatureEncoder
+from depth_ros.models.crestereo.network_features import (
+    NUM_FEATURES,
+    CrossAttention,
+    FeatureEncoder,
+    SelfAttention,
+    to_map,
+)
 from depth_ros.models.crestereo.network_update import (
     NUM_HIDDEN,
     GatedPass,

@@ -1,7 +1,9 @@
-"""Feature extractor of CREStereo: one residual encoder for both images, stride 4.
+"""Features of CREStereo: one residual encoder for both images, stride 4, and their attention.
 
 Li et al. 2022, arXiv 2203.11483, section 3.1; the encoder is RAFT's (Teed & Deng 2020) with
-instance normalisation that has no weights and no running statistics.
+instance normalisation that has no weights and no running statistics. The linear attention at
+1/16, layer and sine position table, is LoFTR's, with the table of its first release, which the
+published weights were trained with.
 """
 
 from __future__ import annotations
@@ -9,7 +11,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from depth_ros.models.layers.network_attention import AttentionLayer
+
 NUM_FEATURES = 256
+_NUM_HEADS = 8
 
 
 class FeatureEncoder(nn.Module):
@@ -53,3 +58,34 @@ def _two_blocks(in_channels: int, out_channels: int, *, stride: int) -> nn.Seque
 
 def _normalize(x: Tensor) -> Tensor:
     return F.instance_norm(x, eps=1e-5)
+
+
+class SelfAttention(nn.Module):
+    """Tokens attend to their own image; left and right may share one batch."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([AttentionLayer(channels, num_heads=_NUM_HEADS)])
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the updated tokens (N, L, C)."""
+        return self.layers[0](tokens, tokens)
+
+
+class CrossAttention(nn.Module):
+    """Each image attends to the other; the right one sees the already updated left."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([AttentionLayer(channels, num_heads=_NUM_HEADS)])
+
+    def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both updated token sets (N, L, C)."""
+        layer = self.layers[0]
+        left = layer(left, right)
+        return left, layer(right, left)
+
+
+def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Turn tokens (N, H*W, C) into a map (N, C, H, W)."""
+    return tokens.transpose(1, 2).unflatten(2, (height, width))

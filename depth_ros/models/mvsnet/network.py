@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, ShapeError
-from depth_ros.models.mvsnet.network_features import NUM_FEATURES, FeatureTower
-from depth_ros.models.mvsnet.network_packed import PackedConvolution
-from depth_ros.models.mvsnet.network_refine import DepthRefinement
+from depth_ros.models.mvsnet.network_features import NUM_FEATURES, DepthRefinement, FeatureTower
 from depth_ros.models.mvsnet.network_regularisation import (
     NUM_COST_FEATURES,
     CostRegularisation,
+    PackedConvolution,
     regress,
 )
 from depth_ros.models.mvsnet.network_volume import variance_volume

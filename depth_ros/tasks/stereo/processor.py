@@ -15,6 +15,7 @@ import numpy as np
 from depth_ros.errors import EngineError
 from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
+from depth_ros.geometry.pair_check import PairWatch
 from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
 from depth_ros.geometry.preprocess import mirrored
 from depth_ros.geometry.rectify import Rectifier, RectifierCache
@@ -25,7 +26,6 @@ from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
-from depth_ros.tasks.stereo.pair_watch import PairWatch
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Progress, Task
 

@@ -17,6 +17,7 @@ from depth_ros.models.tio_depth.network_decoder import Path as Branch
 from depth_ros.scenes.stacked import stack
 from depth_ros.training.photometric_loss import photometric_error, warp_by_disparity
 from depth_ros.training.task import Mixed
+from depth_ros.training.tio_depth.losses import in_view
 from depth_ros.training.tio_depth.pairs import (
     Changes,
     CropSettings,
@@ -27,7 +28,6 @@ from depth_ros.training.tio_depth.pairs import (
 )
 from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
 from depth_ros.training.tio_depth.steps import Step
-from depth_ros.training.tio_depth.visibility import in_view
 
 VALIDATION_SEED = 20_261_121
 FIGURES = ('epe', 'abs_rel', 'photometric')
