@@ -51,8 +51,8 @@ class RgbdFrame:
 
     Attributes:
         image: Raw or rectified.
-        depth: Metric depth on the pixels of the rectified image, as ``depth_image_proc/register``
-            gives it.
+        depth: Metric depth of the same view, on the pixels of its own rectified camera, which is
+            that of the rectified image where it is registered (``depth_image_proc/register``).
     """
 
     image: MonoFrame

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera, StereoCamera, rectified_camera, scaled_camera
+from depth_ros.camera import PinholeCamera, StereoCamera
 from depth_ros.errors import CalibrationError, ImageError
 from depth_ros.files.calibration import MonoCalibration, StereoCalibration
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.posed_view import PosedView
+from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
 
 Rig = StereoCalibration | StereoCamera
@@ -152,7 +153,7 @@ def measured_depth(depth: np.ndarray, frame: MonoFrame) -> DepthResult:
             'millimetres are brought to metres by: numpy.where(mm > 0, mm / 1000.0, numpy.nan)',
         )
     height, width = depth.shape
-    camera = scaled_camera(rectified_camera(frame.camera), height=height, width=width)
+    camera = depth_camera(frame.camera, height=height, width=width)
     return DepthResult(
         depth=depth.astype(np.float32),
         camera=camera,

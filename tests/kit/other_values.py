@@ -9,6 +9,8 @@ VALUES: dict[str, SettingValue] = {
     'tensorrt': 'low_memory=true',
     'max_depth_m': 5.0,
     'color_max_disparity_px': 5.0,
+    'low_bits': 12,
+    'depth_unit_m': 0.0002,
     'sgbm.num_disparities': 64,
     'sgbm.block_size': 7,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
-from depth_ros.camera import rectified_camera
+from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.matcher.jobs import MatchJob, Request, Response, ServiceJob, TopicJob, refusal
@@ -128,12 +128,10 @@ class MatcherInputs:
         try:
             camera = self._camera.info.camera()
         except InputError as error:
-            return MatchView(
-                message=message, stamp_ns=stamp, camera=None, no_camera=error, is_recent=True
-            )
+            return self._match_view(message, stamp, None, no_camera=error, is_recent=True)
         if self._cameras.is_rectified:
             camera = rectified_camera(camera)
-        return MatchView(message=message, stamp_ns=stamp, camera=camera, is_recent=True)
+        return self._match_view(message, stamp, camera, is_recent=True)
 
     def _on_request(self, request: Request, send: Callable[[Response], None]) -> None:
         """Queue a request, or answer at once why it is refused."""
@@ -174,7 +172,7 @@ class MatcherInputs:
         camera = request_camera(info, what=f'{which} camera_info')
         if len(image.data) or image.width or image.height:
             stamp = stamp_ns(image.header.stamp)
-            view = MatchView(message=image, stamp_ns=stamp, camera=camera)
+            view = self._match_view(image, stamp, camera)
             view.check_size(what=f'{which} image')
             return view
         stamp = stamp_ns(getattr(request, f'{which}_stamp'))
@@ -186,4 +184,22 @@ class MatcherInputs:
         frame = self._recent.at(stamp)
         if camera is None:
             return frame
-        return MatchView(message=frame.message, stamp_ns=stamp, camera=camera, is_recent=True)
+        return self._match_view(frame.message, stamp, camera, is_recent=True)
+
+    def _match_view(
+        self,
+        message: ImageMessage,
+        stamp: int,
+        camera: PinholeCamera | None,
+        *,
+        no_camera: DepthRosError | None = None,
+        is_recent: bool = False,
+    ) -> MatchView:
+        return MatchView(
+            message=message,
+            stamp_ns=stamp,
+            camera=camera,
+            no_camera=no_camera,
+            is_recent=is_recent,
+            low_bits=self._parameters.low_bits,
+        )

@@ -24,6 +24,7 @@ class MatchView:
         camera: Its calibration, None where there is none or it is broken.
         no_camera: Why there is none.
         is_recent: Whether it is a frame of the topic, which the ring holds anyway.
+        low_bits: Bits that a 16-bit camera fills.
     """
 
     message: ImageMessage
@@ -31,6 +32,7 @@ class MatchView:
     camera: PinholeCamera | None
     no_camera: DepthRosError | None = field(default=None)
     is_recent: bool = False
+    low_bits: int = 16
 
     @property
     def header(self) -> Header:
@@ -62,7 +64,7 @@ class MatchView:
         """
         self.check_size(what=what)
         try:
-            return decode_any_image(self.message)
+            return decode_any_image(self.message, low_bits=self.low_bits)
         except ImageError as error:
             raise ImageError(error.reason, f'{what}: {error}') from error
 

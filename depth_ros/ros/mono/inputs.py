@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from rclpy.node import Node
-from sensor_msgs.msg import Image
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import InputError
+from depth_ros.errors import ImageError, InputError
 from depth_ros.results import DepthResult
 from depth_ros.ros.mono.job import MonoJob, ReferenceShelf
 from depth_ros.ros.mono.parameters import MonoParameters
-from depth_ros.ros.node.camera_input import CameraInfoCache, ImageMessage
+from depth_ros.ros.node.camera_input import ImageMessage
+from depth_ros.ros.node.depth_input import DepthInput
 from depth_ros.ros.node.image_inputs import ImageInputs
-from depth_ros.ros.node.qos import camera_info_profile, input_profile
 from depth_ros.ros.node.roles import InputCounts
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.tasks.mono.settings import ScaleMode
 
 REFERENCE = 'reference/depth/image'
-REFERENCE_INFO = 'reference/depth/camera_info'
 REFERENCE_REMEDY = (
-    ': publish it (32FC1 metres or 16UC1 millimetres), remap that name, or set scale.mode to '
+    ': publish it (32FC1 metres or 16UC1 of depth_unit_m), remap that name, or set scale.mode to '
     'another'
 )
 
@@ -55,7 +52,7 @@ class MonoInputs(ImageInputs[MonoParameters]):
 
     def counts(self) -> InputCounts:
         """Return the statistics: every image received is a job or was refused."""
-        num_references = self._reference.topic.num_received if self._reference else 0
+        num_references = self._reference.input.topic.num_received if self._reference else 0
         return InputCounts(
             totals={**super().counts().totals, 'received_reference': num_references}
         )
@@ -74,10 +71,14 @@ class MonoInputs(ImageInputs[MonoParameters]):
         reference = self._reference
         if reference is None or not self._needs_reference:
             return None
+        message = reference.shelf.newest(stamp)
+        if message is None:
+            return None
         try:
-            return reference.shelf.find(stamp, camera)
+            return reference.input.result(message, camera)
         except InputError as error:
-            self._inbox.warn(error.reason, str(error))
+            reason = 'reference_image' if isinstance(error, ImageError) else error.reason
+            self._inbox.warn(reason, f'reference depth cannot be used: {error}')
             return None
 
     def _on_image(self, message: ImageMessage) -> None:
@@ -91,19 +92,17 @@ class ReferenceInput:
 
     Attributes:
         shelf: The last of them.
-        topic: Its topic.
+        input: Topics.
     """
 
     def __init__(self, node: Node, parameters: MonoParameters, warn: ThrottledWarnings) -> None:
         """Subscribe."""
-        info = CameraInfoCache(node.resolve_topic_name(REFERENCE_INFO))
-        self.shelf = ReferenceShelf(info)
-        self.topic = WatchedTopic(
-            node, Image, REFERENCE, self.shelf.add, profile=input_profile(parameters), warn=warn
+        self.shelf = ReferenceShelf()
+        self.input = DepthInput(
+            node, parameters, name=REFERENCE, on_depth=self.shelf.add, warn=warn
         )
-        info.subscribe(node, REFERENCE_INFO, profile=camera_info_profile(parameters), warn=warn)
-        node.get_logger().info(f'subscribed to metric depth on {self.topic.name}')
+        node.get_logger().info(f'subscribed to metric depth on {self.input.topic.name}')
 
     def missing(self) -> list[tuple[str, str]]:
         """Return a warning while no depth arrives."""
-        return self.topic.missing('no_reference_depth', 'metric depth', REFERENCE_REMEDY)
+        return self.input.topic.missing('no_reference_depth', 'metric depth', REFERENCE_REMEDY)

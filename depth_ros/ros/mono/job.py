@@ -6,15 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sensor_msgs.msg import Image
-
-from depth_ros.camera import PinholeCamera, rectified_camera, scaled_camera
-from depth_ros.errors import ImageError
+from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.frames import MonoFrame
-from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.results import DepthResult, DepthScale
-from depth_ros.ros.node.camera_input import CameraInfoCache
+from depth_ros.results import DepthResult
+from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted
@@ -77,45 +73,17 @@ class ReferenceShelf:
     shows, at another resolution.
     """
 
-    def __init__(self, info: CameraInfoCache) -> None:
-        """Start empty; ``info`` is the reference's own calibration, which may never come."""
-        self._info = info
-        self._messages: deque[Image] = deque(maxlen=NUM_REFERENCES)
+    def __init__(self) -> None:
+        """Start empty."""
+        self._messages: deque[ImageMessage] = deque(maxlen=NUM_REFERENCES)
 
-    def add(self, message: Image) -> None:
+    def add(self, message: ImageMessage) -> None:
         """Keep a depth image."""
         self._messages.append(message)
 
-    def find(self, stamp: int, camera: PinholeCamera) -> DepthResult | None:
-        """Return the newest depth that is not newer than a stamp, or None if there is none.
-
-        Args:
-            stamp: Of the image, in nanoseconds.
-            camera: The rectified image's.
-
-        Raises:
-            InputError: If that depth image or its calibration cannot be used.
-        """
+    def newest(self, stamp: int) -> ImageMessage | None:
+        """Return the newest depth that is not newer than a stamp in ns, or None."""
         older = [item for item in list(self._messages) if stamp_ns(item.header.stamp) <= stamp]
         if not older:
             return None
-        message = max(older, key=lambda item: stamp_ns(item.header.stamp))
-        try:
-            depth = decode_depth(message)
-        except ImageError as error:
-            text = f'reference depth cannot be used: {error}'
-            raise ImageError('reference_image', text) from error
-        return DepthResult(
-            depth=depth,
-            camera=self._camera(message, camera),
-            stamp_ns=stamp_ns(message.header.stamp),
-            scale=DepthScale.METRIC,
-        )
-
-    def _camera(self, message: Image, camera: PinholeCamera) -> PinholeCamera:
-        size = (int(message.height), int(message.width))
-        if self._info.num_received:
-            own = rectified_camera(self._info.camera())
-            own.check_image_size(*size)
-            return own
-        return scaled_camera(camera, height=size[0], width=size[1])
+        return max(older, key=lambda item: stamp_ns(item.header.stamp))

@@ -171,6 +171,7 @@ class MultiviewInputs(ImageInputs[MultiviewParameters]):
             stamp_ns=image.stamp,
             name=image.frame_id,
             is_rectified=self._cameras.is_rectified,
+            low_bits=self._parameters.low_bits,
         )
         found = self._window.keep(view, depth_range_m=range_m)
         if found is not None:

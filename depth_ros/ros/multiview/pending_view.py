@@ -29,6 +29,7 @@ class PendingView:
         stamp_ns: int,
         name: str,
         is_rectified: bool,
+        low_bits: int = 16,
     ) -> None:
         """Check what can be checked without decoding.
 
@@ -41,6 +42,7 @@ class PendingView:
         self.name = name
         self._message: ImageMessage | None = message
         self._is_rectified = is_rectified
+        self._low_bits = low_bits
         self._decoded: PosedView | InputError | None = None
         check_pose(world_from_camera, what=f'the pose of view {name!r}')
         if hasattr(message, 'height'):
@@ -67,7 +69,11 @@ class PendingView:
     def _decode(self, message: ImageMessage) -> PosedView | InputError:
         try:
             frame = decode_frame(
-                message, self.camera, stamp_ns=self.stamp_ns, is_rectified=self._is_rectified
+                message,
+                self.camera,
+                stamp_ns=self.stamp_ns,
+                is_rectified=self._is_rectified,
+                low_bits=self._low_bits,
             )
         except InputError as error:
             return error

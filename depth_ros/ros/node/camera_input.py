@@ -116,6 +116,7 @@ def decode_frame(
     stamp_ns: int,
     is_rectified: bool,
     label: str = '',
+    low_bits: int = 16,
 ) -> MonoFrame:
     """Decode an image message.
 
@@ -125,15 +126,17 @@ def decode_frame(
         stamp_ns: Its stamp.
         is_rectified: Whether it is rectified already.
         label: Which camera, for errors; empty where there is one.
+        low_bits: Bits that a 16-bit camera fills.
 
     Raises:
         InputError: Naming the camera.
     """
     prefix = f'{label}: ' if label else ''
     try:
-        camera.check_image_size(*announced_size(message))
+        if isinstance(message, CompressedImage):  # its header may claim gigabytes
+            camera.check_image_size(*announced_size(message))
         return MonoFrame(
-            image=decode_any_image(message),
+            image=decode_any_image(message, low_bits=low_bits),
             camera=camera,
             stamp_ns=stamp_ns,
             is_rectified=is_rectified,

@@ -74,6 +74,7 @@ class ImageInputs(Generic[CameraParametersT]):
                 image=message,
                 camera=self.camera.info.camera(),
                 is_rectified=self._cameras.is_rectified,
+                low_bits=self._parameters.low_bits,
             )
         except InputError as error:
             self._inbox.refuse(error)

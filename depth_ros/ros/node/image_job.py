@@ -19,12 +19,14 @@ class ImageJob:
         image: Image message.
         camera: Calibration at the moment of arrival.
         is_rectified: Whether the image is rectified already.
+        low_bits: Bits that a 16-bit camera fills.
         accepted_s: Monotonic clock at arrival.
     """
 
     image: ImageMessage
     camera: PinholeCamera
     is_rectified: bool
+    low_bits: int = 16
     accepted_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -44,7 +46,11 @@ class ImageJob:
             InputError: If the message cannot be used.
         """
         return decode_frame(
-            self.image, self.camera, stamp_ns=self.stamp_ns, is_rectified=self.is_rectified
+            self.image,
+            self.camera,
+            stamp_ns=self.stamp_ns,
+            is_rectified=self.is_rectified,
+            low_bits=self.low_bits,
         )
 
 

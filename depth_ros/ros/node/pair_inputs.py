@@ -30,6 +30,7 @@ class StereoJob:
         left: Left calibration at the moment of pairing.
         right: Right calibration.
         is_rectified: Whether the images are rectified already.
+        low_bits: Bits that 16-bit cameras fill.
         accepted_s: Monotonic clock at pairing.
     """
 
@@ -37,6 +38,7 @@ class StereoJob:
     left: PinholeCamera
     right: PinholeCamera
     is_rectified: bool
+    low_bits: int = 16
     accepted_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -64,7 +66,12 @@ class StereoJob:
         self, side: str, message: ImageMessage, camera: PinholeCamera, stamp_ns: int
     ) -> MonoFrame:
         return decode_frame(
-            message, camera, stamp_ns=stamp_ns, is_rectified=self.is_rectified, label=side
+            message,
+            camera,
+            stamp_ns=stamp_ns,
+            is_rectified=self.is_rectified,
+            label=side,
+            low_bits=self.low_bits,
         )
 
 
@@ -146,6 +153,7 @@ class StereoInputs:
                 left=self.cameras[Side.LEFT].info.camera(),
                 right=self.cameras[Side.RIGHT].info.camera(),
                 is_rectified=self._both.is_rectified,
+                low_bits=self._parameters.low_bits,
             )
         except InputError as error:
             self._inbox.refuse(error)

@@ -141,6 +141,36 @@ class CameraParameters(NodeParameters):
         choices=('raw', 'compressed'),
         is_read_only=True,
     )
+    low_bits: int = described(
+        16,
+        'Bits that a camera of 16-bit images fills, from the lowest: 12 for a 12-bit camera whose '
+        'images come out dark.',
+        minimum=8,
+        maximum=16,
+        is_read_only=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthParameters(CameraParameters):
+    """Parameters of nodes that subscribe to metric depth beside images."""
+
+    depth_unit_m: float = described(
+        0.001,
+        'What one step of 16-bit depth that is subscribed to is: 0.001 for millimetres (REP 118), '
+        '0.0002 for 1/5000 m, 0.00025 for a quarter of a millimetre. Floats are metres.',
+        unit='m',
+        minimum=1e-6,
+        maximum=1.0,
+        is_read_only=True,
+    )
+    depth_transport: str = described(
+        'raw',
+        'raw: sensor_msgs/Image. compressedDepth: sensor_msgs/CompressedImage (PNG or RVL) on the '
+        'same name with /compressedDepth behind it.',
+        choices=('raw', 'compressedDepth'),
+        is_read_only=True,
+    )
 
 
 def cloud_stride_setting() -> int:

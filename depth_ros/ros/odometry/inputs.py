@@ -6,30 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rclpy.node import Node
-from sensor_msgs.msg import Image
 
-from depth_ros.camera import rectified_camera
-from depth_ros.errors import ImageError
 from depth_ros.frames import RgbdFrame
-from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.results import DepthResult, DepthScale
 from depth_ros.ros.node.camera_input import ImageMessage
+from depth_ros.ros.node.depth_input import DepthInput
 from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.pair_inputs import StereoInputs, by_reason
-from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts, Inputs
 from depth_ros.ros.node.task_node import Inbox
-from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 from depth_ros.tasks.odometry.settings import Source
 
 DEPTH = 'depth/image'
 DEPTH_REMEDY = (
-    ': publish depth registered to the image (32FC1 metres or 16UC1 millimetres), or remap that '
-    'name'
+    ': publish depth of the same view (32FC1 metres, or 16UC1 of depth_unit_m), or remap that name'
 )
 MakeInputs = Callable[[Node, OdometryParameters, Inbox], Inputs[OdometryParameters]]
 
@@ -39,10 +32,12 @@ class RgbdJob(JobOfImage):
     """An image and its depth.
 
     Attributes:
-        depth: Depth image message, registered to the rectified image.
+        depth: Depth message of the same view.
+        input: Where it came in, which knows how to read it.
     """
 
-    depth: Image
+    depth: ImageMessage
+    input: DepthInput
 
     def decode(self) -> RgbdFrame:
         """Decode both.
@@ -51,17 +46,7 @@ class RgbdJob(JobOfImage):
             InputError: If a message cannot be used.
         """
         frame = self.image.decode()
-        try:
-            depth = decode_depth(self.depth)
-        except ImageError as error:
-            raise ImageError(f'depth_{error.reason}', f'depth: {error}') from error
-        result = DepthResult(
-            depth=depth,
-            camera=rectified_camera(frame.camera),
-            stamp_ns=stamp_ns(self.depth.header.stamp),
-            scale=DepthScale.METRIC,
-        )
-        return RgbdFrame(image=frame, depth=result)
+        return RgbdFrame(image=frame, depth=self.input.result(self.depth, frame.camera))
 
 
 class RgbdInputs(ImageInputs[OdometryParameters]):
@@ -75,21 +60,20 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
             parameters.sync_queue_size,
             report=inbox.warn,
         )
-        self._depth: WatchedTopic[Image] | None = None
+        self._depth: DepthInput | None = None
 
     def start(self) -> bool:
         """Subscribe to both."""
         if not super().start():
             return False
-        self._depth = WatchedTopic(
+        self._depth = DepthInput(
             self._node,
-            Image,
-            DEPTH,
-            self._on_depth,
-            profile=input_profile(self._parameters),
+            self._parameters,
+            name=DEPTH,
+            on_depth=self._on_depth,
             warn=self._inbox.warn,
         )
-        self._node.get_logger().info(f'subscribed to metric depth on {self._depth.name}')
+        self._node.get_logger().info(f'subscribed to metric depth on {self._depth.topic.name}')
         return True
 
     def set_parameters(self, parameters: OdometryParameters) -> None:
@@ -99,7 +83,8 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""
-        depth = self._depth.missing('no_depth_image', 'depth', DEPTH_REMEDY) if self._depth else []
+        topic = self._depth.topic if self._depth else None
+        depth = topic.missing('no_depth_image', 'depth', DEPTH_REMEDY) if topic else []
         return [*super().missing(), *depth]
 
     def counts(self) -> InputCounts:
@@ -110,7 +95,7 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
             totals={
                 'received': self.camera.num_received,
                 'lost': self.camera.num_lost,
-                'received_depth': self._depth.num_received if self._depth else 0,
+                'received_depth': self._depth.topic.num_received if self._depth else 0,
                 'paired': image.paired,
                 'unpaired': image.num_unpaired,
                 'unpaired_depth': depth.num_unpaired,
@@ -130,14 +115,14 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
     def _on_image(self, message: ImageMessage) -> None:
         self._add(Side.LEFT, message)
 
-    def _on_depth(self, message: Image) -> None:
+    def _on_depth(self, message: ImageMessage) -> None:
         self._add(Side.RIGHT, message)
 
     def _add(self, side: Side, message: ImageMessage) -> None:
         for pair in self._synchronizer.add(side, stamp_ns(message.header.stamp), message):
             job = self._job(pair.left)
-            if job is not None:
-                self._inbox.put(RgbdJob(image=job, depth=pair.right))
+            if job is not None and self._depth is not None:
+                self._inbox.put(RgbdJob(image=job, depth=pair.right, input=self._depth))
 
 
 INPUTS: dict[Source, MakeInputs] = {

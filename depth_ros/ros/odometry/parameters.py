@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from depth_ros.ros.node.parameters import PairParameters, base_from_camera
+from depth_ros.ros.node.parameters import DepthParameters, PairParameters, base_from_camera
 from depth_ros.settings import SettingError, described, nested
 from depth_ros.tasks.odometry.settings import OdometrySettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class OdometryParameters(PairParameters):
+class OdometryParameters(PairParameters, DepthParameters):
     """Every parameter of ``odometry_node``, with its default; described by ``specs()``."""
 
     settings: OdometrySettings = nested(OdometrySettings)

@@ -12,9 +12,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from depth_ros.errors import ImageError, InputError
+from depth_ros.errors import InputError
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rectify import RectifierCache
+from depth_ros.geometry.resample import depth_seen_by
 from depth_ros.results import DepthResult
 from depth_ros.tasks.call import Camera, measured_depth, mono_frame
 from depth_ros.tasks.keywords import settings_given
@@ -156,7 +157,6 @@ class OdometryProcessor(Processor[OdometrySettings]):
         if source is Source.STEREO and isinstance(frame, StereoFrame) and self._stereo:
             return _stereo_frame(self._stereo, frame)
         if source is Source.RGBD and isinstance(frame, RgbdFrame):
-            check_registered(frame)
             return self._image_frame(frame.image, frame.depth)
         if source is Source.MONO and isinstance(frame, MonoFrame):
             return self._image_frame(frame, None)
@@ -170,22 +170,10 @@ class OdometryProcessor(Processor[OdometrySettings]):
         """Rectify an image whose depth is given or does not exist."""
         image = self._rectifiers.of_camera(frame.camera).rectify(frame)
         return OdometryFrame(
-            image=image.image, camera=image.camera, stamp_ns=frame.stamp_ns, depth=lambda: depth
-        )
-
-
-def check_registered(frame: RgbdFrame) -> None:
-    """Require depth of the image's size.
-
-    Raises:
-        ImageError: Reason ``'depth_size'``.
-    """
-    depth, image = frame.depth.depth.shape, frame.image.image.shape[:2]
-    if depth != image:
-        raise ImageError(
-            'depth_size',
-            f'depth is {depth[1]}x{depth[0]} but the image {image[1]}x{image[0]}; register depth '
-            'to the image, e.g. with depth_image_proc/register',
+            image=image.image,
+            camera=image.camera,
+            stamp_ns=frame.stamp_ns,
+            depth=lambda: None if depth is None else depth_seen_by(depth, image.camera),
         )
 
 

@@ -214,8 +214,15 @@ def test_blank_images_and_missing_depth_are_named(stage: Stage) -> None:
     assert status.state == INITIALISING and 'depth' in status.reason
 
 
-def test_depth_of_another_size_is_refused_with_the_remedy(stage: Stage) -> None:
-    stage.send(stage.shots[0], depth=stage.shots[0].view.depth[::2, ::2].copy(), wait=False)
+def test_depth_of_another_resolution_gives_the_same_path(stage: Stage) -> None:
+    stage.start_at(0)
+    shot = stage.shots[2]
+    stamp = stage.send(shot, depth=shot.view.depth[::2, ::2].copy())
+    assert stage.status(stamp).state == TRACKING
+
+
+def test_depth_of_another_view_is_refused_with_the_remedy(stage: Stage) -> None:
+    stage.send(stage.shots[0], depth=stage.shots[0].view.depth[::2].copy(), wait=False)
     assert stage.robot.wait_count('dropped_depth_size', 1), stage.robot.diagnostics
     (line,) = stage.node.lines_about('depth_size]')
     assert 'register' in line
