@@ -19,7 +19,7 @@ from depth_ros.cli.kit.sources import FrameItem
 from depth_ros.cli.kit.stereo_inputs import add_bag_arguments, open_pairs
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
-from depth_ros.files.bags import is_bag
+from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.share import find_share
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL, tunable_models
 from depth_ros.tasks.stereo.settings import StereoSettings

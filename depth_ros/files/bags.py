@@ -8,17 +8,15 @@ by that; other topics are ignored. A damaged bag yields its frames up to the dam
 from __future__ import annotations
 
 import logging
-import sqlite3
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar, cast
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import CalibrationError, DepthRosError, InputError
+from depth_ros.errors import CalibrationError, InputError
+from depth_ros.files.bag_reader import BagReader, messages_of, open_bag, topics_of
 from depth_ros.files.bag_topics import (
     BagTopic,
     CameraTopics,
@@ -27,7 +25,6 @@ from depth_ros.files.bag_topics import (
     printable,
     stereo_topics,
 )
-from depth_ros.files.cut_bags import CutBag, is_cut, mcap_repair
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import HeaderMessage, stamp_ns
@@ -36,66 +33,21 @@ from depth_ros.messages.images import (
     announced_size,
     decode_any_image,
 )
+from depth_ros.streams.stamp_order import StampOrder
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
 
 LOGGER = logging.getLogger(__name__)
-METADATA = 'metadata.yaml'
-SUFFIXES = ('.mcap', '.db3')
 QUEUE_SIZE = 30
 """Images of one side that wait for the other; bags interleave far closer than that."""
 
 FrameT = TypeVar('FrameT')
+ItemT = TypeVar('ItemT')
 Report = Callable[[str, str], None]
 """Takes a reason (short slug) and a sentence."""
-
-_READ_ERRORS = (
-    sqlite3.Error,
-    struct.error,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AssertionError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    RuntimeError,
-)
-"""What the readers raise on truncated or altered files, beside their own error."""
 
 
 class _StampedMessage(Protocol):
     header: HeaderMessage
-
-
-class _Connection(Protocol):
-    topic: str
-    msgtype: str
-    msgcount: int
-
-
-class _Reader(Protocol):
-    """The part of ``rosbags.rosbag2.Reader`` that is used."""
-
-    connections: Sequence[_Connection]
-
-    def open(self) -> None:
-        """Open the files."""
-
-    def close(self) -> None:
-        """Close the files."""
-
-    def messages(
-        self, connections: Sequence[_Connection]
-    ) -> Iterator[tuple[_Connection, int, bytes]]:
-        """Return the messages in order of recording."""
-
-
-def is_bag(path: Path) -> bool:
-    """Whether a path looks like a rosbag2 folder or one of its storage files."""
-    return _has_bag_suffix(path) or (path / METADATA).is_file() or bool(_storage_files(path))
 
 
 def bag_topics(path: Path | str) -> tuple[BagTopic, ...]:
@@ -106,8 +58,8 @@ def bag_topics(path: Path | str) -> tuple[BagTopic, ...]:
         DepthRosError: If the library is missing.
     """
     path = Path(path)
-    with _open(path) as reader:
-        return _topics(reader)
+    with open_bag(path) as reader:
+        return topics_of(reader)
 
 
 class BagFrames(Generic[FrameT]):
@@ -237,7 +189,12 @@ def read_stereo_bag(
 
 
 def _mono_frames(bag: BagFrames[MonoFrame]) -> Iterator[MonoFrame]:
+    order, seen = StampOrder('image'), set[int]()
     for _, frame in _camera_frames(bag.path, bag.cameras, bag.refuse):
+        fault = order.fault(frame.stamp_ns) or _seen_before(frame.stamp_ns, seen)
+        if fault is not None:
+            bag.refuse(*fault)
+            continue
         yield frame
 
 
@@ -247,14 +204,38 @@ def _stereo_frames(
     """Pair the frames of two cameras; what still waits at the end of the bag is paired too."""
     pairing = StereoSynchronizer[MonoFrame](max_difference_ns, QUEUE_SIZE, report=bag.refuse)
     sides = dict(zip(bag.cameras, (Side.LEFT, Side.RIGHT), strict=True))
-    for camera, frame in _camera_frames(bag.path, bag.cameras, bag.refuse):
-        for pair in pairing.add(sides[camera], frame.stamp_ns, frame):
-            yield StereoFrame(left=pair.left, right=pair.right)
-    for pair in pairing.drain():
+    seen: set[int] = set()
+    pairs = (
+        pair
+        for camera, frame in _camera_frames(bag.path, bag.cameras, bag.refuse)
+        for pair in pairing.add(sides[camera], frame.stamp_ns, frame)
+    )
+    for pair in _then(pairs, pairing.drain):
+        fault = _seen_before(pair.left_stamp_ns, seen)
+        if fault is not None:
+            bag.refuse(*fault)
+            continue
         yield StereoFrame(left=pair.left, right=pair.right)
     for side in Side:
         for _ in range(pairing.counts(side).waiting):
             bag.refuse(f'no_partner_{side.value}', f'the bag ends without its {side.other.value}')
+
+
+def _then(first: Iterable[ItemT], rest: Callable[[], Iterable[ItemT]]) -> Iterator[ItemT]:
+    """Give the first items, then what there is once they are over."""
+    yield from first
+    yield from rest()
+
+
+def _seen_before(stamp_ns: int, seen: set[int]) -> tuple[str, str] | None:
+    """Name a stamp that came before, as in a recording that loops; else remember it."""
+    if stamp_ns in seen:
+        return 'repeated_stamp', (
+            f'stamp {stamp_ns} ns came before in this recording; results are named after stamps, '
+            'so only the first image of each is used'
+        )
+    seen.add(stamp_ns)
+    return None
 
 
 def _camera_frames(
@@ -262,11 +243,11 @@ def _camera_frames(
 ) -> Iterator[tuple[CameraTopics, MonoFrame]]:
     """Read the frames of some cameras in order of recording."""
     by_image = {camera.image.name: camera for camera in cameras}
-    with _open(path) as reader:
+    with open_bag(path) as reader:
         calibrations = {
             camera.info.name: _first_calibration(reader, camera, path) for camera in cameras
         }
-        for topic, message in _messages(reader, [*by_image, *calibrations], path):
+        for topic, message in messages_of(reader, [*by_image, *calibrations], path):
             try:
                 if topic in calibrations:
                     calibrations[topic] = _next_calibration(message, calibrations[topic], topic)
@@ -277,7 +258,7 @@ def _camera_frames(
                 refuse(error.reason, f'{printable(topic)}: {error}')
 
 
-def _first_calibration(reader: _Reader, camera: CameraTopics, path: Path) -> PinholeCamera:
+def _first_calibration(reader: BagReader, camera: CameraTopics, path: Path) -> PinholeCamera:
     """Return the first usable calibration of a camera: images may be recorded before it.
 
     Raises:
@@ -285,7 +266,7 @@ def _first_calibration(reader: _Reader, camera: CameraTopics, path: Path) -> Pin
     """
     name = camera.info.name
     first: CalibrationError | None = None
-    for _, message in _messages(reader, [name], path):
+    for _, message in messages_of(reader, [name], path):
         try:
             return camera_from_info(cast(CameraInfoMessage, message))
         except CalibrationError as error:
@@ -315,116 +296,3 @@ def _frame(message: object, camera: CameraTopics, calibration: PinholeCamera) ->
         stamp_ns=stamp_ns(cast(_StampedMessage, message).header.stamp),
         is_rectified=camera.is_rectified,
     )
-
-
-def _messages(reader: _Reader, names: Sequence[str], path: Path) -> Iterator[tuple[str, object]]:
-    """Read and deserialise the messages of some topics in order of recording."""
-    from rosbags.typesys import Stores, get_typestore
-
-    store = get_typestore(Stores.ROS2_HUMBLE)
-    wanted = [connection for connection in reader.connections if connection.topic in names]
-    messages = iter(reader.messages(connections=wanted))
-    while True:
-        with _reading(path):
-            found = next(messages, None)
-            if found is None:
-                return
-            connection, _, data = found
-            message = store.deserialize_cdr(data, connection.msgtype)
-        yield connection.topic, message
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[_Reader]:
-    reader = _make_reader(path)
-    with _reading(path):
-        reader.open()
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _make_reader(path: Path) -> _Reader:
-    """Choose what to open: the folder, or its one storage file where metadata is missing."""
-    if not path.exists():
-        raise InputError('file', f'there is no bag {path}; check the path')
-    try:
-        from rosbags.rosbag2 import Reader
-    except ImportError:
-        raise DepthRosError(
-            'reading a bag needs the package rosbags; type: pip install rosbags'
-        ) from None
-    if path.suffix == '.bag':
-        raise InputError(
-            'bag',
-            f'{path} is a ROS 1 bag; convert it with: '
-            f'rosbags-convert --src {path} --dst {path.stem}',
-        )
-    files = _storage_files(path)
-    if path.is_dir() and not (path / METADATA).is_file():
-        if len(files) != 1:
-            kinds = ' or '.join(SUFFIXES)
-            raise InputError(
-                'bag',
-                f'{path} has no {METADATA} and {len(files)} files ending in {kinds}; '
-                f'if it is a bag, type: ros2 bag reindex {path}',
-            )
-        path = files[0]
-    storage = files[0] if len(files) == 1 else path
-    if is_cut(storage):
-        return cast(_Reader, CutBag(storage))
-    with _reading(path):
-        return cast(_Reader, Reader(path))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Convert errors of a damaged bag into ``InputError``."""
-    try:
-        yield
-    except _read_errors() as error:
-        text = printable(str(error)[:200])
-        raise InputError(
-            'bag',
-            f'{path} cannot be read further ({type(error).__name__}: {text}); it may be cut off '
-            f'or damaged: copy it again, or type: {_repair(path)}',
-        ) from error
-
-
-def _repair(path: Path) -> str:
-    files = [path] if path.suffix == '.mcap' else sorted(path.glob('*.mcap'))
-    return mcap_repair(files[0]) if files else f'ros2 bag reindex {path}'
-
-
-def _read_errors() -> tuple[type[Exception], ...]:
-    """Return what damage raises: rosbags' own errors, those of its SQLite binding and the rest."""
-    from rosbags.rosbag2 import ReaderError
-    from rosbags.serde import SerdeError
-
-    known = (ReaderError, SerdeError, *_READ_ERRORS)
-    try:
-        import apsw  # type: ignore[import-not-found,import-untyped]
-    except ImportError:  # rosbags before 0.11 uses sqlite3
-        return known
-    return (*known, apsw.Error)
-
-
-def _topics(reader: _Reader) -> tuple[BagTopic, ...]:
-    """List topics; a topic with several publishers is one."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for connection in reader.connections:
-        counts[connection.topic, connection.msgtype] += connection.msgcount
-    return tuple(
-        BagTopic(name=name, type=kind, count=count) for (name, kind), count in counts.items()
-    )
-
-
-def _has_bag_suffix(path: Path) -> bool:
-    return path.suffix in (*SUFFIXES, '.bag') and path.is_file()
-
-
-def _storage_files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return []
-    return sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)

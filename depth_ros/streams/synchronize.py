@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from depth_ros.errors import ParameterError
+from depth_ros.streams.stamp_order import StampOrder
 
 ItemT = TypeVar('ItemT')
 Report = Callable[[str, str], None]
@@ -157,40 +158,17 @@ class StereoSynchronizer(Generic[ItemT]):
                 self._unpair(state, 'shutdown', '')
 
     def _accept(self, state: _SideState[ItemT], stamp_ns: int) -> bool:
-        name = state.side.value
-        if stamp_ns <= 0:
-            self._refuse(
-                state,
-                'zero_stamp',
-                f'the {name} image has stamp {stamp_ns} ns; '
-                'the camera driver must stamp every image with its time of exposure',
-            )
+        last_ns = state.order.last_ns
+        fault = state.order.fault(stamp_ns)
+        if fault is not None:
+            self._refuse(state, *fault)
             return False
-        if stamp_ns == state.last_stamp_ns:
-            self._refuse(
-                state,
-                'repeated_stamp',
-                f'the {name} image repeats stamp {stamp_ns} ns; '
-                'publish each image once, with a stamp of its own',
-            )
-            return False
-        if state.last_stamp_ns is not None and stamp_ns < state.last_stamp_ns:
-            return self._went_back(state, stamp_ns, state.last_stamp_ns)
-        state.is_late = False
-        return True
-
-    def _went_back(self, state: _SideState[ItemT], stamp_ns: int, last_ns: int) -> bool:
-        name, back_s = state.side.value, (last_ns - stamp_ns) * 1e-9
-        if not state.is_late:
-            state.is_late = True
-            self._refuse(
-                state,
-                'stamp_back',
-                f'the {name} stamp went back by {back_s:.3f} s; publish images in order '
-                '(a restarted camera or a looping bag is picked up at the next image)',
-            )
-            return False
-        self._reset(f'{name} stamps went back by {back_s:.3f} s and stay there')
+        if state.order.restarted_by_s:
+            back_s = state.order.restarted_by_s
+            self._reset(f'{state.side.value} stamps went back by {back_s:.3f} s and stay there')
+            state.order.fault(stamp_ns)
+        elif last_ns is not None:
+            state.gaps_ns.append(stamp_ns - last_ns)
         return True
 
     def _reset(self, cause: str) -> None:
@@ -256,8 +234,7 @@ class _SideState(Generic[ItemT]):
     def __init__(self, side: Side) -> None:
         self.side = side
         self.queue: deque[tuple[int, ItemT]] = deque()
-        self.last_stamp_ns: int | None = None
-        self.is_late = False
+        self.order = StampOrder(f'{side.value} image')
         self.gaps_ns: deque[int] = deque(maxlen=NUM_GAPS)
         self.num_received = 0
         self.num_paired = 0
@@ -269,9 +246,6 @@ class _SideState(Generic[ItemT]):
         return self.queue[0][0]
 
     def push(self, stamp_ns: int, item: ItemT) -> None:
-        if self.last_stamp_ns is not None:
-            self.gaps_ns.append(stamp_ns - self.last_stamp_ns)
-        self.last_stamp_ns = stamp_ns
         self.queue.append((stamp_ns, item))
 
     def next_is_nearer(self, stamp_ns: int) -> bool:
@@ -287,8 +261,7 @@ class _SideState(Generic[ItemT]):
         return min(self.gaps_ns) < 2 * difference_ns
 
     def forget(self) -> None:
-        self.last_stamp_ns = None
-        self.is_late = False
+        self.order.forget()
         self.gaps_ns.clear()
 
     def counts(self) -> SideCounts:

@@ -11,7 +11,8 @@ import pytest
 
 from depth_ros.camera import ideal_camera
 from depth_ros.errors import CalibrationError, DepthRosError, InputError
-from depth_ros.files.bags import bag_topics, is_bag, read_mono_bag, read_stereo_bag
+from depth_ros.files.bag_reader import is_bag
+from depth_ros.files.bags import bag_topics, read_mono_bag, read_stereo_bag
 from depth_ros.scenes.solids import ideal_stereo_camera
 from tests.kit.bag_writer import compressed, info, raw, stamp, write_bag
 
@@ -252,17 +253,17 @@ def test_metadata_that_is_damaged_ends_in_a_sentence(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', mono_recording())
     for text in ('', '[', 'rosbag2_bagfile_information: 3', '\x00'):
         (bag / 'metadata.yaml').write_text(text)
-        with pytest.raises(InputError, match='cut off or damaged'):
+        with pytest.raises(InputError, match=r'metadata\.yaml cannot be read'):
             read_mono_bag(bag)
     (bag / 'metadata.yaml').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(InputError, match='cut off or damaged'):
+    with pytest.raises(InputError, match=r'metadata\.yaml cannot be read'):
         read_mono_bag(bag)
 
 
 def test_what_is_no_bag_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='there is no bag'):
         read_mono_bag(tmp_path / 'nowhere')
-    with pytest.raises(InputError, match=r'no metadata\.yaml and 0 files.*ros2 bag reindex'):
+    with pytest.raises(InputError, match=r'no metadata\.yaml and no files.*ros2 bag reindex'):
         read_mono_bag(tmp_path)
     old = tmp_path / 'old.bag'
     old.write_bytes(b'#ROSBAG V2.0\n')

@@ -15,7 +15,8 @@ from depth_ros.cli.kit.images import ImageFile, find_images
 from depth_ros.cli.kit.rig import fitted_camera
 from depth_ros.cli.kit.sources import BagItem, FrameItem, storage_file
 from depth_ros.errors import CalibrationError, InputError, ParameterError
-from depth_ros.files.bags import BagFrames, Report, is_bag, read_mono_bag
+from depth_ros.files.bag_reader import is_bag
+from depth_ros.files.bags import BagFrames, Report, read_mono_bag
 from depth_ros.files.calibration import MonoCalibration, read_mono_calibration
 from depth_ros.files.image import read_rgb
 from depth_ros.files.maps import read_depth

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from depth_ros.files.bags import SUFFIXES
+from depth_ros.files.bag_reader import SUFFIXES
 from depth_ros.frames import MonoFrame, StereoFrame
 
 FrameT_co = TypeVar('FrameT_co', covariant=True)

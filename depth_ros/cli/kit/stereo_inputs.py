@@ -13,7 +13,8 @@ from depth_ros.cli.kit.images import FoundPairs, PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, rig_settings
 from depth_ros.cli.kit.sources import BagItem, FrameItem, storage_file
 from depth_ros.errors import ParameterError
-from depth_ros.files.bags import BagFrames, Report, is_bag, read_stereo_bag
+from depth_ros.files.bag_reader import is_bag
+from depth_ros.files.bags import BagFrames, Report, read_stereo_bag
 from depth_ros.frames import StereoFrame
 
 PairItem = FrameItem[StereoFrame]

@@ -13,7 +13,8 @@ from depth_ros.camera import PinholeCamera, ideal_camera
 from depth_ros.cli.kit.images import PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
 from depth_ros.errors import ImageError, InputError, ParameterError
-from depth_ros.files.bags import Report, is_bag, read_mono_bag, read_stereo_bag
+from depth_ros.files.bag_reader import is_bag
+from depth_ros.files.bags import Report, read_mono_bag, read_stereo_bag
 from depth_ros.files.calibration import read_mono_calibration
 from depth_ros.files.given_file import given_text
 from depth_ros.files.image import SUFFIXES, read_rgb
