@@ -91,6 +91,17 @@ class DepthMap:
     stamp_ns: int = 0
     reason: str = ''
 
+    def __repr__(self) -> str:
+        """Return size, scale, how much is known and the depth at 5, 50 and 95 %."""
+        height, width = self.depth.shape
+        finite = self.depth[np.isfinite(self.depth)]
+        cuts = np.percentile(finite, (5, 50, 95)) if finite.size else ()
+        depths = ' / '.join(f'{cut:.2f}' for cut in cuts) or 'none'
+        return (
+            f'DepthMap({width}x{height}, {100.0 * finite.size / self.depth.size:.1f} % known, '
+            f'{depths} {"m" if self.is_metric else "relative"})'
+        )
+
     @property
     def is_metric(self) -> bool:
         """Whether depth is in metres."""

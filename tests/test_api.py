@@ -172,6 +172,18 @@ def test_stereo_rectifies_what_the_rig_says_is_raw(pair: StereoView) -> None:
     assert known > 0.7 and error < 0.025
 
 
+def test_a_depth_map_says_in_a_line_what_it_is() -> None:
+    depth = np.full((2, 4), 2.0, np.float32)
+    depth[0] = np.nan
+    made = depth_ros.DepthMap(
+        depth=depth,
+        image=np.zeros((2, 4, 3), np.uint8),
+        camera=None,
+        scale=depth_ros.DepthScale.METRIC,
+    )
+    assert repr(made) == 'DepthMap(4x2, 50.0 % known, 2.00 / 2.00 / 2.00 m)'
+
+
 def test_settings_by_name_reach_the_processor(pair: StereoView) -> None:
     with depth_ros.open_stereo(
         model='sgbm', max_depth_m=2.0, left_right_check=True, sgbm_num_disparities=64

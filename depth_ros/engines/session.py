@@ -141,8 +141,8 @@ class SessionEngine:
     def _opened(self) -> Session:
         if self._session is None:
             raise EngineError(
-                f'engine {self.info.graph!r} is closed; open it again with '
-                'depth_ros.engines.build.open_engine'
+                f'{self.info.graph!r} was closed, e.g. at the end of a with block; open the model '
+                'again, e.g. with depth_ros.open_stereo()'
             )
         return self._session
 

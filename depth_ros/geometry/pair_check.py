@@ -159,18 +159,21 @@ class PairWatch:
         self._rig: StereoCamera | None = None
         self._num_good = 0
         self._num_left = 0
+        self._fault = ''
 
-    def look(self, pair: RectifiedStereo) -> None:
-        """Examine a pair if it is one of the first of its rig."""
+    def look(self, pair: RectifiedStereo) -> str:
+        """Examine a pair if it is one of the first of its rig; return what is wrong with that."""
         # A rectifier gives the same rig until a calibration changes: no need to compare numbers.
         if pair.camera is not self._rig:
             self._rig, self._num_good, self._num_left = pair.camera, 0, NUM_TRIED
+            self._fault = ''
         if not self._num_left or self._num_good == NUM_GOOD:
-            return
+            return self._fault
         self._num_left -= 1
         evidence = examine_pair(pair)
         if evidence.fault is not None:
-            self._num_left = 0
-            LOGGER.warning('[%s] %s', evidence.fault.value, evidence.sentence())
+            self._num_left, self._fault = 0, evidence.sentence()
+            LOGGER.warning('[%s] %s', evidence.fault.value, self._fault)
         elif evidence.num_matches >= MIN_MATCHES:
             self._num_good += 1
+        return self._fault

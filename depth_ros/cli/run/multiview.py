@@ -101,6 +101,7 @@ def run_multiview(arguments: argparse.Namespace) -> int:
     summary = _summary(tally, settings, folder, plan)
     write_json(arguments.out / SUMMARY, summary)
     _tell(summary, cloud, folder)
+    _tell_missing(summary, plan)
     return EXIT_FAILED if plan.refused or tally.refused else 0
 
 
@@ -191,3 +192,17 @@ def _tell(summary: Record, cloud: Path, folder: PosedFolder) -> None:
         f'{summary["views"]} views; {points["points"]} points in {cloud} ({unit}), summary in '
         f'{cloud.parent / SUMMARY}'
     )
+
+
+def _tell_missing(summary: Record, plan: FolderPlan) -> None:
+    """Say why views of a sequence have no map of their own; refused ones were reported."""
+    references, refused = summary['references'], summary['refused']
+    assert isinstance(references, list) and isinstance(refused, dict)
+    num_alone = len(plan.folder.views) - len(references) - plan.num_near
+    num_alone -= sum(refused.values()) - len(plan.folder.refused)
+    if plan.num_near:
+        print(
+            f'  {plan.num_near} views are too near the one before (--keyframe-min-baseline-ratio)'
+        )
+    if num_alone > 0:
+        print(f'  {num_alone} keyframes have fewer than --min-sources others around them')

@@ -53,6 +53,7 @@ class FolderPlan:
     Attributes:
         folder: What is gone through.
         refused: Name and reason of each view that was left out so far.
+        num_near: Views of a sequence that were too near the last keyframe to be one.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class FolderPlan:
         """
         self.folder = folder
         self.refused: list[tuple[str, InputError]] = list(folder.refused)
+        self.num_near = 0
         self._settings = settings
         self._range_m = depth_range_m
         self._has_own_range = has_own_range
@@ -101,11 +103,13 @@ class FolderPlan:
         window: KeyframeWindow[PosedView] = KeyframeWindow(self._settings)
         count = len(self.folder.views)
         for index in range(count):
+            before = window.num_keyframes
             try:
                 found = window.add(self._load(index), depth_range_m=self._range_m)
             except InputError as error:
                 self.refused.append((self.folder.views[index].name, error))
                 continue
+            self.num_near += window.num_keyframes == before
             if found is not None:
                 yield self._planned(found, (index + 1) / count)
         for found in window.flush(depth_range_m=self._range_m):

@@ -38,7 +38,7 @@ NO_METRES = (
     'without a calibration there is disparity in pixels and no depth: metres need --calibration '
     'FILE, or roughly --fov-deg DEG with --baseline-m M; the images must be rectified'
 )
-PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m')
+PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'fault')
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -90,6 +90,7 @@ def run_stereo(arguments: argparse.Namespace) -> int:
         warn(f'{text}, left out')
     instead = '' if source.has_metres else 'no metres'
     lines = [line_of(record, instead=instead) for record in tally.records]
+    lines += dict.fromkeys(str(record['fault']) for record in tally.records if record['fault'])
     return finish_batch(arguments.out, summary, lines, tally)
 
 
@@ -138,6 +139,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
             stages_s=output.stages_s,
             ran_by=asdict(processor.identity),
         )
+        facts['fault'] = output.fault
         return self._folder.write(pair, output, title=title, facts=facts)
 
     def summary(self, tally: Tally, source: PairSource) -> Record:

@@ -34,7 +34,7 @@ def read_pose_folder(folder: Path) -> PosedFolder:
     k = _numbers(folder / 'K.txt', 9).reshape(3, 3)
     poses = _rows(folder / 'poses.txt')
     images = image_files(folder)
-    rows = _row_numbers(folder, images, len(poses))
+    rows, missing = _row_numbers(folder, images, len(poses))
     views = [
         ViewFile(
             name=image.stem,
@@ -53,7 +53,16 @@ def read_pose_folder(folder: Path) -> PosedFolder:
         is_sequence=True,
         is_metric=True,
         points=np.empty((0, 3)),
-        refused=tuple((image.stem, _no_pose(folder, image)) for image in without),
+        refused=(
+            *((image.stem, _no_pose(folder, image)) for image in without),
+            *((Path(name).stem, _no_image(folder, name)) for name in missing),
+        ),
+    )
+
+
+def _no_image(folder: Path, name: str) -> InputError:
+    return InputError(
+        'file', f'{folder / TABLE} names {name}, which is not among the images; copy it too'
     )
 
 
@@ -106,15 +115,17 @@ def _rows(path: Path) -> list[np.ndarray]:
     return rows
 
 
-def _row_numbers(folder: Path, images: list[Path], num_poses: int) -> list[int | None]:
-    """Return each image's row of ``poses.txt``, None for those that the table leaves out."""
+def _row_numbers(
+    folder: Path, images: list[Path], num_poses: int
+) -> tuple[list[int | None], list[str]]:
+    """Return each image's row of ``poses.txt``, None without one, and the names without image."""
     table = folder / TABLE
     if not table.is_file():
         if num_poses != len(images):
             what = f'{num_poses} poses for {len(images)} images'
             remedy = 'write one pose an image, or add frame_rows.csv (file,pose_row)'
             raise damaged(folder / 'poses.txt', what, remedy)
-        return list(range(num_poses))
+        return list(range(num_poses)), []
     reader = csv.DictReader(io.StringIO(given_text(table), newline=''))
     try:
         if not {'file', 'pose_row'} <= set(reader.fieldnames or ()):
@@ -127,4 +138,5 @@ def _row_numbers(folder: Path, images: list[Path], num_poses: int) -> list[int |
     if outside:
         what = f'poses.txt has rows 0..{num_poses - 1}, got {outside[0]}'
         raise damaged(table, what, 'correct it')
-    return [rows.get(image.name) for image in images]
+    names = [image.name for image in images]
+    return [rows.get(name) for name in names], [name for name in rows if name not in names]

@@ -18,6 +18,7 @@ from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.results import DepthMap, DepthResult, depth_map
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.multiview.checks import check_frame
+from depth_ros.tasks.multiview.range_watch import RangeWatch
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline
@@ -69,6 +70,7 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
         """Take ownership of the pipeline; raises as ``check_settings``."""
         super().__init__(pipeline, settings)
         self._rectifiers = RectifierCache()
+        self._watch = RangeWatch()
 
     def __call__(
         self,
@@ -110,6 +112,8 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
         timed = self.pipeline.run(rectified)
         start = time.perf_counter()
         depth = self._filtered(timed.result, covered, wanted)
+        sure = timed.result.confidence
+        self._watch.look(depth.depth, sure, (frame.depth_min_m, frame.depth_max_m))
         filter_s = time.perf_counter() - start
         stages = {'rectify': rectify_s, **timed.stages_s, 'filter': filter_s}
         return MultiViewOutput(frame=rectified, depth=depth, stages_s=MappingProxyType(stages))

@@ -52,12 +52,14 @@ class StereoOutput:
         depth: Metric depth, or None if not wanted.
         stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
             ``postprocess``, ``filter``, ``depth``.
+        fault: What is wrong with the rig's pairs, as ``PairWatch`` found; empty if nothing.
     """
 
     rectified: RectifiedStereo
     disparity: DisparityResult
     depth: DepthResult | None
     stages_s: Mapping[str, float]
+    fault: str = ''
 
     @property
     def valid_fraction(self) -> float:
@@ -136,7 +138,7 @@ class StereoProcessor(Processor[StereoSettings]):
                 rectification) and disparity is unknown; None where all is covered.
         """
         wanted = wanted or Wanted()
-        self._watch.look(rectified)
+        fault = self._watch.look(rectified)
         timed = self._match(rectified, needs_right=wanted.confidence)
         start = time.perf_counter()
         disparity = self._filtered(timed.result, covered)
@@ -150,6 +152,7 @@ class StereoProcessor(Processor[StereoSettings]):
             disparity=disparity,
             depth=depth,
             stages_s=MappingProxyType(stages),
+            fault=fault,
         )
 
     def _rectifier(self, frame: StereoFrame) -> Rectifier:

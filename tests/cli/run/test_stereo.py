@@ -309,6 +309,14 @@ def test_two_photos_alone_give_disparity_and_its_picture(pair, tmp_path, capsys)
     }
 
 
+def test_swapped_pairs_are_told_again_when_they_are_skipped(pair, tmp_path, capsys):
+    words = ['run', 'stereo', str(pair.right), str(pair.left), '-o', str(tmp_path)]
+    words += ['--calibration', str(pair.calibration), '--model', 'sgbm']
+    for _ in range(2):
+        assert main(words) == 0
+        assert 'left and right look swapped' in capsys.readouterr().out
+
+
 def test_a_rough_calibration_gives_rough_metres(pair, tmp_path):
     """90 degrees see as far to each side as ahead: f is half the width."""
     words = ['run', 'stereo', str(pair.left), str(pair.right), '-o', str(tmp_path)]

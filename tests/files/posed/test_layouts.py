@@ -312,6 +312,13 @@ def test_images_without_a_pose_are_refused_by_name(poses_folder):
     assert (name, error.reason) == ('1', 'no_pose') and '1.png' in str(error)
 
 
+def test_an_image_that_the_table_names_and_nobody_copied_is_refused_by_name(poses_folder):
+    (poses_folder / 'frame_rows.csv').write_text('file,pose_row\n0.png,0\n1.png,1\n2.png,2\n')
+    (poses_folder / 'images' / '1.png').unlink()
+    ((name, error),) = read_posed_folder(poses_folder).refused
+    assert name == '1' and '1.png, which is not among the images' in str(error)
+
+
 def test_endings_in_capitals_count_and_equal_names_are_refused(poses_folder):
     images = poses_folder / 'images'
     (images / '1.png').rename(images / '1.JPG')
