@@ -31,7 +31,6 @@ class OnnxRuntimeRuntime(CpuRuntime):
     """ONNX Runtime as the builder sees it. Nothing is kept: sessions load from the ONNX file."""
 
     def __init__(self) -> None:
-        """Read the version of the library."""
         super().__init__('onnxruntime', ort.__version__)
 
     def refusal(self, settings: BuildSettings) -> str:

@@ -150,7 +150,6 @@ class DeviceConstants(TorchFunctionMode):
     """
 
     def __init__(self, device: str | torch.device) -> None:
-        """Start with an empty cache."""
         super().__init__()
         self._device = torch.device(device)
         self._known: dict[str, torch.Tensor] = {}

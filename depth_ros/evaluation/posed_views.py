@@ -26,6 +26,7 @@ OTHER_REFERENCES = (67, 68, 69, 70, 72, 73, 74)
 """Numbers of further frames that have two neighbours on both sides."""
 
 RENDERED_SCENES = ('room', 'slanted', 'thin_bars')
+STEP_M, RENDERED_RANGE_M = 0.3, (1.0, 6.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -119,8 +120,6 @@ def rendered(
     *,
     size: tuple[int, int] = CROP,
     num_sources: int = 4,
-    step_m: float = 0.3,
-    depth_range_m: tuple[float, float] = (1.0, 6.0),
 ) -> MultiViewSet:
     """Render a scene of ``depth_ros.scenes.solids``: sources left, right, above and below.
 
@@ -128,8 +127,6 @@ def rendered(
         scene: Name in ``SCENES``.
         size: (height, width).
         num_sources: How many, in that order.
-        step_m: Distance of the sources from the reference.
-        depth_range_m: Nearest and farthest depth of the search.
     """
     height, width = size
     camera = ideal_camera(
@@ -144,7 +141,7 @@ def rendered(
     poses = []
     for x, y in sides[: 1 + num_sources]:
         pose = np.eye(4)
-        pose[:3, 3] = (step_m * x, step_m * y, 0.0)
+        pose[:3, 3] = (STEP_M * x, STEP_M * y, 0.0)
         poses.append(pose)
     views = [
         render(SCENES[scene](), camera, world_from_camera=pose, supersample=2) for pose in poses
@@ -152,7 +149,7 @@ def rendered(
     truth = views[0].depth.astype(np.float64)
     truth = np.where(np.isfinite(truth), truth, np.nan)
     images = [view.image for view in views]
-    return _joined(f'rendered {scene}', images, poses, camera, truth, depth_range_m)
+    return _joined(f'rendered {scene}', images, poses, camera, truth, RENDERED_RANGE_M)
 
 
 def relative_poses(

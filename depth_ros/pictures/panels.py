@@ -43,20 +43,17 @@ class Scale:
         return [round(index * step, 10) for index in range(first, last + 1)]
 
 
-def value_scale(
-    values: np.ndarray, *, low_percent: float = 1.0, high_percent: float = 99.0
-) -> Scale:
-    """Find a scale that is robust to outliers.
+def value_scale(values: np.ndarray, *, high_percent: float = 99.0) -> Scale:
+    """Find a scale from the first percentile up that is robust to outliers.
 
     Args:
         values: Any shape; only finite ones count.
-        low_percent: Percentile at the lower end.
         high_percent: Percentile at the upper end.
     """
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return Scale(low=0.0, high=1.0)
-    low, high = (float(v) for v in np.percentile(finite, (low_percent, high_percent)))
+    low, high = (float(v) for v in np.percentile(finite, (1.0, high_percent)))
     if high - low < 1e-3 * max(abs(low), abs(high), 1e-3):
         middle, half = (low + high) / 2.0, 0.05 * max(abs(low), abs(high), 1.0)
         return Scale(low=middle - half, high=middle + half)

@@ -12,7 +12,6 @@ class Mailbox(Generic[ItemT]):
     """Holds at most one item: ``num_put == num_taken + num_dropped + num_waiting``, always."""
 
     def __init__(self) -> None:
-        """Start empty and open."""
         self._condition = threading.Condition()
         self._items: list[ItemT] = []
         self._is_closed = False

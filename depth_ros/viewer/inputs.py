@@ -190,7 +190,6 @@ class _Rate:
     """Messages per second over the last few seconds; falls to 0 when they stop."""
 
     def __init__(self) -> None:
-        """Start counting now."""
         self._start_s = time.monotonic()
         self._times: deque[float] = deque(maxlen=512)
 

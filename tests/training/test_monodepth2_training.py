@@ -26,10 +26,10 @@ from depth_ros.scenes.rooms.render import render_view, room_textures
 from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.triples import Triple, plain
 from depth_ros.training.metrics import read_metrics
-from depth_ros.training.monodepth2.batch import to_views
 from depth_ros.training.monodepth2.losses import (
     WarpedViews,
     reprojection_error,
+    to_views,
     unmoved_error,
 )
 from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork

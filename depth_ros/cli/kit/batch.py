@@ -61,7 +61,6 @@ class BatchRunner(Generic[ProcessorT]):
     """
 
     def __init__(self, open_processor: Callable[[], ProcessorT]) -> None:
-        """Remember how to open the processor."""
         self.opening_s = 0.0
         self._open = open_processor
         self._opened: ProcessorT | None = None

@@ -48,7 +48,6 @@ class ReferenceRunner(BatchRunner[MultiViewProcessor]):
         *,
         open_processor: OpenMultiView,
     ) -> None:
-        """Remember what to run with."""
         super().__init__(lambda: open_processor(settings, progress=progress))
         self.progress = progress
         self.maps = maps

@@ -59,7 +59,6 @@ class OpenVinoRuntime(CpuRuntime):
     """OpenVINO as the builder sees it."""
 
     def __init__(self) -> None:
-        """Read the version of the library."""
         super().__init__('openvino', ov.__version__)
 
     def refusal(self, settings: BuildSettings) -> str:

@@ -31,10 +31,10 @@ class Painter:
     textures: int
     min_contrast: float
 
-    def paint(self, *, texels_per_m: float = 0.0, bare: bool = False) -> np.ndarray:
+    def paint(self, *, bare: bool = False) -> np.ndarray:
         """Draw the paint of one face, ``(9,)``; see ``solids.PAINT_COLUMNS``."""
         rng = self.rng
-        density = texels_per_m or float(np.exp(rng.uniform(math.log(110.0), math.log(650.0))))
+        density = float(np.exp(rng.uniform(math.log(110.0), math.log(650.0))))
         angle = rng.choice((0.0, 0.5 * math.pi)) + rng.normal(0.0, 0.05)
         cos, sin = density * math.cos(angle), density * math.sin(angle)
         offset = rng.uniform(0.0, 512.0, 2)

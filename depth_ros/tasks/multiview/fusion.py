@@ -58,7 +58,6 @@ class DepthFusion:
     """Takes depth maps in order and keeps the cloud; not thread-safe, one worker owns it."""
 
     def __init__(self, settings: FusionSettings | None = None) -> None:
-        """Start with an empty cloud."""
         self.settings = settings or FusionSettings()
         self.map = VoxelMap(self.settings.voxels)
         self.num_views = 0

@@ -42,7 +42,6 @@ class KeyframeWindow(Generic[PlacedViewT]):
     """Keeps the last keyframes; used by one thread."""
 
     def __init__(self, settings: KeyframeSettings | None = None) -> None:
-        """Start empty."""
         self.settings = settings or KeyframeSettings()
         self.num_keyframes = 0
         self._keyframes: deque[PlacedViewT] = deque(maxlen=self.settings.window)

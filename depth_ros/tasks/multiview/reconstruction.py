@@ -45,7 +45,6 @@ class DepthRangeTracker:
     """Tracks the depth range to search next."""
 
     def __init__(self, settings: DepthRangeSettings) -> None:
-        """Begin with the whole range."""
         self.settings = settings
         self._seen: DepthRange | None = None
 

@@ -20,7 +20,6 @@ class VoxelMap:
     """Points, colours and support by voxel; about 80 bytes each."""
 
     def __init__(self, settings: VoxelSettings | None = None) -> None:
-        """Start empty."""
         self.settings = settings or VoxelSettings()
         self.num_evicted = 0
         self.num_removed = 0

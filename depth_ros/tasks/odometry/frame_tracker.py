@@ -15,7 +15,6 @@ class FrameTracker(ABC):
     """Turns frames into outputs; one worker thread owns it."""
 
     def __init__(self, settings: TrackingSettings) -> None:
-        """Start initialising."""
         self.settings = settings
         self._states = StateMachine(settings)
         self._stamps = StampGuard(settings.max_gap_s)

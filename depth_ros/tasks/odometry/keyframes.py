@@ -63,7 +63,6 @@ class KeyframeStore:
     """The recent keyframes and the one in use."""
 
     def __init__(self, max_keyframes: int) -> None:
-        """Start empty."""
         self._recent: deque[Keyframe] = deque(maxlen=max_keyframes)
         self._num_made = 0
         self._turn = 0
@@ -115,7 +114,6 @@ class KeyframePolicy:
     """Decides when the view has changed enough for a new keyframe."""
 
     def __init__(self, settings: TrackingSettings) -> None:
-        """Take the thresholds."""
         self.settings = settings
         self._best_cover = 0
 

@@ -30,7 +30,6 @@ class StateMachine:
     """State machine: counts frames and failures; independent of images."""
 
     def __init__(self, settings: TrackingSettings) -> None:
-        """Start initialising."""
         self.lost_after_frames = settings.lost_after_frames
         self.reset(WAITING)
 

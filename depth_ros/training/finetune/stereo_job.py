@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -146,7 +146,6 @@ def prepare_stereo(
     *,
     batch_size: int = 2,
     budget_s: float = math.inf,
-    clock: Callable[[], float] = time.monotonic,
 ) -> StereoFinetuning:
     """Label the pairs; takes about a dozen runs of the network a pair.
 
@@ -157,7 +156,6 @@ def prepare_stereo(
         report: Called with the progress.
         batch_size: Pairs a step.
         budget_s: Time after which the pairs labelled so far must do, s.
-        clock: Gives seconds.
 
     Raises:
         InputError: If few pixels get labels, reason ``'unmatched'``: pairs whose images do not
@@ -166,7 +164,7 @@ def prepare_stereo(
     judged = [pairs.held_out[index] for index in evenly(len(pairs.held_out), MAX_JUDGED)]
     matchers = _matchers(student, network.eval(), pairs.train)
     held_out = [label(pair, matchers)[0] for pair in judged]
-    labelled = _labelled(pairs.train, matchers, report, clock() + budget_s, clock)
+    labelled = _labelled(pairs.train, matchers, report, time.monotonic() + budget_s)
     share = float(np.mean([item.share for item in labelled]))
     if share < LEAST_LABELLED:
         raise InputError(
@@ -192,13 +190,12 @@ def _labelled(
     matchers: Sequence[Matcher],
     report: Progress,
     end_s: float,
-    clock: Callable[[], float],
 ) -> list[LabelledPair]:
     """Label pairs in mixed order, so that those labelled in time are from everywhere."""
     found: list[LabelledPair] = []
     for done, index in enumerate(np.random.default_rng(0).permutation(len(pairs)), 1):
         found += label(pairs[index], matchers)
         report('looking for what can be believed', done / len(pairs))
-        if clock() > end_s and done >= MIN_PAIRS:
+        if time.monotonic() > end_s and done >= MIN_PAIRS:
             break
     return found

@@ -24,22 +24,19 @@ def cell_grid(size: Size, cell_px: int) -> np.ndarray:
     return np.stack((columns, rows), axis=-1).astype(np.float64)
 
 
-def by_homography(
-    second_from_first: np.ndarray, size: Size, *, cell_px: int, other_size: Size | None = None
-) -> np.ndarray:
+def by_homography(second_from_first: np.ndarray, size: Size, *, cell_px: int) -> np.ndarray:
     """Move the cells of an image by a ``(3, 3)`` homography.
 
     Args:
         second_from_first: Takes homogeneous pixels of the image to the other's.
-        size: Height and width of the image, px.
+        size: Height and width of both images, px.
         cell_px: Edge of a cell.
-        other_size: Of the other image, where it differs.
     """
     points = cell_grid(size, cell_px)
     moved = np.concatenate((points, np.ones_like(points[..., :1])), axis=-1) @ second_from_first.T
     is_ahead = moved[..., 2:] > 0.0
     places = moved[..., :2] / np.where(is_ahead, moved[..., 2:], 1.0)
-    return _inside(np.where(is_ahead, places, np.inf), other_size or size)
+    return _inside(np.where(is_ahead, places, np.inf), size)
 
 
 def by_depth(

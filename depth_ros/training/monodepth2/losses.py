@@ -1,4 +1,4 @@
-"""Losses: minimum reprojection, auto-masking and smoothness at every scale.
+"""Losses and their inputs: minimum reprojection, auto-masking and smoothness at every scale.
 
 Godard et al. 2019 (arXiv 1806.01260), eqs. 2 to 5. Images are (B, 3, H, W) within 0..1.
 """
@@ -8,16 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from depth_ros.training.monodepth2.reprojection import CameraMotion, depth_of, source_pixels
+from depth_ros.models.monodepth2.network_depth import NUM_SCALES
+from depth_ros.training.datasets.triples import NUM_FRAMES, TripleBatch
+from depth_ros.training.monodepth2.network import VideoNetwork
+from depth_ros.training.monodepth2.reprojection import (
+    CameraMotion,
+    depth_of,
+    shift_x,
+    source_pixels,
+)
 from depth_ros.training.photometric_loss import (
     edge_aware_smoothness,
     photometric_error,
     sample_pixels,
 )
+from depth_ros.training.task import Mixed
 
 SMOOTHNESS = 1e-3
 """Weight of the smoothness at full size; halved from scale to scale."""
@@ -114,3 +124,49 @@ def is_explained_by_motion(error: Tensor, unmoved: Tensor) -> Tensor:
 def _least_error(images: Sequence[Tensor], target: Tensor) -> Tensor:
     errors = [photometric_error(image, target) for image in images]
     return torch.cat(errors, 1).amin(1, keepdim=True)
+
+
+def to_views(
+    network: VideoNetwork,
+    batch: TripleBatch,
+    *,
+    metres_per_unit: float,
+    device: str,
+    mixed: Mixed,
+    num_scales: int = NUM_SCALES,
+) -> tuple[list[Tensor], WarpedViews]:
+    """Run both networks on a batch.
+
+    Args:
+        network: The networks; they see the shaken images.
+        batch: The samples.
+        metres_per_unit: Of the network's depth; matters only with a stereo partner, whose
+            distance is known in metres.
+        device: Where to run.
+        mixed: Context for the networks; everything after them is float32.
+        num_scales: How many disparities.
+
+    Returns:
+        Disparities as ``VideoNetwork.disparities`` gives them, and the views to compare.
+    """
+    target, before, after = to_planes(batch.seen, device)
+    with mixed():
+        disparities = network.disparities(target, num_scales=num_scales)
+        motions = list(network.motions(target, before, after))
+    clean = to_planes(batch.views, device)
+    if len(clean) > NUM_FRAMES:
+        shift = torch.from_numpy(batch.partner_x_m).to(device) / metres_per_unit
+        motions.append(shift_x(shift))
+    views = WarpedViews(
+        target=clean[0],
+        sources=clean[1:],
+        source_from_target=motions,
+        intrinsics=torch.from_numpy(batch.intrinsics).to(device),
+    )
+    return disparities, views
+
+
+def to_planes(views: np.ndarray, device: str) -> list[Tensor]:
+    """Return each of N views of (B, N, H, W, 3) uint8 as (B, 3, H, W) float32 in 0..1."""
+    planes = torch.from_numpy(views).to(device).permute(1, 0, 4, 2, 3).float() / 255.0
+    return list(planes.contiguous())

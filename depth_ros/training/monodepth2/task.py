@@ -12,8 +12,7 @@ from torch import Tensor
 
 from depth_ros.geometry.postprocess import colorize_depth
 from depth_ros.training.datasets.triples import TripleBatch
-from depth_ros.training.monodepth2.batch import to_views
-from depth_ros.training.monodepth2.losses import SMOOTHNESS, total_loss
+from depth_ros.training.monodepth2.losses import SMOOTHNESS, to_views, total_loss
 from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork, begin_with, weights_of
 from depth_ros.training.monodepth2.validation import validate
 from depth_ros.training.monodepth2.video import KittiVideo, Video

@@ -10,8 +10,7 @@ import torch
 from depth_ros.evaluation.mono import scaled_errors
 from depth_ros.models.monodepth2.model import depth_from_disparity
 from depth_ros.training.datasets.triples import TripleBatch
-from depth_ros.training.monodepth2.batch import to_views
-from depth_ros.training.monodepth2.losses import reprojection_error, unmoved_error
+from depth_ros.training.monodepth2.losses import reprojection_error, to_views, unmoved_error
 from depth_ros.training.monodepth2.network import VideoNetwork
 from depth_ros.training.task import Mixed
 
