@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from depth_ros.errors import CalibrationError, InputError
 
+LOGGER = logging.getLogger(__name__)
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+SIDES = (('left', 'right'), ('infra1', 'infra2'))
+"""What tells the sides of a rig apart in names of topics; the second is RealSense's."""
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 
 
@@ -64,7 +68,9 @@ def mono_topics(
     if image_topic:
         image = _named(topics, image_topic, IMAGE_TYPES)
     else:
-        image = _only(_image_candidates(topics), topics, what='image topic', option='image_topic')
+        candidates = _image_candidates(topics)
+        chosen = _preferred([(topic,) for topic in candidates], option='image_topic')
+        image = _only(list(chosen) or candidates, topics, what='image topic', option='image_topic')
     return CameraTopics(image=image, info=_info_for(topics, image, info_topic))
 
 
@@ -78,7 +84,8 @@ def stereo_topics(
 ) -> tuple[CameraTopics, CameraTopics]:
     """Choose the topics of a rig, left then right.
 
-    Two image topics make a rig if one name is the other's with ``left`` in place of ``right``.
+    Two image topics make a rig if their names differ in ``SIDES``. Of several of one device, as
+    ZED cameras publish, the rectified ones in colour are taken, and a warning says so.
 
     Raises:
         InputError: As ``mono_topics``.
@@ -117,14 +124,43 @@ def pairs_of(topics: Sequence[BagTopic]) -> list[tuple[BagTopic, BagTopic]]:
     """Return the image topics that are a left and a right one by their names."""
     candidates = {topic.name: topic for topic in _image_candidates(topics)}
     return [
-        (topic, candidates[name.replace('left', 'right')])
+        (topic, candidates[name.replace(left, right)])
         for name, topic in candidates.items()
-        if 'left' in name and name.replace('left', 'right') in candidates
+        for left, right in SIDES
+        if left in name and name.replace(left, right) in candidates
     ]
+
+
+def _preferred(found: Sequence[tuple[BagTopic, ...]], *, option: str) -> tuple[BagTopic, ...]:
+    """Return what the names of one device say is best; nothing where they do not say."""
+    ranked = sorted(found, key=lambda topics: _rank(topics[0].name))
+    devices = {topics[0].name.split('/')[1] for topics in found if topics[0].name.count('/') > 1}
+    if len(found) < 2 or len(devices) != 1:
+        return ()
+    first, second = (_rank(topics[0].name) for topics in ranked[:2])
+    if first == second:
+        return ()
+    names = ' and '.join(printable(topic.name) for topic in ranked[0])
+    LOGGER.warning('%s is taken for its name; %s chooses another', names, option)
+    return ranked[0]
+
+
+def _rank(name: str) -> tuple[bool, ...]:
+    """Return how far a name is from an image of the main camera, rectified, in colour."""
+    return (
+        'depth' in name,
+        not ('color' in name or 'rgb' in name),
+        'right' in name or 'infra2' in name,
+        'rect' not in name,
+        'gray' in name or 'raw_' in name,
+    )
 
 
 def _only_pair(topics: Sequence[BagTopic]) -> tuple[BagTopic, BagTopic]:
     pairs = pairs_of(topics)
+    chosen = _preferred(pairs, option='left_topic with right_topic')
+    if chosen:
+        return chosen[0], chosen[1]
     if len(pairs) != 1:
         found = (
             ', '.join(printable(f'{left.name} with {right.name}') for left, right in pairs)
@@ -133,7 +169,7 @@ def _only_pair(topics: Sequence[BagTopic]) -> tuple[BagTopic, BagTopic]:
         raise InputError(
             'bag_topic',
             f'the bag must hold exactly one pair of left and right image topics, found {found}; '
-            f'name left_topic and right_topic; {_listing(topics)}',
+            f'name left_topic and right_topic, or read one camera as mono; {_listing(topics)}',
         )
     return pairs[0]
 

@@ -115,3 +115,65 @@ def test_rigs_that_are_not_clear_are_refused() -> None:
         [*RIG, *second], left_topic='/left/image_rect', right_topic='/right/image_rect'
     )
     assert (left.info.name, right.info.name) == ('/left/camera_info', '/right/camera_info')
+
+
+LAYOUTS = {
+    'RealSense': (
+        '/camera/camera/color /camera/camera/infra1 /camera/camera/infra2 /camera/camera/depth',
+        {'/camera/camera/color': 'image_raw'},
+        'image_rect_raw',
+        '/camera/camera/infra1/image_rect_raw',
+        '/camera/camera/color/image_raw',
+    ),
+    'ZED': (
+        (
+            '/zed/zed_node/left /zed/zed_node/right /zed/zed_node/left_raw /zed/zed_node/right_raw '
+            '/zed/zed_node/left_gray /zed/zed_node/right_gray'
+        ),
+        {
+            **dict.fromkeys(
+                ('/zed/zed_node/left_raw', '/zed/zed_node/right_raw'), 'image_raw_color'
+            ),
+            **dict.fromkeys(
+                ('/zed/zed_node/left_gray', '/zed/zed_node/right_gray'), 'image_rect_gray'
+            ),
+        },
+        'image_rect_color',
+        '/zed/zed_node/left/image_rect_color',
+        '/zed/zed_node/left/image_rect_color',
+    ),
+    'OAK': (
+        '/oak/rgb /oak/left /oak/right /oak/stereo',
+        {},
+        'image_raw',
+        '/oak/left/image_raw',
+        '/oak/rgb/image_raw',
+    ),
+    'Orbbec': (
+        '/camera/color /camera/depth /camera/left_ir /camera/right_ir',
+        {},
+        'image_raw',
+        '/camera/left_ir/image_raw',
+        '/camera/color/image_raw',
+    ),
+}
+"""Device: cameras, images with another name, name of images, left and single image expected."""
+
+
+@pytest.mark.parametrize('device', LAYOUTS)
+def test_layouts_of_devices_are_guessed_with_a_note(device, caplog) -> None:
+    cameras, others, usual, left, single = LAYOUTS[device]
+    topics = [topic(f'{name}/{others.get(name, usual)}', IMAGE) for name in cameras.split()]
+    topics += [topic(f'{name}/camera_info', CAMERA_INFO) for name in cameras.split()]
+    chosen = stereo_topics(topics)
+    assert chosen[0].image.name == left
+    assert chosen[0].info.name == left.rpartition('/')[0] + '/camera_info'
+    assert chosen[1].image.name != left
+    assert mono_topics(topics).image.name == single
+    assert 'image_topic chooses another' in caplog.text
+
+
+def test_two_devices_are_not_guessed() -> None:
+    topics = [topic(f'/{name}/color/image_raw', IMAGE) for name in ('front', 'rear')]
+    with pytest.raises(InputError, match=r'exactly one image topic.*image_topic'):
+        mono_topics(topics)

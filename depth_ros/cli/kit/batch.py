@@ -14,7 +14,7 @@ import numpy as np
 
 from depth_ros import __version__
 from depth_ros.cli.kit.commands import EXIT_FAILED
-from depth_ros.cli.kit.outputs import Item, OutputFolder, Record, file_identity
+from depth_ros.cli.kit.outputs import SUMMARY, Item, OutputFolder, Record, file_identity
 from depth_ros.cli.kit.timing import percentiles
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.errors import CalibrationError, InputError
@@ -22,7 +22,6 @@ from depth_ros.files.whole_file import write_json
 from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Progress
 
-SUMMARY = 'summary.json'
 ItemT = TypeVar('ItemT', bound=Item)
 ItemT_co = TypeVar('ItemT_co', bound=Item, covariant=True)
 ProcessorT = TypeVar('ProcessorT', bound=Processor)

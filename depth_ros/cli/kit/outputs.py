@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -17,10 +19,12 @@ from depth_ros.files.given_file import given_text
 from depth_ros.files.json_text import parse_json
 from depth_ros.files.maps import write_millimetres
 from depth_ros.files.whole_file import write_json
+from depth_ros.pictures.panels import Scale
 from depth_ros.results import DepthResult
 
 OutputT = TypeVar('OutputT')
 Record = dict[str, object]
+SUMMARY = 'summary.json'
 NOTHING = np.zeros(0, np.float32)
 """Depth of an input whose scale is not known."""
 Write = Callable[[Path, OutputT, str], 'bool | None']
@@ -110,22 +114,67 @@ def add_output_arguments(
         '--write', default=names, metavar='LIST', help=f'{files}, out of {names} (default all)'
     )
     parser.add_argument('--overwrite', action='store_true', help=again)
+    parser.add_argument(
+        '--range',
+        type=_depth_scale,
+        metavar='NEAR:FAR',
+        help='depth at the ends of the colours of every picture, e.g. 0.5:8; default its own',
+    )
+
+
+def _depth_scale(text: str) -> Scale:
+    near, _, far = text.partition(':')
+    try:
+        scale = Scale(low=float(near), high=float(far))
+    except ValueError:
+        scale = Scale(low=0.0, high=0.0)
+    if not 0.0 <= scale.low < scale.high < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is no NEAR:FAR in metres, e.g. 0.5:8')
+    return scale
+
+
+def expect_own_folder(folder: Path, task: str) -> None:
+    """Refuse a folder with results of another task, which has files of the same names.
+
+    Raises:
+        ParameterError: Naming the other task.
+    """
+    try:
+        other = parse_json(given_text(folder / SUMMARY))
+    except (InputError, ValueError):
+        return
+    if isinstance(other, dict) and other.get('task', task) != task:
+        raise ParameterError(
+            f'{folder} holds results of run {other["task"]}; choose another --out for {task}'
+        )
 
 
 def chosen_kinds(
-    text: str, kinds: Mapping[str, OutputKind[OutputT]], *, is_required: bool = True
+    arguments: argparse.Namespace,
+    kinds: Mapping[str, OutputKind[OutputT]],
+    *,
+    is_required: bool = True,
 ) -> dict[str, OutputKind[OutputT]]:
-    """Read ``'depth,cloud'`` of ``--write``.
+    """Read ``--write depth,cloud`` and ``--range`` of the pictures.
 
     Raises:
-        ParameterError: If a name is not in ``kinds``, or there is none and one is required.
+        ParameterError: If a name is not in ``kinds``, or there is none and one is required, or
+            the folder is another task's.
     """
+    text = arguments.write
+    expect_own_folder(arguments.out, arguments.task)
     names = tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
     if any(name not in kinds for name in names) or (is_required and not names):
         raise ParameterError(
             f'--write takes a list out of {",".join(kinds)}, got {text!r}; correct it'
         )
-    return {name: kinds[name] for name in names}
+    chosen = {name: kinds[name] for name in names}
+    if arguments.range and 'picture' in chosen:
+        drawn = chosen['picture']
+        write = cast('Callable[..., bool | None]', drawn.write)
+        write = partial(write, depth_scale=arguments.range)
+        chosen['picture'] = replace(drawn, write=write)
+    return chosen
 
 
 class OutputFolder(Generic[OutputT]):

@@ -67,10 +67,12 @@ def run_mono(arguments: argparse.Namespace) -> int:
     """Run all images; return the exit code: 2 if one of several was refused."""
     settings = mono_settings(arguments)
     inputs = input_settings(arguments, needs_camera=settings.scale.mode is not ScaleMode.NONE)
-    kinds = chosen_kinds(arguments.write, MONO_KINDS)
+    kinds = chosen_kinds(arguments, MONO_KINDS)
     tally = Tally()
     source = open_source(inputs, tally.refuse)
-    folder = OutputFolder(arguments.out, kinds, _identity(settings, inputs))
+    folder = OutputFolder(
+        arguments.out, kinds, {**_identity(settings, inputs), 'range': str(arguments.range)}
+    )
     with open_progress() as progress, ImageRunner(settings, folder, progress) as runner:
         run_all(
             source,
@@ -121,6 +123,7 @@ class ImageRunner(BatchRunner[MonoProcessor]):
     def summary(self, tally: Tally, source: MonoSource) -> Record:
         """Return what ``summary.json`` says."""
         return {
+            'task': 'mono',
             'model': self._settings.model,
             'engine': self._settings.engine.runtime,
             'precision': self._settings.engine.precision,

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.cli.kit.outputs import OutputKind, metric_kinds
-from depth_ros.pictures.panels import depth_panel, write_picture
+from depth_ros.pictures.panels import Scale, depth_panel, write_picture
 from depth_ros.pictures.watermark import watermarked
 from depth_ros.tasks.mono.processor import MonoOutput
 
 
-def mono_panel(output: MonoOutput, title: str) -> np.ndarray:
+def mono_panel(output: MonoOutput, title: str, *, depth_scale: Scale | None = None) -> np.ndarray:
     """Draw image and depth, metric where it is; made-up weights are written all over it.
+
+    Args:
+        output: What to draw.
+        title: Below the tiles.
+        depth_scale: Metres at the ends of the colours; None takes those of the map.
 
     Returns:
         ``(H', W', 3)`` uint8 RGB.
@@ -26,6 +31,7 @@ def mono_panel(output: MonoOutput, title: str) -> np.ndarray:
         confidence=output.relative.confidence,
         title=title,
         caption=caption,
+        depth_scale=depth_scale if output.depth else None,
     )
     return watermarked(panel) if output.is_untrained else panel
 
@@ -34,8 +40,10 @@ def _write_relative(path: Path, output: MonoOutput, title: str) -> None:
     np.save(path, output.relative.depth)
 
 
-def _write_picture(path: Path, output: MonoOutput, title: str) -> None:
-    write_picture(path, mono_panel(output, title))
+def _write_picture(
+    path: Path, output: MonoOutput, title: str, *, depth_scale: Scale | None = None
+) -> None:
+    write_picture(path, mono_panel(output, title, depth_scale=depth_scale))
 
 
 _METRIC: dict[str, OutputKind[MonoOutput]] = metric_kinds(

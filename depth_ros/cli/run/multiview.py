@@ -11,7 +11,13 @@ import numpy as np
 from depth_ros import __version__
 from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, given_values, read_settings
-from depth_ros.cli.kit.outputs import Record, add_output_arguments, chosen_kinds, file_identity
+from depth_ros.cli.kit.outputs import (
+    SUMMARY,
+    Record,
+    add_output_arguments,
+    chosen_kinds,
+    file_identity,
+)
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.cli.run.multiview_outputs import KINDS, MapFolder
@@ -29,7 +35,6 @@ from depth_ros.tasks.multiview.processor import open_multiview
 from depth_ros.tasks.multiview.settings import MultiViewSettings, SequenceSettings
 from depth_ros.tasks.multiview.view_selection import typical_depth
 
-SUMMARY = 'summary.json'
 CLOUD = 'fused.ply'
 UNITS = {'m': 1.0, 'mm': 0.001}
 VOXEL_TO_DEPTH = 0.01
@@ -72,7 +77,7 @@ def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
 def run_multiview(arguments: argparse.Namespace) -> int:
     """Run a folder; return the exit code: 2 if a view was refused."""
     depth_range_m = _depth_range(arguments)
-    kinds = chosen_kinds(arguments.write, KINDS, is_required=False)
+    kinds = chosen_kinds(arguments, KINDS, is_required=False)
     decided = _decided(arguments)
     read_settings(SequenceSettings, arguments, decided)  # mistakes are reported before work begins
     folder = read_posed_folder(
@@ -91,7 +96,7 @@ def run_multiview(arguments: argparse.Namespace) -> int:
     )
     cloud = arguments.out / arguments.cloud
     write_cloud = cloud_writer(cloud)
-    maps = MapFolder(arguments.out, kinds, _identity(settings))
+    maps = MapFolder(arguments.out, kinds, {**_identity(settings), 'range': str(arguments.range)})
     with (
         open_progress() as progress,
         ReferenceRunner(settings, maps, progress, open_processor=open_multiview) as runner,
@@ -162,6 +167,7 @@ def _summary(
     refused = tally.refused + Counter(error.reason for _, error in plan.refused)
     cloud = tally.fusion.map
     return {
+        'task': 'multiview',
         'model': settings.model,
         'layout': folder.layout,
         'is_metric': folder.is_metric,

@@ -16,7 +16,7 @@ from depth_ros.files.json_text import parse_json
 from depth_ros.files.pfm import write_pfm
 from depth_ros.files.whole_file import whole_file, write_json
 from depth_ros.geometry.consistency import DepthView
-from depth_ros.pictures.panels import depth_panel, write_picture
+from depth_ros.pictures.panels import Scale, depth_panel, write_picture
 
 DEPTH, CONFIDENCE = '_depth.npy', '_confidence.npy'
 
@@ -26,9 +26,15 @@ def _write_pfm(path: Path, view: DepthView, title: str) -> None:
         write_pfm(draft, np.where(np.isfinite(view.depth), view.depth, np.float32(0.0)))
 
 
-def _write_picture(path: Path, view: DepthView, title: str) -> None:
+def _write_picture(
+    path: Path, view: DepthView, title: str, *, depth_scale: Scale | None = None
+) -> None:
     panel = depth_panel(
-        image=view.image, depth=view.depth, confidence=view.confidence, title=title
+        image=view.image,
+        depth=view.depth,
+        confidence=view.confidence,
+        title=title,
+        depth_scale=depth_scale,
     )
     with whole_file(path) as draft:
         write_picture(draft, panel)

@@ -14,7 +14,7 @@ from depth_ros.cli.kit.arguments import add_out
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, as_options, given_values, read_settings
-from depth_ros.cli.kit.outputs import Record
+from depth_ros.cli.kit.outputs import SUMMARY, Record, expect_own_folder
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.cli.run.odometry_inputs import (
@@ -35,7 +35,7 @@ from depth_ros.tasks.odometry.values import OdometryOutput
 from depth_ros.tensors import Progress
 
 TRAJECTORY, PICTURE = 'trajectory.txt', 'trajectory.png'
-STATES, DIRECTIONS, SUMMARY = 'states.csv', 'directions.csv', 'summary.json'
+STATES, DIRECTIONS = 'states.csv', 'directions.csv'
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +88,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 def run_odometry(arguments: argparse.Namespace) -> int:
     """Run a sequence; return the exit code: 2 if not one pose or direction came out."""
+    expect_own_folder(arguments.out, 'odometry')
     given_values(OdometrySettings, arguments)  # check arguments before files are read
     run = Run()
     sequence = open_sequence(input_settings(arguments), run.refuse)
@@ -147,6 +148,7 @@ def _summary(run: Run, settings: OdometrySettings, description: str) -> Record:
     residuals = [output.counts.residual_px for output in placed]
     finite = [value for value in residuals if np.isfinite(value)]
     return {
+        'task': 'odometry',
         'ran': description,
         'source': settings.source.value,
         'model': settings.model,

@@ -67,12 +67,14 @@ def run_stereo(arguments: argparse.Namespace) -> int:
     """Run all pairs; return the exit code: 2 if a pair of several was refused."""
     settings = read_settings(StereoSettings, arguments)
     expect_settings_used(StereoSettings, arguments, Task.STEREO, (settings.model,))
-    kinds = chosen_kinds(arguments.write, KINDS)
+    kinds = chosen_kinds(arguments, KINDS)
     tally = Tally()
     source = open_pairs(arguments, tally.refuse, needs_calibration=False)
     if not source.has_metres:
         warn(NO_METRES)
-    folder = OutputFolder(arguments.out, kinds, _identity(settings, source))
+    folder = OutputFolder(
+        arguments.out, kinds, {**_identity(settings, source), 'range': str(arguments.range)}
+    )
     with (
         open_progress() as progress,
         PairRunner(settings, folder, progress, has_metres=source.has_metres) as runner,
@@ -145,6 +147,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
     def summary(self, tally: Tally, source: PairSource) -> Record:
         """Return what ``summary.json`` says."""
         return {
+            'task': 'stereo',
             'model': self._settings.model,
             'engine': self._settings.engine.runtime,
             'precision': self._settings.engine.precision,

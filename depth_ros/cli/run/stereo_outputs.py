@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.cli.kit.outputs import OutputKind, metric_kinds
-from depth_ros.pictures.panels import stereo_panel, write_picture
+from depth_ros.pictures.panels import Scale, stereo_panel, write_picture
 from depth_ros.results import DepthResult
 from depth_ros.tasks.stereo.processor import StereoOutput
 
@@ -16,12 +16,15 @@ def _write_disparity(path: Path, output: StereoOutput, title: str) -> None:
     np.save(path, output.disparity.disparity)
 
 
-def _write_picture(path: Path, output: StereoOutput, title: str) -> None:
+def _write_picture(
+    path: Path, output: StereoOutput, title: str, *, depth_scale: Scale | None = None
+) -> None:
     panel = stereo_panel(
         left=output.rectified.left,
         disparity=output.disparity.disparity,
         depth=None if output.depth is None else output.depth.depth,
         title=title,
+        depth_scale=depth_scale,
     )
     write_picture(path, panel)
 

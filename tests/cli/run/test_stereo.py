@@ -14,6 +14,7 @@ from depth_ros.cli.run.stereo_outputs import KINDS
 from depth_ros.files.cloud import read_ply
 from depth_ros.files.maps import depth_millimetres
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL
+from depth_ros.pictures.panels import Scale
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.shared_data import shared_path
 
@@ -276,6 +277,7 @@ def spoiled(pair, tmp_path):
             {'more': ['--model', 'sgbm', '--preset', 'fast']},
             ['--preset changes nothing of sgbm', 'add --model crestereo'],
         ),
+        ({'more': ['--range', '8:0.5']}, ["'8:0.5' is no NEAR:FAR", '--range']),
         ({'more': ['--size', 'large']}, ['HEIGHTxWIDTH']),
         ({'more': ['--threads', 'many']}, ['--threads', '--help']),
         ({'more': ['--raw', '--rectified']}, ['not allowed with']),
@@ -315,6 +317,24 @@ def test_swapped_pairs_are_told_again_when_they_are_skipped(pair, tmp_path, caps
     for _ in range(2):
         assert main(words) == 0
         assert 'left and right look swapped' in capsys.readouterr().out
+
+
+def test_pictures_share_a_range_of_colours_on_request(pair, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        'depth_ros.cli.run.stereo_outputs.stereo_panel',
+        lambda **given: seen.append(given['depth_scale']) or np.zeros((2, 2, 3), np.uint8),
+    )
+    words = words_for(pair, tmp_path, '--write', 'picture')
+    for more in ([], ['--range', '0.5:8'], ['--range', '0.5:8']):
+        assert main([*words, *more]) == 0
+    assert seen == [None, Scale(low=0.5, high=8.0)], 'the same range is not drawn again'
+
+
+def test_a_folder_of_another_task_is_refused(pair, tmp_path, capsys):
+    (tmp_path / 'summary.json').write_text('{"task": "mono"}')
+    assert main(words_for(pair, tmp_path)) == 2
+    assert 'holds results of run mono' in capsys.readouterr().err
 
 
 def test_a_rough_calibration_gives_rough_metres(pair, tmp_path):
