@@ -127,8 +127,8 @@ LAYOUTS = {
     ),
     'ZED': (
         (
-            '/zed/zed_node/left /zed/zed_node/right /zed/zed_node/left_raw /zed/zed_node/right_raw '
-            '/zed/zed_node/left_gray /zed/zed_node/right_gray'
+            '/zed/zed_node/left /zed/zed_node/right /zed/zed_node/left_raw '
+            '/zed/zed_node/right_raw /zed/zed_node/left_gray /zed/zed_node/right_gray'
         ),
         {
             **dict.fromkeys(
