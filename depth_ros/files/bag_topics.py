@@ -17,6 +17,7 @@ IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 SIDES = (('left', 'right'), ('infra1', 'infra2'))
 """What tells the sides of a rig apart in names of topics; the second is RealSense's."""
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
+_REGISTERED = ('aligned_depth', 'depth_registered', 'registered_depth')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +55,63 @@ class CameraTopics:
     def is_rectified(self) -> bool:
         """Whether the images are rectified, by image_pipeline's names: ``image_rect...``."""
         return _base(self.image.name).rpartition('/')[2].startswith('image_rect')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DepthTopics:
+    """Topics of metric depth beside a camera.
+
+    Attributes:
+        image: Raw images or those of compressedDepth.
+        info: Its own calibration, None where the depth is registered to the camera.
+    """
+
+    image: BagTopic
+    info: BagTopic | None
+
+
+def rgbd_topics(
+    topics: Sequence[BagTopic],
+    *,
+    image_topic: str = '',
+    info_topic: str = '',
+    depth_topic: str = '',
+) -> tuple[CameraTopics, DepthTopics]:
+    """Choose a camera and the depth beside it; a topic is of depth if its name says so.
+
+    Of several depth topics the one registered to the camera is taken: ``aligned_depth...`` or
+    ``depth_registered``.
+
+    Raises:
+        InputError: As ``mono_topics``.
+        CalibrationError: As ``mono_topics``.
+    """
+    camera = mono_topics(topics, image_topic=image_topic, info_topic=info_topic)
+    if depth_topic:
+        image = _named(topics, depth_topic, IMAGE_TYPES)
+    else:
+        candidates = depth_candidates(topics)
+        registered = [t for t in candidates if any(word in t.name for word in _REGISTERED)]
+        image = _only(registered or candidates, topics, what='depth topic', option='depth_topic')
+    beside = f'{_base(image.name).rpartition("/")[0]}/camera_info'
+    infos = [t for t in topics if t.type == CAMERA_INFO and t.count and t.name == beside]
+    return camera, DepthTopics(image=image, info=infos[0] if infos else None)
+
+
+def depth_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
+    """Return depth topics that are not empty; of raw and compressed ones of a camera, the raw."""
+    images = [t for t in topics if t.type in IMAGE_TYPES and t.count and is_depth_name(t.name)]
+    raw = {topic.name for topic in images if topic.type == IMAGE}
+    return [
+        t
+        for t in images
+        if t.type == IMAGE or (t.name.endswith(_COMPRESSED_DEPTH) and _base(t.name) not in raw)
+    ]
+
+
+def is_depth_name(name: str) -> bool:
+    """Whether a topic's name says that it holds depth."""
+    return 'depth' in name.lower()
 
 
 def mono_topics(
@@ -114,7 +172,7 @@ def _image_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
     images = [
         topic
         for topic in topics
-        if topic.type in IMAGE_TYPES and topic.count and not topic.name.endswith(_COMPRESSED_DEPTH)
+        if topic.type in IMAGE_TYPES and topic.count and not is_depth_name(topic.name)
     ]
     raw = {topic.name for topic in images if topic.type == IMAGE}
     return [topic for topic in images if topic.type == IMAGE or _base(topic.name) not in raw]
@@ -222,7 +280,7 @@ def _only(
 
 def _base(name: str) -> str:
     """Return the camera's own topic of a transport's one (image_transport's naming)."""
-    return name[: -len(_COMPRESSED)] if name.endswith(_COMPRESSED) else name
+    return name.removesuffix(_COMPRESSED_DEPTH).removesuffix(_COMPRESSED)
 
 
 def _listing(topics: Sequence[BagTopic]) -> str:

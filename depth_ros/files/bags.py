@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, InputError
@@ -27,7 +27,7 @@ from depth_ros.files.bag_topics import (
 )
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
-from depth_ros.messages.headers import HeaderMessage, stamp_ns
+from depth_ros.messages.headers import stamp_of
 from depth_ros.messages.images import (
     AnyImageMessage,
     announced_size,
@@ -44,10 +44,6 @@ FrameT = TypeVar('FrameT')
 ItemT = TypeVar('ItemT')
 Report = Callable[[str, str], None]
 """Takes a reason (short slug) and a sentence."""
-
-
-class _StampedMessage(Protocol):
-    header: HeaderMessage
 
 
 def bag_topics(path: Path | str) -> tuple[BagTopic, ...]:
@@ -191,7 +187,7 @@ def read_stereo_bag(
 def _mono_frames(bag: BagFrames[MonoFrame]) -> Iterator[MonoFrame]:
     order, seen = StampOrder('image'), set[int]()
     for _, frame in _camera_frames(bag.path, bag.cameras, bag.refuse):
-        fault = order.fault(frame.stamp_ns) or _seen_before(frame.stamp_ns, seen)
+        fault = order.fault(frame.stamp_ns) or seen_before(frame.stamp_ns, seen)
         if fault is not None:
             bag.refuse(*fault)
             continue
@@ -210,8 +206,8 @@ def _stereo_frames(
         for camera, frame in _camera_frames(bag.path, bag.cameras, bag.refuse)
         for pair in pairing.add(sides[camera], frame.stamp_ns, frame)
     )
-    for pair in _then(pairs, pairing.drain):
-        fault = _seen_before(pair.left_stamp_ns, seen)
+    for pair in then(pairs, pairing.drain):
+        fault = seen_before(pair.left_stamp_ns, seen)
         if fault is not None:
             bag.refuse(*fault)
             continue
@@ -221,13 +217,13 @@ def _stereo_frames(
             bag.refuse(f'no_partner_{side.value}', f'the bag ends without its {side.other.value}')
 
 
-def _then(first: Iterable[ItemT], rest: Callable[[], Iterable[ItemT]]) -> Iterator[ItemT]:
+def then(first: Iterable[ItemT], rest: Callable[[], Iterable[ItemT]]) -> Iterator[ItemT]:
     """Give the first items, then what there is once they are over."""
     yield from first
     yield from rest()
 
 
-def _seen_before(stamp_ns: int, seen: set[int]) -> tuple[str, str] | None:
+def seen_before(stamp_ns: int, seen: set[int]) -> tuple[str, str] | None:
     """Name a stamp that came before, as in a recording that loops; else remember it."""
     if stamp_ns in seen:
         return 'repeated_stamp', (
@@ -245,20 +241,20 @@ def _camera_frames(
     by_image = {camera.image.name: camera for camera in cameras}
     with open_bag(path) as reader:
         calibrations = {
-            camera.info.name: _first_calibration(reader, camera, path) for camera in cameras
+            camera.info.name: first_calibration(reader, camera, path) for camera in cameras
         }
         for topic, message in messages_of(reader, [*by_image, *calibrations], path):
             try:
                 if topic in calibrations:
-                    calibrations[topic] = _next_calibration(message, calibrations[topic], topic)
+                    calibrations[topic] = next_calibration(message, calibrations[topic], topic)
                 else:
                     camera = by_image[topic]
-                    yield camera, _frame(message, camera, calibrations[camera.info.name])
+                    yield camera, decoded_frame(message, camera, calibrations[camera.info.name])
             except InputError as error:
                 refuse(error.reason, f'{printable(topic)}: {error}')
 
 
-def _first_calibration(reader: BagReader, camera: CameraTopics, path: Path) -> PinholeCamera:
+def first_calibration(reader: BagReader, camera: CameraTopics, path: Path) -> PinholeCamera:
     """Return the first usable calibration of a camera: images may be recorded before it.
 
     Raises:
@@ -276,7 +272,7 @@ def _first_calibration(reader: BagReader, camera: CameraTopics, path: Path) -> P
     )
 
 
-def _next_calibration(message: object, former: PinholeCamera, topic: str) -> PinholeCamera:
+def next_calibration(message: object, former: PinholeCamera, topic: str) -> PinholeCamera:
     """Return what a camera_info says; one without a calibration leaves the former with a note."""
     try:
         return camera_from_info(cast(CameraInfoMessage, message))
@@ -287,12 +283,17 @@ def _next_calibration(message: object, former: PinholeCamera, topic: str) -> Pin
         return former
 
 
-def _frame(message: object, camera: CameraTopics, calibration: PinholeCamera) -> MonoFrame:
+def decoded_frame(message: object, camera: CameraTopics, calibration: PinholeCamera) -> MonoFrame:
+    """Decode an image message.
+
+    Raises:
+        InputError: If it cannot be used with this calibration.
+    """
     if hasattr(message, 'format'):  # a header may claim gigabytes
         calibration.check_image_size(*announced_size(cast(AnyImageMessage, message)))
     return MonoFrame(
         image=decode_any_image(cast(AnyImageMessage, message)),
         camera=calibration,
-        stamp_ns=stamp_ns(cast(_StampedMessage, message).header.stamp),
+        stamp_ns=stamp_of(message),
         is_rectified=camera.is_rectified,
     )

@@ -6,7 +6,7 @@ plain doubles in tests.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 
 class StampMessage(Protocol):
@@ -26,6 +26,17 @@ class HeaderMessage(Protocol):
 def stamp_ns(stamp: StampMessage) -> int:
     """Return a stamp as nanoseconds."""
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+class StampedMessage(Protocol):
+    """Any message with a header."""
+
+    header: HeaderMessage
+
+
+def stamp_of(message: object) -> int:
+    """Return the stamp of a message with a header, as nanoseconds."""
+    return stamp_ns(cast(StampedMessage, message).header.stamp)
 
 
 def fill_header(header: HeaderMessage, *, stamp_ns: int, frame_id: str) -> None:

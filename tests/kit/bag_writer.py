@@ -28,7 +28,7 @@ def stamp(index: int, *, late_ns: int = 0) -> int:
 
 def raw(image: np.ndarray, *, stamp_ns: int, encoding: str = 'rgb8') -> SimpleNamespace:
     message = message_doubles.image_of(image, encoding)
-    return _stamped(message, 'sensor_msgs/msg/Image', stamp_ns)
+    return stamped(message, 'sensor_msgs/msg/Image', stamp_ns)
 
 
 def compressed(image: np.ndarray, *, stamp_ns: int, suffix: str = '.png') -> SimpleNamespace:
@@ -36,13 +36,13 @@ def compressed(image: np.ndarray, *, stamp_ns: int, suffix: str = '.png') -> Sim
     message = SimpleNamespace(
         header=message_doubles.header(), format=f'rgb8; {suffix[1:]} compressed bgr8', data=data
     )
-    return _stamped(message, 'sensor_msgs/msg/CompressedImage', stamp_ns)
+    return stamped(message, 'sensor_msgs/msg/CompressedImage', stamp_ns)
 
 
 def info(camera: PinholeCamera, *, stamp_ns: int) -> SimpleNamespace:
     message = message_doubles.camera_info()
     fill_camera_info(message, camera)
-    return _stamped(message, 'sensor_msgs/msg/CameraInfo', stamp_ns, camera.frame_id)
+    return stamped(message, 'sensor_msgs/msg/CameraInfo', stamp_ns, camera.frame_id)
 
 
 def rig_messages(path: ScenePath, num_frames: int) -> list[Recorded]:
@@ -82,7 +82,7 @@ def write_bag(
     return path
 
 
-def _stamped(
+def stamped(
     message: SimpleNamespace, kind: str, stamp_ns: int, frame_id: str = 'camera'
 ) -> SimpleNamespace:
     fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)

@@ -10,17 +10,19 @@ from typing import Protocol
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera, ideal_camera, rectified_camera, scaled_camera
+from depth_ros.camera import PinholeCamera, ideal_camera
 from depth_ros.cli.kit.images import ImageFile, find_images
 from depth_ros.cli.kit.rig import fitted_camera
-from depth_ros.cli.kit.sources import BagItem, FrameItem, storage_file
+from depth_ros.cli.kit.sources import BagItem, FrameItem, add_topic_arguments, storage_file
 from depth_ros.errors import CalibrationError, InputError, ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import BagFrames, Report, read_mono_bag
 from depth_ros.files.calibration import MonoCalibration, read_mono_calibration
 from depth_ros.files.image import read_rgb
-from depth_ros.files.maps import read_depth
-from depth_ros.frames import MonoFrame
+from depth_ros.files.maps import MILLIMETRES, read_depth
+from depth_ros.files.rgbd_bags import read_rgbd_bag
+from depth_ros.frames import MonoFrame, RgbdFrame
+from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
 
 REFERENCE_SUFFIXES = ('.npy', '.png')
@@ -40,6 +42,9 @@ class MonoInputSettings:
         info_topic: CameraInfo topic of a bag; empty takes the one beside the images.
         reference: Metric depth file, or folder of such files named as the images, or None.
         needs_camera: Whether results depend on the calibration.
+        needs_reference: Whether a bag has to give metric depth too.
+        depth_topic: That topic of a bag; empty takes the only one.
+        depth_unit_m: Metres of one step of 16-bit reference depth.
     """
 
     path: Path
@@ -51,6 +56,9 @@ class MonoInputSettings:
     info_topic: str
     reference: Path | None
     needs_camera: bool
+    needs_reference: bool = False
+    depth_topic: str = ''
+    depth_unit_m: float = MILLIMETRES
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,12 +85,19 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     how = camera.add_mutually_exclusive_group()
     how.add_argument('--rectified', dest='is_rectified', action='store_true', default=None)
     how.add_argument('--raw', dest='is_rectified', action='store_false', default=None)
-    bag = parser.add_argument_group('bag')
-    bag.add_argument('--image-topic', default='', help='image topic, if there are several')
-    bag.add_argument('--info-topic', default='', help='its camera_info topic')
+    add_topic_arguments(parser, ('image_topic', 'info_topic', 'depth_topic'))
+    parser.add_argument(
+        '--depth-unit-m',
+        type=float,
+        default=MILLIMETRES,
+        metavar='M',
+        help='metres of one step of 16-bit reference depth, default 0.001',
+    )
 
 
-def input_settings(arguments: argparse.Namespace, *, needs_camera: bool) -> MonoInputSettings:
+def input_settings(
+    arguments: argparse.Namespace, *, needs_camera: bool, needs_reference: bool = False
+) -> MonoInputSettings:
     """Read parsed arguments.
 
     Raises:
@@ -94,6 +109,8 @@ def input_settings(arguments: argparse.Namespace, *, needs_camera: bool) -> Mono
         raise ParameterError(
             f'--focal-length-px must be above 0 pixels, got {arguments.focal_length_px:g}'
         )
+    if not 0.0 < arguments.depth_unit_m < np.inf:
+        raise ParameterError(f'--depth-unit-m must be above 0 m, got {arguments.depth_unit_m:g}')
     return MonoInputSettings(
         path=arguments.input,
         calibration=arguments.calibration,
@@ -104,6 +121,9 @@ def input_settings(arguments: argparse.Namespace, *, needs_camera: bool) -> Mono
         info_topic=arguments.info_topic,
         reference=arguments.reference,
         needs_camera=needs_camera,
+        needs_reference=needs_reference,
+        depth_topic=arguments.depth_topic,
+        depth_unit_m=arguments.depth_unit_m,
     )
 
 
@@ -137,7 +157,7 @@ def open_source(settings: MonoInputSettings, report: Report) -> MonoSource:
         InputError: If there is nothing to read.
     """
     if is_bag(settings.path):
-        return BagSource(settings, report)
+        return (RgbdBagSource if settings.needs_reference else BagSource)(settings, report)
     return FileSource(settings)
 
 
@@ -193,6 +213,11 @@ class FileSource:
             is_rectified=self._is_rectified(self._calibration),
         )
 
+    @property
+    def depth_unit_m(self) -> float:
+        """Metres of one step of 16-bit reference depth."""
+        return self._settings.depth_unit_m
+
     def reference_path(self, name: str) -> Path | None:
         """Return the metric depth file of an image."""
         given = self._settings.reference
@@ -243,7 +268,8 @@ class FileItem:
     def reference(self, camera: PinholeCamera) -> DepthResult | None:
         """Read its metric depth, which shows what the rectified image shows."""
         path = self.source.reference_path(self.name)
-        return None if path is None else read_reference(path, camera)
+        unit_m = self.source.depth_unit_m
+        return None if path is None else read_reference(path, camera, unit_m=unit_m)
 
 
 class BagSource:
@@ -262,29 +288,64 @@ class BagSource:
                 'and --reference'
             )
         self._settings = settings
-        self._bag: BagFrames[MonoFrame] = read_mono_bag(
+        self._bag = self._open(settings, report)
+        self.count = self._bag.count
+
+    def _open(
+        self, settings: MonoInputSettings, report: Report
+    ) -> BagFrames[MonoFrame] | BagFrames[RgbdFrame]:
+        return read_mono_bag(
             settings.path,
             image_topic=settings.image_topic,
             info_topic=settings.info_topic,
             report=report,
         )
-        self.count = self._bag.count
 
-    def __iter__(self) -> Iterator[BagImage]:
+    def __iter__(self) -> Iterator[MonoItem]:
         """Read the images in order of recording."""
         file = storage_file(self._settings.path)
-        given = self._settings.is_rectified
         for frame in self._bag:
-            is_rectified = frame.is_rectified if given is None else given
-            yield BagImage(replace(frame, is_rectified=is_rectified), file)
+            if isinstance(frame, RgbdFrame):
+                yield RgbdBagImage(self._taken(frame.image), file, frame.depth)
+            else:
+                yield BagImage(self._taken(frame), file)
+
+    def _taken(self, frame: MonoFrame) -> MonoFrame:
+        given = self._settings.is_rectified
+        return frame if given is None else replace(frame, is_rectified=given)
 
     def describe(self) -> str:
         """Return where the calibration is from and how images are taken."""
-        (camera,) = self._bag.cameras
+        camera = self._bag.cameras[0]
         kind = 'rectified' if camera.is_rectified else 'raw'
         if self._settings.is_rectified is not None:
             kind = 'rectified' if self._settings.is_rectified else 'raw'
         return f'{camera.info.name} of the bag, images of {camera.image.name} taken as {kind}'
+
+
+class RgbdBagSource(BagSource):
+    """The images of one camera in a bag with metric depth of the same moments."""
+
+    def _open(self, settings: MonoInputSettings, report: Report) -> BagFrames[RgbdFrame]:
+        return read_rgbd_bag(
+            settings.path,
+            image_topic=settings.image_topic,
+            info_topic=settings.info_topic,
+            depth_topic=settings.depth_topic,
+            depth_unit_m=settings.depth_unit_m,
+            report=report,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RgbdBagImage(BagItem[MonoFrame]):
+    """One image of a bag with its depth."""
+
+    depth: DepthResult
+
+    def reference(self, camera: PinholeCamera) -> DepthResult | None:
+        """Return the depth of the same moment."""
+        return self.depth
 
 
 class BagImage(BagItem[MonoFrame]):
@@ -295,27 +356,30 @@ class BagImage(BagItem[MonoFrame]):
         return None
 
 
-def read_reference(path: Path, camera: PinholeCamera) -> DepthResult:
-    """Read metric depth: ``.npy`` in metres, or a 16-bit PNG in millimetres where 0 is unknown.
+def read_reference(
+    path: Path, camera: PinholeCamera, *, unit_m: float = MILLIMETRES
+) -> DepthResult:
+    """Read metric depth: ``.npy`` in metres, or a 16-bit PNG where 0 is unknown.
 
     Args:
         path: The file.
         camera: The rectified camera it shows the view of, at any resolution.
+        unit_m: Metres of one step of a PNG.
 
     Raises:
         InputError: If it cannot be read, reason ``'reference_image'``.
     """
     try:
-        depth = read_depth(path)
+        depth = read_depth(path, unit_m=unit_m)
     except InputError:
         raise InputError(
             'reference_image',
-            f'{path} is no depth map: give .npy in metres or a 16-bit .png in millimetres',
+            f'{path} is no depth map: give .npy in metres or a 16-bit .png of --depth-unit-m',
         ) from None
     height, width = depth.shape
     return DepthResult(
         depth=depth,
-        camera=scaled_camera(rectified_camera(camera), height=height, width=width),
+        camera=depth_camera(camera, height=height, width=width),
         stamp_ns=0,
         scale=DepthScale.METRIC,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import argparse
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -30,6 +31,22 @@ class FrameItem(Protocol[FrameT_co]):
         Raises:
             InputError: If it cannot be used.
         """
+
+
+def add_topic_arguments(
+    parser: argparse.ArgumentParser, names: Sequence[str]
+) -> argparse._ArgumentGroup:
+    """Add an option for each topic of a bag, by its name as an attribute; return their group."""
+    group = parser.add_argument_group('bag')
+    for name in names:
+        option = f'--{name.replace("_", "-")}'
+        group.add_argument(option, default='', metavar='TOPIC', help='if it is not clear which')
+    return group
+
+
+def named_topics(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, str]:
+    """Return the topics that were named, by attribute."""
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
 
 
 StampedT = TypeVar('StampedT', MonoFrame, StereoFrame)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from depth_ros.cli.kit.images import FoundPairs, PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, rig_settings
-from depth_ros.cli.kit.sources import BagItem, FrameItem, storage_file
+from depth_ros.cli.kit.sources import BagItem, FrameItem, add_topic_arguments, storage_file
 from depth_ros.errors import ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import BagFrames, Report, read_stereo_bag
@@ -80,10 +80,7 @@ def add_pair_inputs(parser: argparse.ArgumentParser) -> None:
 
 def add_bag_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the topics of a rig in a bag and how its images are paired; return their group."""
-    bag = parser.add_argument_group('bag')
-    for name in _BAG_TOPICS:
-        option = f'--{name.replace("_", "-")}'
-        bag.add_argument(option, default='', metavar='TOPIC', help='if it is not clear which')
+    bag = add_topic_arguments(parser, _BAG_TOPICS)
     bag.add_argument(
         '--max-stamp-difference-s',
         type=float,

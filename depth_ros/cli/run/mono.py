@@ -36,6 +36,7 @@ from depth_ros.cli.kit.outputs import (
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.errors import ParameterError
+from depth_ros.files.bag_reader import is_bag
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tensors import Progress
@@ -58,7 +59,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         '--reference',
         type=Path,
         metavar='FILE|FOLDER',
-        help='for reference_depth: .npy in metres or 16-bit .png in mm, named as the images',
+        help='for reference_depth: .npy in metres or 16-bit .png, named as the images; a bag '
+        'brings its own',
     )
     parser.set_defaults(run=run_mono)
 
@@ -66,7 +68,11 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 def run_mono(arguments: argparse.Namespace) -> int:
     """Run all images; return the exit code: 2 if one of several was refused."""
     settings = mono_settings(arguments)
-    inputs = input_settings(arguments, needs_camera=settings.scale.mode is not ScaleMode.NONE)
+    inputs = input_settings(
+        arguments,
+        needs_camera=settings.scale.mode is not ScaleMode.NONE,
+        needs_reference=settings.scale.mode is ScaleMode.REFERENCE_DEPTH,
+    )
     kinds = chosen_kinds(arguments, MONO_KINDS)
     tally = Tally()
     source = open_source(inputs, tally.refuse)
@@ -144,7 +150,8 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
     """
     settings = read_settings(MonoSettings, arguments)
     needs_reference = settings.scale.mode is ScaleMode.REFERENCE_DEPTH
-    if needs_reference != (arguments.reference is not None):
+    has_reference = arguments.reference is not None or is_bag(arguments.input)
+    if needs_reference != has_reference and not (has_reference and is_bag(arguments.input)):
         raise ParameterError(
             '--scale-mode reference_depth and --reference FILE|FOLDER belong together; give both'
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,16 @@ import numpy as np
 from depth_ros.camera import PinholeCamera, ideal_camera
 from depth_ros.cli.kit.images import PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
+from depth_ros.cli.kit.sources import add_topic_arguments, named_topics
 from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.files.bag_reader import is_bag
-from depth_ros.files.bags import Report, read_mono_bag, read_stereo_bag
+from depth_ros.files.bag_topics import BagTopic, depth_candidates, pairs_of
+from depth_ros.files.bags import BagFrames, Report, bag_topics, read_mono_bag, read_stereo_bag
 from depth_ros.files.calibration import read_mono_calibration
 from depth_ros.files.given_file import given_text
 from depth_ros.files.image import SUFFIXES, read_rgb
 from depth_ros.files.maps import read_depth
+from depth_ros.files.rgbd_bags import read_rgbd_bag
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.odometry.settings import Source
@@ -28,6 +31,7 @@ STEREO_FOLDERS = (('left', 'right'), ('image_0', 'image_1'), ('image_2', 'image_
 INTRINSICS_FILES = ('K.txt', 'intrinsics.txt', 'intrinsic.txt', 'intrinsic_depth.txt')
 DEPTH_FOLDER = 'depth'
 NANOSECOND_DIGITS = 16
+BAG_TOPICS = ('image_topic', 'info_topic', 'depth_topic', 'left_topic', 'right_topic')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,7 @@ class OdometryInputSettings:
         is_rectified: Whether images are rectified; None takes the format's convention.
         is_scaled: Whether images of another size are resized ones of the calibrated size.
         depth_unit_m: Metres that one step of a 16-bit depth image is.
+        topics: Topics of a bag by option, those that were named.
         rate_hz: Frames a second where file names are no times.
     """
 
@@ -52,6 +57,7 @@ class OdometryInputSettings:
     is_rectified: bool | None
     is_scaled: bool
     depth_unit_m: float
+    topics: Mapping[str, str]
     rate_hz: float
 
 
@@ -108,8 +114,9 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.001,
         metavar='M',
-        help='metres of one step of a 16-bit depth image, default 0.001',
+        help='metres of one step of 16-bit depth, default 0.001; 0.0002 is 1/5000 m',
     )
+    add_topic_arguments(parser, BAG_TOPICS)
     group.add_argument(
         '--rate-hz',
         type=float,
@@ -137,6 +144,7 @@ def input_settings(arguments: argparse.Namespace) -> OdometryInputSettings:
         is_rectified=arguments.is_rectified,
         is_scaled=arguments.scale_calibration,
         depth_unit_m=arguments.depth_unit_m,
+        topics=named_topics(arguments, BAG_TOPICS),
         rate_hz=arguments.rate_hz,
     )
 
@@ -163,16 +171,68 @@ def open_sequence(settings: OdometryInputSettings, report: Report) -> FrameSeque
 
 
 def _bag(settings: OdometryInputSettings, report: Report) -> FrameSequence:
-    if settings.source is Source.RGBD:
-        raise ParameterError(
-            'RGB-D is read from folders only; of a bag give --source stereo or mono, or run '
-            'odometry_node on the playing bag'
-        )
-    if settings.source is Source.MONO:
-        mono = read_mono_bag(settings.path, report=report)
-        return FrameSequence(source=Source.MONO, count=mono.count, frames=lambda: iter(mono))
-    stereo = read_stereo_bag(settings.path, report=report)
-    return FrameSequence(source=Source.STEREO, count=stereo.count, frames=lambda: iter(stereo))
+    source = settings.source or _source_of(bag_topics(settings.path), settings.topics)
+    bag = _BAG_READERS[source](settings, report)
+    return FrameSequence(source=source, count=bag.count, frames=lambda: iter(bag))
+
+
+def _source_of(topics: Sequence[BagTopic], named: Mapping[str, str]) -> Source:
+    """Take what the named topics mean, else a rig if there is one, else depth, else one camera."""
+    if named.keys() & {'left_topic', 'right_topic'}:
+        return Source.STEREO
+    if 'depth_topic' in named:
+        return Source.RGBD
+    if pairs_of(topics) and 'image_topic' not in named:
+        return Source.STEREO
+    return Source.RGBD if depth_candidates(topics) else Source.MONO
+
+
+def _stereo_bag(settings: OdometryInputSettings, report: Report) -> BagFrames[StereoFrame]:
+    left, right = _named(settings, 'left_topic', 'right_topic')
+    return read_stereo_bag(settings.path, left_topic=left, right_topic=right, report=report)
+
+
+def _rgbd_bag(settings: OdometryInputSettings, report: Report) -> BagFrames[RgbdFrame]:
+    image, info, depth = _named(settings, 'image_topic', 'info_topic', 'depth_topic')
+    return read_rgbd_bag(
+        settings.path,
+        image_topic=image,
+        info_topic=info,
+        depth_topic=depth,
+        depth_unit_m=settings.depth_unit_m,
+        report=report,
+    )
+
+
+def _mono_bag(settings: OdometryInputSettings, report: Report) -> BagFrames[MonoFrame]:
+    image, info = _named(settings, 'image_topic', 'info_topic')
+    return read_mono_bag(settings.path, image_topic=image, info_topic=info, report=report)
+
+
+def _named(settings: OdometryInputSettings, *options: str) -> tuple[str, ...]:
+    """Return topics by option, empty where none was named.
+
+    Raises:
+        ParameterError: If one was named that this source has not.
+    """
+    unknown = settings.topics.keys() - set(options)
+    if unknown:
+        names = ', '.join(f'--{name.replace("_", "-")}' for name in sorted(unknown))
+        raise ParameterError(f'{names} belongs to another --source; leave it out')
+    return tuple(settings.topics.get(option, '') for option in options)
+
+
+_BAG_READERS: dict[
+    Source,
+    Callable[
+        [OdometryInputSettings, Report],
+        BagFrames[StereoFrame] | BagFrames[RgbdFrame] | BagFrames[MonoFrame],
+    ],
+] = {
+    Source.STEREO: _stereo_bag,
+    Source.RGBD: _rgbd_bag,
+    Source.MONO: _mono_bag,
+}
 
 
 def _stereo_folder(settings: OdometryInputSettings, left: Path, right: Path) -> FrameSequence:

@@ -14,9 +14,12 @@ import pytest
 from depth_ros.cli.main import main
 from depth_ros.cli.run import mono as run_mono
 from depth_ros.files.cloud import read_ply
+from depth_ros.files.image import read_rgb
+from depth_ros.messages.headers import fill_header
 from depth_ros.pictures.panels import write_picture
 from tests.kit.bag_writer import info, raw, stamp, write_bag
 from tests.kit.cli_process import depth_ros, expect_one_sentence
+from tests.kit.depth_messages import DEPTH_KINDS
 from tests.kit.mono_doubles import (
     CAMERA,
     FLOOR_M,
@@ -125,6 +128,21 @@ def test_camera_height_and_training_rig(folder, tmp_path) -> None:
         assert run(folder / '000000.png', tmp_path / name, *more, *FOCAL) == 0
         depth = np.load(tmp_path / name / '000000_depth.npy')
         np.testing.assert_allclose(depth, room_depth(), rtol=0.05)
+
+
+@pytest.mark.parametrize('name', DEPTH_KINDS)
+def test_reference_depth_of_a_bag(name: str, folder, tmp_path) -> None:
+    unit_m, make = DEPTH_KINDS[name]
+    recorded = [('/camera_info', info(CAMERA, stamp_ns=stamp(0)))]
+    depth = make(room_depth())
+    topic = '/depth/image' + ('/compressedDepth' if hasattr(depth, 'format') else '')
+    recorded.append(('/image_rect', raw(read_rgb(folder / '000000.png'), stamp_ns=stamp(1))))
+    fill_header(depth.header, stamp_ns=stamp(1), frame_id='camera')
+    bag = write_bag(tmp_path / 'bag', [*recorded, (topic, depth)])
+    more = ('--scale-mode', 'reference_depth', '--depth-unit-m', str(unit_m))
+    assert run(bag, tmp_path / 'out', *more) == 0
+    depth_m = np.load(tmp_path / 'out' / f'{stamp(1):019d}_depth.npy')
+    np.testing.assert_allclose(depth_m, room_depth(), rtol=0.02)
 
 
 def test_reference_depth_by_name_and_an_image_without_one(folder, tmp_path) -> None:
