@@ -28,7 +28,7 @@ def stamp_ns(stamp: StampMessage) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-class StampedMessage(Protocol):
+class WithHeader(Protocol):
     """Any message with a header."""
 
     header: HeaderMessage
@@ -36,7 +36,7 @@ class StampedMessage(Protocol):
 
 def stamp_of(message: object) -> int:
     """Return the stamp of a message with a header, as nanoseconds."""
-    return stamp_ns(cast(StampedMessage, message).header.stamp)
+    return stamp_ns(cast(WithHeader, message).header.stamp)
 
 
 def fill_header(header: HeaderMessage, *, stamp_ns: int, frame_id: str) -> None:
