@@ -33,9 +33,8 @@ from depth_ros.training.tio_depth.pairs import (
     TioCropSource,
     find_kitti,
 )
-from depth_ros.training.tio_depth.parts import Part, part_of, with_shares
 from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
-from depth_ros.training.tio_depth.steps import SHARES, Step
+from depth_ros.training.tio_depth.steps import SHARES, Part, Step, part_of, with_shares
 from depth_ros.training.tio_depth.task import TioTask, offset_convolutions
 from depth_ros.training.tio_depth.validation import measure
 from depth_ros.training.trainer import RunSettings, Trainer, save_weights

@@ -4,20 +4,63 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from depth_ros.training.finetune.figures import Figures, gain
-from depth_ros.training.finetune.job import TuningJob
 from depth_ros.training.step import Descent, Learner, run_progress
-from depth_ros.training.task import StepLoss
+from depth_ros.training.task import Note, StepLoss
 
 COOLING = 0.7
 """Share of the schedule from where the rate falls fast: a run that gets no better jumps there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Tile:
+    """One picture of the report.
+
+    Attributes:
+        title: What it shows, in a few words.
+        image: (H, W, 3) uint8 RGB.
+    """
+
+    title: str
+    image: np.ndarray
+
+
+class TuningJob(Protocol):
+    """A network, the frames it learns from and those it is judged by."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Facts about frames and labels for the report, by name."""
+        ...
+
+    @property
+    def notes(self) -> Mapping[str, Note]:
+        """Metadata for the weights' file."""
+        ...
+
+    def loss(self, network: nn.Module, rng: np.random.Generator) -> Tensor:
+        """Run the network on a batch drawn with ``rng``; return the loss, a scalar."""
+        ...
+
+    def judge(self, network: nn.Module) -> Figures:
+        """Measure a network on the held-out frames."""
+        ...
+
+    def tiles(self, before: nn.Module, after: nn.Module) -> list[list[Tile]]:
+        """Draw some held-out frames: a row of pictures each."""
+        ...
+
+    def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """Return what inference loads."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ from depth_ros.pictures.panels import value_scale
 from depth_ros.scenes.stacked import stack
 from depth_ros.training.datasets.triples import Augmentation, Triple, TripleBatch, augmented, plain
 from depth_ros.training.finetune.figures import Figures, sharpness
-from depth_ros.training.finetune.job import Tile
+from depth_ros.training.finetune.loop import Tile
 from depth_ros.training.finetune.radiometry import to_planes
 from depth_ros.training.finetune.stereo_pairs import evenly
 from depth_ros.training.monodepth2.network import NetworkSize, VideoNetwork

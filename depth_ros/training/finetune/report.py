@@ -14,7 +14,7 @@ import numpy as np
 
 from depth_ros.files.whole_file import whole_file
 from depth_ros.training.finetune.figures import Figures, TuningVerdict
-from depth_ros.training.finetune.job import Tile
+from depth_ros.training.finetune.loop import Tile
 
 TILE_WIDTH = 320
 JPEG_QUALITY = 88

@@ -19,8 +19,7 @@ from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.models.registry import models, tunable_models
 from depth_ros.tensors import Progress, Task
 from depth_ros.training.finetune.figures import TuningVerdict, judge
-from depth_ros.training.finetune.job import TuningJob
-from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, tune
+from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, TuningJob, tune
 from depth_ros.training.finetune.mono_job import LEARNING_RATE, prepare_mono
 from depth_ros.training.finetune.report import ReportPage, write_report
 from depth_ros.training.finetune.stereo_job import prepare_stereo

@@ -19,8 +19,8 @@ from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.pictures.panels import hatch_unknown, value_scale
 from depth_ros.tensors import Progress
 from depth_ros.training.finetune.figures import Figures, sharpness
-from depth_ros.training.finetune.job import Tile
 from depth_ros.training.finetune.labels import LabelledPair, label, search_width, teachers
+from depth_ros.training.finetune.loop import Tile
 from depth_ros.training.finetune.radiometry import to_planes
 from depth_ros.training.finetune.stereo_loss import photometric_figure, tuning_loss
 from depth_ros.training.finetune.stereo_pairs import (

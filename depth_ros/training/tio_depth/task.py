@@ -27,14 +27,15 @@ from depth_ros.training.tio_depth.pairs import (
     TioCropSource,
     find_kitti,
 )
-from depth_ros.training.tio_depth.parts import Part, freeze_all_but
 from depth_ros.training.tio_depth.room_pairs import RoomSource, StereoRoomSettings
 from depth_ros.training.tio_depth.steps import (
     SHARES,
     Iteration,
     LossWeights,
+    Part,
     Step,
     SynthesisedViews,
+    freeze_all_but,
 )
 from depth_ros.training.tio_depth.validation import (
     COLUMNS,
