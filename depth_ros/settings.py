@@ -236,6 +236,10 @@ class SettingError(ParameterError):
         self.text = text
 
 
+class UnknownNameError(ParameterError):
+    """A name that no setting has or had; it names the nearest one."""
+
+
 class Settings:
     """Base of every group: checks each value, then what must hold between values."""
 
@@ -376,7 +380,8 @@ def check_names(
         list_hint: Where to find them all.
 
     Raises:
-        ParameterError: Naming the unknown one and what it is called now, or the nearest one.
+        UnknownNameError: Naming the nearest one.
+        ParameterError: Naming what a renamed one is called now.
     """
     known = list(settings)
     names = [write(setting.name) for setting in known]
@@ -391,7 +396,7 @@ def check_names(
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f'did you mean {near[0]!r}?' if near else list_hint
-            raise ParameterError(f'there is no {noun} {name!r}; {hint}')
+            raise UnknownNameError(f'there is no {noun} {name!r}; {hint}')
 
 
 def choice_from_name(kind: type[EnumT], name: str, *, parameter: str) -> EnumT:

@@ -63,5 +63,8 @@ def choose_profile(
     is_old = environment.get('ROS_DISTRO') in FAST_DDS_2_DISTROS
     return ProfileChoice(
         environment={OLD_VARIABLE if is_old else VARIABLE: str(profile)},
-        reason=f'Fast DDS profile for large images: {profile}',
+        reason=(
+            f'Fast DDS profile for large images: {profile}, which takes '
+            f'{SEGMENT_BYTES // 2**20} MiB of {shared_memory} for each process'
+        ),
     )

@@ -1,18 +1,20 @@
-"""What the launch files share: Fast DDS profile, arguments, a node of ours, RViz, sim time."""
+"""What the launch files share: arguments, a node of ours with its Fast DDS profile, RViz."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from depth_ros.errors import ParameterError
 from depth_ros.files.share import share_path
-from depth_ros.ros.fastdds import choose_profile
+from depth_ros.ros.fastdds import ProfileChoice, choose_profile
 from launch import LaunchDescription
 
 Values = Mapping[str, str]
@@ -25,6 +27,17 @@ IMAGE_TOPICS = (
     'camera_info',
 )
 """Names below a camera's namespace that a node may subscribe to."""
+
+IMAGE_PIPELINE: Remappings = [
+    ('points', 'points2'),
+    ('rectified/image', 'image_rect'),
+    ('rectified/left/image', 'left/image_rect'),
+    ('rectified/right/image', 'right/image_rect'),
+    ('depth/image', 'depth/image_rect'),
+]
+"""Names of our outputs, and those that stereo_image_proc, image_proc and depth_image_proc use."""
+NAMES: dict[str, Remappings] = {'': [], 'image_pipeline': IMAGE_PIPELINE}
+RESPAWN_DELAY_S = 2.0
 
 NO_RVIZ = 'rviz:=true, but rviz2 is not installed; type: apt install ros-$ROS_DISTRO-rviz2'
 
@@ -47,7 +60,17 @@ def shared_arguments(stem: str, *, fixed_frame: str) -> dict[str, tuple[str, str
         'params_file': (str(share_path(f'config/{stem}.yaml')), 'Parameter file.'),
         'rviz': ('false', f'Also start RViz with config/{stem}.rviz.'),
         'fixed_frame': (fixed_frame, "RViz's fixed frame, e.g. that of the camera."),
-        'use_sim_time': ('false', 'Take the time from /clock, as when playing a bag.'),
+        'use_sim_time': (
+            '',
+            'true: take the time from /clock; empty leaves it to parameter file and bringup.',
+        ),
+        'names': (
+            '',
+            'image_pipeline: call the outputs as image_pipeline does (image_rect, points2).',
+        ),
+        'log_level': ('', 'debug, info, warn, error or fatal; empty takes info.'),
+        'respawn': ('false', 'true: start the node again when it has ended.'),
+        'enclave': ('', 'Security enclave of the node, e.g. /depth/stereo_node; empty: none.'),
     }
 
 
@@ -61,13 +84,12 @@ CAMERA_ARGUMENTS = {
 def launch_description(
     arguments: Mapping[str, tuple[str, str]], start: Callable[[Values], Sequence[object]]
 ) -> LaunchDescription:
-    """Set the Fast DDS profile, declare the arguments, and start what ``start`` gives.
+    """Declare the arguments, and start what ``start`` gives.
 
     Args:
         arguments: (default, description) by name.
         start: Makes the nodes once the arguments are known.
     """
-    choice = choose_profile(share_path('config/fastdds.xml'), os.environ)
 
     def start_nodes(context: object) -> list[object]:
         values = {name: LaunchConfiguration(name).perform(context) for name in arguments}
@@ -75,8 +97,7 @@ def launch_description(
 
     return LaunchDescription(
         [
-            *(SetEnvironmentVariable(name, value) for name, value in choice.environment.items()),
-            LogInfo(msg=choice.reason),
+            LogInfo(msg=profile_choice().reason),
             *(
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in arguments.items()
@@ -100,16 +121,60 @@ def task_node(
     given: dict[str, object] = {name: values[name] for name in overrides if values[name]}
     if values.get('build_only', 'false') != 'false':
         given['build_only'] = _as_bool('build_only')
+    given |= sim_time(values)
     return Node(
         package='depth_ros',
         executable=f'{stem}_node',
         name=f'{stem}_node',
         namespace=values['namespace'],
-        parameters=[values['params_file'], {**given, 'use_sim_time': sim_time()}],
-        remappings=remappings,
+        parameters=[existing(values['params_file']), *([given] if given else [])],
+        remappings=[*remappings, *usual_names(values)],
+        ros_arguments=ros_arguments(values),
+        respawn=is_true(values['respawn']),
+        respawn_delay=RESPAWN_DELAY_S,
+        additional_env=dict(profile_choice().environment),
         output='screen',
         emulate_tty=True,
     )
+
+
+def profile_choice() -> ProfileChoice:
+    """Return whether our processes use the shipped Fast DDS profile; others are left alone."""
+    return choose_profile(share_path('config/fastdds.xml'), os.environ)
+
+
+def existing(params_file: str) -> str:
+    """Return the name of a parameter file; launch would go on without one that is missing.
+
+    Raises:
+        ParameterError: If there is no such file.
+    """
+    if not Path(params_file).is_file():
+        raise ParameterError(
+            f'there is no params_file {params_file!r}; name a file, or leave the argument out '
+            'for the defaults'
+        )
+    return params_file
+
+
+def usual_names(values: Values) -> Remappings:
+    """Return the names of outputs that the argument ``names`` asks for.
+
+    Raises:
+        ParameterError: If there are no such names.
+    """
+    if values['names'] not in NAMES:
+        known = ', '.join(name for name in NAMES if name)
+        raise ParameterError(
+            f'there are no names {values["names"]!r}; use {known}, or leave the argument out'
+        )
+    return NAMES[values['names']]
+
+
+def ros_arguments(values: Values) -> list[str]:
+    """Return the words after ``--ros-args``."""
+    words = {'--log-level': values['log_level'], '--enclave': values['enclave']}
+    return [part for word, value in words.items() if value for part in (word, value)]
 
 
 def camera_remappings(name: str, camera: str) -> Remappings:
@@ -130,7 +195,7 @@ def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[obj
     RViz's file has absolute names; ``remappings`` move them into the namespace. A missing package
     would end the launch and leave the other nodes behind.
     """
-    if values['rviz'].lower() not in ('true', '1'):
+    if not is_true(values['rviz']):
         return []
     try:
         get_package_prefix('rviz2')
@@ -144,15 +209,26 @@ def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[obj
             name='rviz2',
             namespace=values['namespace'],
             arguments=['-d', config, '-f', values['fixed_frame']],
-            parameters=[{'use_sim_time': sim_time()}],
-            remappings=remappings,
+            parameters=[sim_time(values)] if sim_time(values) else [],
+            remappings=renamed(remappings, usual_names(values)),
+            additional_env=dict(profile_choice().environment),
         )
     ]
 
 
-def sim_time() -> ParameterValue:
-    """Return the argument ``use_sim_time`` as a bool."""
-    return _as_bool('use_sim_time')
+def renamed(shown: Remappings, names: Remappings) -> Remappings:
+    """Let RViz's displays follow outputs that were given other names."""
+    return [(topic, dict(names).get(target, target)) for topic, target in shown]
+
+
+def sim_time(values: Values) -> dict[str, ParameterValue]:
+    """Return the parameter ``use_sim_time`` where the argument is given."""
+    return {'use_sim_time': _as_bool('use_sim_time')} if values['use_sim_time'] else {}
+
+
+def is_true(word: str) -> bool:
+    """Whether an argument says yes, as launch's conditions read it."""
+    return word.lower() in ('true', '1')
 
 
 def _as_bool(argument: str) -> ParameterValue:

@@ -32,11 +32,13 @@ Written by `{COMMAND}` from the settings of every task and
 
 Set them in a parameter file (`params_file:=` of the launch file; `config/stereo.yaml` and its
 neighbours show all defaults), with `--ros-args -p name:=value`, or while the node runs with
-`ros2 param set`. A name that does not exist stops the node at start and is refused at run time,
-both with a reason. A change of model, engine, size or matcher is prepared in the background and
-swapped between two frames. If that fails the old one goes on: a failure within half a second
-refuses the change, a later one is logged and sets the parameters back. `ros2 param set` sets one
-at a time: set `weights` before `model`.
+`ros2 param set`. A name that does not exist is a warning at start, with the nearest name, and is
+refused at run time. Quality of service of every topic can be set at start with
+`qos_overrides./TOPIC.publisher.reliability` and its like (`history`, `depth`, `durability`;
+`subscription` for inputs). A change of model, engine, size or matcher is prepared in the
+background and swapped between two frames. If that fails the old one goes on: a failure within
+half a second refuses the change, a later one is logged and sets the parameters back.
+`ros2 param set` sets one at a time: set `weights` before `model`.
 """
 
 TABLE_HEAD = """\

@@ -158,6 +158,7 @@ class Robot:
         self.received: dict[str, list[Any]] = {}
         self.diagnostics: dict[str, str] = {}
         self.status: Any = None
+        self.statuses: dict[str, Any] = {}
         self.status_stamp_s = 0
         self.clock_ns = 1_000 * SECOND_NS
         self.publishers: dict[str, Any] = {}
@@ -168,7 +169,7 @@ class Robot:
             self.advertise(f'{camera}camera_info', CameraInfo)
         for topic in outputs:
             self.subscribe(topic, outputs[topic] if isinstance(outputs, Mapping) else None)
-        self.node.create_subscription(DiagnosticArray, 'diagnostics', self._on_diagnostics, 10)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
     def close(self) -> None:
         self.executor.shutdown()
@@ -289,8 +290,11 @@ class Robot:
         return future.result()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        label = f'{self.node.get_namespace().rstrip("/")}/{self.node_name}'.removeprefix('/')
         for status in message.status:
-            if status.name.endswith(self.node_name):
+            if status.name.startswith(f'{label}: '):
+                self.statuses[status.name.removeprefix(f'{label}: ')] = status
+            if status.name == f'{label}: state':
                 self.status = status
                 self.status_stamp_s = message.header.stamp.sec
                 self.diagnostics = {item.key: item.value for item in status.values}

@@ -62,7 +62,7 @@ def replay(folder: Path, place: Path, *options: str) -> Replay:
             send(us, view.world_from_camera, view.k, read_rgb(view.image), stamp * 10**9)
             assert us.spin_until(lambda stamp=stamp: is_done(us, stamp), MAP_S), us.diagnostics
         before = us.count('fused_points')
-        for service in ('finish', 'save_map'):
+        for service in ('multiview_node/finish', 'multiview_node/save_map'):
             answer = call(us, service)
             assert answer.success, answer.message
         us.spin(0.3)

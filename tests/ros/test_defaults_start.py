@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from depth_ros.cli.run.command import TASKS
-from depth_ros.ros.__main__ import NODES
+from depth_ros.ros.entry import NODES
 from tests.kit import cli_process, sample_folder
 from tests.kit.shared_data import REPOSITORY
 

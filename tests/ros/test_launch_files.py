@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from depth_ros.errors import ParameterError
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.ros import fastdds
 from tests.kit.shared_data import REPOSITORY
@@ -46,12 +47,6 @@ class DeclareLaunchArgument:
     name: str
     default_value: str = field(kw_only=True)
     description: str = field(kw_only=True)
-
-
-@dataclass
-class SetEnvironmentVariable:
-    name: str
-    value: str
 
 
 @dataclass(kw_only=True)
@@ -103,11 +98,15 @@ class Node:
     arguments: list[str] = field(default_factory=list)
     output: str = 'log'
     emulate_tty: bool = False
+    ros_arguments: list[str] = field(default_factory=list)
+    respawn: bool = False
+    respawn_delay: float = 0.0
+    additional_env: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Launched:
-    """What one run of the launch file did."""
+    """What one run of the launch file did; ``environment`` is that of its own processes."""
 
     arguments: dict[str, DeclareLaunchArgument]
     environment: dict[str, str]
@@ -125,7 +124,6 @@ def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
             DeclareLaunchArgument,
             LogInfo,
             OpaqueFunction,
-            SetEnvironmentVariable,
         ],
         'launch.conditions': [IfCondition],
         'launch.substitutions': [LaunchConfiguration],
@@ -166,8 +164,6 @@ def execute(entities: list[Any], given: dict[str, str]) -> Launched:
         if isinstance(entity, DeclareLaunchArgument):
             launched.arguments[entity.name] = entity
             context.launch_configurations.setdefault(entity.name, entity.default_value)
-        elif isinstance(entity, SetEnvironmentVariable):
-            launched.environment[entity.name] = entity.value
         elif isinstance(entity, LogInfo):
             launched.words += entity.msg
         else:
@@ -176,12 +172,13 @@ def execute(entities: list[Any], given: dict[str, str]) -> Launched:
                     launched.words += action.msg
                 else:
                     launched.nodes[action.name] = action
+                    launched.environment |= action.additional_env
     assert set(given) <= set(launched.arguments), 'an argument is not declared'
     return launched
 
 
 def overrides(launched: Launched, node: str = 'stereo_node') -> dict[str, Any]:
-    (values,) = (p for p in launched.nodes[node].parameters if isinstance(p, dict))
+    (values,) = [p for p in launched.nodes[node].parameters if isinstance(p, dict)] or [{}]
     return {
         name: value.evaluate(launched.context) if isinstance(value, ParameterValue) else value
         for name, value in values.items()
@@ -194,7 +191,7 @@ def test_defaults_start_one_node_with_the_shipped_parameters(start: Any) -> None
     node = launched.nodes['stereo_node']
     assert (node.package, node.executable, node.namespace) == ('depth_ros', 'stereo_node', '')
     assert Path(node.parameters[0]).samefile(REPOSITORY / 'config' / 'stereo.yaml')
-    assert overrides(launched) == {'use_sim_time': False}
+    assert overrides(launched) == {}, 'use_sim_time is not overridden either'
     shipped = yaml.safe_load(Path(node.parameters[0]).read_text(encoding='utf-8'))
     assert shipped['/**']['ros__parameters']['model'] == DEFAULT_STEREO_MODEL
 
@@ -301,6 +298,41 @@ def test_small_shared_memory_is_named_and_left_alone(start: Any, monkeypatch: An
     assert '64 MB' in launched.words and '--shm-size' in launched.words
 
 
+def test_manners_of_a_bringup(start: Any) -> None:
+    node = start().nodes['stereo_node']
+    assert (node.respawn, node.ros_arguments) == (False, [])
+    words = {'respawn': 'True', 'log_level': 'debug', 'enclave': '/depth/stereo_node'}
+    node = start(rviz='true', use_sim_time='false', **words).nodes['stereo_node']
+    assert node.respawn and node.respawn_delay > 0.0
+    expected = ['--log-level', 'debug', '--enclave', '/depth/stereo_node']
+    assert node.ros_arguments == expected
+    assert overrides(start(use_sim_time='false')) == {'use_sim_time': False}
+
+
+def test_a_parameter_file_that_is_missing_ends_the_launch(start: Any) -> None:
+    with pytest.raises(ParameterError, match=r"no params_file '/nowhere/stereo\.yaml'"):
+        start(params_file='/nowhere/stereo.yaml')
+
+
+def test_outputs_are_called_as_in_image_pipeline(start: Any) -> None:
+    launched = start(names='image_pipeline', rviz='true')
+    remaps = dict(launched.nodes['stereo_node'].remappings)
+    assert remaps['points'] == 'points2'
+    assert remaps['rectified/left/image'] == 'left/image_rect'
+    assert dict(launched.nodes['rviz2'].remappings)['/points'] == 'points2'
+    assert 'points' not in dict(start().nodes['stereo_node'].remappings)
+    with pytest.raises(ParameterError, match='use image_pipeline'):
+        start(names='isaac')
+
+
+def test_every_renamed_output_is_one_of_a_node(start: Any) -> None:
+    published = (REPOSITORY / 'docs' / 'topics.md').read_text(encoding='utf-8')
+    published += (REPOSITORY / 'docs' / 'mono.md').read_text(encoding='utf-8')
+    for name in dict(start(names='image_pipeline').nodes['stereo_node'].remappings):
+        if not name.startswith(('left/', 'right/')):
+            assert f'`{name}`' in published
+
+
 def test_mono_takes_the_camera_beside_it_or_another_one(start: Any) -> None:
     launched = start('mono')
     node = launched.nodes['mono_node']
@@ -313,7 +345,7 @@ def test_mono_takes_the_camera_beside_it_or_another_one(start: Any) -> None:
     assert remaps['image_rect/compressed'] == '/cam/image_rect/compressed'
     assert remaps['camera_info'] == '/cam/camera_info'
     assert remaps['reference/depth/image'] == '/stereo/depth/image'
-    assert overrides(launched, 'mono_node') == {'model': 'tio_depth', 'use_sim_time': False}
+    assert overrides(launched, 'mono_node') == {'model': 'tio_depth'}
 
 
 def test_matcher_takes_frames_of_a_camera_or_none(start: Any) -> None:
@@ -323,7 +355,7 @@ def test_matcher_takes_frames_of_a_camera_or_none(start: Any) -> None:
     remaps = dict(node.remappings)
     assert remaps['image_raw'] == '/cam/image_raw'
     assert remaps['camera_info'] == '/cam/camera_info'
-    expected = {'model': 'loftr', 'variant': 'indoor_ds', 'use_sim_time': False}
+    expected = {'model': 'loftr', 'variant': 'indoor_ds'}
     assert overrides(launched, 'matcher_node') == expected
     assert overrides(start('matcher', input='none'), 'matcher_node')['input'] == 'none'
 
@@ -337,7 +369,7 @@ def test_odometry_takes_a_rig_or_a_camera_with_depth(start: Any) -> None:
     remaps = dict(launched.nodes['odometry_node'].remappings)
     assert remaps['image_raw'] == '/cam/image_raw'
     assert remaps['depth/image'] == '/cam/aligned_depth'
-    assert overrides(launched, 'odometry_node') == {**given, 'use_sim_time': False}
+    assert overrides(launched, 'odometry_node') == given
 
 
 def test_multiview_takes_a_camera_and_poses(start: Any) -> None:
@@ -358,7 +390,7 @@ def test_multiview_takes_a_camera_and_poses(start: Any) -> None:
     assert remaps['camera_info'] == '/cam/camera_info'
     assert (remaps['odometry'], remaps['pose']) == ('/odom', '/tracker/pose')
     assert remaps['range/points'] == '/lidar/points'
-    expected = {'pose_source': 'pose', 'use_sim_time': False}
+    expected = {'pose_source': 'pose'}
     assert overrides(launched, 'multiview_node') == expected
 
 
@@ -368,7 +400,7 @@ def test_every_launch_file_describes_its_arguments_and_starts_its_node(
 ) -> None:
     launched = start(stem)
     assert f'{stem}_node' in launched.nodes
-    names = {'namespace', 'params_file', 'use_sim_time', 'build_only'}
+    names = {'namespace', 'params_file', 'use_sim_time', 'build_only', 'respawn', 'names'}
     assert names <= set(launched.arguments)
     assert 'build_only' not in overrides(launched, f'{stem}_node')
     assert overrides(start(stem, build_only='true'), f'{stem}_node')['build_only'] is True

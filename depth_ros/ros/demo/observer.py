@@ -26,6 +26,7 @@ from stereo_msgs.msg import DisparityImage
 from depth_ros.messages.clouds import decode_cloud
 from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.images import decode_image
+from depth_ros.ros.node.diagnostics import DIAGNOSTICS, own_states
 from depth_ros.ros.node.transforms import pose_matrix
 
 RATE_WINDOW_S = 5.0
@@ -111,7 +112,7 @@ class Observer(Node):
             qos = RELIABLE if entry.is_output else qos_profile_sensor_data
             keep = self._keep(entry.topic)
             self.create_subscription(entry.kind, entry.topic, keep, qos, raw=True)
-        self.create_subscription(DiagnosticArray, 'diagnostics', self._on_diagnostics, 10)
+        self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._on_diagnostics, 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -160,7 +161,7 @@ class Observer(Node):
         return on_message
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
+        for status in own_states(message.status, self.get_namespace()):
             values = {item.key: item.value for item in status.values}
             self._seen.diagnostics[status.name] = values
 

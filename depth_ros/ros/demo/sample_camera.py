@@ -32,7 +32,13 @@ from depth_ros.ros.demo.sample_images import (
 )
 from depth_ros.ros.demo.truth import TruthPublishers
 from depth_ros.ros.node.declare import declare_once, start_parameter
-from depth_ros.ros.node.diagnostics import diagnostic_array, status_from
+from depth_ros.ros.node.diagnostics import (
+    DIAGNOSTICS,
+    diagnostic_array,
+    state_name,
+    status_from,
+)
+from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile
@@ -125,11 +131,11 @@ class SampleCamera:
             del self._sides['right']
         qos = profile(str(self._values['reliability']), QUEUE_DEPTH)
         self._images = {
-            side: self.node.create_publisher(Image, f'{side}/image_raw', qos)
+            side: open_publisher(self.node, Image, f'{side}/image_raw', qos)
             for side in self._sides
         }
         self._infos = {
-            side: self.node.create_publisher(CameraInfo, f'{side}/camera_info', qos)
+            side: open_publisher(self.node, CameraInfo, f'{side}/camera_info', qos)
             for side in self._sides
         }
         self._truth = (
@@ -137,8 +143,8 @@ class SampleCamera:
             if self._drive
             else None
         )
-        self._diagnostics = self.node.create_publisher(
-            DiagnosticArray, 'diagnostics', diagnostics_profile()
+        self._diagnostics = open_publisher(
+            self.node, DiagnosticArray, DIAGNOSTICS, diagnostics_profile()
         )
         self._stamps_ns: list[int] = []
         self._first_s = self._last_s = time.monotonic()
@@ -211,10 +217,10 @@ class SampleCamera:
 
     def _diagnose(self) -> None:
         values = {key: str(value) for key, value in self._counters().items()}
-        name, level = self.node.get_fully_qualified_name(), DiagnosticStatus.OK
-        status = status_from(name, level, 'sending', values)
+        name = state_name(self.node.get_fully_qualified_name())
+        status = status_from(name, DiagnosticStatus.OK, 'sending', values)
         stamp = self.node.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostic_array(status, stamp))
+        self._diagnostics.publish(diagnostic_array([status], stamp))
 
 
 def open_named_drive(node: Node, values: Mapping[str, SettingValue]) -> Drive | None:

@@ -15,6 +15,7 @@ from depth_ros.geometry.rigid import BODY_FROM_OPTICAL
 from depth_ros.messages.images import fill_image
 from depth_ros.messages.poses import fill_motion
 from depth_ros.ros.demo.drive import Drive
+from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.transforms import TransformSender, transform_message
 
 ODOM_FRAME, BASE_FRAME = 'odom', 'base_link'
@@ -27,9 +28,9 @@ class TruthPublishers:
         """Advertise, and publish the static mounting of the camera once."""
         self._drive = drive
         self._camera_frame = camera_frame
-        self._depth = node.create_publisher(Image, 'ground_truth/depth', qos)
-        self._odometry = node.create_publisher(Odometry, 'ground_truth/odometry', qos)
-        self._path_publisher = node.create_publisher(Path, 'ground_truth/path', qos)
+        self._depth = open_publisher(node, Image, 'ground_truth/depth', qos)
+        self._odometry = open_publisher(node, Odometry, 'ground_truth/odometry', qos)
+        self._path_publisher = open_publisher(node, Path, 'ground_truth/path', qos)
         self._path: deque[PoseStamped] = deque(maxlen=len(drive))
         self._transforms = TransformSender(node)
         mount = TransformStamped(child_frame_id=camera_frame)

@@ -17,7 +17,7 @@ from depth_ros.ros.matcher.views import MatchView
 from depth_ros.ros.node.camera_input import CameraInput, ImageMessage
 from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.patient_service import PatientService
-from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.streams.fair_queue import FairQueue
 from depth_ros.streams.recent_frames import RecentFrames
@@ -88,6 +88,10 @@ class MatcherInputs:
         self._queue.set_limits(
             capacity=parameters.queue_size, max_bytes=parameters.queue_megabytes * MEGABYTE
         )
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return self._cameras.topics()
 
     def missing(self) -> list[tuple[str, str]]:
         """Return what is missing of the topic; requests that bring their images need none."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -12,7 +13,9 @@ from depth_ros.pictures.matches import match_picture
 from depth_ros.ros.matcher.jobs import Answer, fill_whole_matches
 from depth_ros.ros.matcher.parameters import MatcherParameters
 from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers, image_message
+from depth_ros.ros.node.roles import Job
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros_interfaces.msg import Matches
 
 
@@ -35,6 +38,13 @@ class MatcherOutputs:
     def set_parameters(self, parameters: MatcherParameters) -> None:
         """Use other parameters from the next output on."""
         self._topics.set_parameters(parameters)
+
+    def publish_alone(self, job: Job[Any]) -> None:
+        """Publish nothing: no topic of this node goes without a result."""
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the messages of every topic go out."""
+        return self._topics.rates()
 
     def details(self) -> Mapping[str, str]:
         """Add nothing to the diagnostics."""

@@ -12,7 +12,7 @@ from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.depth_input import DepthInput
 from depth_ros.ros.node.image_inputs import ImageInputs
-from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.tasks.mono.settings import ScaleMode
@@ -44,6 +44,10 @@ class MonoInputs(ImageInputs[MonoParameters]):
         self._parameters = parameters
         if self.input:
             self._follow_reference()
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [*super().topics(), *(self._reference.topics() if self._reference else [])]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""
@@ -102,6 +106,10 @@ class ReferenceInput:
             node, parameters, name=REFERENCE, on_depth=self.shelf.add, warn=warn
         )
         node.get_logger().info(f'subscribed to metric depth on {self.input.topic.name}')
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return self.input.topics()
 
     def missing(self) -> list[tuple[str, str]]:
         """Return a warning while no depth arrives."""

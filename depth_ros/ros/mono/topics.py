@@ -6,6 +6,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from depth_ros.ros.mono.job import MonoJob
 from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.node.diagnostics import status_from
 from depth_ros.ros.node.publishers import (
@@ -62,6 +63,10 @@ def _info(output: MonoOutput, parameters: MonoParameters) -> CameraInfo:
     return info_message(output.frame.camera)
 
 
+def _info_alone(job: MonoJob, parameters: MonoParameters) -> CameraInfo:
+    return info_message(job.image.camera)
+
+
 def _scale(output: MonoOutput, parameters: MonoParameters) -> DiagnosticArray | None:
     scaled = output.scaled
     if scaled is None:
@@ -90,6 +95,7 @@ OUTPUT_TOPICS = (
         make=_info,
         needs=RELATIVE,
         rides_along=True,
+        alone=_info_alone,
         meaning='Calibration of the rectified image, which is that of `relative_depth/image`',
     ),
     OutputTopic(
@@ -108,6 +114,7 @@ OUTPUT_TOPICS = (
         make=_info,
         needs=METRIC,
         rides_along=True,
+        alone=_info_alone,
         is_served=is_metric,
         meaning='Calibration of the rectified image, which is that of `depth/image`',
     ),
@@ -149,6 +156,7 @@ OUTPUT_TOPICS = (
         make=_info,
         needs=RELATIVE,
         rides_along=True,
+        alone=_info_alone,
         meaning='Its calibration: no distortion, R = I, K from P',
     ),
 )

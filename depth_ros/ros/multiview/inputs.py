@@ -21,7 +21,7 @@ from depth_ros.ros.multiview.poses import PoseSource, open_poses
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.qos import input_profile
-from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeWindow, ViewSet
@@ -80,6 +80,14 @@ class MultiviewInputs(ImageInputs[MultiviewParameters]):
         self._window.settings = parameters.settings.keyframes
         if self.input:
             self._follow_range()
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [
+            *super().topics(),
+            *(self._poses.topics() if self._poses else []),
+            *([self._range.topic] if self._range else []),
+        ]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""

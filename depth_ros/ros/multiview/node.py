@@ -31,6 +31,7 @@ from depth_ros.ros.multiview.job import (
 )
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.topics import OUTPUT_TOPICS
+from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.patient_service import PatientService
 from depth_ros.ros.node.publishers import TopicPublishers
@@ -62,11 +63,12 @@ class MultiviewPublishers(TopicPublishers[KeyframeOutput, MultiviewParameters, K
         super().__init__(node, parameters, warn, OUTPUT_TOPICS)
         self._cloud = cloud
         self._last_s = -float('inf')
-        self._fused = node.create_publisher(
+        self._fused = open_publisher(
+            node,
             PointCloud2,
             FUSED,
             output_profile(parameters),
-            event_callbacks=publisher_events(node.resolve_topic_name(FUSED), warn),
+            events=publisher_events(node.resolve_topic_name(FUSED), warn),
         )
 
     def set_parameters(self, parameters: MultiviewParameters) -> None:
@@ -158,9 +160,9 @@ class MultiviewNode(
             )
         )
         self.cloud = clouds[0]
-        self.node.create_service(Trigger, 'save_map', self._on_save_map)
-        self.node.create_service(Trigger, 'reset', self._on_reset)
-        PatientService(self.node, Trigger, 'finish', self._on_finish)
+        self.node.create_service(Trigger, '~/save_map', self._on_save_map)
+        self.node.create_service(Trigger, '~/reset', self._on_reset)
+        PatientService(self.node, Trigger, '~/finish', self._on_finish)
         self._finishing: deque[Finishing] = deque()
         self._was_idle = False
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -211,7 +213,7 @@ HELP = NodeHelp(
     outputs={
         **kinds_of(OUTPUT_TOPICS),
         'fused/points': 'sensor_msgs/PointCloud2',
-        'save_map, finish, reset': 'std_srvs/Trigger',
+        '~/save_map, ~/finish, ~/reset': 'std_srvs/Trigger',
     },
     settings=MultiviewParameters.specs,
     example='-r odometry:=/odom',

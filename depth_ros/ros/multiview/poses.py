@@ -14,6 +14,7 @@ from depth_ros.errors import InputError, ParameterError
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.node.qos import input_profile
+from depth_ros.ros.node.roles import InputTopic
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import (
     CameraMount,
@@ -48,6 +49,9 @@ class PoseSource(Protocol):
             InputError: If there will be none.
         """
 
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) if no poses arrive."""
 
@@ -72,6 +76,7 @@ class TopicPoses:
             lambda message: callback(self, message),
             profile=input_profile(parameters),
             warn=warn,
+            timeout_s=parameters.input_timeout_s,
         )
 
     @property
@@ -83,6 +88,10 @@ class TopicPoses:
         """Return world from camera at a stamp; see ``PoseSource``."""
         pose = self._track.at(stamp)
         return None if pose is None else pose @ self._base_from_camera(stamp, camera_frame)
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [self._topic]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return a warning while no pose arrives."""
@@ -143,6 +152,10 @@ class TransformPoses:
     def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
         """Return world from camera at a stamp; None while TF does not have it."""
         return self._look_up(self.world_frame, camera_frame, stamp)
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return []
 
     def missing(self) -> list[tuple[str, str]]:
         """Return no warning: TF sends nothing while the robot stands still."""

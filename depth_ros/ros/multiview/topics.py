@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from depth_ros.ros.multiview.job import KeyframeOutput, KeyframeWanted
+from depth_ros.ros.multiview.job import KeyframeOutput, KeyframeWanted, MultiviewJob
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.node.publishers import OutputTopic, image_message, info_message, points_message
 
@@ -18,6 +18,10 @@ def _depth(output: KeyframeOutput, parameters: MultiviewParameters) -> Image:
 
 def _info(output: KeyframeOutput, parameters: MultiviewParameters) -> CameraInfo:
     return info_message(output.output.frame.reference.camera)
+
+
+def _info_alone(job: MultiviewJob, parameters: MultiviewParameters) -> CameraInfo:
+    return info_message(job.views.reference.camera)
 
 
 def _confidence(output: KeyframeOutput, parameters: MultiviewParameters) -> Image | None:
@@ -49,6 +53,7 @@ OUTPUT_TOPICS = (
         make=_info,
         needs=DEPTH,
         rides_along=True,
+        alone=_info_alone,
         meaning='Calibration of the rectified reference, which is that of `depth/image`',
     ),
     OutputTopic(
@@ -73,6 +78,7 @@ OUTPUT_TOPICS = (
         make=_image,
         needs=DEPTH,
         rides_along=True,
+        alone=_info_alone,
         meaning='`rgb8` rectified image of the reference',
     ),
 )

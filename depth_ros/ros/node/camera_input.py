@@ -18,6 +18,7 @@ from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.messages.images import announced_size, decode_any_image
 from depth_ros.ros.node.parameters import CameraParameters
 from depth_ros.ros.node.qos import camera_info_profile, input_profile
+from depth_ros.ros.node.roles import InputTopic
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.watched_topic import WatchedTopic
 
@@ -37,6 +38,7 @@ class CameraInfoCache:
         """Start without a calibration; ``topic`` is for messages."""
         self.topic = topic
         self.num_received = 0
+        self._topic: WatchedTopic[CameraInfo] | None = None
         self._camera: PinholeCamera | None = None
         self._problem: CalibrationError | None = None
         self._fingerprint: tuple[object, ...] = ()
@@ -75,7 +77,11 @@ class CameraInfoCache:
             except CalibrationError as error:
                 warn(error.reason, str(error))
 
-        WatchedTopic(node, CameraInfo, name, take, profile=profile, warn=warn)
+        self._topic = WatchedTopic(node, CameraInfo, name, take, profile=profile, warn=warn)
+
+    def topics(self) -> list[WatchedTopic[CameraInfo]]:
+        """Return what is subscribed to."""
+        return [self._topic] if self._topic else []
 
     def camera(self) -> PinholeCamera:
         """Return the calibration.
@@ -218,8 +224,13 @@ class CameraInput:
             self._on_image,
             profile=input_profile(parameters),
             warn=self._warn,
+            timeout_s=parameters.input_timeout_s,
             on_lost=self._on_lost,
         )
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [*([self._images] if self._images else []), *self.info.topics()]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for the topic without messages."""

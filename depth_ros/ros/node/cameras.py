@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from depth_ros.ros.node.camera_input import IMAGE_NAMES, CameraInput
+from depth_ros.ros.node.roles import InputTopic
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 
 
@@ -54,6 +55,10 @@ class Cameras:
         """Return the subscribed topics in words."""
         topics = ' and '.join(camera.image_topic for camera in self._cameras)
         return f'subscribed to {self.kind} images on {topics}'
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [topic for camera in self._cameras for topic in camera.topics()]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""

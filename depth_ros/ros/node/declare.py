@@ -17,8 +17,15 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from depth_ros.errors import DepthRosError, ParameterError
+from depth_ros.ros.node.parameter_services import announce_descriptors
 from depth_ros.ros.node.parameters import ParametersT
-from depth_ros.settings import PARAMETERS, Setting, SettingValue, check_names
+from depth_ros.settings import (
+    PARAMETERS,
+    Setting,
+    SettingValue,
+    UnknownNameError,
+    check_names,
+)
 
 TYPES: dict[type, int] = {
     bool: ParameterType.PARAMETER_BOOL,
@@ -42,23 +49,19 @@ class DeclaredParameters(Generic[ParametersT]):
             kind: The node's dataclass of parameters.
 
         Raises:
-            ParameterError: If a start value is refused, or a name was given that does not exist.
+            ParameterError: If a start value is refused, or a name was given that is another now.
         """
         self._node = node
-        self._by_name = {spec.name: spec for spec in kind.specs()}
-        given = given_values(node)
-        check_names(given, kind.specs())
-        kind.from_values(given)
-        for spec in kind.specs():
-            node.declare_parameter(spec.name, spec.default, descriptor(spec))
-        values = {name: node.get_parameter(name).value for name in self._by_name}
-        self.current: ParametersT = kind.from_values(values)
+        self.current: ParametersT = kind.from_values(given_values(node, kind.specs()))
+        declare_all(node, kind.specs(), self.current.values())
         self._apply: Callable[[ParametersT], None] | None = None
         self._is_restoring = False
 
     def start(self, apply: Callable[[ParametersT], None]) -> None:
         """Call ``apply`` with the new values at every change; it refuses by raising."""
         self._apply = apply
+        if hasattr(self._node, 'add_pre_set_parameters_callback'):  # not in Humble
+            self._node.add_pre_set_parameters_callback(self._widened)
         self._node.add_on_set_parameters_callback(self._on_set)
 
     def restore(self, values: Mapping[str, object]) -> None:
@@ -70,9 +73,21 @@ class DeclaredParameters(Generic[ParametersT]):
         finally:
             self._is_restoring = False
 
+    def _widened(self, parameters: Sequence[Parameter]) -> list[Parameter]:
+        """Turn integers that are given for doubles into doubles, so that they are kept as such."""
+        doubles = {spec.name for spec in self.current.specs() if spec.kind is float}
+        return [
+            Parameter(entry.name, value=float(entry.value))
+            if entry.name in doubles and entry.type_ is Parameter.Type.INTEGER
+            else entry
+            for entry in parameters
+        ]
+
     def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Check and apply; called by rclpy before a change takes effect."""
         changes = {entry.name: entry.value for entry in parameters if not is_standard(entry.name)}
+        if not changes:  # a change may subscribe, which declares qos_overrides while it applies
+            return SetParametersResult(successful=True)
         try:
             wanted = self.current.changed(changes)
             if self._apply is not None and not self._is_restoring:
@@ -96,9 +111,10 @@ class DeclaredParameters(Generic[ParametersT]):
 def descriptor(spec: Setting) -> ParameterDescriptor:
     """Describe a parameter to ROS.
 
-    Typing is dynamic and read-only is not announced, because rclpy's own refusals do not say
+    Typing is dynamic and read-only is not told to rclpy, because its own refusals do not say
     what to do (and an integer such as ``max_depth_m:=10`` will do for a double);
-    ``Setting.checked`` and ``DeclaredParameters`` see to both.
+    ``Setting.checked`` and ``DeclaredParameters`` see to both, and ``announce_descriptors`` tells
+    them to whoever asks.
     """
     constraints = f'one of: {", ".join(spec.choices)}' if spec.choices else ''
     description = ParameterDescriptor(
@@ -150,28 +166,58 @@ def declare_once(node: Node, specs: Sequence[Setting]) -> Mapping[str, SettingVa
     """Declare parameters that are set at start only, and return their checked values.
 
     Raises:
-        ParameterError: If a name is unknown or a value is refused.
+        ParameterError: If a value is refused.
     """
-    given = given_values(node)
-    check_names(given, specs)
-    values = {}
-    for spec in specs:
-        # Checked before rclpy does, whose message does not say what to do.
-        values[spec.name] = spec.checked(
-            given.get(spec.name, spec.default), what=PARAMETERS.alone(spec)
-        )
-        node.declare_parameter(spec.name, spec.default, descriptor(spec))
+    given = given_values(node, specs)
+    values = {
+        spec.name: spec.checked(given.get(spec.name, spec.default), what=PARAMETERS.alone(spec))
+        for spec in specs
+    }
+    declare_all(node, specs, values)
     return values
 
 
-def given_values(node: Node) -> dict[str, object]:
-    """Return the values set at start, without those that ROS itself knows.
+def declare_all(node: Node, specs: Sequence[Setting], values: Mapping[str, SettingValue]) -> None:
+    """Declare parameters with values that are checked already.
 
-    rclpy keeps them in an attribute without a public name (Humble to Kilted) and ignores those
-    that are never declared, so that a misspelt limit would be lost in silence.
+    rclpy would check the values given at start itself, in words that do not say what to do.
+    """
+    for spec in specs:
+        node.declare_parameter(
+            spec.name, values[spec.name], descriptor(spec), ignore_override=True
+        )
+    announce_descriptors(node, {spec.name: announced(spec) for spec in specs})
+
+
+def announced(spec: Setting) -> ParameterDescriptor:
+    """Return what tools are told about a parameter: its type is fixed, and whether it changes."""
+    description = descriptor(spec)
+    description.dynamic_typing, description.read_only = False, spec.is_read_only
+    return description
+
+
+def given_values(node: Node, specs: Sequence[Setting]) -> dict[str, object]:
+    """Return the values set at start; warn of names that there are not, and leave them out.
+
+    A bringup may give parameters to all its nodes (``SetParameter``, ``/**`` in a file). rclpy
+    keeps what is given in an attribute without a public name (Humble to Kilted) and ignores what
+    is never declared, so that a misspelt limit would be lost in silence.
+
+    Raises:
+        ParameterError: If a name is called otherwise now.
     """
     given: Mapping[str, Parameter] = getattr(node, '_parameter_overrides', {})
-    return {name: parameter.value for name, parameter in given.items() if not is_standard(name)}
+    known = {}
+    for name, parameter in given.items():
+        if is_standard(name):
+            continue
+        try:
+            check_names([name], specs)
+        except UnknownNameError as error:
+            node.get_logger().warning(f'[unknown_parameter] {error}; it is ignored')
+        else:
+            known[name] = parameter.value
+    return known
 
 
 def is_standard(name: str) -> bool:

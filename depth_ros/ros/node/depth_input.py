@@ -16,6 +16,7 @@ from depth_ros.results import DepthResult, DepthScale
 from depth_ros.ros.node.camera_input import CameraInfoCache, ImageMessage
 from depth_ros.ros.node.parameters import DepthParameters
 from depth_ros.ros.node.qos import camera_info_profile, input_profile
+from depth_ros.ros.node.roles import InputTopic
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.watched_topic import WatchedTopic
 
@@ -59,8 +60,13 @@ class DepthInput:
             on_depth,
             profile=input_profile(parameters),
             warn=warn,
+            timeout_s=parameters.input_timeout_s,
         )
         self.info.subscribe(node, info_name, profile=camera_info_profile(parameters), warn=warn)
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [self.topic, *self.info.topics()]
 
     def result(self, message: ImageMessage, camera: PinholeCamera) -> DepthResult:
         """Decode depth. Any thread.

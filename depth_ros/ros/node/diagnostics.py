@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -98,21 +99,40 @@ class NodeReport:
         }
 
 
+DIAGNOSTICS = '/diagnostics'
+"""Absolute, as diagnostic_updater has it: one topic for the whole robot."""
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
 
 
 def status_from(
-    name: str, level: bytes, message: str, values: Mapping[str, str]
+    name: str, level: bytes, message: str, values: Mapping[str, str], *, hardware_id: str = ''
 ) -> DiagnosticStatus:
-    """Return a status message with key-values."""
-    status = DiagnosticStatus(name=name, level=level, message=message, hardware_id='')
+    """Return a status message with key-values; by default its hardware is this computer."""
+    status = DiagnosticStatus(
+        name=name, level=level, message=message, hardware_id=hardware_id or socket.gethostname()
+    )
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     return status
 
 
-def diagnostic_array(status: DiagnosticStatus, stamp: object) -> DiagnosticArray:
-    """Wrap a status with the node's time."""
-    message = DiagnosticArray(status=[status])
+def state_name(node: str) -> str:
+    """Return the name of a node's own status, in the form of diagnostic_updater."""
+    return f'{node.removeprefix("/")}: state'
+
+
+def own_states(statuses: Sequence[DiagnosticStatus], namespace: str) -> list[DiagnosticStatus]:
+    """Return the states of nodes of this package's form within a namespace, without topics."""
+    within = namespace.strip('/')
+    return [
+        status
+        for status in statuses
+        if status.name.endswith(': state') and status.name.startswith(within)
+    ]
+
+
+def diagnostic_array(statuses: Sequence[DiagnosticStatus], stamp: object) -> DiagnosticArray:
+    """Wrap statuses with the node's time."""
+    message = DiagnosticArray(status=list(statuses))
     message.header.stamp = stamp
     return message
 

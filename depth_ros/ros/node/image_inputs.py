@@ -11,7 +11,7 @@ from depth_ros.ros.node.camera_input import CameraInput, ImageMessage
 from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.image_job import ImageJob
 from depth_ros.ros.node.parameters import CameraParameters
-from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 
 CameraParametersT = TypeVar('CameraParametersT', bound=CameraParameters)
@@ -49,6 +49,10 @@ class ImageInputs(Generic[CameraParametersT]):
 
     def set_parameters(self, parameters: CameraParametersT) -> None:
         """Take over what can change while running: nothing."""
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return self._cameras.topics()
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""

@@ -16,7 +16,7 @@ from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.camera_input import CameraInput, ImageMessage, decode_frame
 from depth_ros.ros.node.cameras import Cameras
 from depth_ros.ros.node.parameters import PairParameters
-from depth_ros.ros.node.roles import InputCounts
+from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.streams.synchronize import Pair, Side, SideCounts, StereoSynchronizer
 
@@ -109,6 +109,10 @@ class StereoInputs:
         """Take over what can change while running."""
         self.synchronizer.max_difference_ns = round(parameters.max_stamp_difference_s * 1e9)
         self.synchronizer.queue_size = parameters.sync_queue_size
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return self._both.topics()
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""

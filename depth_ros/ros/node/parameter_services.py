@@ -1,4 +1,4 @@
-"""Requests that rclpy's parameter services cannot read are refused with a reason.
+"""What stands before rclpy's parameter services: refusals with a reason, and announcements.
 
 rclpy turns the type of a value into a member of an enumeration before anything is checked; a
 number that stands for no type raises there, and the caller would wait for an answer for ever.
@@ -6,11 +6,11 @@ number that stands for no type raises there, and the caller would wait for an an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -24,6 +24,26 @@ def refuse_unknown_types(node: Node) -> None:
         guard = GUARDS.get(service.srv_type)
         if guard is not None:
             service.callback = guard(service.callback)
+
+
+def announce_descriptors(node: Node, known: Mapping[str, ParameterDescriptor]) -> None:
+    """Answer questions about these parameters with these descriptors, not with rclpy's own."""
+    for service in node.services:
+        if service.srv_type is DescribeParameters:
+            service.callback = _announcing(service.callback, known)
+
+
+def _announcing(answer: Answer, known: Mapping[str, ParameterDescriptor]) -> Answer:
+    def on_request(
+        request: DescribeParameters.Request, response: DescribeParameters.Response
+    ) -> object:
+        answered = answer(request, response)
+        response.descriptors = [
+            known.get(descriptor.name, descriptor) for descriptor in response.descriptors
+        ]
+        return answered
+
+    return on_request
 
 
 def _one_by_one(answer: Answer) -> Answer:

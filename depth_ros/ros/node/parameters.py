@@ -66,6 +66,14 @@ class NodeParameters(Settings):
     input_depth: int = described(
         2, 'Queue of each image subscription.', minimum=1, maximum=100, is_read_only=True
     )
+    input_timeout_s: float = described(
+        5.0,
+        'Without an image for this long the camera counts as dead: ERROR in diagnostics.',
+        unit='s',
+        minimum=0.05,
+        maximum=3600.0,
+        is_read_only=True,
+    )
     output_reliability: str = described(
         'reliable',
         'Reliability offered to subscribers; reliable matches every subscriber.',
@@ -202,6 +210,7 @@ LAST = (
     'build_only',
     'input_reliability',
     'input_depth',
+    'input_timeout_s',
     'output_reliability',
     'output_depth',
     'diagnostics_period_s',

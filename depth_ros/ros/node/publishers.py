@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 from rclpy.node import Node
@@ -19,10 +19,12 @@ from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.headers import HeaderMessage, fill_header
 from depth_ros.messages.images import fill_image
 from depth_ros.results import DepthResult
+from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import output_profile, publisher_events
-from depth_ros.ros.node.roles import OutputT, WantedT
+from depth_ros.ros.node.roles import Job, OutputT, WantedT
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
 
 
 def always(parameters: object) -> bool:
@@ -41,6 +43,8 @@ class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
             it was not wanted when the computation began or is not to be had.
         needs: What has to be computed for it.
         rides_along: Whether it is published with every output but is no reason to compute one.
+        alone: Makes the message of a job that is not computed, because only topics that ride along
+            have subscribers; None where that is not possible.
         is_served: Whether there is such a topic with these parameters; where not, it is silent
             and nothing is computed for it.
         meaning: One line for the docs.
@@ -51,6 +55,7 @@ class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
     make: Callable[[OutputT, ParametersT], object]
     needs: WantedT
     rides_along: bool = False
+    alone: Callable[[Any, ParametersT], object] | None = None
     is_served: Callable[[ParametersT], bool] = always
     meaning: str
 
@@ -71,20 +76,28 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
     ) -> None:
         """Advertise every topic."""
         self.parameters = parameters
+        self._node = node
         self._publishers: list[tuple[OutputTopic[OutputT, ParametersT, WantedT], Publisher]] = []
+        self._rates: dict[str, TopicRate] = {}
         for topic in topics:
             resolved = node.resolve_topic_name(topic.name)
-            publisher = node.create_publisher(
+            publisher = open_publisher(
+                node,
                 topic.message_type,
                 topic.name,
                 output_profile(parameters),
-                event_callbacks=publisher_events(resolved, warn),
+                events=publisher_events(resolved, warn),
             )
             self._publishers.append((topic, publisher))
+            self._rates[topic.name] = TopicRate(resolved)
 
     def set_parameters(self, parameters: ParametersT) -> None:
         """Use other parameters from the next output on."""
         self.parameters = parameters
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the messages of every topic go out."""
+        return tuple(self._rates.values())
 
     def details(self) -> Mapping[str, str]:
         """Return further key-values for diagnostics and the report; none here."""
@@ -103,14 +116,39 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
 
     def publish(self, output: OutputT, *, stamp_ns: int, frame_id: str) -> None:
         """Publish on every topic that has subscribers."""
-        for topic, publisher in self._publishers:
-            if not (publisher.get_subscription_count() and topic.is_served(self.parameters)):
-                continue
+        for topic, publisher in self._listened_to():
             message = topic.make(output, self.parameters)
-            if message is not None:
-                for header in headers_of(message):
-                    fill_header(header, stamp_ns=stamp_ns, frame_id=frame_id)
-                publisher.publish(message)
+            self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def publish_alone(self, job: Job[Any]) -> None:
+        """Publish what needs no computation, for a job that nobody wants computed.
+
+        Raises:
+            InputError: If the calibration cannot be used.
+        """
+        for topic, publisher in self._listened_to():
+            if topic.alone is not None:
+                message = topic.alone(job, self.parameters)
+                stamp_ns, frame_id = job.stamp_ns, job.frame_id
+                self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def _listened_to(
+        self,
+    ) -> Iterator[tuple[OutputTopic[OutputT, ParametersT, WantedT], Publisher]]:
+        for topic, publisher in self._publishers:
+            if publisher.get_subscription_count() and topic.is_served(self.parameters):
+                yield topic, publisher
+
+    def _send(
+        self, name: str, publisher: Publisher, message: object, *, stamp_ns: int, frame_id: str
+    ) -> None:
+        if message is None:
+            return
+        for header in headers_of(message):
+            fill_header(header, stamp_ns=stamp_ns, frame_id=frame_id)
+        publisher.publish(message)
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._rates[name].add(stamp_ns, frame_id, now_ns)
 
 
 def joined(needs: Sequence[WantedT]) -> WantedT:

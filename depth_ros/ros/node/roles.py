@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from depth_ros.ros.node.parameters import NodeParameters
+from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.tasks.pipeline import Identity
 from depth_ros.tasks.processor import SettingsT
 
@@ -119,8 +120,18 @@ class Outputs(Protocol[WantedT_co, OutputT_contra, ParametersT_contra]):
     def publish(self, output: OutputT_contra, *, stamp_ns: int, frame_id: str) -> None:
         """Publish an output."""
 
+    def publish_alone(self, job: Job[Any]) -> None:
+        """Publish what needs no computation, for a job that nobody wants computed.
+
+        Raises:
+            InputError: If the calibration cannot be used.
+        """
+
     def set_parameters(self, parameters: ParametersT_contra) -> None:
         """Use other parameters from the next output on."""
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the messages of every topic go out."""
 
     def details(self) -> Mapping[str, str]:
         """Return further key-values for diagnostics and the report."""
@@ -139,6 +150,25 @@ class InputCounts:
     by_reason: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
+class InputTopic(Protocol):
+    """A topic that a node subscribes to; ``WatchedTopic`` is one."""
+
+    @property
+    def rate(self) -> TopicRate:
+        """How its messages come."""
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest silence; infinite where the topic may be silent."""
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was silent for too long."""
+
+    def close(self) -> None:
+        """Unsubscribe."""
+
+
 class Inputs(Protocol[ParametersT_contra]):
     """A node's subscriptions."""
 
@@ -154,6 +184,9 @@ class Inputs(Protocol[ParametersT_contra]):
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""
+
+    def topics(self) -> Sequence[InputTopic]:
+        """Return what is subscribed to."""
 
     def counts(self) -> InputCounts:
         """Return the statistics of the messages."""

@@ -8,33 +8,29 @@ background.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from depth_ros import __version__
-from depth_ros.errors import DepthRosError, InputError
+from depth_ros.errors import DepthRosError, InputError, ParameterError
 from depth_ros.ros.node.declare import DeclaredParameters
-from depth_ros.ros.node.diagnostics import (
-    NodeReport,
-    diagnostic_array,
-    faults_since,
-    status_from,
-)
+from depth_ros.ros.node.diagnostics import NodeReport
 from depth_ros.ros.node.engine_manager import EngineManager
 from depth_ros.ros.node.guarded_executor import CALLBACK
+from depth_ros.ros.node.health import Condition, Health
 from depth_ros.ros.node.parameters import ParametersT
-from depth_ros.ros.node.qos import INCOMPATIBLE, diagnostics_profile
+from depth_ros.ros.node.qos import INCOMPATIBLE
 from depth_ros.ros.node.report_file import ReportFile
 from depth_ros.ros.node.roles import (
     FrameT,
     Inputs,
+    InputTopic,
     Job,
     JobQueue,
     OpenProcessor,
@@ -42,8 +38,9 @@ from depth_ros.ros.node.roles import (
     OutputT,
     WantedT,
 )
-from depth_ros.ros.node.statistics import NodeStatistics, StatisticsSnapshot
+from depth_ros.ros.node.statistics import NodeStatistics
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.node.worker import Worker, tell_nobody
 from depth_ros.streams.mailbox import Mailbox
 from depth_ros.tasks.processor import SettingsT
@@ -110,7 +107,6 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self._report_file = ReportFile(parameters.report_file)
         self._failure: DepthRosError | None = None
         self._statistics = NodeStatistics()
-        self._last_books: StatisticsSnapshot | None = None
         self.outputs = parts.outputs(self.node, parameters, self.warn)
         self._worker: Worker[FrameT, WantedT, OutputT, SettingsT] = Worker(
             sink=self.outputs,
@@ -127,9 +123,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             on_change=self._on_change,
             log=log,
         )
-        self._diagnostics = self.node.create_publisher(
-            DiagnosticArray, 'diagnostics', diagnostics_profile()
-        )
+        self._health = Health(self.node, self.warn, job_noun=parts.job_noun)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(POLL_S, self._poll, clock=steady)
         self.node.create_timer(parameters.diagnostics_period_s, self._diagnose, clock=steady)
@@ -149,10 +143,14 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         """Take a job from the inputs."""
         if not job.frame_id:
             self.warn('frame_id', NO_FRAME_ID)
-        if self.outputs.wanted() is None:
-            self._statistics.drop('no_subscriber')
-        else:
+        if self.outputs.wanted() is not None:
             self._worker.submit(job)
+            return
+        self._statistics.drop('no_subscriber')
+        try:
+            self.outputs.publish_alone(job)
+        except InputError as error:
+            self.warn(error.reason, str(error))
 
     def refuse(self, error: InputError) -> None:
         """Count and name messages that cannot become a job."""
@@ -210,6 +208,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     def _subscribe(self) -> None:
         try:
             self.inputs.start()
+            check_apart(self.inputs.topics(), self.outputs.rates())
         except DepthRosError as error:
             self._failure = error
 
@@ -224,33 +223,39 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         self.inputs.set_parameters(parameters)
 
     def _diagnose(self) -> None:
-        """Publish diagnostics, and warn of topics without messages."""
-        missing = self.inputs.missing() if self._engine_manager.is_open else []
-        for reason, text in missing:
-            self.warn(reason, text)
-        report, phase = self.report(), self._engine_manager.phase
-        faults = faults_since(self._last_books, report.statistics)
-        self._last_books = report.statistics
-        failure, degradation = self.failure, self._engine_manager.degradation
-        words = [str(failure)] if failure is not None else []
-        words += [degradation] if degradation else []
-        words += [f'preparing: {phase}'] if phase and failure is None else []
-        words += [text for _, text in missing]
-        noun = self._parts.job_noun
-        words += [f'{count} {noun} dropped: {reason}' for reason, count in faults.items()]
-        level = DiagnosticStatus.WARN if words else DiagnosticStatus.OK
-        level = DiagnosticStatus.ERROR if failure is not None else level
-        message = '; '.join(words) or f'{report.statistics.rate_hz:.1f} Hz'
-        name = self.node.get_fully_qualified_name()
-        status = status_from(name, level, message, report.key_values())
-        stamp = self.node.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostic_array(status, stamp))
+        engine = self._engine_manager
+        self._health.tell(
+            Condition(
+                report=self.report(),
+                failure=self.failure,
+                degradation=engine.degradation,
+                phase=engine.phase,
+                missing=self.inputs.missing() if engine.is_open else [],
+                inputs=self.inputs.topics(),
+                outputs=self.outputs.rates(),
+            )
+        )
 
 
 NO_FRAME_ID = (
     'images and their camera_info have an empty frame_id, so nobody can place the outputs; '
     'set the optical frame in the camera driver'
 )
+
+
+def check_apart(inputs: Sequence[InputTopic], outputs: Sequence[TopicRate]) -> None:
+    """Require that a node does not take its own output for a camera.
+
+    Raises:
+        ParameterError: If a topic is subscribed to and published.
+    """
+    published = {rate.topic for rate in outputs}
+    for topic in inputs:
+        if topic.rate.topic in published:
+            raise ParameterError(
+                f'{topic.rate.topic} is an input and an output of this node; remap one of them '
+                '(names:=image_pipeline does not go with rectified input of these names)'
+            )
 
 
 def versions() -> dict[str, str]:

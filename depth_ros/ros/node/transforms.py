@@ -17,6 +17,7 @@ from rclpy.time import Time
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.parameters import base_from_camera
 from depth_ros.ros.node.qos import profile
 
@@ -55,7 +56,7 @@ class TransformSender:
 
     def __init__(self, node: Node, *, is_static: bool = False) -> None:
         """Advertise as tf2's broadcasters do."""
-        self._message_type: Callable[..., object] | None = None
+        self._message_type: type | None = None
         self._publisher: Publisher | None = None
         try:
             self._message_type = import_module('tf2_msgs.msg').TFMessage
@@ -65,7 +66,7 @@ class TransformSender:
         if is_static:
             qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
         topic = '/tf_static' if is_static else '/tf'
-        self._publisher = node.create_publisher(self._message_type, topic, qos)
+        self._publisher = open_publisher(node, self._message_type, topic, qos)
 
     @property
     def is_open(self) -> bool:

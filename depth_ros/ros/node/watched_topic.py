@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from depth_ros.messages.headers import stamp_ns
+from depth_ros.ros.node.endpoints import open_subscription
 from depth_ros.ros.node.qos import subscription_events
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
 
 MessageT = TypeVar('MessageT')
-SILENT_S = 5.0
 
 
 class WatchedTopic(Generic[MessageT]):
@@ -21,7 +23,8 @@ class WatchedTopic(Generic[MessageT]):
 
     Attributes:
         name: Resolved name.
-        num_received: Messages received.
+        rate: How its messages come.
+        timeout_s: Longest silence; infinite where the topic may be silent.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class WatchedTopic(Generic[MessageT]):
         *,
         profile: QoSProfile,
         warn: ThrottledWarnings,
+        timeout_s: float = math.inf,
         on_lost: Callable[[int], None] | None = None,
     ) -> None:
         """Subscribe.
@@ -44,23 +48,42 @@ class WatchedTopic(Generic[MessageT]):
             take: Called with every message.
             profile: Quality of service.
             warn: Called for publishers with incompatible QoS.
+            timeout_s: Longest silence.
             on_lost: Called with the number of messages lost in transport.
         """
         self.name = node.resolve_topic_name(name)
-        self.num_received = 0
+        self.rate = TopicRate(self.name)
+        self.timeout_s = timeout_s
+        self._node = node
         self._take = take
-        self._last_s = time.monotonic()
         events = subscription_events(self.name, warn, on_lost)
-        node.create_subscription(kind, name, self._on_message, profile, event_callbacks=events)
+        self._subscription = open_subscription(
+            node, kind, name, self._on_message, profile, events=events
+        )
+
+    @property
+    def num_received(self) -> int:
+        """Messages received."""
+        return self.rate.num_messages
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was silent for too long."""
+        return self.rate.silent_s > self.timeout_s
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._subscription)
 
     def missing(self, reason: str, what: str, remedy: str) -> list[tuple[str, str]]:
         """Return (reason, sentence) after a long silence; ``remedy`` ends the sentence."""
-        silent_s = time.monotonic() - self._last_s
-        if silent_s <= SILENT_S:
+        silent_s = self.rate.silent_s
+        if silent_s <= self.timeout_s:
             return []
         return [(reason, f'no {what} on {self.name} for {silent_s:.0f} s{remedy}')]
 
     def _on_message(self, message: MessageT) -> None:
-        self._last_s = time.monotonic()
-        self.num_received += 1
+        header = message.header  # type: ignore[attr-defined]
+        now_ns = self._node.get_clock().now().nanoseconds
+        self.rate.add(stamp_ns(header.stamp), header.frame_id, now_ns)
         self._take(message)

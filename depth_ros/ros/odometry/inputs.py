@@ -14,7 +14,7 @@ from depth_ros.ros.node.depth_input import DepthInput
 from depth_ros.ros.node.image_inputs import ImageInputs
 from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.pair_inputs import StereoInputs, by_reason
-from depth_ros.ros.node.roles import InputCounts, Inputs
+from depth_ros.ros.node.roles import InputCounts, Inputs, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.streams.synchronize import Side, StereoSynchronizer
@@ -80,6 +80,10 @@ class RgbdInputs(ImageInputs[OdometryParameters]):
         """Take over how images and depth are paired."""
         self._synchronizer.max_difference_ns = round(parameters.max_stamp_difference_s * 1e9)
         self._synchronizer.queue_size = parameters.sync_queue_size
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return [*super().topics(), *(self._depth.topics() if self._depth else [])]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""

@@ -68,7 +68,7 @@ class OdometryNode(
                 job_noun='frames',
             )
         )
-        self.node.create_service(Trigger, 'reset', self._reset)
+        self.node.create_service(Trigger, '~/reset', self._reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(SILENCE_POLL_S, self._watch, clock=steady)
         if not self._declared.current.settings.is_metric:
@@ -140,7 +140,7 @@ HELP = NodeHelp(
         'direction': 'geometry_msgs/Vector3Stamped (source: mono)',
         'rotation': 'geometry_msgs/QuaternionStamped (source: mono)',
         '/tf': 'odom_frame to base_frame (publish_tf)',
-        'reset': 'std_srvs/Trigger',
+        '~/reset': 'std_srvs/Trigger',
     },
     settings=OdometryParameters.specs,
     example='-p base_frame:=base_link',

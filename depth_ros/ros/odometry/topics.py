@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from geometry_msgs.msg import PoseStamped, QuaternionStamped, Vector3Stamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
+from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.qos import output_profile, publisher_events
+from depth_ros.ros.node.roles import Job
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.node.transforms import CameraMount, TransformSender, transform_message
 from depth_ros.ros.odometry.messages import (
     direction_message,
@@ -66,6 +70,8 @@ class OdometryPublishers:
         if self._tf is not None and not self._tf.is_open:
             self._log.warning(NO_TF)
         self._publishers = {name: self._advertise(node, name) for name in KINDS}
+        self._clock = node.get_clock()
+        self._rate = TopicRate(node.resolve_topic_name(ODOMETRY))
 
     def set_parameters(self, parameters: OdometryParameters) -> None:
         """Use other parameters from the next output on."""
@@ -73,6 +79,13 @@ class OdometryPublishers:
         self._body.max_gap_s = parameters.settings.tracking.max_gap_s
         if self._path.maxlen != parameters.max_path_poses:
             self._path = deque(self._path, maxlen=parameters.max_path_poses)
+
+    def publish_alone(self, job: Job[Any]) -> None:
+        """Publish nothing: no topic of this node goes without a result."""
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the odometry goes out."""
+        return [self._rate]
 
     def details(self) -> Mapping[str, str]:
         """Return the state for diagnostics and the report."""
@@ -139,6 +152,7 @@ class OdometryPublishers:
             child_frame=self.parameters.base_frame or frame_id,
         )
         self._publishers[ODOMETRY].publish(message)
+        self._rate.add(stamp_ns, frame_id, self._clock.now().nanoseconds)
         if self._tf is not None:
             self._tf.send(transform_message(message))
         self._path.append(pose_message(message))
@@ -146,11 +160,12 @@ class OdometryPublishers:
             self._publishers[PATH].publish(Path(header=message.header, poses=list(self._path)))
 
     def _advertise(self, node: Node, name: str) -> Publisher:
-        return node.create_publisher(
+        return open_publisher(
+            node,
             KINDS[name],
             name,
             output_profile(self.parameters),
-            event_callbacks=publisher_events(node.resolve_topic_name(name), self._warn),
+            events=publisher_events(node.resolve_topic_name(name), self._warn),
         )
 
     def _tell_change(self, output: OdometryOutput) -> None:

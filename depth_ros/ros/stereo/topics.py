@@ -8,8 +8,10 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
+from depth_ros.camera import StereoCamera, stereo_camera
 from depth_ros.geometry.postprocess import colorize_disparity
 from depth_ros.messages.disparity import fill_disparity
+from depth_ros.ros.node.pair_inputs import StereoJob
 from depth_ros.ros.node.publishers import (
     OutputTopic,
     image_message,
@@ -73,6 +75,18 @@ def _right_info(output: StereoOutput, parameters: StereoParameters) -> CameraInf
     return info_message(output.rectified.camera.right)
 
 
+def _left_info_alone(job: StereoJob, parameters: StereoParameters) -> CameraInfo:
+    return info_message(_rig(job, parameters).left)
+
+
+def _right_info_alone(job: StereoJob, parameters: StereoParameters) -> CameraInfo:
+    return info_message(_rig(job, parameters).right)
+
+
+def _rig(job: StereoJob, parameters: StereoParameters) -> StereoCamera:
+    return stereo_camera(job.left, job.right, baseline_m=parameters.settings.baseline_m)
+
+
 DISPARITY_ONLY = Wanted(depth=False)
 
 OUTPUT_TOPICS: tuple[Topic, ...] = (
@@ -105,6 +119,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
         make=_left_info,
         needs=DISPARITY_ONLY,
         rides_along=True,
+        alone=_left_info_alone,
         meaning='Calibration of the rectified left image, which is that of `depth/image`',
     ),
     OutputTopic(
@@ -142,6 +157,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
         make=_left_info,
         needs=DISPARITY_ONLY,
         rides_along=True,
+        alone=_left_info_alone,
         meaning='Its calibration: no distortion, R = I, K from P',
     ),
     OutputTopic(
@@ -157,6 +173,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
         make=_right_info,
         needs=DISPARITY_ONLY,
         rides_along=True,
+        alone=_right_info_alone,
         meaning='Its calibration; `P[0, 3] = -fx * baseline` in metres',
     ),
 )

@@ -17,6 +17,8 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.diagnostics import DIAGNOSTICS, own_states
+from depth_ros.ros.node.endpoints import open_subscription
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile, subscription_events
@@ -125,16 +127,19 @@ class ViewerNode:
 
     def _subscribe(self, source: ViewerTopic) -> Subscription:
         topic = self.node.resolve_topic_name(source.topic)
-        return self.node.create_subscription(
+        return open_subscription(
+            self.node,
             source.kind,
             source.topic,
             self._on_message(source.role),
             source.qos,
-            event_callbacks=subscription_events(topic, self.warn),
+            events=subscription_events(topic, self.warn),
         )
 
     def _on_message(self, role: Role) -> Callable[[object], None]:
         def on_message(message: object) -> None:
+            if isinstance(message, DiagnosticArray):
+                message.status = own_states(message.status, self.node.get_namespace())
             self._inputs.keep(role, message)
             self.viewer.show(self._inputs.make_frame)
 
@@ -158,7 +163,7 @@ def sources(values: Mapping[str, SettingValue]) -> tuple[ViewerTopic, ...]:
         ViewerTopic(
             role=Role.DIAGNOSTICS,
             kind=DiagnosticArray,
-            topic=Role.DIAGNOSTICS.value,
+            topic=DIAGNOSTICS,
             qos=diagnostics_profile(),
         ),
     )
@@ -180,7 +185,7 @@ HELP = NodeHelp(
         'left/image_raw': 'sensor_msgs/Image',
         'depth/image': 'sensor_msgs/Image',
         'points': 'sensor_msgs/PointCloud2',
-        'diagnostics': 'diagnostic_msgs/DiagnosticArray',
+        '/diagnostics': 'diagnostic_msgs/DiagnosticArray',
     },
     outputs={'http://127.0.0.1:8080': 'the page'},
     settings=lambda: SPECS,

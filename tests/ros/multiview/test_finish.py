@@ -49,10 +49,10 @@ def test_the_end_of_a_drive_leaves_no_keyframe_without_depth(tmp_path: Path) -> 
         depths = us.received['depth/image']
         walk(us, range(6))
         assert us.count('keyframes') == 6 and len(depths) == 6 - WAITING
-        answer = call(us, 'finish')
+        answer = call(us, 'multiview_node/finish')
         assert answer.success and answer.message.startswith('2 keyframes')
         assert us.spin_until(lambda: len(depths) == 6)
-        assert call(us, 'finish').message.startswith('0 keyframes')
+        assert call(us, 'multiview_node/finish').message.startswith('0 keyframes')
         walk(us, range(12, 16), num_before=6)
         us.spin(0.2)
         stamps = [stamp_of(message) for message in depths]

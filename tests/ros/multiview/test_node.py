@@ -104,7 +104,7 @@ class Stage:
         return [len(messages) for messages in self.robot.received.values()]
 
     def call(self, name: str) -> Any:
-        client = self.robot.node.create_client(Trigger, name)
+        client = self.robot.node.create_client(Trigger, f'multiview_node/{name}')
         return self.robot._call(client, Trigger.Request())
 
     def fresh(self) -> None:

@@ -97,7 +97,7 @@ class Stage:
         return rigid(rotation, np.array([p.x, p.y, p.z]))
 
     def reset(self) -> Any:
-        client = self.robot.node.create_client(Trigger, 'reset')
+        client = self.robot.node.create_client(Trigger, 'odometry_node/reset')
         return self.robot._call(client, Trigger.Request())
 
     def start_at(self, index: int) -> None:

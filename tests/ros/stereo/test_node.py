@@ -159,7 +159,7 @@ def test_diagnostics_say_what_runs_and_how_fast(stage: Stage) -> None:
     assert 0.5 < float(values['valid_fraction']) <= 1.0
     for stage_name in ('decode', 'rectify', 'infer', 'depth', 'publish', 'total'):
         assert float(values[f'{stage_name}_p50_ms']) <= float(values[f'{stage_name}_p99_ms'])
-    assert driver.status.name == '/stereo_node'
+    assert driver.status.name == 'stereo_node: state'
 
 
 def test_depth_range_and_stride_change_at_run_time(stage: Stage) -> None:
@@ -270,7 +270,7 @@ def test_namespace_rectified_input_and_remapped_names(tmp_path: Path) -> None:
 
             depth = floats(driver.good_pair(send=send))[SEARCHED]
             assert np.nanmedian(depth) == pytest.approx(DEPTH_M, rel=0.01)
-            assert driver.status.name == '/front/stereo_node'
+            assert driver.status.name == 'front/stereo_node: state'
 
 
 def running_undecided(folder: Path, *arguments: str) -> Any:
@@ -308,7 +308,8 @@ def test_interrupt_ends_cleanly_however_often_it_comes(tmp_path: Path, signals: 
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
-        (['modle:=sgbm'], ("'modle'", "did you mean 'model'?")),
+        (['report_file:=/proc/nowhere/r.json'], ('report_file', 'no file can be written')),
+        (['qos_overrides./points.publisher.depth:=0'], ('qos_overrides./points', '1..1000')),
         (['cloud_stride:=0'], ('cloud_stride', '1..64')),
         (['model:=crestereo', 'weights:=/nowhere/w.pth'], ('cannot start', '/nowhere/w.pth')),
     ],

@@ -101,7 +101,7 @@ class Outputs:
             ('disparity/color', Image),
             ('points', PointCloud2),
             ('left/image_raw/compressed', CompressedImage),
-            ('diagnostics', DiagnosticArray),
+            ('/diagnostics', DiagnosticArray),
         ):
             driver.advertise(topic, kind)
 
@@ -111,7 +111,7 @@ class Outputs:
         camera = ideal_camera(fx=100, fy=100, cx=80, cy=60, height=HEIGHT, width=WIDTH)
         points = PointCloud2()
         fill_point_cloud(points, organised_cloud(depth, rgb, camera), PointField)
-        status = DiagnosticStatus(name='double', message=text, level=DiagnosticStatus.OK)
+        status = DiagnosticStatus(name='double: state', message=text, level=DiagnosticStatus.OK)
         status.values = [KeyValue(key='answer', value='42')]
         messages = {
             'left/image_raw': left or live_node.mono8('left'),
@@ -120,7 +120,7 @@ class Outputs:
             'disparity/color': live_node.image(rgb, 'bgr8'),
             'points': points,
             'left/image_raw/compressed': live_node.jpeg('left'),
-            'diagnostics': DiagnosticArray(status=[status]),
+            '/diagnostics': DiagnosticArray(status=[status]),
         }
         for topic, message in messages.items():
             self._driver.send(topic, message)
@@ -226,7 +226,6 @@ def test_busy_port_ends_the_node_with_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('argument', 'words'),
     [
-        ('prot:=1', "there is no parameter 'prot'; did you mean 'port'?"),
         ('viewer_stride:=0', "'viewer_stride' must be within 1..64, got 0"),
         ('picture:=left', 'set it to one of: depth, disparity'),
     ],
