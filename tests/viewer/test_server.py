@@ -82,7 +82,11 @@ def port_of(viewer: Viewer) -> int:
 
 
 def own_listeners() -> set[tuple[str, int]]:
-    """Address (the kernel's hexadecimal) and port of every listening socket of this process."""
+    """Return address (the kernel's hexadecimal) and port of what this process has opened since."""
+    return all_listeners() - BEFORE
+
+
+def all_listeners() -> set[tuple[str, int]]:
     links = {str(path.readlink()) for path in Path('/proc/self/fd').iterdir() if path.is_symlink()}
     found = set()
     for table in (Path('/proc/net/tcp'), Path('/proc/net/tcp6')):
@@ -92,6 +96,10 @@ def own_listeners() -> set[tuple[str, int]]:
             if fields[3] == LISTEN and f'socket:[{fields[9]}]' in links:
                 found.add((address, int(port, 16)))
     return found
+
+
+BEFORE = all_listeners() if Path('/proc/net/tcp').exists() else set()
+"""Plugins of pytest listen too."""
 
 
 @needs_proc
