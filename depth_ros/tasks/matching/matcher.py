@@ -16,6 +16,7 @@ import numpy as np
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import ParameterError
 from depth_ros.frames import ImagePair
+from depth_ros.geometry.content import within_content
 from depth_ros.geometry.two_view import TwoViewSettings, estimate_two_view
 from depth_ros.models.registry import model_entry, renaming_of
 from depth_ros.results import MatchResult
@@ -157,12 +158,10 @@ class Matcher(Processor[MatchSettings]):
         """
         settings = self._with_limits(max_matches, min_confidence)
         first, second = masks
+        first = within_content(pair.first, pair.first_mask if first is None else first)
+        second = within_content(pair.second, pair.second_mask if second is None else second)
         if first is not None or second is not None:
-            pair = replace(
-                pair,
-                first_mask=pair.first_mask if first is None else first,
-                second_mask=pair.second_mask if second is None else second,
-            )
+            pair = replace(pair, first_mask=first, second_mask=second)
         timed = self.pipeline.run(pair)
         start = time.perf_counter()
         result, num_found = _limited(timed.result, settings)

@@ -1,0 +1,50 @@
+"""Where an image shows something: the black borders of rectified and letterboxed images do not."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+BLACK = 4
+"""Grey level up to which a border is black; JPEG does not keep 0."""
+MIN_SHARE = 0.005
+"""Smaller dark areas along the edge are taken for content."""
+MARGIN_PX = 5
+"""The edge of a border looks like a corner this far into the image."""
+
+
+def content_mask(image: np.ndarray) -> np.ndarray | None:
+    """Return where an image shows something; None where that is everywhere.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+
+    Returns:
+        ``(H, W)`` bool, False in black areas that touch the edge, and close to them.
+    """
+    black = (image.max(axis=2) <= BLACK).astype(np.uint8)
+    edge = np.concatenate([black[0], black[-1], black[:, 0], black[:, -1]])
+    if not edge.any():
+        return None
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(black)
+    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    least_px = MIN_SHARE * black.size
+    areas = [at for at in touching if at and stats[at, cv2.CC_STAT_AREA] >= least_px]
+    if not areas:
+        return None
+    border = np.isin(labels, areas).astype(np.uint8)
+    size = 2 * MARGIN_PX + 1
+    return np.asarray(cv2.dilate(border, np.ones((size, size), np.uint8)) == 0)
+
+
+def within_content(image: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
+    """Return a mask of an image without its black borders; None where all is wanted.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        mask: ``(H, W)`` bool, what is wanted of it; None for everything.
+    """
+    content = content_mask(image)
+    if content is None or (mask is not None and mask.shape != content.shape):
+        return mask  # a mask of another size is refused where it is used
+    return content if mask is None else content & mask
