@@ -115,7 +115,7 @@ def obtain_exports(
                 raise
             plan = replace(plan, weights=str(own))
     if not plan.is_synthetic:
-        named = _named(plan)
+        named = _published(plan, cache) or _named(plan)
         if named is not None:
             return named
     folder = cache.root / 'exports' / _tag(plan)
@@ -181,6 +181,25 @@ def _named(plan: ExportPlan) -> dict[str, Path] | None:
             f'type: {plan.recipe.build_command(plan.variant)}'
         )
     return files
+
+
+def _published(plan: ExportPlan, cache: EngineCache) -> dict[str, Path] | None:
+    """Take a graph as stereodemo publishes it; None if something else was named."""
+    path, name = given_path(plan.weights, what='weights'), plan.recipe.name
+    is_one = path.suffix == '.onnx' and path.name.startswith(f'{name}_') and path.is_file()
+    if not is_one:
+        return None
+    if not is_importable('onnx'):
+        raise EngineError(
+            f'{path.name} is a published graph, and taking it over needs the package onnx, once; '
+            'type: pip install onnx'
+        )
+    stereodemo = import_module('depth_ros.engines.stereodemo')
+    told = stereodemo.published(path)
+    if told is None or told.recipe != name:
+        return None
+    found: Path = stereodemo.adapted(path, plan.recipe, cache.root / 'exports')
+    return dict.fromkeys(plan.stems, found)
 
 
 def _instead(plan: ExportPlan) -> str:
