@@ -63,6 +63,18 @@ setup(
             'rich>=13',
         ],
         'report': ['pyarrow>=14'],
+        'remote': ['fsspec>=2024.2', 's3fs>=2024.2'],
+        # The same on a Ray cluster; every machine of it needs this.
+        'ray': [
+            'ray>=2.9',
+            'fsspec>=2024.2',
+            'rosbags>=0.11',
+            'mcap>=1.2',
+            'opencv-python-headless>=4.5.5',
+            'openvino>=2024.0',
+            'PyYAML>=5.4',
+            'rich>=13',
+        ],
         'benchmarks': ['evo>=1.20'],
         'export': ['torch>=2.5', 'onnx', 'onnxscript', 'safetensors'],
         # colcon test runs pytest where a package asks for it in this way.

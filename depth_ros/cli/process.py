@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,15 @@ from depth_ros.recordings.job import RecordingJob
 from depth_ros.recordings.job_file import job_text, read_job
 from depth_ros.recordings.job_progress import JobProgress, JobState
 from depth_ros.recordings.local import Finished, run_locally
+from depth_ros.recordings.on_ray import run_on_ray
+from depth_ros.recordings.places import named_files
 from depth_ros.recordings.plan import RecordingPlan, WorkItem, plan_job
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.run_job import RecordingResult, run_plans
 from depth_ros.tensors import Progress
+
+Placing = Callable[..., Iterable[Finished]]
+"""``run_locally`` or ``run_on_ray`` with what is theirs alone filled in."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -46,6 +51,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="processes; default as many as cores, divided by the job's threads",
     )
     parser.add_argument(
+        '--ray',
+        default='',
+        metavar='ADDRESS',
+        help="run on a Ray cluster: auto finds this machine's, local starts one",
+    )
+    parser.add_argument(
         '--dry-run', action='store_true', help='say what there is to do and how long it takes'
     )
     parser.set_defaults(run=run)
@@ -61,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
             f'{arguments.bags[0]} --job job.yaml'
         )
     job = read_job(arguments.job)
-    plans = plan_job(job, arguments.bags)
+    bags = [name for pattern in arguments.bags for name in named_files(pattern)]
+    plans = plan_job(job, bags)
     num_workers = arguments.workers or max(1, _num_cores() // job.workers.threads)
     if num_workers < 1:
         raise ParameterError(f'--workers must be 1 or more, got {num_workers}')
@@ -70,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.out is None:
         raise ParameterError('process needs --out FOLDER for its results; add it')
-    return _process(job, plans, arguments.out, num_workers)
+    on_this_machine = partial(run_locally, num_workers=num_workers, tell=warn)
+    on_ray = partial(run_on_ray, address=arguments.ray, gpus=job.workers.gpus)
+    return _process(job, plans, arguments.out, on_ray if arguments.ray else on_this_machine)
 
 
 def _write_job(bags: Sequence[str], target: Path | None) -> int:
@@ -93,11 +107,9 @@ def _write_job(bags: Sequence[str], target: Path | None) -> int:
     return 0
 
 
-def _process(
-    job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, num_workers: int
-) -> int:
+def _process(job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, place: Placing) -> int:
     with open_progress() as show:
-        schedule = partial(_shown, out=out, num_workers=num_workers, show=show)
+        schedule = partial(_shown, out=out, place=place, show=show)
         lines = [_result_line(result) for result in run_plans(job, plans, out, schedule)]
     for line in lines:
         print(line)
@@ -106,9 +118,9 @@ def _process(
 
 
 def _shown(
-    items: Sequence[WorkItem], *, out: str, num_workers: int, show: Progress
+    items: Sequence[WorkItem], *, out: str, place: Placing, show: Progress
 ) -> Iterable[Finished]:
-    """Run the work on this machine and show how far it is."""
+    """Have the work done and show how far it is."""
     progress = JobProgress(items)
 
     def report(number: int, frames: int) -> None:
@@ -116,9 +128,7 @@ def _shown(
         state = progress.state()
         show(_words(state), state.fraction)
 
-    for finished in run_locally(
-        items, out, num_workers=num_workers, report=report, restart=progress.restart, tell=warn
-    ):
+    for finished in place(items, out, report=report, restart=progress.restart):
         progress.finish(finished)
         yield finished
 

@@ -26,6 +26,12 @@ class WorkerSettings(Settings):
         minimum=1,
         maximum=1024,
     )
+    gpus: float = described(
+        0.0,
+        'GPUs that Ray keeps free for a worker, or a part of one.',
+        minimum=0.0,
+        maximum=64.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

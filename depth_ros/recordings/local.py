@@ -10,17 +10,17 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from depth_ros.errors import DepthRosError
 from depth_ros.recordings.plan import WorkItem
-from depth_ros.recordings.workshop import FinishedPart, Workshop
+from depth_ros.recordings.workshop import FinishedPart, WorkFailure, Workshop
 
 MAX_TRIES = 3
 """Times that a segment is begun; one at which workers keep dying is named."""
@@ -38,13 +38,6 @@ class Finished:
 
     number: int
     part: FinishedPart
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """What a worker could not do, as a sentence, or as the trace of a mistake of the program."""
-
-    text: str
 
 
 @dataclass(slots=True, eq=False)
@@ -120,28 +113,16 @@ def worker_main(pipe: Connection, out: str) -> None:
             number, item = pipe.recv()
         except (EOFError, OSError):
             break
-        answer = _answer(workshop, number, item, pipe)
+        report = partial(_send_frames, pipe, number)
         try:
-            pipe.send((number, answer))
+            pipe.send((number, workshop.attempt(item, report)))
         except OSError:
             break  # nobody waits for it any more
     workshop.close()
 
 
-def _answer(
-    workshop: Workshop, number: int, item: WorkItem, pipe: Connection
-) -> FinishedPart | _Failure:
-    import cv2
-
-    cv2.setNumThreads(item.task.threads)
-    try:
-        return workshop.do(item, report=lambda frames: pipe.send((number, frames)))
-    except DepthRosError as error:
-        return _Failure(str(error))
-    except BrokenPipeError:
-        raise SystemExit(1) from None
-    except Exception:  # noqa: BLE001 - the one place of a worker's loop
-        return _Failure(traceback.format_exc())
+def _send_frames(pipe: Connection, number: int, frames: int) -> None:
+    pipe.send((number, frames))
 
 
 def _rounds(crew: _Crew) -> Iterator[Finished]:
@@ -208,7 +189,7 @@ def _received(crew: _Crew, worker: _Worker) -> Finished | None:
         crew.watch.report(number, answer)
         return None
     worker.number = None
-    if isinstance(answer, _Failure):
+    if isinstance(answer, WorkFailure):
         raise DepthRosError(answer.text)
     return Finished(number=number, part=answer)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
@@ -15,7 +14,7 @@ from mcap.reader import make_reader
 from mcap.records import Attachment, Channel, Chunk, ChunkIndex, Message, MessageIndex, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
-from depth_ros.errors import InputError
+from depth_ros.errors import DepthRosError, InputError
 from depth_ros.recordings.places import open_to_read
 
 _INDEX_HEAD = 9 + 2 + 4
@@ -77,6 +76,8 @@ class McapFile:
         self._file = open_to_read(name)
         try:
             summary = make_reader(self._file).get_summary()
+        except OSError as error:
+            raise self._unreadable(error) from error
         except DAMAGE as error:
             raise InputError(
                 'bag', f'{name} is no whole MCAP file ({error}); {self._mend}'
@@ -115,7 +116,7 @@ class McapFile:
 
     def raw_chunk(self, place: ChunkPlace) -> bytes:
         """Return the bytes of a chunk's record."""
-        return _range(self._file, place.offset, place.length)
+        return self._range(place.offset, place.length)
 
     def digest(self, place: ChunkPlace) -> str:
         """Return the SHA-256 of a chunk's record, in hexadecimal."""
@@ -129,7 +130,7 @@ class McapFile:
         """Return a chunk as it lies in the file, with the indexes behind it."""
         index = self._indexes[number]
         length = index.chunk_length + index.message_index_length
-        data = _range(self._file, index.chunk_start_offset, length)
+        data = self._range(index.chunk_start_offset, length)
         return RawChunk(data=data, index=index, counts=counts_by_channel(index))
 
     def attachment(self, name: str) -> bytes:
@@ -141,7 +142,7 @@ class McapFile:
         if name not in self._attachments:
             raise InputError('bag', f'{self.name} has no attachment {name!r}; {self._mend}')
         index = self._attachments[name]
-        stream = io.BytesIO(_range(self._file, index.offset + _RECORD_HEAD, index.length))
+        stream = io.BytesIO(self._range(index.offset + _RECORD_HEAD, index.length - _RECORD_HEAD))
         return bytes(Attachment.read(ReadDataStream(stream)).data)
 
     def messages(self, place: ChunkPlace) -> list[Message]:
@@ -164,7 +165,7 @@ class McapFile:
 
     def indexed_times(self, place: ChunkPlace) -> list[tuple[str, int]]:
         """Return topic and time of recording of a chunk's messages, from the index beside it."""
-        raw = _range(self._file, place.offset + place.length, place.index_length)
+        raw = self._range(place.offset + place.length, place.index_length)
         try:
             records = StreamReader(io.BytesIO(raw), skip_magic=True).records
             found = []
@@ -175,6 +176,28 @@ class McapFile:
         except DAMAGE:
             pass  # the bytes of these records end without a footer
         return sorted(found, key=lambda entry: entry[1])
+
+    def _range(self, start: int, length: int) -> bytes:
+        """Return bytes of the file.
+
+        Raises:
+            DepthRosError: If they cannot be had. This is no ``InputError``: a disk or a network
+                that fails for a moment must not make images look damaged.
+        """
+        try:
+            self._file.seek(start)
+            data = self._file.read(length)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if len(data) != length:
+            raise self._unreadable(f'{len(data)} of {length} bytes at {start} came')
+        return data
+
+    def _unreadable(self, why: object) -> DepthRosError:
+        return DepthRosError(
+            f'{self.name} cannot be read any more ({why}); check that it is there and unchanged, '
+            'and type the same command again'
+        )
 
     def _place(self, index: ChunkIndex) -> ChunkPlace:
         return ChunkPlace(
@@ -207,11 +230,6 @@ def counts_by_channel(index: ChunkIndex) -> dict[int, int]:
         channel: max(0, stop - start - _INDEX_HEAD) // _ENTRY
         for (channel, start), stop in zip(starts, ends, strict=True)
     }
-
-
-def _range(file: BinaryIO, start: int, length: int) -> bytes:
-    file.seek(start)
-    return file.read(length)
 
 
 def _decompression_errors() -> tuple[type[Exception], ...]:

@@ -1,18 +1,18 @@
 """Files that a job reads and writes, each read by ranges and written whole or not at all.
 
-A name is a path of this machine.
+A name is a path of this machine, or an address as fsspec has them: ``s3://bucket/drive.mcap``.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
-from depth_ros.errors import DepthRosError, InputError
-from depth_ros.files.whole_file import whole_file
+from depth_ros.errors import InputError
+from depth_ros.recordings.local_place import LocalPlace
+from depth_ros.recordings.remote_place import remote_place
 
 
 class Sink(Protocol):
@@ -22,6 +22,40 @@ class Sink(Protocol):
         """Append bytes."""
 
 
+class Place(Protocol):
+    """Where files of one kind of name are."""
+
+    def is_file(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+
+    def is_folder(self, name: str) -> bool:
+        """Whether there is a folder of this name."""
+
+    def matches(self, pattern: str) -> list[str]:
+        """Return the names that a pattern with ``*`` stands for, in order."""
+
+    def open_to_read(self, name: str) -> BinaryIO:
+        """Return a file that can be sought in."""
+
+    def written_whole(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Give a sink; what is written to it becomes the file when the block ends."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if there is one."""
+
+    def sweep(self, folder: str) -> None:
+        """Delete what killed writers left half-written."""
+
+
+_LOCAL = LocalPlace()
+
+
+def place_of(name: str) -> Place:
+    """Return where a name is."""
+    scheme, separator, _ = name.partition('://')
+    return remote_place(scheme) if separator else _LOCAL
+
+
 def join(folder: str, *names: str) -> str:
     """Return a name below a folder."""
     return '/'.join([folder.rstrip('/') or '/', *names])
@@ -29,17 +63,22 @@ def join(folder: str, *names: str) -> str:
 
 def stem_of(name: str) -> str:
     """Return the last part of a name without its ending."""
-    return Path(name.rstrip('/')).stem
+    return PurePosixPath(name.rstrip('/')).stem
 
 
 def is_there(name: str) -> bool:
     """Whether there is a file of this name."""
-    return Path(name).is_file()
+    return place_of(name).is_file(name)
 
 
-def size_of(name: str) -> int:
-    """Return the bytes of a file."""
-    return Path(name).stat().st_size
+def is_folder(name: str) -> bool:
+    """Whether there is a folder of this name."""
+    return place_of(name).is_folder(name)
+
+
+def matches(pattern: str) -> list[str]:
+    """Return the names that a pattern with ``*`` stands for, in order."""
+    return place_of(pattern).matches(pattern)
 
 
 def open_to_read(name: str) -> BinaryIO:
@@ -48,12 +87,7 @@ def open_to_read(name: str) -> BinaryIO:
     Raises:
         InputError: Reason ``'file'``, if it cannot be opened.
     """
-    try:
-        return Path(name).open('rb')
-    except OSError as error:
-        raise InputError(
-            'file', f'{name} cannot be opened ({error.strerror or error}); check the path'
-        ) from None
+    return place_of(name).open_to_read(name)
 
 
 def read_whole(name: str) -> bytes:
@@ -66,17 +100,14 @@ def read_whole(name: str) -> bytes:
 def written_whole(name: str) -> Iterator[Sink]:
     """Give a sink; what is written to it becomes the file when the block ends.
 
-    The content is on the disk before the name is: a crash at any moment leaves the former file
-    or none, never half of one.
+    The content is safe before the name is there: a crash at any moment leaves the former file or
+    none, never half of one.
 
     Raises:
-        DepthRosError: If the disk is full or the folder cannot be written to.
+        DepthRosError: If there is no space or the place cannot be written to.
     """
-    path = Path(name)
-    _make_folder(path.parent)
-    with whole_file(path, is_flushed=True) as draft, draft.open('wb') as file:
-        yield file
-        file.flush()
+    with place_of(name).written_whole(name) as sink:
+        yield sink
 
 
 def write_whole(name: str, data: bytes) -> None:
@@ -85,33 +116,25 @@ def write_whole(name: str, data: bytes) -> None:
         sink.write(data)
 
 
-def sweep(folder: str) -> None:
-    """Delete what writers that were killed on this machine left half-written in a folder."""
-    for draft in Path(folder).glob('.*.part.*'):
-        process = draft.name.split('.part.')[0].rpartition('.')[2]
-        if process.isdecimal() and not _is_alive(int(process)):
-            draft.unlink(missing_ok=True)
-
-
 def remove(name: str) -> None:
     """Delete a file, if there is one."""
-    Path(name).unlink(missing_ok=True)
+    place_of(name).remove(name)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DepthRosError(
-            f'cannot make the folder {folder} ({error.strerror or error}); choose another one'
-        ) from error
+def sweep(folder: str) -> None:
+    """Delete what writers that were killed on this machine left half-written in a folder."""
+    place_of(folder).sweep(folder)
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+def named_files(pattern: str) -> list[str]:
+    """Return what a pattern stands for; a name without ``*`` stands for itself.
+
+    Raises:
+        InputError: Reason ``'file'``, if there is nothing of that kind.
+    """
+    if '*' not in pattern:
+        return [pattern]
+    found = matches(pattern)
+    if not found:
+        raise InputError('file', f'nothing is named like {pattern}; check the pattern')
+    return found

@@ -7,12 +7,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from depth_ros.errors import InputError
 from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.mcap_file import ChunkPlace, McapFile, RawChunk
-from depth_ros.recordings.places import stem_of
+from depth_ros.recordings.places import is_folder, is_there, join, matches, stem_of
 
 MAX_CACHED_BYTES = 192 << 20
 """Decompressed chunks that a recording keeps; one more is always allowed."""
@@ -170,28 +169,27 @@ def mcap_files(path: str) -> list[str]:
     Raises:
         InputError: Reason ``'bag'`` or ``'file'``, if there is none; says how to convert.
     """
-    place = Path(path)
-    if place.is_dir():
-        files = sorted(place.glob('*.mcap'), key=_number_of)
-        if files:
-            return [str(file) for file in files]
-        raise InputError('bag', _other_storage(place))
-    if not place.is_file():
+    if is_there(path):
+        if path.endswith('.mcap'):
+            return [path]
+        raise InputError('bag', _other_storage(path))
+    if not is_folder(path):
         raise InputError('file', f'there is no bag {path}; check the path')
-    if place.suffix != '.mcap':
-        raise InputError('bag', _other_storage(place))
-    return [path]
+    files = sorted(matches(join(path, '*.mcap')), key=_number_of)
+    if not files:
+        raise InputError('bag', _other_storage(path))
+    return files
 
 
-def _number_of(path: Path) -> tuple[int, str]:
+def _number_of(name: str) -> tuple[int, str]:
     """Order ``drive_2`` before ``drive_10``, as rosbag2 numbers the files of a split bag."""
-    number = path.stem.rpartition('_')[2]
-    return (int(number) if number.isdecimal() else 0, path.name)
+    number = stem_of(name).rpartition('_')[2]
+    return (int(number) if number.isdecimal() else 0, name)
 
 
-def _other_storage(place: Path) -> str:
-    target = place.with_name(f'{place.stem}_mcap')
+def _other_storage(path: str) -> str:
+    target = f'{stem_of(path)}_mcap'
     return (
-        f'{place} is no bag in MCAP, and jobs read MCAP by its index; type: rosbags-convert '
-        f'--src {place} --dst {target} --dst-storage mcap'
+        f'{path} is no bag in MCAP, and jobs read MCAP by its index; type: rosbags-convert '
+        f'--src {path} --dst {target} --dst-storage mcap'
     )

@@ -8,14 +8,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.files.json_text import parse_json
 from depth_ros.recordings.figures import COLUMNS
-from depth_ros.recordings.places import join, read_whole, write_whole
+from depth_ros.recordings.places import join, matches, read_whole, write_whole
 from depth_ros.recordings.plan import result_files
 
 
@@ -70,7 +69,8 @@ def read_results(out: str) -> list[Results]:
     Raises:
         InputError: If there are none, or a file is damaged.
     """
-    names = sorted(path.name for path in Path(out).glob('*.figures.jsonl'))
+    paths = matches(join(out, '*.figures.jsonl'))
+    names = [path.rpartition('/')[2] for path in paths]
     if not names:
         raise InputError(
             'file', f'{out} holds no results; make some with: depth-ros process BAG --out {out}'

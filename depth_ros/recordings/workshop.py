@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from depth_ros.errors import InputError
+from depth_ros.errors import DepthRosError, InputError
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.merge import counts_of
 from depth_ros.recordings.outcome import SegmentWork
@@ -36,6 +37,13 @@ class FinishedPart:
     refused: Mapping[str, int]
     was_there: bool
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkFailure:
+    """Why an item could not be done: a sentence, or the trace of a mistake of the program."""
+
+    text: str
 
 
 class Workshop:
@@ -84,6 +92,22 @@ class Workshop:
             was_there=was_there,
             seconds=time.perf_counter() - start,
         )
+
+    def attempt(
+        self, item: WorkItem, report: Callable[[int], None] = lambda number: None
+    ) -> FinishedPart | WorkFailure:
+        """Do an item as ``do``; what it raises becomes a value that can go to another process."""
+        import cv2
+
+        cv2.setNumThreads(item.task.threads)
+        try:
+            return self.do(item, report)
+        except DepthRosError as error:
+            return WorkFailure(text=str(error))
+        except BrokenPipeError:
+            raise
+        except Exception:  # noqa: BLE001 - the one place of a worker's loop
+            return WorkFailure(text=traceback.format_exc())
 
     def _work(self, task: JobTask) -> SegmentWork:
         """Return the opened task; recordings whose topics have other names need their own."""

@@ -21,7 +21,7 @@ def in_this_process(items: Sequence[WorkItem], out: str) -> Iterator[Finished]:
     workshop.close()
 
 
-def process(job: RecordingJob, bag: Path, out: Path) -> RecordingResult:
+def process(job: RecordingJob, bag: Path | str, out: Path | str) -> RecordingResult:
     """Process one recording without other processes."""
     found = run_job(job, [str(bag)], str(out), lambda items: in_this_process(items, str(out)))
     (result,) = found

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from depth_ros.errors import InputError
+from depth_ros.errors import DepthRosError, InputError
 from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.recordings.depth_encodings import decompressed_depth, metres
+from depth_ros.recordings.mcap_file import ChunkPlace, McapFile
 from depth_ros.recordings.outputs import PairOutputs
 from tests.kit.bag_writer import stamp
 from tests.kit.job_kit import bag_messages, json_lines, process, raw_messages
@@ -152,14 +153,39 @@ def test_images_of_a_damaged_chunk_are_lines_with_the_time_of_its_index(tmp_path
 
 def damage_chunk(bag: Path, *, number: int) -> None:
     """Flip bytes in the middle of a chunk, behind its head."""
-    from depth_ros.recordings.mcap_file import McapFile
-
     with McapFile(str(bag)) as file:
         place = file.chunks[number]
     data = bytearray(bag.read_bytes())
     middle = place.offset + place.length // 2
     data[middle : middle + 64] = bytes(byte ^ 0xFF for byte in data[middle : middle + 64])
     bag.write_bytes(data)
+
+
+def test_a_disk_that_fails_is_an_error_and_never_a_line_of_the_ledger(
+    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, calls = McapFile.raw_chunk, []
+
+    def failing(file: McapFile, place: ChunkPlace) -> bytes:
+        calls.append(place)
+        if len(calls) == 7:
+            monkeypatch.setattr(file, '_file', BrokenFile())
+        return read(file, place)
+
+    monkeypatch.setattr(McapFile, 'raw_chunk', failing)
+    with pytest.raises(DepthRosError, match='type the same command again') as caught:
+        process(stereo_job(), drive, tmp_path / 'out')
+    assert not isinstance(caught.value, InputError)
+    monkeypatch.undo()
+    assert process(stereo_job(), drive, tmp_path / 'out').refused == {}
+
+
+class BrokenFile:
+    def seek(self, offset: int) -> int:
+        raise OSError(5, 'Input/output error')
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize(

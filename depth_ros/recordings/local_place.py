@@ -1,0 +1,77 @@
+"""Files of this machine, as ``places`` wants them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+from typing import BinaryIO
+
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.files.whole_file import whole_file
+
+
+class LocalPlace:
+    """Paths."""
+
+    def is_file(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return Path(name).is_file()
+
+    def is_folder(self, name: str) -> bool:
+        """Whether there is a folder of this name."""
+        return Path(name).is_dir()
+
+    def matches(self, pattern: str) -> list[str]:
+        """Return the names that a pattern with ``*`` stands for, in order."""
+        return sorted(glob(pattern))  # noqa: PTH207 - patterns may be absolute
+
+    def open_to_read(self, name: str) -> BinaryIO:
+        """Return a file that can be sought in."""
+        try:
+            return Path(name).open('rb')
+        except OSError as error:
+            raise InputError(
+                'file', f'{name} cannot be opened ({error.strerror or error}); check the path'
+            ) from None
+
+    @contextmanager
+    def written_whole(self, name: str) -> Iterator[BinaryIO]:
+        """Give a sink; what is written to it is on the disk before it has the name."""
+        path = Path(name)
+        _make_folder(path.parent)
+        with whole_file(path, is_flushed=True) as draft, draft.open('wb') as file:
+            yield file
+            file.flush()
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if there is one."""
+        Path(name).unlink(missing_ok=True)
+
+    def sweep(self, folder: str) -> None:
+        """Delete what writers that were killed on this machine left half-written."""
+        for draft in Path(folder).glob('.*.part.*'):
+            process = draft.name.split('.part.')[0].rpartition('.')[2]
+            if process.isdecimal() and not _is_alive(int(process)):
+                draft.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DepthRosError(
+            f'cannot make the folder {folder} ({error.strerror or error}); choose another one'
+        ) from error
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
