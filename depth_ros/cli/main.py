@@ -42,6 +42,10 @@ COMMANDS: dict[str, Command] = {
     'build': Command(
         module='depth_ros.cli.build', summary='export weights and build a checked engine'
     ),
+    'calibration': Command(
+        module='depth_ros.cli.calibration.command',
+        summary='check, convert or create calibrations',
+    ),
     'weights': Command(
         module='depth_ros.cli.weights', summary='list, fetch or import official checkpoints'
     ),

@@ -26,7 +26,10 @@ from depth_ros.camera import (
 from depth_ros.errors import CalibrationError
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
 
-LOGGER = logging.getLogger(__name__)
+RIG_LOGGER = 'depth_ros.geometry.rectify'
+"""Tells the accepted rig at level INFO."""
+
+LOGGER = logging.getLogger(RIG_LOGGER)
 IDENTITY_TOLERANCE_PX = 1.0 / 64.0
 """Maps that move no pixel farther change nothing: half a step of the fixed-point maps."""
 

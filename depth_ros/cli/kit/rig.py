@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from depth_ros.errors import CalibrationError, ImageError, ParameterError
 from depth_ros.files.calibration import StereoCalibration, read_stereo_calibration
 from depth_ros.files.image import read_rgb
 from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.geometry.rectify import RIG_LOGGER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,10 +66,16 @@ def rig_settings(arguments: argparse.Namespace) -> RigSettings:
 class Rig:
     """A calibration; the file is read at the first pair, whose size some formats need."""
 
-    def __init__(self, settings: RigSettings) -> None:
-        """Remember the settings; nothing is read yet."""
+    def __init__(self, settings: RigSettings, *, alpha: float = 0.0) -> None:
+        """Remember the settings; nothing is read yet. ``alpha`` is ``ReadOptions``'s."""
         self._settings = settings
+        self._alpha = alpha
         self._calibration: StereoCalibration | None = None
+
+    @property
+    def calibration(self) -> StereoCalibration | None:
+        """As the file gives it; None before the first pair."""
+        return self._calibration
 
     def read_frame(self, pair: PairFiles) -> StereoFrame:
         """Read one pair.
@@ -83,7 +91,7 @@ class Rig:
                 f'{pair.left} is {left.shape[1]}x{left.shape[0]} but {pair.right} is '
                 f'{right.shape[1]}x{right.shape[0]}; give two images of one size',
             )
-        calibration = self._calibration_for(left)
+        calibration = self._calibration_for(left, pair.left)
         return StereoFrame(
             left=MonoFrame(
                 image=left,
@@ -106,13 +114,21 @@ class Rig:
         kind = 'rectified' if self._calibration.is_rectified else 'raw'
         return f'{self._calibration.format}, images taken as {kind}'
 
-    def _calibration_for(self, image: np.ndarray) -> StereoCalibration:
+    def _calibration_for(self, image: np.ndarray, path: Path) -> StereoCalibration:
         """Read the calibration once and fit it to the image's size."""
         height, width = image.shape[:2]
         if self._calibration is None and not self._settings.calibration:
             self._calibration = _uncalibrated(self._settings, height, width)
+            if not self._settings.has_metres:
+                # The log must not tell a baseline that nobody gave.
+                logging.getLogger(RIG_LOGGER).setLevel(logging.WARNING)
         if self._calibration is None:
-            read = read_stereo_calibration(self._settings.calibration, image_size=(height, width))
+            read = read_stereo_calibration(
+                self._settings.calibration,
+                image_size=(height, width),
+                image=path,
+                alpha=self._alpha,
+            )
             is_rectified = self._settings.is_rectified
             if is_rectified is not None:
                 read = replace(read, is_rectified=is_rectified)

@@ -1,0 +1,1 @@
+"""``depth-ros calibration``: read, judge, convert and make calibrations."""
