@@ -162,6 +162,18 @@ def stereo_topics(
     )
 
 
+def board_topics(topics: Sequence[BagTopic]) -> tuple[BagTopic, ...]:
+    """Choose the images of a bag recorded for a calibration: the only pair, or the only topic.
+
+    Raises:
+        InputError: If the choice is not clear.
+    """
+    pairs = pairs_of(topics)
+    if len(pairs) == 1:
+        return pairs[0]
+    return (_only(_image_candidates(topics), topics, what='image topic', option='image_topic'),)
+
+
 def printable(text: str) -> str:
     """Drop what would break a line: names in a damaged bag can be anything."""
     return ''.join(letter for letter in text if letter.isprintable())

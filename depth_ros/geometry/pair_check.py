@@ -20,6 +20,7 @@ from depth_ros.frames import RectifiedStereo
 MAX_WIDTH_PX = 640
 NUM_CORNERS = 800
 MIN_MATCHES = 40
+NUM_FINE, UNIQUE = 2000, 0.75
 LARGEST_ROW_SHARE = 0.08
 """Matches further apart in rows than this share of the height are treated as wrong."""
 SAME_PX = 0.3
@@ -98,7 +99,28 @@ def examine_pair(pair: RectifiedStereo) -> PairEvidence:
     """Match corners of a pair (ORB, Rublee et al. 2011) and return statistics of their offsets."""
     scale = min(1.0, MAX_WIDTH_PX / pair.left.shape[1])
     left, right = _corners(pair.left, scale), _corners(pair.right, scale)
-    first, second = _mutual(left, right, height=pair.left.shape[0])
+    return _evidence(*_mutual(left, right, height=pair.left.shape[0]), pair)
+
+
+def examine_closely(pair: RectifiedStereo) -> PairEvidence:
+    """Match a pair to a fraction of a pixel (SIFT, Lowe 2004); some ten times as slow.
+
+    Only matches that are clearly better than the next one count, so that boards and fences, whose
+    parts look alike, are judged by what is unique in them.
+    """
+    detector = cv2.SIFT_create(NUM_FINE)  # type: ignore[attr-defined]
+    found = []
+    for image in (pair.left, pair.right):
+        points, descriptors = detector.detectAndCompute(
+            cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None
+        )
+        places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
+        found.append(_Corners(places=places, descriptors=descriptors))
+    return _evidence(*_unique(found[0], found[1], height=pair.left.shape[0]), pair)
+
+
+def _evidence(first: np.ndarray, second: np.ndarray, pair: RectifiedStereo) -> PairEvidence:
+    """Return statistics of ``(N, 2)`` matched places."""
     offset = first - second
     disparity = offset[:, 0] - pair.camera.cx_offset_px
     rows = -offset[:, 1]
@@ -136,6 +158,26 @@ def _corners(image: np.ndarray, scale: float) -> _Corners:
     points, descriptors = detector.detectAndCompute(grey, None)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
     return _Corners(places=(places + 0.5) / scale - 0.5, descriptors=descriptors)
+
+
+def _unique(left: _Corners, right: _Corners, *, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of mutual nearest descriptors that are far better than the second best."""
+    if len(left.places) < 2 or len(right.places) < 2:
+        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    matcher = cv2.BFMatcher()
+    back = {
+        match.queryIdx: match.trainIdx
+        for match in matcher.match(right.descriptors, left.descriptors)  # type: ignore[arg-type]
+    }
+    found = [
+        best
+        for best, second in matcher.knnMatch(left.descriptors, right.descriptors, k=2)  # type: ignore[arg-type]
+        if best.distance < UNIQUE * second.distance and back.get(best.trainIdx) == best.queryIdx
+    ]
+    first = left.places[[match.queryIdx for match in found]]
+    other = right.places[[match.trainIdx for match in found]]
+    is_near = np.abs(first[:, 1] - other[:, 1]) <= LARGEST_ROW_SHARE * height
+    return first[is_near], other[is_near]
 
 
 def _mutual(left: _Corners, right: _Corners, *, height: int) -> tuple[np.ndarray, np.ndarray]:

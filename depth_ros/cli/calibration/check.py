@@ -17,7 +17,7 @@ from depth_ros.cli.kit.rig import Rig, RigSettings
 from depth_ros.files.calibration import StereoCalibration, read_stereo_calibration
 from depth_ros.files.whole_file import whole_file
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
-from depth_ros.geometry.pair_check import MIN_MATCHES, PairEvidence, examine_pair
+from depth_ros.geometry.pair_check import MIN_MATCHES, PairEvidence, examine_closely
 from depth_ros.geometry.rectify import Rectifier
 from depth_ros.geometry.rig_report import fields_of_view_deg, resolutions, rotation_deg
 from depth_ros.pictures.panels import write_picture
@@ -81,7 +81,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         rectifier=rectifier,
         pair=pair,
         coverage=1.0 if covered is None else float(covered.mean()),
-        evidence=examine_pair(pair) if images else None,
+        evidence=examine_closely(pair) if images else None,
     )
     for line in _facts(checked):
         print(line)
@@ -153,7 +153,7 @@ def _length(metres: float) -> str:
 
 def _rows(evidence: PairEvidence) -> str:
     return (
-        f'{evidence.num_matches} matched corners: rows apart by {evidence.row_offset_px:+.2f} px, '
+        f'{evidence.num_matches} matches: rows apart by {evidence.row_offset_px:+.2f} px, '
         f'give or take {evidence.row_spread_px:.2f} px'
     )
 
