@@ -75,11 +75,12 @@ def partner(document: Document, *pairs: tuple[str, str]) -> Document | None:
         document: The file at hand.
         pairs: (word of this file, word of the other), tried in the name, then in the folder.
     """
-    path = document.path
+    # Absolute, because the folder of a bare name has no name.
+    path = document.path.absolute()
     for one, other in pairs:
         for candidate in (
             path.with_name(path.name.replace(one, other)),
-            path.parent.with_name(path.parent.name.replace(one, other)) / path.name,
+            path.parent.parent / path.parent.name.replace(one, other) / path.name,
         ):
             if candidate != path and candidate.is_file():
                 return open_document(candidate)

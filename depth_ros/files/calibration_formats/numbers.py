@@ -22,7 +22,9 @@ def _construct_matrix(loader: BoundedLoader, node: yaml.MappingNode) -> object:
     return loader.construct_mapping(node, deep=True)
 
 
-CalibrationLoader.add_constructor('tag:yaml.org,2002:opencv-matrix', _construct_matrix)
+# OpenCV 5 writes vectors as matrices of one dimension.
+for _tag in ('opencv-matrix', 'opencv-nd-matrix'):
+    CalibrationLoader.add_constructor(f'tag:yaml.org,2002:{_tag}', _construct_matrix)
 
 
 def yaml_record(text: str) -> Record | None:
