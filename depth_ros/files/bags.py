@@ -14,8 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar, cast
 
-import numpy as np
-
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.files.bag_reader import BagReader, messages_of, open_bag, topics_of
@@ -184,37 +182,6 @@ def read_stereo_bag(
     return BagFrames(
         path, cameras, lambda bag: _stereo_frames(bag, max_difference_ns=difference_ns), report
     )
-
-
-def read_bag_images(
-    path: Path, topics: Sequence[BagTopic], *, max_stamp_difference_s: float = 0.01
-) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Read images of one or two topics without their calibration, which need not be recorded.
-
-    Args:
-        path: Bag folder, or one storage file.
-        topics: One image topic, or left and right, which are paired by stamp.
-        max_stamp_difference_s: Largest difference of the stamps of a pair.
-
-    Returns:
-        Stamps in ns and one or two ``(H, W, 3)`` uint8 RGB images; those that cannot be decoded
-        are left out.
-    """
-    pairing = StereoSynchronizer[np.ndarray](round(max_stamp_difference_s * 1e9), QUEUE_SIZE)
-    sides = dict(zip([topic.name for topic in topics], (Side.LEFT, Side.RIGHT), strict=False))
-    with _open(path) as reader:
-        for name, message in _messages(reader, list(sides), path):
-            try:
-                image = decode_any_image(cast(AnyImageMessage, message))
-            except InputError as error:
-                LOGGER.warning('%s: %s', printable(name), error)
-                continue
-            at_ns = stamp_ns(cast(_StampedMessage, message).header.stamp)
-            if len(topics) == 1:
-                yield at_ns, [image]
-                continue
-            for pair in pairing.add(sides[name], at_ns, image):
-                yield pair.left_stamp_ns, [pair.left, pair.right]
 
 
 def _mono_frames(bag: BagFrames[MonoFrame]) -> Iterator[MonoFrame]:

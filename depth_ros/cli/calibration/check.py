@@ -23,7 +23,7 @@ from depth_ros.geometry.rig_report import fields_of_view_deg, resolutions, rotat
 from depth_ros.pictures.panels import write_picture
 from depth_ros.pictures.rig_rows import grid_image, rows_picture
 
-GOOD_ROWS_PX = 0.5
+GOOD_ROWS_PX = 1.0
 """Up to here rows of a pair count as met."""
 
 SMALL_COVERAGE = 0.6

@@ -11,8 +11,10 @@ import numpy as np
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.images import find_images, find_pairs
 from depth_ros.errors import ImageError, InputError
+from depth_ros.files.bag_images import read_bag_images
+from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bag_topics import board_topics
-from depth_ros.files.bags import bag_topics, is_bag, read_bag_images
+from depth_ros.files.bags import bag_topics
 from depth_ros.files.image import read_rgb
 from depth_ros.geometry.boards import Board, Corners, find_corners, same_way
 

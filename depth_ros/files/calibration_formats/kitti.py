@@ -27,7 +27,9 @@ _COLOUR = re.compile(r'image_0?[23]')
 
 def matches(document: Document) -> bool:
     """Whether it gives a rectified projection by KITTI's names."""
-    return re.search(r'^\s*P(0|2|_rect_00|_rect_02)\s*:', document.text, re.M) is not None
+    return (
+        re.search(r'^\s*P(0|2|_rect_00|_rect_02)\s*:\s*[-+.\d]', document.text, re.M) is not None
+    )
 
 
 def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibration:
