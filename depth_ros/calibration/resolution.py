@@ -107,7 +107,7 @@ def _is_near(offset: tuple[float, float]) -> bool:
 def _check_field_of_view(intrinsics: Intrinsics) -> None:
     name, size = intrinsics.name, f'{intrinsics.width}x{intrinsics.height}'
     fx, fy = float(intrinsics.matrix[0, 0]), float(intrinsics.matrix[1, 1])
-    angles = _fields_of_view_deg(intrinsics)
+    angles = fields_of_view_deg(intrinsics)
     widest = 360.0 if intrinsics.is_fisheye else WIDEST_FOV_DEG[name]
     has_aspect = 1 / LARGEST_ASPECT <= fx / fy <= LARGEST_ASPECT
     if has_aspect and NARROWEST_FOV_DEG <= max(angles) <= widest:
@@ -120,7 +120,7 @@ def _check_field_of_view(intrinsics: Intrinsics) -> None:
     )
 
 
-def _fields_of_view_deg(intrinsics: Intrinsics) -> tuple[float, float]:
+def fields_of_view_deg(intrinsics: Intrinsics) -> tuple[float, float]:
     """Return the horizontal and the vertical field of view, the principal point where it is."""
     angles = []
     for axis, side in enumerate((intrinsics.width, intrinsics.height)):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from depth_ros.calibration.resolution import Intrinsics
+from depth_ros.calibration.resolution import fields_of_view_deg as view_angles_deg
 from depth_ros.camera import PinholeCamera, StereoCamera
 
 DISTANCES_M = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
@@ -45,18 +47,11 @@ def resolutions(rig: StereoCamera) -> list[Resolution]:
 
 def fields_of_view_deg(camera: PinholeCamera) -> tuple[float, float]:
     """Return the horizontal and the vertical field of view of the rectified image, degrees."""
-    return (
-        _angle_deg(camera.fx, camera.cx, camera.width),
-        _angle_deg(camera.fy, camera.cy, camera.height),
-    )
+    rectified = Intrinsics(name='P', matrix=camera.p, height=camera.height, width=camera.width)
+    return view_angles_deg(rectified)
 
 
 def rotation_deg(left: PinholeCamera, right: PinholeCamera) -> float:
     """Return the angle between the two raw cameras that their R undo, degrees."""
     between = right.r.T @ left.r
     return math.degrees(math.acos(float(np.clip((np.trace(between) - 1.0) / 2.0, -1.0, 1.0))))
-
-
-def _angle_deg(focal_px: float, center_px: float, side_px: int) -> float:
-    below = math.atan((center_px + 0.5) / focal_px)
-    return math.degrees(below + math.atan((side_px - 0.5 - center_px) / focal_px))

@@ -26,6 +26,7 @@ from depth_ros.files.pfm import read_pfm, write_pfm
 from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.trajectories import read_trajectory
 from tests.kit.bag_writer import info, raw, stamp, write_bag
+from tests.kit.calibration_files import KINDS, REALSENSE
 
 SMOOTH = np.add.outer(np.arange(12), np.arange(16)).astype(np.uint8) * 8
 MATRIX = '200 0 80\n0 200 60\n0 0 1\n'
@@ -125,6 +126,34 @@ def _read_one(path: Path) -> object:
     return read_mono_calibration(path, image_size=(12, 16))
 
 
+def _calibration(name: str) -> HostileFile:
+    """Alter the first file of a kind; a partner stays as it was."""
+
+    return HostileFile(
+        name=f'calibration {name}',
+        file=CALIBRATIONS[name],
+        make=lambda folder: KINDS[name](folder) and None,
+        read=lambda folder: read_stereo_calibration(
+            [folder / CALIBRATIONS[name]], image_size=SIZES.get(name, (480, 640))
+        ),
+    )
+
+
+CALIBRATIONS = {
+    'ros2 topic echo': 'echo_left.yaml',
+    'OpenCV intrinsics and extrinsics': 'intrinsics.yml',
+    'OpenCV with projections': 's.yml',
+    'Kalibr radtan': 'camchain.yaml',
+    'Kalibr equi': 'camchain.yaml',
+    'EuRoC': 'mav0/cam0/sensor.yaml',
+    'ZED': 'SN1010.conf',
+    'DepthAI': 'calib.json',
+}
+"""File that is altered, by the kind of ``calibration_files``."""
+
+SIZES = {'ZED': (720, 1280)}
+
+
 def _read_posed(folder: Path) -> None:
     for view in read_posed_folder(folder).views:
         try:
@@ -207,6 +236,8 @@ HOSTILE_FILES: tuple[HostileFile, ...] = (
     _text('stereodemo JSON', 'rig.json', json.dumps(STEREODEMO), _read_one),
     _text('Middlebury', 'calib.txt', MIDDLEBURY, _read_one),
     _text('KITTI', 'calib.txt', KITTI, _read_one),
+    _text('RealSense', 'rs.txt', REALSENSE, lambda path: read_stereo_calibration([path])),
+    *(_calibration(name) for name in CALIBRATIONS),
     _text('recipe', 'recipe.yaml', 'name: a\ngraphs: {b: {c: 1}}\n', Section.read),
     _text('TUM trajectory', 'path.txt', TUM, read_trajectory),
     _text('EuRoC trajectory', 'path.csv', EUROC, read_trajectory),

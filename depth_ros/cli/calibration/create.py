@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.cli.calibration.files import share
 from depth_ros.cli.calibration.views import BoardViews, find_views
 from depth_ros.cli.kit.arguments import add_out
 from depth_ros.cli.kit.batch import warn
@@ -65,7 +66,7 @@ def add_parser(actions: argparse._SubParsersAction) -> None:
         '--dictionary', default='DICT_4X4_50', help='markers of it; default DICT_4X4_50'
     )
     parser.add_argument(
-        '--alpha', type=float, default=0.0, choices=(0.0, 1.0), help='0 crops, 1 keeps all pixels'
+        '--alpha', type=share, default=0.0, help='0 crops (default), 1 keeps all pixels'
     )
     add_out(parser, Path('calibration'), 'folder of the files')
     parser.set_defaults(run=run_create)

@@ -24,7 +24,7 @@ def add_files(parser: argparse.ArgumentParser, text: str) -> None:
     )
     parser.add_argument(
         '--alpha',
-        type=_share,
+        type=share,
         default=0.0,
         help='where R and P are computed: 0 shows only valid pixels (default), 1 keeps all',
     )
@@ -38,7 +38,8 @@ def image_size(text: str) -> ImageSize:
     return int(found[2]), int(found[1])
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
+    """Read a number of 0 to 1."""
     try:
         value = float(text)
     except ValueError:

@@ -21,8 +21,7 @@ def add_pair_arguments(parser: argparse.ArgumentParser, *, is_required: bool) ->
         type=Path,
         required=is_required,
         metavar='FILE',
-        help='ROS left.yaml [right.yaml] or their folder, stereodemo JSON, Middlebury or KITTI '
-        'calib.txt',
+        help='left.yaml [right.yaml], their folder, or another format of docs/calibration.md',
     )
     parser.add_argument(
         '--scale-calibration', action='store_true', help='the images are resized: scale it to them'
@@ -33,14 +32,14 @@ def add_pair_arguments(parser: argparse.ArgumentParser, *, is_required: bool) ->
         dest='is_rectified',
         action='store_true',
         default=None,
-        help='images are rectified (default unless the calibration is ROS YAML)',
+        help='images are rectified (default as the format of the calibration says)',
     )
     how.add_argument(
         '--raw',
         dest='is_rectified',
         action='store_false',
         default=None,
-        help='images are as the cameras gave them (default for ROS YAML)',
+        help='images are as the cameras gave them',
     )
 
 
