@@ -22,7 +22,7 @@ class Sink(Protocol):
         """Append bytes."""
 
 
-class Place(Protocol):
+class FilePlace(Protocol):
     """Where files of one kind of name are."""
 
     def is_file(self, name: str) -> bool:
@@ -50,7 +50,7 @@ class Place(Protocol):
 _LOCAL = LocalPlace()
 
 
-def place_of(name: str) -> Place:
+def place_of(name: str) -> FilePlace:
     """Return where a name is."""
     scheme, separator, _ = name.partition('://')
     return remote_place(scheme) if separator else _LOCAL
