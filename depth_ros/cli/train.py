@@ -151,8 +151,9 @@ def _reporter(tell: Progress) -> Callable[[TrainingProgress], None]:
         begun.append((now_s, progress.share))
         passed_s, done = now_s - begun[0][0], progress.share - begun[0][1]
         del begun[1:]
-        left = time_text(passed_s / done * (1.0 - progress.share)) if done > 0.0 else 'unknown'
-        tell(f'{_line(progress)}, {left} left', progress.share)
+        left_s = passed_s / done * (1.0 - progress.share) if done > 0.0 else None
+        left = '' if left_s is None else f', {time_text(left_s)} left'
+        tell(f'{_line(progress)}{left}', progress.share)
 
     return show
 

@@ -24,7 +24,7 @@ NEEDS_WEIGHTS = 'no weights of {!r} are shipped or exported'
 """What only mono says: no network for one image ships."""
 CAMERA_POSE = '0 0 0 -0.5 0.5 -0.5 0.5'
 """Where the sample rig has its left camera; by TF where a distro brings tf2_ros."""
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 COMMANDS: dict[str, tuple[Sequence[str], int, str]] = {
     'stereo': (('left.png', 'right.png', '--calibration', 'calibration.json'), 0, '1 done'),
@@ -150,7 +150,13 @@ def test_node_starts(tmp_path: Path, drawn: Path, name: str) -> None:
     camera = (*start.camera, '-p', 'wait_for_subscribers:=true')
     with (
         robot(cameras=(), outputs={start.topic: getattr(messages, kind)}, node=name) as driver,
-        running(tmp_path, *start.inputs, module=name, has_known_matcher=False),
+        running(
+            tmp_path,
+            *start.inputs,
+            module=name,
+            is_subscribing=False,
+            has_known_matcher=False,
+        ),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv('DEPTH_ROS_CACHE', str(drawn))

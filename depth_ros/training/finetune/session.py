@@ -42,7 +42,7 @@ class FinetuneSettings:
         model: Name of the model.
         weights: Weights to begin with.
         size: (height, width) it learns at, that of the engine.
-        minutes: Time for everything but reading the frames.
+        minutes: Time from the first frame read to the last step.
         steps: Largest number of steps, 0 for as many as the time allows.
         learning_rate: Peak, 0 takes the model's.
         batch_size: Frames a step.
