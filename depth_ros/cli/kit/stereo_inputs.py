@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from depth_ros.cli.kit.data_sets import LayoutPairs, add_layout_argument, chosen
 from depth_ros.cli.kit.images import FoundPairs, PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, rig_settings
 from depth_ros.cli.kit.sources import BagItem, FrameItem, add_topic_arguments, storage_file
 from depth_ros.errors import ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import BagFrames, Report, read_stereo_bag
+from depth_ros.files.data_sets.stereo_sets import STEREO_SETS
 from depth_ros.frames import StereoFrame
 
 PairItem = FrameItem[StereoFrame]
@@ -75,6 +77,7 @@ def add_pair_inputs(parser: argparse.ArgumentParser) -> None:
     """Add what ``open_pairs`` reads, the calibration's arguments left out."""
     parser.add_argument('left', type=Path, metavar='LEFT|FOLDER|BAG')
     parser.add_argument('right', type=Path, nargs='?', metavar='RIGHT')
+    add_layout_argument(parser, list(STEREO_SETS))
     add_bag_arguments(parser)
 
 
@@ -110,6 +113,9 @@ def open_pairs(
     """
     if arguments.right is None and is_bag(arguments.left):
         return BagPairs(_bag_settings(arguments), report)
+    if getattr(arguments, 'layout', 'auto') != 'auto':
+        files = chosen(STEREO_SETS, arguments.layout, arguments.left)
+        return LayoutPairs(arguments.layout, files, is_rectified=arguments.is_rectified)
     right = arguments.right or arguments.left
     if not right.is_dir() and arguments.right is None:
         raise ParameterError(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
+from depth_ros.cli.kit.data_sets import Rigs, add_layout_argument, chosen, depth_frames
 from depth_ros.cli.kit.images import PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
 from depth_ros.cli.kit.sources import add_topic_arguments, named_topics
@@ -18,11 +19,15 @@ from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bag_topics import BagTopic, depth_candidates, pairs_of
 from depth_ros.files.bags import BagFrames, Report, bag_topics, read_mono_bag, read_stereo_bag
 from depth_ros.files.calibration import read_mono_calibration
+from depth_ros.files.data_sets.depth_sets import DEPTH_SETS
+from depth_ros.files.data_sets.stamps import stamps_from_names
+from depth_ros.files.data_sets.stereo_sets import STEREO_SETS
 from depth_ros.files.given_file import given_text
 from depth_ros.files.image import SUFFIXES, read_rgb
 from depth_ros.files.maps import read_depth
 from depth_ros.files.rgbd_bags import read_rgbd_bag
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
+from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.odometry.settings import Source
 
@@ -30,7 +35,6 @@ COLOR_FOLDERS = ('images', 'color', 'rgb', 'image')
 STEREO_FOLDERS = (('left', 'right'), ('image_0', 'image_1'), ('image_2', 'image_3'))
 INTRINSICS_FILES = ('K.txt', 'intrinsics.txt', 'intrinsic.txt', 'intrinsic_depth.txt')
 DEPTH_FOLDER = 'depth'
-NANOSECOND_DIGITS = 16
 BAG_TOPICS = ('image_topic', 'info_topic', 'depth_topic', 'left_topic', 'right_topic')
 
 
@@ -48,6 +52,7 @@ class OdometryInputSettings:
         depth_unit_m: Metres that one step of a 16-bit depth image is.
         topics: Topics of a bag by option, those that were named.
         rate_hz: Frames a second where file names are no times.
+        layout: Word of a data set's layout, or ``'auto'``.
     """
 
     path: Path
@@ -59,6 +64,7 @@ class OdometryInputSettings:
     depth_unit_m: float
     topics: Mapping[str, str]
     rate_hz: float
+    layout: str = 'auto'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -87,6 +93,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         default='auto',
         help='stereo, rgbd or mono (direction only); auto (default) takes what is there',
     )
+    add_layout_argument(parser, [*DEPTH_SETS, *STEREO_SETS])
     group = parser.add_argument_group('folder')
     group.add_argument(
         '--calibration',
@@ -146,6 +153,7 @@ def input_settings(arguments: argparse.Namespace) -> OdometryInputSettings:
         depth_unit_m=arguments.depth_unit_m,
         topics=named_topics(arguments, BAG_TOPICS),
         rate_hz=arguments.rate_hz,
+        layout=arguments.layout,
     )
 
 
@@ -163,11 +171,57 @@ def open_sequence(settings: OdometryInputSettings, report: Report) -> FrameSeque
         raise InputError('file', f'there is no folder or bag {settings.path}; check the path')
     if is_bag(settings.path):
         return _bag(settings, report)
+    layout = settings.layout if settings.layout != 'auto' else _layout_of(settings)
+    if layout:
+        return _data_set(settings, layout)
     for left, right in STEREO_FOLDERS:
         folders = (settings.path / left, settings.path / right)
         if all(folder.is_dir() for folder in folders) and settings.source in (None, Source.STEREO):
             return _stereo_folder(settings, *folders)
     return _image_folder(settings)
+
+
+def _layout_of(settings: OdometryInputSettings) -> str:
+    """Return the layout that a folder evidently has, empty if none or calibrated otherwise."""
+    if settings.calibration or settings.intrinsics or settings.source is Source.MONO:
+        return ''
+    signs = {
+        word: names
+        for word, names in _SIGNS.items()
+        if all((settings.path / name).exists() for name in names)
+    }
+    return next(iter(signs), '')
+
+
+_SIGNS: dict[str, tuple[str, ...]] = {
+    'tum_rgbd': ('rgb.txt', 'depth.txt'),
+    'scannet': ('color', 'depth', 'intrinsic'),
+    'replica': ('results', 'traj.txt'),
+    'euroc': ('mav0/cam0/data', 'mav0/cam1/data'),
+    'kitti_odometry': ('image_0', 'image_1', 'calib.txt'),
+}
+"""What a folder holds that is laid out as one of these and no other."""
+
+
+def _data_set(settings: OdometryInputSettings, layout: str) -> FrameSequence:
+    note = f'layout {layout}: files, stamps, units and calibration as its authors lay them out'
+    if layout in DEPTH_SETS:
+        files = DEPTH_SETS[layout](settings.path)
+        return FrameSequence(
+            source=Source.RGBD,
+            count=len(files.frames),
+            frames=lambda: depth_frames(files),
+            notes=(note, *files.notes),
+        )
+    pairs = chosen(STEREO_SETS, layout, settings.path)
+    rigs = Rigs(is_rectified=settings.is_rectified)
+    left_out = f'{len(pairs.unpaired)} left images have no right one' if pairs.unpaired else ''
+    return FrameSequence(
+        source=Source.STEREO,
+        count=len(pairs.pairs),
+        frames=lambda: (rigs.read(pair) for pair in pairs.pairs),
+        notes=_notes(note, left_out, *pairs.notes),
+    )
 
 
 def _bag(settings: OdometryInputSettings, report: Report) -> FrameSequence:
@@ -319,8 +373,12 @@ class _ImageReader:
         if not self._is_rgbd:
             return frame
         depth = read_depth(self._depth_path(path), unit_m=self._settings.depth_unit_m)
+        height, width = depth.shape
         result = DepthResult(
-            depth=depth, camera=camera, stamp_ns=stamp_ns, scale=DepthScale.METRIC
+            depth=depth,
+            camera=depth_camera(camera, height=height, width=width),
+            stamp_ns=stamp_ns,
+            scale=DepthScale.METRIC,
         )
         return RgbdFrame(image=frame, depth=result)
 
@@ -375,16 +433,12 @@ def read_intrinsics(folder: Path) -> tuple[float, float, float, float]:
 def frame_stamps(paths: Sequence[Path], rate_hz: float) -> tuple[list[int], str]:
     """Take stamps from file names where all are times, else from the rate.
 
-    Names of 16 digits and more are nanoseconds, those with a point are seconds.
-
     Returns:
-        Stamps in nanoseconds, and what to tell an operator, empty where names are times.
+        Stamps in nanoseconds, and what to tell an operator.
     """
-    stems = [path.stem for path in paths]
-    if all(stem.isdigit() and len(stem) >= NANOSECOND_DIGITS for stem in stems):
-        return [int(stem) for stem in stems], ''
-    if all('.' in stem and stem.replace('.', '', 1).isdigit() for stem in stems):
-        return [round(float(stem) * 1e9) for stem in stems], ''
+    found = stamps_from_names(paths)
+    if found is not None:
+        return found[0], f'stamps are the file names, taken as {found[1]}'
     stamps = [round(1e9 * (1.0 + index / rate_hz)) for index in range(len(paths))]
     return stamps, f'file names are no times: taken as {rate_hz:g} frames a second (--rate-hz)'
 

@@ -101,7 +101,8 @@ def _view(
 
 def _image(folder: Path, name: int) -> Path:
     """Return the image's file; the first of the names it may have if there is none."""
-    paths = [folder / f'{name:08d}{suffix}' for suffix in IMAGE_SUFFIXES]
+    endings = [case(suffix) for case in (str.lower, str.upper) for suffix in IMAGE_SUFFIXES]
+    paths = [folder / f'{name:08d}{suffix}' for suffix in endings]
     return next((path for path in paths if path.is_file()), paths[0])
 
 

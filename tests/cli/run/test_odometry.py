@@ -175,7 +175,7 @@ def test_a_folder_without_images_is_named(
 
 
 def test_names_are_times_only_if_all_of_them_are() -> None:
-    assert frame_stamps([Path('1403715273262142976.png')], 10.0) == ([1403715273262142976], '')
+    assert frame_stamps([Path('1403715273262142976.png')], 10.0)[0] == [1403715273262142976]
     seconds, note = frame_stamps([Path('1305031102.175304.png')], 10.0)
-    assert note == '' and abs(seconds[0] - 1305031102175304000) < 1000
+    assert 'seconds' in note and abs(seconds[0] - 1305031102175304000) < 1000
     assert frame_stamps([Path('1.png'), Path('2.png')], 10.0)[0] == [10**9, 1_100_000_000]

@@ -403,3 +403,10 @@ def test_an_empty_folder_says_what_is_expected(tmp_path):
 def test_pairs_without_sources(tmp_path):
     (tmp_path / 'pair.txt').write_text('1\n4\n0\n')
     assert read_pairs(tmp_path / 'pair.txt') == {4: ()}
+
+
+@pytest.mark.parametrize('suffix', ['.JPG', '.PNG', '.jpeg'])
+def test_endings_of_mvsnet_images_may_be_in_capitals(mvsnet_folder, suffix):
+    for path in (mvsnet_folder / 'images').iterdir():
+        path.rename(path.with_suffix(suffix))
+    assert all(view.image.is_file() for view in read_posed_folder(mvsnet_folder).views)

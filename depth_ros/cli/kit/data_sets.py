@@ -1,0 +1,190 @@
+"""Frames and pairs of public data sets, for the commands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera, ideal_camera, scaled_camera
+from depth_ros.cli.kit.images import PairFiles
+from depth_ros.cli.kit.rig import Rig, RigSettings
+from depth_ros.errors import ParameterError
+from depth_ros.files.data_sets.values import (
+    DepthFrame,
+    DepthSet,
+    Intrinsics,
+    StereoFiles,
+    StereoSet,
+)
+from depth_ros.files.image import read_rgb
+from depth_ros.files.maps import read_depth
+from depth_ros.frames import MonoFrame, RgbdFrame, StereoFrame
+from depth_ros.geometry.resample import depth_camera
+from depth_ros.results import DepthResult, DepthScale
+
+SetT = TypeVar('SetT')
+
+
+def add_layout_argument(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add ``--layout``."""
+    parser.add_argument(
+        '--layout',
+        choices=['auto', *words],
+        default='auto',
+        help='folder of a data set: files, stamps, units and calibration as its authors lay them '
+        'out',
+    )
+
+
+def chosen(sets: dict[str, Callable[[Path], SetT]], layout: str, folder: Path) -> SetT:
+    """Read a folder in the layout of a word.
+
+    Raises:
+        ParameterError: If another command reads that layout.
+        InputError: If the folder is laid out otherwise.
+    """
+    if layout not in sets:
+        raise ParameterError(f'--layout {layout} is not read here; give one of {", ".join(sets)}')
+    return sets[layout](folder)
+
+
+def depth_frames(files: DepthSet) -> Iterator[RgbdFrame]:
+    """Read the frames of a set one after the other."""
+    for frame in files.frames:
+        yield read_depth_frame(files, frame)
+
+
+def read_depth_frame(files: DepthSet, frame: DepthFrame) -> RgbdFrame:
+    """Read an image with its depth.
+
+    Raises:
+        InputError: If a file cannot be used.
+    """
+    image = read_rgb(frame.image)
+    camera = pinhole(files.camera, *image.shape[:2])
+    depth = read_depth(frame.depth, unit_m=files.unit_m)
+    for steps in files.unknown_steps:
+        depth[depth == np.float32(steps * files.unit_m)] = np.nan
+    height, width = depth.shape
+    own = pinhole(files.depth_camera, height, width) if files.depth_camera else None
+    result = DepthResult(
+        depth=depth,
+        camera=depth_camera(camera, height=height, width=width, own=own),
+        stamp_ns=frame.stamp_ns,
+        scale=DepthScale.METRIC,
+    )
+    left = MonoFrame(image=image, camera=camera, stamp_ns=frame.stamp_ns, is_rectified=True)
+    return RgbdFrame(image=left, depth=result)
+
+
+def pinhole(values: Intrinsics, height: int, width: int) -> PinholeCamera:
+    """Return the camera of an image; resized images have resized intrinsics.
+
+    Intrinsics of another size are scaled unless their principal point already is in the middle
+    fifth of the image: some exports resize images and matrix, some the images alone.
+    """
+    is_of_image = abs(values.cx / width - 0.5) < 0.1 and abs(values.cy / height - 0.5) < 0.1
+    is_scaled = values.size is not None and values.size != (height, width) and not is_of_image
+    own_height, own_width = values.size if is_scaled and values.size else (height, width)
+    camera = ideal_camera(
+        fx=values.fx,
+        fy=values.fy,
+        cx=values.cx,
+        cy=values.cy,
+        height=own_height,
+        width=own_width,
+    )
+    return scaled_camera(camera, height=height, width=width) if is_scaled else camera
+
+
+class Rigs:
+    """The rig of each calibration of a set, read once."""
+
+    def __init__(self, *, is_rectified: bool | None = None) -> None:
+        """Start empty; ``is_rectified`` overrules what a set says."""
+        self._is_rectified = is_rectified
+        self._rigs: dict[tuple[Path, ...], Rig] = {}
+
+    def of(self, pair: StereoFiles) -> Rig:
+        """Return the rig of a pair."""
+        if pair.calibration not in self._rigs:
+            given = self._is_rectified
+            settings = RigSettings(
+                calibration=pair.calibration,
+                is_rectified=pair.is_rectified if given is None else given,
+                is_scaled=False,
+            )
+            self._rigs[pair.calibration] = Rig(settings)
+        return self._rigs[pair.calibration]
+
+    def read(self, pair: StereoFiles) -> StereoFrame:
+        """Read a pair with its stamp.
+
+        Raises:
+            InputError: If a file cannot be used.
+        """
+        frame = self.of(pair).read_frame(PairFiles(left=pair.left, right=pair.right))
+        return StereoFrame(
+            left=replace(frame.left, stamp_ns=pair.stamp_ns),
+            right=replace(frame.right, stamp_ns=pair.stamp_ns),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutPair:
+    """One pair of a data set, as an item of a batch."""
+
+    pair: StereoFiles
+    rigs: Rigs
+
+    @property
+    def name(self) -> str:
+        """The pair's own name."""
+        return self.pair.name
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Both images and the calibration."""
+        calibration = {f'calibration{n}': path for n, path in enumerate(self.pair.calibration)}
+        return {'left': self.pair.left, 'right': self.pair.right, **calibration}
+
+    def frame(self) -> StereoFrame:
+        """Read both."""
+        return self.rigs.read(self.pair)
+
+
+class LayoutPairs:
+    """The pairs of a data set's folder; a ``PairSource``."""
+
+    has_metres = True
+    calibration: tuple[Path, ...] = ()
+
+    def __init__(self, layout: str, files: StereoSet, *, is_rectified: bool | None) -> None:
+        """Remember the files; each calibration is read with its first pair."""
+        self._layout = layout
+        self._files = files
+        self._rigs = Rigs(is_rectified=is_rectified)
+        self.count = len(files.pairs)
+        self.settings: object = (layout, is_rectified)
+
+    def __iter__(self) -> Iterator[LayoutPair]:
+        """Return the pairs in order."""
+        return iter([LayoutPair(pair, self._rigs) for pair in self._files.pairs])
+
+    def describe(self) -> str:
+        """Return where the calibration is from and how images are taken."""
+        rig = self._rigs.of(self._files.pairs[0]).describe() if self._files.pairs else 'not read'
+        return f'layout {self._layout}: {rig}'
+
+    def unpaired(self) -> list[str]:
+        """Return which left images have no right one."""
+        return [f'{path} has no right image' for path in self._files.unpaired]
+
+    def num_unpaired_left(self) -> int:
+        """Count them."""
+        return len(self._files.unpaired)

@@ -1,0 +1,1 @@
+"""Folders of public data sets, each read by one word."""
