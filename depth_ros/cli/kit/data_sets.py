@@ -15,9 +15,9 @@ from depth_ros.cli.kit.images import PairFiles
 from depth_ros.cli.kit.rig import Rig, RigSettings
 from depth_ros.errors import ParameterError
 from depth_ros.files.data_sets.values import (
-    DepthFrame,
+    DataSetCamera,
+    DepthFiles,
     DepthSet,
-    Intrinsics,
     StereoFiles,
     StereoSet,
 )
@@ -59,7 +59,7 @@ def depth_frames(files: DepthSet) -> Iterator[RgbdFrame]:
         yield read_depth_frame(files, frame)
 
 
-def read_depth_frame(files: DepthSet, frame: DepthFrame) -> RgbdFrame:
+def read_depth_frame(files: DepthSet, frame: DepthFiles) -> RgbdFrame:
     """Read an image with its depth.
 
     Raises:
@@ -82,10 +82,10 @@ def read_depth_frame(files: DepthSet, frame: DepthFrame) -> RgbdFrame:
     return RgbdFrame(image=left, depth=result)
 
 
-def pinhole(values: Intrinsics, height: int, width: int) -> PinholeCamera:
+def pinhole(values: DataSetCamera, height: int, width: int) -> PinholeCamera:
     """Return the camera of an image; resized images have resized intrinsics.
 
-    Intrinsics of another size are scaled unless their principal point already is in the middle
+    DataSetCamera of another size are scaled unless their principal point already is in the middle
     fifth of the image: some exports resize images and matrix, some the images alone.
     """
     is_of_image = abs(values.cx / width - 0.5) < 0.1 and abs(values.cy / height - 0.5) < 0.1

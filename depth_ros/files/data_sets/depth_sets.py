@@ -2,7 +2,7 @@
 
 TUM RGB-D (Sturm et al. 2012), ICL-NUIM (Handa et al. 2014), 7-Scenes (Shotton et al. 2013),
 ScanNet's export by its SensReader (Dai et al. 2017), and Replica as rendered for iMAP and
-NICE-SLAM. Intrinsics that a folder does not hold are those that the data set's page gives.
+NICE-SLAM. DataSetCamera that a folder does not hold are those that the data set's page gives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.files.data_sets.stamps import seconds_to_ns
-from depth_ros.files.data_sets.values import DepthFrame, DepthSet, Intrinsics, expected, some
+from depth_ros.files.data_sets.values import DataSetCamera, DepthFiles, DepthSet, expected, some
 from depth_ros.files.given_file import given_text
 from depth_ros.files.json_text import parse_json
 
@@ -28,13 +28,13 @@ RATE_NS = 1_000_000_000 // 30
 
 _VGA = (480, 640)
 _TUM_CAMERAS = {
-    'freiburg1': Intrinsics(fx=517.3, fy=516.5, cx=318.6, cy=255.3, size=_VGA),
-    'freiburg2': Intrinsics(fx=520.9, fy=521.0, cx=325.1, cy=249.7, size=_VGA),
-    'freiburg3': Intrinsics(fx=535.4, fy=539.2, cx=320.1, cy=247.6, size=_VGA),
-    '': Intrinsics(fx=525.0, fy=525.0, cx=319.5, cy=239.5, size=_VGA),
+    'freiburg1': DataSetCamera(fx=517.3, fy=516.5, cx=318.6, cy=255.3, size=_VGA),
+    'freiburg2': DataSetCamera(fx=520.9, fy=521.0, cx=325.1, cy=249.7, size=_VGA),
+    'freiburg3': DataSetCamera(fx=535.4, fy=539.2, cx=320.1, cy=247.6, size=_VGA),
+    '': DataSetCamera(fx=525.0, fy=525.0, cx=319.5, cy=239.5, size=_VGA),
 }
-_ICL_CAMERA = Intrinsics(fx=481.2, fy=480.0, cx=319.5, cy=239.5, size=_VGA)
-_SEVEN_SCENES_CAMERA = Intrinsics(fx=585.0, fy=585.0, cx=320.0, cy=240.0, size=_VGA)
+_ICL_CAMERA = DataSetCamera(fx=481.2, fy=480.0, cx=319.5, cy=239.5, size=_VGA)
+_SEVEN_SCENES_CAMERA = DataSetCamera(fx=585.0, fy=585.0, cx=320.0, cy=240.0, size=_VGA)
 _SCANNET_SIZE = (968, 1296)
 _REPLICA = {'fx': 600.0, 'fy': 600.0, 'cx': 599.5, 'cy': 339.5, 'scale': 6553.5}
 
@@ -52,7 +52,7 @@ def read_tum(folder: Path) -> DepthSet:
         at = _nearest(times, stamp)
         if at is not None and abs(times[at] - stamp) <= TUM_MAX_DIFFERENCE_NS:
             frames.append(
-                DepthFrame(image=folder / image, depth=folder / depths[at][1], stamp_ns=stamp)
+                DepthFiles(image=folder / image, depth=folder / depths[at][1], stamp_ns=stamp)
             )
     some(folder, frames, 'rgb.txt and depth.txt with times at most 20 ms apart')
     name = next((n for n in _TUM_CAMERAS if n and n in str(folder.absolute())), '')
@@ -105,7 +105,7 @@ def read_replica(folder: Path) -> DepthSet:
     values, note = _replica_camera(folder)
     return DepthSet(
         frames=frames,
-        camera=Intrinsics(fx=values['fx'], fy=values['fy'], cx=values['cx'], cy=values['cy']),
+        camera=DataSetCamera(fx=values['fx'], fy=values['fy'], cx=values['cx'], cy=values['cy']),
         unit_m=1.0 / values['scale'],
         notes=(note,) if note else (),
     )
@@ -147,12 +147,12 @@ def _nearest(times: Sequence[int], stamp: int) -> int | None:
 
 def _numbered(
     images: Path, depths: Path, image_name: str, depth_name: str
-) -> tuple[DepthFrame, ...]:
+) -> tuple[DepthFiles, ...]:
     """Pair files of two folders by the number in their names, 30 a second."""
     by_number = [_by_number(images, image_name), _by_number(depths, depth_name)]
     both = sorted(by_number[0].keys() & by_number[1].keys())
     return tuple(
-        DepthFrame(
+        DepthFiles(
             image=by_number[0][number],
             depth=by_number[1][number],
             stamp_ns=1_000_000_000 + number * RATE_NS,
@@ -168,7 +168,7 @@ def _by_number(folder: Path, name: str) -> dict[int, Path]:
     return {int(match[1]): path for match, path in found if match and len(match[1]) < 18}
 
 
-def _matrix(folder: Path, name: str, size: tuple[int, int] | None) -> Intrinsics:
+def _matrix(folder: Path, name: str, size: tuple[int, int] | None) -> DataSetCamera:
     """Read a 3x3 or 4x4 matrix in ``intrinsic/`` or beside it."""
     places = [folder / 'intrinsic' / name, folder / name]
     path = next((path for path in places if path.is_file()), None)
@@ -180,7 +180,7 @@ def _matrix(folder: Path, name: str, size: tuple[int, int] | None) -> Intrinsics
     except ValueError:
         raise InputError('layout', f'{path} must be a matrix of 3x3 or 4x4 numbers') from None
     fx, fy, cx, cy = (float(matrix[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    return Intrinsics(fx=fx, fy=fy, cx=cx, cy=cy, size=size)
+    return DataSetCamera(fx=fx, fy=fy, cx=cx, cy=cy, size=size)
 
 
 def _replica_camera(folder: Path) -> tuple[dict[str, float], str]:

@@ -10,7 +10,7 @@ from depth_ros.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Intrinsics:
+class DataSetCamera:
     """A pinhole camera without distortion, in pixels.
 
     Attributes:
@@ -29,7 +29,7 @@ class Intrinsics:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DepthFrame:
+class DepthFiles:
     """One image with its depth.
 
     Attributes:
@@ -56,10 +56,10 @@ class DepthSet:
         notes: What an operator should know.
     """
 
-    frames: tuple[DepthFrame, ...]
-    camera: Intrinsics
+    frames: tuple[DepthFiles, ...]
+    camera: DataSetCamera
     unit_m: float
-    depth_camera: Intrinsics | None = None
+    depth_camera: DataSetCamera | None = None
     unknown_steps: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 

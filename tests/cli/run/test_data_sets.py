@@ -13,7 +13,7 @@ from depth_ros.cli.run.odometry_inputs import frame_stamps
 from depth_ros.errors import InputError
 from depth_ros.files.data_sets.depth_sets import DEPTH_SETS
 from depth_ros.files.data_sets.stereo_sets import STEREO_SETS
-from depth_ros.files.data_sets.values import Intrinsics
+from depth_ros.files.data_sets.values import DataSetCamera
 from depth_ros.files.trajectories import read_trajectory
 from depth_ros.geometry.rigid import inverse
 from tests.kit.data_set_folders import (
@@ -144,11 +144,11 @@ def test_middlebury_without_calibration_says_so(tmp_path: Path) -> None:
 
 def test_intrinsics_of_the_sensor_are_scaled_to_resized_images() -> None:
     """ScanNet's colour is 1296x968; many resize it to 640x480 and keep the matrix."""
-    of_sensor = Intrinsics(fx=1170.0, fy=1170.0, cx=647.75, cy=483.75, size=(968, 1296))
+    of_sensor = DataSetCamera(fx=1170.0, fy=1170.0, cx=647.75, cy=483.75, size=(968, 1296))
     resized = pinhole(of_sensor, 480, 640)
     assert resized.fx == pytest.approx(1170 * 640 / 1296)
     assert resized.cx == pytest.approx((647.75 + 0.5) * 640 / 1296 - 0.5)
-    resized_too = Intrinsics(fx=577.0, fy=577.0, cx=319.5, cy=239.5, size=(968, 1296))
+    resized_too = DataSetCamera(fx=577.0, fy=577.0, cx=319.5, cy=239.5, size=(968, 1296))
     assert pinhole(resized_too, 480, 640).fx == 577.0
 
 
