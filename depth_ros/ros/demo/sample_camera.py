@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -31,7 +32,7 @@ from depth_ros.ros.demo.sample_images import (
     stereodemo_folder,
 )
 from depth_ros.ros.demo.truth import TruthPublishers
-from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.declare import AUTOSTART, declare_once, start_parameter
 from depth_ros.ros.node.diagnostics import (
     DIAGNOSTICS,
     diagnostic_array,
@@ -40,6 +41,7 @@ from depth_ros.ros.node.diagnostics import (
 )
 from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.help import NodeHelp
+from depth_ros.ros.node.lifecycle import Lifecycle, NothingToManage
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile
 from depth_ros.ros.node.report_file import ReportFile
@@ -56,6 +58,7 @@ TO_ENCODING: dict[str, int | None] = {
 }
 
 SPECS = (
+    AUTOSTART,
     start_parameter(
         'source',
         'folder',
@@ -112,7 +115,7 @@ class SampleCamera:
             InputError: If there are no images.
             ParameterError: If a parameter is refused.
         """
-        self.node = Node('sample_camera')
+        self.node = LifecycleNode('sample_camera')
         self.warn = ThrottledWarnings(self.node.get_logger().warning)
         self._values = declare_once(self.node, SPECS)
         self._report_file = ReportFile(str(self._values['report_file']))
@@ -151,6 +154,9 @@ class SampleCamera:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(1.0 / float(self._values['rate_hz']), self._send, clock=steady)
         self.node.create_timer(1.0, self._diagnose, clock=steady)
+        self.lifecycle = Lifecycle(self.node, NothingToManage())
+        if self._values['autostart']:
+            self.lifecycle.bring_up()
         names = str(self._values['scene']) if self._drive else ', '.join(p.name for p in rig.pairs)
         self.node.get_logger().info(f'{rig.left.width}x{rig.left.height} {encoding}: {names}')
 
@@ -174,7 +180,7 @@ class SampleCamera:
 
     def _send(self) -> None:
         """Publish one pair, calibrations first."""
-        if self._is_done() or not self._has_listeners():
+        if self._is_done() or not (self.lifecycle.is_active and self._has_listeners()):
             return
         if not self._stamps_ns:
             self._first_s = time.monotonic()

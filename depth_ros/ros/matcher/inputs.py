@@ -145,7 +145,7 @@ class MatcherInputs:
             self._answers[MatchStatus(response.status).name.lower()] += 1
             send(response)
 
-        if not self._is_ready:
+        if not (self._is_ready and self._inbox.is_active):
             answer(refusal(MatchStatus.NOT_READY, NOT_READY))
             return
         try:

@@ -162,6 +162,11 @@ def start_parameter(
     )
 
 
+AUTOSTART = start_parameter(
+    'autostart', True, 'configure and activate by itself; false: wait for the transitions'
+)
+
+
 def declare_once(node: Node, specs: Sequence[Setting]) -> Mapping[str, SettingValue]:
     """Declare parameters that are set at start only, and return their checked values.
 

@@ -24,6 +24,7 @@ class NodeReport:
     Attributes:
         identity: What runs; None while it is prepared.
         engine_description: The same with exact versions, in one line.
+        lifecycle: State as a managed node.
         input: Which topics are subscribed to, e.g. ``'raw'``; empty while undecided.
         inputs: NodeStatistics of the messages before they were jobs.
         incompatible_qos: Publishers and subscribers whose QoS did not match.
@@ -36,6 +37,7 @@ class NodeReport:
 
     identity: Identity | None
     engine_description: str
+    lifecycle: str
     input: str
     inputs: InputCounts
     incompatible_qos: int
@@ -51,6 +53,7 @@ class NodeReport:
         return {
             **self._identity(),
             'engine_description': self.engine_description,
+            'lifecycle': self.lifecycle,
             'input': self.input,
             **self._counts(),
             **{name: dict(reasons) for name, reasons in self.inputs.by_reason.items()},
@@ -72,6 +75,7 @@ class NodeReport:
         statistics = self.statistics
         values = self._identity()
         values['engine_description'] = self.engine_description
+        values['lifecycle'] = self.lifecycle
         values['input'] = self.input
         values['rate_hz'] = f'{statistics.rate_hz:.2f}'
         values['valid_fraction'] = f'{statistics.valid_fraction:.4f}'

@@ -9,7 +9,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from depth_ros.engines.build_monitor import BuildMonitor
 from depth_ros.engines.runtime import cpu_engine
-from depth_ros.errors import DepthRosError, DeviceLostError
+from depth_ros.errors import DepthRosError, DeviceLostError, ParameterError
 from depth_ros.ros.node.declare import DeclaredParameters
 from depth_ros.ros.node.loader import Loaded, ProcessorLoader
 from depth_ros.ros.node.parameters import NodeParameters, ParametersT
@@ -40,7 +40,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         on_change: Callable[[ParametersT], None],
         log: RcutilsLogger,
     ) -> None:
-        """Start opening the first processor.
+        """Prepare; ``open`` begins.
 
         Args:
             declared: The node's parameters.
@@ -53,7 +53,8 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             ParameterError: If the start values are refused.
         """
         self.failure: DepthRosError | None = None
-        self._words = 'opening the engine'
+        self._words = ''
+        self._is_wanted = False
         self._monitor = BuildMonitor(on_phase=lambda phase: log.info(f'preparing: {phase}'))
         self._declared = declared
         self._worker = worker
@@ -66,8 +67,30 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             open_processor, self._monitor, may_build=declared.current.may_build
         )
         self._loss: DeviceLostError | None = None
-        self._loader.start(self._settings)
         declared.start(self._apply)
+
+    def open(self) -> None:
+        """Start opening a processor, unless one is open or being opened."""
+        if self._is_wanted:
+            return
+        self._is_wanted, self._words = True, 'opening the engine'
+        self._settings = self._settings_of(self._declared.current)
+        self._worker.set_settings(self._settings)
+        self._loader.start(self._settings)
+
+    def release(self) -> None:
+        """Close the processor and forget what failed.
+
+        Raises:
+            ParameterError: While another one is being prepared.
+        """
+        if self._loader.is_busy:
+            raise ParameterError(
+                'an engine is still being prepared and cannot be stopped; wait for its log line'
+            )
+        self._worker.unload()
+        self.failure = self._loss = self._checker = None
+        self._is_wanted, self._words = False, ''
 
     @property
     def is_open(self) -> bool:
@@ -102,7 +125,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
     def _apply(self, parameters: ParametersT) -> None:
         """Take new parameters over, or refuse them by raising."""
         settings = self._settings_of(parameters)
-        if settings.pipeline_key != self._settings.pipeline_key:
+        if self._is_wanted and settings.pipeline_key != self._settings.pipeline_key:
             self._prepare(parameters)
         else:
             self._check(settings)

@@ -40,6 +40,12 @@ class NodeParameters(Settings):
     """Parameters that every node with an engine has; a node nests its task's settings."""
 
     settings: NetworkSettings = nested(NetworkSettings)
+    autostart: bool = described(
+        True,
+        'Configure and activate by itself. false: wait for the transitions that '
+        'lifecycle_manager or ros2 lifecycle asks for.',
+        is_read_only=True,
+    )
     cpu_fallback: bool = described(
         False,
         'When the GPU is lost while running, go on with a CPU engine in f32, slower. false: exit '
@@ -205,6 +211,7 @@ class PairParameters(CameraParameters):
 
 
 LAST = (
+    'autostart',
     'cpu_fallback',
     'build_if_missing',
     'build_only',

@@ -165,8 +165,11 @@ class InputTopic(Protocol):
     def is_dead(self) -> bool:
         """Whether it was silent for too long."""
 
-    def close(self) -> None:
-        """Unsubscribe."""
+    def pause(self) -> None:
+        """Unsubscribe; counters stay."""
+
+    def resume(self) -> None:
+        """Subscribe again."""
 
 
 class Inputs(Protocol[ParametersT_contra]):

@@ -36,5 +36,15 @@ class StopRequest:
 
 def stop_request() -> StopRequest:
     """Return the stop request that is installed; install one where there is none."""
+    return _installed() or StopRequest()
+
+
+def is_stop_requested() -> bool:
+    """Whether a signal asked this process to stop, for loops that wait long."""
+    stop = _installed()
+    return stop is not None and stop.is_set
+
+
+def _installed() -> StopRequest | None:
     owner = getattr(signal.getsignal(signal.SIGINT), '__self__', None)
-    return owner if isinstance(owner, StopRequest) else StopRequest()
+    return owner if isinstance(owner, StopRequest) else None

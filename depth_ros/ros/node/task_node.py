@@ -8,6 +8,7 @@ background.
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -15,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
 from depth_ros import __version__
@@ -24,6 +26,7 @@ from depth_ros.ros.node.diagnostics import NodeReport
 from depth_ros.ros.node.engine_manager import EngineManager
 from depth_ros.ros.node.guarded_executor import CALLBACK
 from depth_ros.ros.node.health import Condition, Health
+from depth_ros.ros.node.lifecycle import Lifecycle
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import INCOMPATIBLE
 from depth_ros.ros.node.report_file import ReportFile
@@ -39,6 +42,7 @@ from depth_ros.ros.node.roles import (
     WantedT,
 )
 from depth_ros.ros.node.statistics import NodeStatistics
+from depth_ros.ros.node.stop_request import is_stop_requested
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.node.worker import Worker, tell_nobody
@@ -47,6 +51,7 @@ from depth_ros.tasks.processor import SettingsT
 
 JobT_contra = TypeVar('JobT_contra', bound=Job, contravariant=True)
 POLL_S = 0.1
+CONFIGURE_POLL_S = 0.01
 
 
 class Inbox(Protocol[JobT_contra]):
@@ -55,6 +60,10 @@ class Inbox(Protocol[JobT_contra]):
     @property
     def warn(self) -> ThrottledWarnings:
         """Throttled warnings: reason and sentence."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node works; services refuse while it does not."""
 
     def put(self, job: JobT_contra) -> None:
         """Hand over a job; it becomes an output or a counted drop."""
@@ -91,7 +100,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
 
 
 class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
-    """Owns a node and its parts; see ``run_node``."""
+    """Owns a node and its parts; see ``run_node``. It is what the lifecycle manages."""
 
     def __init__(self, parts: NodeParts[ParametersT, SettingsT, FrameT, WantedT, OutputT]) -> None:
         """Declare parameters, advertise, and start opening the engine.
@@ -100,7 +109,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             ParameterError: If a start value is refused.
         """
         self._parts = parts
-        self.node = Node(parts.name, allow_undeclared_parameters=True)
+        self.node = LifecycleNode(parts.name, allow_undeclared_parameters=True)
         self._declared = DeclaredParameters(self.node, parts.parameters)
         parameters, log = self._declared.current, self.node.get_logger()
         self.warn = ThrottledWarnings(log.warning)
@@ -123,6 +132,10 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             on_change=self._on_change,
             log=log,
         )
+        self.lifecycle = Lifecycle(self.node, self)
+        self._is_starting = parameters.autostart
+        if self._is_starting or parameters.build_only:
+            self._engine_manager.open()
         self._health = Health(self.node, self.warn, job_noun=parts.job_noun)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(POLL_S, self._poll, clock=steady)
@@ -138,6 +151,11 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     def failure(self) -> DepthRosError | None:
         """Why the node cannot go on; None while it can."""
         return self._failure or self._engine_manager.failure
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node works; see ``Lifecycle``."""
+        return self.lifecycle.is_active
 
     def put(self, job: Job[FrameT]) -> None:
         """Take a job from the inputs."""
@@ -186,6 +204,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         return NodeReport(
             identity=processor.identity if processor else None,
             engine_description=processor.describe() if processor else '',
+            lifecycle=self.lifecycle.state,
             input=self.inputs.input,
             inputs=self.inputs.counts(),
             incompatible_qos=self.warn.count(INCOMPATIBLE),
@@ -196,21 +215,63 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             details=self.outputs.details(),
         )
 
+    def configure(self) -> None:
+        """Wait for the engine, with progress in diagnostics.
+
+        Raises:
+            DepthRosError: Why it cannot be opened; unless the node started by itself, and so
+                ends, another attempt may follow.
+        """
+        self._engine_manager.open()
+        due_s = time.monotonic()
+        while not (self._engine_manager.is_open or is_stop_requested()):
+            self._engine_manager.poll()
+            if self.failure is not None:
+                raise self._forgotten_failure()
+            if time.monotonic() >= due_s:
+                self._diagnose()
+                due_s = time.monotonic() + self._declared.current.diagnostics_period_s
+            time.sleep(CONFIGURE_POLL_S)
+
+    def activate(self) -> None:
+        """Subscribe, or subscribe again."""
+        for topic in self.inputs.topics():
+            topic.resume()
+        self._subscribe()
+
+    def deactivate(self) -> None:
+        """Unsubscribe; what is in work is finished."""
+        for topic in self.inputs.topics():
+            topic.pause()
+
+    def cleanup(self) -> None:
+        """Close the engine."""
+        self._engine_manager.release()
+
+    def _forgotten_failure(self) -> DepthRosError:
+        """Return why it failed; a node that somebody manages may try again."""
+        failure = self.failure
+        assert failure is not None
+        if not self._is_starting:
+            self._engine_manager.release()
+        return failure
+
     def _poll(self) -> None:
-        """Subscribe once an engine runs and the topics are known."""
+        """Come up once the engine runs, if that is wanted; subscribe once the topics are known."""
         self._engine_manager.poll()
-        is_waiting = self._engine_manager.is_open and not self.inputs.input
-        if is_waiting and not self._declared.current.build_only:
+        is_built = self._engine_manager.is_open and not self._declared.current.build_only
+        if self._is_starting and is_built and self.failure is None:
+            self._is_starting = False
+            if not self.lifecycle.bring_up():
+                self._failure = self.lifecycle.error
+        elif self.lifecycle.is_active:
             self._subscribe()
         if self.failure is not None:
             self._diagnose()
 
     def _subscribe(self) -> None:
-        try:
-            self.inputs.start()
+        if not self.inputs.input and self.inputs.start():
             check_apart(self.inputs.topics(), self.outputs.rates())
-        except DepthRosError as error:
-            self._failure = error
 
     def _write_report(self) -> None:
         try:
@@ -230,8 +291,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
                 failure=self.failure,
                 degradation=engine.degradation,
                 phase=engine.phase,
-                missing=self.inputs.missing() if engine.is_open else [],
-                inputs=self.inputs.topics(),
+                missing=self.inputs.missing() if self.lifecycle.is_active else [],
+                inputs=self.inputs.topics() if self.lifecycle.is_active else [],
                 outputs=self.outputs.rates(),
             )
         )

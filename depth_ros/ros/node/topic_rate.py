@@ -96,6 +96,12 @@ class TopicRate:
         """Seconds since the last message, or since the start."""
         return self._clock() - self._last_s
 
+    def restart(self) -> None:
+        """Begin to wait again: the silence so far was wanted."""
+        with self._lock:
+            self._last_s = self._clock()
+            self._events.clear()
+
     def add(self, stamp_ns: int, frame_id: str, now_ns: int) -> None:
         """Count a message; ``now_ns`` is the node's time, which may be simulated."""
         with self._lock:

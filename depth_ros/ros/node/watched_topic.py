@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.node.endpoints import open_subscription
@@ -57,9 +58,10 @@ class WatchedTopic(Generic[MessageT]):
         self._node = node
         self._take = take
         events = subscription_events(self.name, warn, on_lost)
-        self._subscription = open_subscription(
+        self._open: Callable[[], Subscription] = lambda: open_subscription(
             node, kind, name, self._on_message, profile, events=events
         )
+        self._subscription: Subscription | None = self._open()
 
     @property
     def num_received(self) -> int:
@@ -71,9 +73,17 @@ class WatchedTopic(Generic[MessageT]):
         """Whether it was silent for too long."""
         return self.rate.silent_s > self.timeout_s
 
-    def close(self) -> None:
-        """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+    def pause(self) -> None:
+        """Unsubscribe; counters stay."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def resume(self) -> None:
+        """Subscribe again."""
+        if self._subscription is None:
+            self.rate.restart()
+            self._subscription = self._open()
 
     def missing(self, reason: str, what: str, remedy: str) -> list[tuple[str, str]]:
         """Return (reason, sentence) after a long silence; ``remedy`` ends the sentence."""

@@ -61,6 +61,7 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self._lock = threading.Lock()
         self._next: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._settings: SettingsT | None = None
+        self._unload: threading.Event | None = None
         self._processor: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self.lost: DeviceLostError | None = None
         """Why the processor that runs can give nothing more; None while it can."""
@@ -78,9 +79,19 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         return self._mailbox.num_waiting + int(self._is_working)
 
     def start(self, processor: FrameProcessor[FrameT, WantedT, OutputT, SettingsT]) -> None:
-        """Begin with a processor, taking ownership."""
+        """Begin with a processor, or again after ``unload``, taking ownership."""
         self._processor = processor
-        self._thread.start()
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def unload(self) -> None:
+        """Close the processor after the frame under way; the thread stays."""
+        if self._processor is None:
+            return
+        unloaded = threading.Event()
+        with self._lock:
+            self._unload = unloaded
+        unloaded.wait()
 
     def submit(self, job: Job[FrameT]) -> None:
         """Hand in a job; an older one that still waits is dropped."""
@@ -123,7 +134,12 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
     def _take_over(self) -> None:
         with self._lock:
             following, self._next = self._next, None
+            unload, self._unload = self._unload, None
             settings = self._settings
+        if unload is not None:
+            self._close_all(following)
+            unload.set()
+            return
         if following is not None:
             previous, self._processor = self._processor, following
             self.lost = None
@@ -138,6 +154,15 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
                 processor.set_settings(settings)
             except DepthRosError as error:
                 self._warn('settings', f'settings refused, the old ones go on: {error}')
+
+    def _close_all(
+        self, following: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None
+    ) -> None:
+        previous, self._processor = self._processor, None
+        self.lost = None
+        for processor in (previous, following):
+            if processor is not None:
+                processor.close()
 
     def _handle(self, job: Job[FrameT]) -> None:
         """Account for one job, whatever happens."""

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
+from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from depth_ros.ros.node.declare import declare_once, start_parameter
+from depth_ros.ros.node.declare import AUTOSTART, declare_once, start_parameter
 from depth_ros.ros.node.diagnostics import DIAGNOSTICS, own_states
 from depth_ros.ros.node.endpoints import open_subscription
 from depth_ros.ros.node.help import NodeHelp
+from depth_ros.ros.node.lifecycle import Lifecycle, NothingToManage
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile, subscription_events
 from depth_ros.ros.node.runner import run_node
@@ -31,6 +32,7 @@ from depth_ros.viewer.server import open_viewer
 POLL_S = 0.25
 
 SPECS = (
+    AUTOSTART,
     start_parameter('port', 8080, 'port on 127.0.0.1; 0: a free one', minimum=0, maximum=65535),
     start_parameter('viewer_stride', 2, 'show every n-th point and row', minimum=1, maximum=64),
     start_parameter(
@@ -83,7 +85,7 @@ class ViewerNode:
             ParameterError: If a parameter is refused.
             ViewerError: If viser is missing or the port is taken.
         """
-        self.node = Node('viewer_node')
+        self.node = LifecycleNode('viewer_node')
         values = declare_once(self.node, SPECS)
         log = self.node.get_logger()
         self.warn = ThrottledWarnings(log.warning)
@@ -98,6 +100,9 @@ class ViewerNode:
         log.info(f'open {self.viewer.address} in a browser on this machine')
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(POLL_S, self._poll, clock=steady)
+        self.lifecycle = Lifecycle(self.node, NothingToManage())
+        if values['autostart']:
+            self.lifecycle.bring_up()
 
     @property
     def is_finished(self) -> bool:
@@ -116,7 +121,7 @@ class ViewerNode:
 
     def _poll(self) -> None:
         """Subscribe when the first browser connects; unsubscribe after the last has left."""
-        has_clients = self.viewer.num_clients > 0
+        has_clients = self.viewer.num_clients > 0 and self.lifecycle.is_active
         if has_clients and not self._subscriptions:
             self._inputs.forget()
             self._subscriptions = [self._subscribe(source) for source in self._sources]
