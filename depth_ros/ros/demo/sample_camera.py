@@ -24,6 +24,7 @@ from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.messages.images import fill_image
 from depth_ros.ros.demo.drive import DRIVE_SIZE, NUM_FRAMES, Drive, open_drive
+from depth_ros.ros.demo.rig_mounts import RigMounts
 from depth_ros.ros.demo.sample_images import (
     SamplePair,
     SampleRig,
@@ -141,6 +142,8 @@ class SampleCamera:
             side: open_publisher(self.node, CameraInfo, f'{side}/camera_info', qos)
             for side in self._sides
         }
+        frames = (self._frame('left'), self._frame('right'))
+        self._mounts = RigMounts(self.node, rig.right, frames=frames)
         self._truth = (
             TruthPublishers(self.node, self._drive, self._frame('left'), qos)
             if self._drive

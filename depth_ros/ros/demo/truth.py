@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections import deque
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped, TransformStamped
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
-from depth_ros.geometry.rigid import BODY_FROM_OPTICAL
 from depth_ros.messages.images import fill_image
 from depth_ros.messages.poses import fill_motion
 from depth_ros.ros.demo.drive import Drive
+from depth_ros.ros.demo.rig_mounts import BASE_FRAME
 from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.transforms import TransformSender, transform_message
 
-ODOM_FRAME, BASE_FRAME = 'odom', 'base_link'
+ODOM_FRAME = 'odom'
 
 
 class TruthPublishers:
     """Publishes depth, odometry and path below ``ground_truth/`` with the images' stamps."""
 
     def __init__(self, node: Node, drive: Drive, camera_frame: str, qos: QoSProfile) -> None:
-        """Advertise, and publish the static mounting of the camera once."""
+        """Advertise."""
         self._drive = drive
         self._camera_frame = camera_frame
         self._depth = open_publisher(node, Image, 'ground_truth/depth', qos)
@@ -33,11 +33,6 @@ class TruthPublishers:
         self._path_publisher = open_publisher(node, Path, 'ground_truth/path', qos)
         self._path: deque[PoseStamped] = deque(maxlen=len(drive))
         self._transforms = TransformSender(node)
-        mount = TransformStamped(child_frame_id=camera_frame)
-        mount.header.frame_id = BASE_FRAME
-        fill_motion(mount.transform.translation, mount.transform.rotation, BODY_FROM_OPTICAL)
-        self._mount = TransformSender(node, is_static=True)
-        self._mount.send(mount)
 
     def publish(self, index: int, stamp: Time) -> None:
         """Publish the truth of one frame."""

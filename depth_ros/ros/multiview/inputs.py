@@ -161,6 +161,9 @@ class MultiviewInputs(ImageInputs[MultiviewParameters]):
         waited_s = (self._waiting[-1].stamp - image.stamp) / 1e9
         if abs(waited_s) <= self._parameters.max_pose_wait_s and len(self._waiting) <= MAX_WAITING:
             return None
+        known = self._poses.why_not(image.frame_id)
+        if known is not None:
+            raise known
         raise InputError(
             'no_pose',
             f'no pose came for an image within {waited_s:.2f} s; check that odometry and images '

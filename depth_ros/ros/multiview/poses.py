@@ -19,7 +19,7 @@ from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import (
     CameraMount,
     pose_matrix,
-    transform_lookup,
+    transform_listener,
 )
 from depth_ros.ros.node.watched_topic import WatchedTopic
 from depth_ros.streams.pose_track import PoseTrack
@@ -48,6 +48,9 @@ class PoseSource(Protocol):
         Raises:
             InputError: If there will be none.
         """
+
+    def why_not(self, camera_frame: str) -> InputError | None:
+        """Return why no pose came for an image that waited long; None where nothing is known."""
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""
@@ -87,7 +90,8 @@ class TopicPoses:
     def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
         """Return world from camera at a stamp; see ``PoseSource``."""
         pose = self._track.at(stamp)
-        return None if pose is None else pose @ self._base_from_camera(stamp, camera_frame)
+        mount = None if pose is None else self._base_from_camera(stamp, camera_frame)
+        return None if pose is None or mount is None else pose @ mount
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""
@@ -112,15 +116,28 @@ class TopicPoses:
         except InputError as error:
             self._warn(error.reason, f'{self._topic.name}: {error}')
 
-    def _base_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
+    def _base_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return the mounting at the stamp, so that it may move; None while TF may have it yet."""
         if not self._mount.is_set and self._child_frame in ('', camera_frame):
             return np.eye(4)
         found = self._mount.at(stamp, self._child_frame, camera_frame)
-        if found is None:
-            tf = ', or publish it on TF' if self._mount.has_tf else ' (tf2_ros is not installed)'
-            text = NO_EXTRINSIC.format(base=self._child_frame, camera=camera_frame, tf=tf)
-            raise InputError('no_extrinsic', text)
+        if found is None and not self._mount.has_tf:
+            raise InputError('no_extrinsic', self._no_extrinsic(camera_frame))
         return found
+
+    def why_not(self, camera_frame: str) -> InputError | None:
+        """Return why a pose did not come, where it is known; see ``PoseSource``."""
+        if not self._mount.problem:
+            return None
+        return InputError('no_extrinsic', self._no_extrinsic(camera_frame))
+
+    def _no_extrinsic(self, camera_frame: str) -> str:
+        tf = (
+            f', or publish it: {self._mount.problem}'
+            if self._mount.has_tf
+            else ' (tf2_ros is not installed)'
+        )
+        return NO_EXTRINSIC.format(base=self._child_frame, camera=camera_frame, tf=tf)
 
 
 TOPICS: dict[str, tuple[type, str, Callable[..., None]]] = {
@@ -141,17 +158,21 @@ class TransformPoses:
         """
         self.world_frame = parameters.world_frame
         self.num_received = 0
-        look_up = transform_lookup(node)
-        if look_up is None:
+        listener = transform_listener(node)
+        if listener is None:
             raise ParameterError(
                 'pose_source tf needs tf2_ros, which is not installed; type: apt install '
                 'ros-$ROS_DISTRO-tf2-ros-py, or set pose_source to odometry or pose'
             )
-        self._look_up = look_up
+        self._tf = listener
 
     def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
         """Return world from camera at a stamp; None while TF does not have it."""
-        return self._look_up(self.world_frame, camera_frame, stamp)
+        return self._tf.at(self.world_frame, camera_frame, stamp)
+
+    def why_not(self, camera_frame: str) -> InputError | None:
+        """Return what tf2 said; see ``PoseSource``."""
+        return InputError('no_pose', self._tf.problem) if self._tf.problem else None
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
 from nav_msgs.msg import Odometry
+from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -22,9 +22,6 @@ from depth_ros.ros.node.parameters import base_from_camera
 from depth_ros.ros.node.qos import profile
 
 TF_DEPTH = 100
-
-TransformLookup = Callable[[str, str, int], 'np.ndarray | None']
-"""Takes target, source and stamp; gives ``(4, 4)`` target from source, None where not known."""
 
 
 def pose_matrix(pose: Pose) -> np.ndarray:
@@ -73,10 +70,10 @@ class TransformSender:
         """Whether there is a topic to publish on."""
         return self._publisher is not None
 
-    def send(self, transform: TransformStamped) -> None:
-        """Publish one transform."""
+    def send(self, *transforms: TransformStamped) -> None:
+        """Publish transforms together."""
         if self._publisher is not None and self._message_type is not None:
-            self._publisher.publish(self._message_type(transforms=[transform]))
+            self._publisher.publish(self._message_type(transforms=list(transforms)))
 
 
 def transform_message(message: Odometry) -> TransformStamped:
@@ -89,26 +86,57 @@ def transform_message(message: Odometry) -> TransformStamped:
     return transform
 
 
-def transform_lookup(node: Node) -> TransformLookup | None:
+class TransformListener:
+    """Looks transforms up, with the reason where there is none.
+
+    The buffer has the node's clock, so that simulated time is its time; when that jumps back, as
+    with a bag that starts again, everything before is forgotten (tf2 does so by itself in C++
+    only, ``tf2_ros::Buffer::onTimeJump``).
+
+    Attributes:
+        problem: What tf2 said at the last question; empty where it had an answer.
+    """
+
+    def __init__(self, node: Node, tf2_ros: Any) -> None:
+        """Listen."""
+        self.problem = ''
+        self._tf2 = tf2_ros
+        self._buffer = tf2_ros.Buffer(node=node)
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+        threshold = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        # Kept: rclpy calls back only while somebody holds the handle.
+        self._jump = node.get_clock().create_jump_callback(
+            threshold, post_callback=lambda jump: self._buffer.clear()
+        )
+
+    def at(self, target: str, source: str, stamp: int) -> np.ndarray | None:
+        """Return ``(4, 4)`` target from source, None while not known.
+
+        Args:
+            target: Frame to take points to.
+            source: Frame they are in.
+            stamp: Nanoseconds; 0 asks for the newest.
+        """
+        try:
+            found = self._buffer.lookup_transform(
+                target, source, Time(nanoseconds=stamp), timeout=Duration(seconds=0)
+            )
+        except self._tf2.TransformException as error:
+            self.problem = f'TF has no {target!r} from {source!r} ({error})'
+            return None
+        self.problem = ''
+        return motion(found.transform.translation, found.transform.rotation)
+
+
+def transform_listener(node: Node) -> TransformListener | None:
     """Listen to TF where tf2_ros is installed; None where it is not."""
     try:
         tf2_ros: Any = import_module('tf2_ros')
     except ImportError:
         return None
-    buffer = tf2_ros.Buffer()
-    listener = tf2_ros.TransformListener(buffer, node)
-
-    def look_up(target: str, source: str, stamp: int) -> np.ndarray | None:
-        assert listener is not None
-        try:
-            found = buffer.lookup_transform(
-                target, source, Time(nanoseconds=stamp), timeout=Duration(seconds=0)
-            )
-        except tf2_ros.TransformException:
-            return None
-        return motion(found.transform.translation, found.transform.rotation)
-
-    return look_up
+    return TransformListener(node, tf2_ros)
 
 
 class CameraMount:
@@ -123,11 +151,16 @@ class CameraMount:
         """Read the parameter; listen to TF where it is empty."""
         self._pose = base_from_camera(text)
         self.is_set = self._pose is not None
-        self._look_up = None if self.is_set else transform_lookup(node)
-        self.has_tf = self._look_up is not None
+        self._tf = None if self.is_set else transform_listener(node)
+        self.has_tf = self._tf is not None
+
+    @property
+    def problem(self) -> str:
+        """What tf2 said at the last question; empty where it had an answer or was not asked."""
+        return self._tf.problem if self._tf else ''
 
     def at(self, stamp: int, base_frame: str, camera_frame: str) -> np.ndarray | None:
         """Return ``(4, 4)`` base from camera, None while unknown; stamp 0 asks for the newest."""
-        if self._look_up is None:
+        if self._tf is None:
             return self._pose
-        return self._look_up(base_frame, camera_frame, stamp)
+        return self._tf.at(base_frame, camera_frame, stamp)

@@ -35,7 +35,8 @@ class OdometryParameters(PairParameters, DepthParameters):
     )
     publish_tf: bool = described(
         True,
-        'Publish odom_frame to base_frame on /tf; set it to false where a filter does that.',
+        'Publish odom_frame to base_frame on /tf, where base_frame is set; false where a filter '
+        'does that.',
         is_read_only=True,
     )
     max_path_poses: int = described(

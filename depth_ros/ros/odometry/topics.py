@@ -45,6 +45,12 @@ NO_TF = (
 )
 
 
+NO_BASE = (
+    'no TF: base_frame is empty, so the pose is that of the optical frame, whose parent on TF is '
+    'its mount; set base_frame to base_link, or to a frame that has no parent'
+)
+
+
 class OdometryPublishers:
     """Publishes the state after every frame; a pose only for frames that were placed.
 
@@ -66,9 +72,7 @@ class OdometryPublishers:
         self._body = BodyTracker(max_gap_s=parameters.settings.tracking.max_gap_s)
         self._path: deque[PoseStamped] = deque(maxlen=parameters.max_path_poses)
         self._mounting = MountingSource(node, parameters)
-        self._tf = TransformSender(node) if parameters.publish_tf else None
-        if self._tf is not None and not self._tf.is_open:
-            self._log.warning(NO_TF)
+        self._tf = transform_sender(node, parameters)
         self._publishers = {name: self._advertise(node, name) for name in KINDS}
         self._clock = node.get_clock()
         self._rate = TopicRate(node.resolve_topic_name(ODOMETRY))
@@ -181,6 +185,24 @@ class OdometryPublishers:
             self._log.warning(words)
 
 
+def transform_sender(node: Node, parameters: OdometryParameters) -> TransformSender | None:
+    """Return where transforms go, or None after a line that says why there are none.
+
+    Without ``base_frame`` the pose is that of the optical frame, which has a parent on a robot:
+    its mount. A second parent would tear the tree apart.
+    """
+    log = node.get_logger()
+    if not parameters.publish_tf:
+        return None
+    if not parameters.base_frame:
+        log.info(NO_BASE)
+        return None
+    sender = TransformSender(node)
+    if not sender.is_open:
+        log.warning(NO_TF)
+    return sender
+
+
 class MountingSource:
     """Provides the mounting of the camera on the base: by parameter, by TF, or none."""
 
@@ -201,9 +223,11 @@ class MountingSource:
     def missing_text(self, camera_frame: str) -> str:
         """Return the warning that says what to publish or set."""
         has_tf = self._mount is not None and self._mount.has_tf
-        tf = f'publish {self._base_frame!r} to {camera_frame!r} on /tf_static, or '
+        tf = f'publish {self._base_frame!r} to {camera_frame!r} on /tf_static'
+        if self._mount is not None and self._mount.problem:
+            tf += f' ({self._mount.problem})'
         return (
             'nobody says how the camera sits on the base, so no odometry is published: '
-            f'{tf if has_tf else ""}set base_from_camera to x y z qx qy qz qw, or '
+            f'{f"{tf}, or " if has_tf else ""}set base_from_camera to x y z qx qy qz qw, or '
             'base_frame to empty'
         )
