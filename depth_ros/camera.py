@@ -236,10 +236,10 @@ def stereo_camera(
             ``'row_alignment'``, ``'focal_length'`` or ``'calibration_size'``.
     """
     from_p = offsets_m(left.p, right.p)[0]
+    check_beside(left.p, right.p, baseline_m=from_p or baseline_m or 0.0)
     if from_p != 0.0 or not baseline_m:
-        check_beside(left.p, right.p, baseline_m=from_p)
         check_some_baseline(left.p, right.p)
-        check_baseline(from_p, right.p)
+        check_baseline(from_p, left.p, right.p)
     if from_p == 0.0:
         assert baseline_m, 'check_some_baseline lets nothing else pass'
         shift = np.zeros((3, 4))
@@ -419,4 +419,4 @@ def _check_stereo(camera: StereoCamera) -> None:
             f'{right.width}x{right.height}; set both cameras to one resolution',
         )
     check_alignment(left.p, right.p, height=left.height, width=left.width)
-    check_baseline(camera.baseline_m, right.p)
+    check_baseline(camera.baseline_m, left.p, right.p)

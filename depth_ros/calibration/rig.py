@@ -74,12 +74,13 @@ def check_some_baseline(left: np.ndarray, right: np.ndarray) -> None:
         )
 
 
-def check_baseline(baseline_m: float, right: np.ndarray) -> None:
+def check_baseline(baseline_m: float, left: np.ndarray, right: np.ndarray) -> None:
     """Require a baseline of a rig, in metres.
 
     Args:
         baseline_m: Distance from left to right.
-        right: The right P, ``(3, 4)``.
+        left: The left P, ``(3, 4)``.
+        right: The right P.
 
     Raises:
         CalibrationError: Reason ``'baseline_sign'`` or ``'baseline_units'``, with what would
@@ -88,8 +89,9 @@ def check_baseline(baseline_m: float, right: np.ndarray) -> None:
     if not baseline_m > 0.0:
         raise CalibrationError(
             'baseline_sign',
-            f'the baseline is {baseline_m:.4f} m but must be above 0: left and right '
-            f'are swapped (right P[0, 3] must be -fx * baseline, it is {right[0, 3]:g})',
+            f'the baseline is {baseline_m:.4f} m but must be above 0: left and right are swapped, '
+            f'or P[0, 3], which is {left[0, 3]:g} left and {right[0, 3]:g} right, has the wrong '
+            'sign or side (0 left, -fx * baseline right); exchange the two, or correct P[0, 3]',
         )
     if BASELINE_RANGE_M[0] <= baseline_m <= BASELINE_RANGE_M[1]:
         return

@@ -84,6 +84,16 @@ def test_baseline_parameter_is_proven_too() -> None:
         stereo_camera(left, left, baseline_m=120.0)
 
 
+def test_a_vertical_rig_is_not_sent_to_the_baseline_parameter() -> None:
+    left, right = (
+        camera_of(**fields) for fields in rig_fields({'right_p': {(0, 3): 0.0, (1, 3): -60.0}})
+    )
+    for baseline_m in (None, 0.12):
+        with pytest.raises(CalibrationError, match='turn both images by 90 degrees') as caught:
+            rectified_rig(left, right, baseline_m=baseline_m)
+        assert caught.value.reason == 'vertical_rig'
+
+
 def test_rigs_say_what_a_pixel_is_worth() -> None:
     text = rig_of({}).describe()
     assert '0.1200 m' in text and '500.0 px' in text and '60.00 m' in text

@@ -121,6 +121,19 @@ def test_a_bag_whose_first_calibration_is_unfit_is_refused(tmp_path: Path) -> No
         list(frames)
 
 
+def test_the_first_usable_calibration_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A driver that still loads its file publishes zeros first; nothing is refused for that."""
+    zeros = info(CAMERA, stamp_ns=stamp(0))
+    zeros.k, zeros.p = zeros.k * 0.0, zeros.p * 0.0
+    frames = read_mono_bag(write_bag(tmp_path / 'bag', [(INFO, zeros), *mono_recording()]))
+    found = list(frames)
+    assert found and not frames.refused
+    np.testing.assert_array_equal(found[0].camera.p, CAMERA.p)
+    assert 'skipped a camera_info' in caplog.text and 'all zero' in caplog.text
+
+
 @pytest.mark.parametrize('storage', STORAGES)
 def test_pairs_come_out_synchronized(tmp_path: Path, storage: str) -> None:
     left = [stamp(index) for index in (0, 1, 2, 4)]

@@ -102,6 +102,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     'baseline in centimetres': ({'right_p': {(0, 3): -6e3}}, ('centimetres (0.12 m)', '-60')),
     'baseline without fx': ({'right_p': {(0, 3): -0.12}}, ('multiplied by fx (0.12 m)', '-60')),
     'swapped': ({'right_p': {(0, 3): 60.0}}, ('swapped', '-0.12')),
+    'P[0,3] on the left side alone': (
+        {'left_p': {(0, 3): -60.0}, 'right_p': {(0, 3): 0.0}},
+        ('-60 left and 0 right', 'correct P[0, 3]'),
+    ),
     'the same P[0,3] on both sides': (
         {'left_p': {(0, 3): -60.0}},
         ('P[0, 3] is -60 on both sides', 'P[0, 3] = 0 on the left'),
