@@ -229,3 +229,42 @@ def test_an_older_opencv_falls_back(monkeypatch):
     found = estimate_two_view(motion.matches, first_camera=CAMERA)
     assert found.status is TwoViewStatus.OK
     assert found.inliers[~motion.is_outlier].mean() > 0.85
+
+
+@pytest.mark.parametrize('d', [np.zeros(0), np.zeros(4)], ids=['none', 'zeros'])
+def test_fisheye_of_zeros_is_still_a_fisheye(d: np.ndarray) -> None:
+    """``r = f theta``: 45 degrees from the axis are ``f pi / 4`` pixels, and f as a pinhole."""
+    camera = camera_from_calibration(
+        k=np.array([200.0, 0, 160, 0, 200, 120, 0, 0, 1]),
+        d=d,
+        distortion_model='equidistant',
+        r=np.zeros(9),
+        p=np.zeros(12),
+        height=240,
+        width=320,
+    )
+    seen = np.array([[160.0 + 200.0 * np.pi / 4, 120.0], [160.0, 120.0]])
+    np.testing.assert_allclose(
+        undistorted_points(seen, camera), [[360.0, 120.0], [160.0, 120.0]], atol=1e-6
+    )
+
+
+def test_skew_is_taken_out_and_put_back() -> None:
+    """With K's skew on both ends, only the distortion between them moves a point."""
+    k = np.array([[200.0, 8.0, 160.0], [0.0, 200.0, 120.0], [0.0, 0.0, 1.0]])
+    d = np.array([-0.2, 0.05, 0.0, 0.0, 0.0])
+    camera = camera_from_calibration(
+        k=k,
+        d=d,
+        distortion_model='plumb_bob',
+        r=np.zeros(9),
+        p=np.zeros(12),
+        height=240,
+        width=320,
+    )
+    x, y = 0.3, -0.2
+    radial = 1 + d[0] * (x * x + y * y) + d[1] * (x * x + y * y) ** 2
+    raw = (k @ [x * radial, y * radial, 1.0])[:2]
+    np.testing.assert_allclose(
+        undistorted_points(raw[np.newaxis], camera), [(k @ [x, y, 1.0])[:2]], atol=1e-3
+    )

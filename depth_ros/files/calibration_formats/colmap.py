@@ -42,7 +42,10 @@ def read_camera(document: Document, options: ReadOptions) -> MonoCalibration:
             raise CalibrationError('calibration_file', str(error)) from None
         fitting = [camera for camera in cameras if camera.size == options.image_size]
         chosen = (fitting or cameras)[0]
-        k, d = calibration(chosen)
+        try:
+            k, d = calibration(chosen)
+        except InputError as error:
+            raise CalibrationError('distortion_model', str(error)) from None
         model = MODELS[chosen.model].distortion_model or 'plumb_bob'
         raw = RawCamera(k=k, d=d, distortion_model=model, size=chosen.size)
         return MonoCalibration(camera=raw.camera(), is_rectified=False, format=NAME)

@@ -16,6 +16,7 @@ import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.files.given_file import MAX_FILE_BYTES, given_bytes, given_text
+from depth_ros.files.posed.colmap_fov import fov_as_equidistant
 from depth_ros.files.posed.values import PosedFolder, ViewFile, damaged
 from depth_ros.geometry.rigid import inverse, rigid, rotation_from_quaternion
 
@@ -35,6 +36,7 @@ class CameraModel:
         has_two_focal_lengths: fx and fy, or one f for both.
         distortion_model: CameraInfo's name of the distortion; empty for none.
         d: Which parameters after the principal point give D, None for zero.
+        is_fov: Whether the first of them is the FOV model's, to be fitted.
     """
 
     number: int
@@ -42,6 +44,7 @@ class CameraModel:
     has_two_focal_lengths: bool
     distortion_model: str = ''
     d: tuple[int | None, ...] = ()
+    is_fov: bool = False
 
 
 MODELS: dict[str, CameraModel] = {
@@ -75,6 +78,14 @@ MODELS: dict[str, CameraModel] = {
         distortion_model='equidistant',
         d=(0, 1, 2, 3),
     ),
+    'FOV': CameraModel(
+        number=7,
+        count=5,
+        has_two_focal_lengths=True,
+        distortion_model='equidistant',
+        d=(0, None, None, None),
+        is_fov=True,
+    ),
     'SIMPLE_RADIAL_FISHEYE': CameraModel(
         number=8,
         count=4,
@@ -97,7 +108,7 @@ MODELS: dict[str, CameraModel] = {
         d=(0, 1, 2, 3, 4, 5, 6, 7),
     ),
 }
-"""The models whose distortion CameraInfo can express."""
+"""The models whose distortion CameraInfo can express, FOV to a tenth of a pixel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -250,7 +261,8 @@ def calibration(camera: ColmapCamera) -> tuple[np.ndarray, np.ndarray]:
     fy, *rest = rest if model.has_two_focal_lengths else [fx, *rest]
     cx, cy, *distortion = rest
     k = np.array([[fx, 0.0, cx - 0.5], [0.0, fy, cy - 0.5], [0.0, 0.0, 1.0]])
-    return k, np.array([0.0 if at is None else distortion[at] for at in model.d])
+    d = np.array([0.0 if at is None else distortion[at] for at in model.d])
+    return fov_as_equidistant(k, float(d[0]), camera.size) if model.is_fov else (k, d)
 
 
 def _depth_range(

@@ -148,6 +148,57 @@ def test_colmap_model(colmap_folder):
     assert 0.0 < near < 2.6 and far > 3.4
 
 
+MIXES = {
+    'no second lines': lambda text: text.replace('\n10 20 -1', '').replace('.png\n\n', '.png\n'),
+    'blank lines between': lambda text: text.replace('\n', '\n\n'),
+    'keypoints of many points': lambda text: text.replace('10 20 -1', '10 20 -1 ' * 9),
+    'as COLMAP writes it': lambda text: text,
+}
+
+
+@pytest.mark.parametrize('mix', MIXES)
+def test_colmap_text_with_and_without_second_lines(tmp_path, mix):
+    write_images(tmp_path / 'images', [f'{n}.png' for n in range(3)])
+    write_colmap_text(tmp_path / 'sparse')
+    path = tmp_path / 'sparse' / 'images.txt'
+    path.write_text(MIXES[mix](path.read_text()))
+    check_views(read_posed_folder(tmp_path))
+
+
+@pytest.mark.parametrize('binary', [('cameras',), ('images',), ('cameras', 'points3D')])
+def test_colmap_model_that_is_partly_binary(tmp_path, binary):
+    write_images(tmp_path / 'images', [f'{n}.png' for n in range(3)])
+    write_colmap_text(tmp_path / 'sparse')
+    write_colmap_binary(tmp_path / 'other')
+    for name in binary:
+        (tmp_path / 'sparse' / f'{name}.txt').unlink()
+        (tmp_path / 'other' / f'{name}.bin').rename(tmp_path / 'sparse' / f'{name}.bin')
+    check_views(read_posed_folder(tmp_path))
+
+
+@pytest.mark.parametrize('omega', [0.3, 0.7, 0.95])
+def test_colmap_fov_lens(omega):
+    """Pixels of rays by the FOV formula, and by the equidistant lens that is given for it."""
+    camera = ColmapCamera(
+        model='FOV', size=(480, 640), parameters=np.array([300, 301, 320.5, 240.5, omega])
+    )
+    k, d = calibration(camera)
+    theta = np.linspace(0.01, 0.7, 50)
+    wanted = 300 * np.arctan(2 * np.tan(theta) * np.tan(omega / 2)) / omega
+    powers = theta[:, None] ** np.array([3, 5, 7, 9])
+    np.testing.assert_allclose(k[0, 0] * (theta + powers @ d), wanted, atol=0.1)
+    assert (k[0, 2], k[1, 2]) == (320.0, 240.0)
+
+
+def test_fisheye_of_zeros_is_not_taken_as_rectified(tmp_path):
+    write_images(tmp_path / 'images', [f'{n}.png' for n in range(3)])
+    write_colmap_text(tmp_path / 'sparse')
+    path = tmp_path / 'sparse' / 'cameras.txt'
+    path.write_text(f'1 OPENCV_FISHEYE {WIDTH} {HEIGHT} 200 210 80 60 0 0 0 0\n')
+    view = read_posed_folder(tmp_path).views[0].read()
+    assert view.frame.camera.is_fisheye and not view.frame.is_rectified
+
+
 @pytest.mark.parametrize('write', [write_colmap_text, write_colmap_binary])
 def test_pycolmap_reads_the_same(tmp_path, write):
     pytest.importorskip('pycolmap', reason='pycolmap is not installed')
