@@ -115,7 +115,7 @@ def _charuco(grey: np.ndarray, board: Board) -> Corners | None:
     if not hasattr(aruco, 'CharucoDetector') or not hasattr(aruco, board.dictionary):
         raise ParameterError(
             f'ChArUco with {board.dictionary} needs OpenCV 4.7 or later and one of its '
-            'dictionaries; type: pip install -U opencv-python-headless, or use a chessboard'
+            'dictionaries; use a chessboard, or type: pip install "opencv-python-headless>=4.7"'
         )
     assert aruco is not None, 'it has an attribute'
     shape = (board.columns + 1, board.rows + 1)
