@@ -34,6 +34,11 @@ class NodeProcess:
         words = [*command, '-p', f'report_file:={report}']
         self._process = subprocess.Popen([sys.executable, *words], env=environment)
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def stop(self) -> dict:
         """Stop it as Ctrl-C does and give its report."""
         self._process.send_signal(signal.SIGINT)

@@ -14,6 +14,7 @@ from rclpy.lifecycle.managed_entity import ManagedEntity
 from rclpy.lifecycle.node import LifecycleState
 
 from depth_ros.errors import DepthRosError
+from depth_ros.ros.node.bond import Bond
 from depth_ros.ros.node.guarded_executor import defect_text
 
 UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active', 'finalized'
@@ -66,6 +67,7 @@ class Lifecycle(ManagedEntity):
         self._node = node
         self._managed = managed
         self._log = node.get_logger()
+        self._bond = Bond(node)
         node.add_managed_entity(self)
 
     @property
@@ -124,5 +126,6 @@ class Lifecycle(ManagedEntity):
             self._log.error(f'cannot {name}: {defect_text(error)}')
             return TransitionCallbackReturn.ERROR
         self.state = state
+        (self._bond.form if self.is_active else self._bond.end)()
         self.error = self.error if keeps_error else None
         return TransitionCallbackReturn.SUCCESS
