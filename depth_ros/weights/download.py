@@ -11,13 +11,14 @@ import fcntl
 import http.client
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from depth_ros import __version__
 from depth_ros.engines.artifact import file_digest
@@ -27,9 +28,16 @@ from depth_ros.files.json_text import parse_json
 from depth_ros.tensors import Progress
 
 TIMEOUT_S = 30.0
+"""Longest silence of a server."""
+DEADLINE_S = 12 * 3600.0
+"""Longest a download may take in all: a server that drips is never silent."""
+MAX_BYTES = 16 << 30
+"""Larger than any checkpoint; a server that does not end would fill the disk."""
 BLOCK_BYTES = 1 << 18
-_RANGE = re.compile(r'bytes (\d+)-\d+/(\d+|\*)')
-_HTTP_PARTIAL = 206
+_NUMBER = r'\d{1,18}'
+_RANGE = re.compile(rf'bytes ({_NUMBER})-{_NUMBER}/({_NUMBER}|\*)')
+_HTTP_NOTHING, _HTTP_PARTIAL = 204, 206
+_SCHEMES = ('https', 'http')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +81,35 @@ class _Response(Protocol):
     status: int
     headers: http.client.HTTPMessage
 
-    def read(self, size: int) -> bytes:
-        """Return at most so many bytes; none at the end."""
+    def read1(self, size: int) -> bytes:
+        """Return at most so many bytes, those that are there; none at the end."""
+
+
+class SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows redirects within http and https, and never from https to http."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Refuse what leads elsewhere; names are those of the base class."""
+        scheme = newurl.partition(':')[0].lower()
+        if scheme not in _SCHEMES or (req.type == 'https' and scheme == 'http'):
+            raise WeightsError(
+                f'{printable(req.full_url)} leads to {printable(newurl)}, and {req.type} is not '
+                'left for that; take the file by hand and type: depth-ros weights import FILE'
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def printable(text: str) -> str:
+    """Return a text of a server without what would move the cursor or colour the terminal."""
+    return ''.join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def fetch(download: Download, *, progress: Progress | None = None) -> Path:
@@ -139,7 +174,10 @@ def _receive(download: Download, file: BinaryIO, report: Progress) -> None:
         if start == 0:
             file.truncate(0)
             _keep_state(download, response, total)
+        _check_size(download, total or 0)
         received = _copy(response, file, start, total, download, report)
+    if not received:
+        raise _empty(download)
     if total is not None and received != total:
         raise _broken_off(download, received, total)
 
@@ -153,20 +191,23 @@ def _headers(there: int, state: _State | None) -> dict[str, str]:
 
 
 def _open(address: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    if not address.startswith(('https://', 'http://')):
+    if address.partition('://')[0] not in _SCHEMES:
         raise WeightsError(f'weights are fetched by http or https, not from {address!r}')
     request = urllib.request.Request(address, headers=headers)
+    opener = urllib.request.build_opener(SameScheme)
     try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        response: http.client.HTTPResponse = opener.open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         with error:
+            said = printable(str(error.reason))
             raise WeightsError(
-                f'{address} answered {error.code} ({error.reason}); open it in a browser, and if '
+                f'{address} answered {error.code} ({said}); open it in a browser, and if '
                 'it moved take the file by hand and type: depth-ros weights import FILE'
             ) from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = printable(str(getattr(error, 'reason', error)))
         raise WeightsError(
-            f'{address} cannot be reached ({getattr(error, "reason", error)}); check the network '
+            f'{address} cannot be reached ({reason}); check the network '
             'and type the same command again, or fetch it elsewhere and type: '
             'depth-ros weights import FILE'
         ) from error
@@ -181,10 +222,27 @@ def _broken_off(download: Download, received: int, total: int | None) -> Weights
 
 
 def _check_content(download: Download, response: _Response) -> None:
+    if response.status == _HTTP_NOTHING:
+        raise _empty(download)
     if response.headers.get_content_type() == 'text/html':
         raise WeightsError(
             f'{download.address} gave a web page instead of {download.path.name}; open it in a '
             'browser, take the file by hand and type: depth-ros weights import FILE'
+        )
+
+
+def _empty(download: Download) -> WeightsError:
+    return WeightsError(
+        f'{download.address} gave nothing for {download.path.name}; open it in a browser, take '
+        'the file by hand and type: depth-ros weights import FILE'
+    )
+
+
+def _check_size(download: Download, num_bytes: int) -> None:
+    if num_bytes > MAX_BYTES:
+        raise WeightsError(
+            f'{download.address} has over {MAX_BYTES >> 30} GiB for {download.path.name}, more '
+            'than any checkpoint; check the address, and take the file by hand if it is right'
         )
 
 
@@ -195,7 +253,7 @@ def _position(response: _Response) -> tuple[int, int | None]:
         if match:
             return int(match[1]), None if match[2] == '*' else int(match[2])
     length = response.headers.get('Content-Length')
-    return 0, int(length) if length and length.isdecimal() else None
+    return 0, int(length) if length and re.fullmatch(_NUMBER, length) else None
 
 
 def _copy(
@@ -207,10 +265,14 @@ def _copy(
     report: Progress,
 ) -> int:
     """Copy blocks and return the final number of bytes."""
-    received = start
+    received, end_s = start, time.monotonic() + DEADLINE_S
     while block := _next_block(response, download, received, total):
         file.write(block)
         received += len(block)
+        _check_size(download, received)
+        if time.monotonic() > end_s:
+            file.flush()
+            raise _broken_off(download, received, total)
         report(
             f'fetching {download.path.name}, {received / 1e6:.1f} MB',
             received / total if total else None,
@@ -223,7 +285,7 @@ def _next_block(
     response: _Response, download: Download, received: int, total: int | None
 ) -> bytes:
     try:
-        return response.read(BLOCK_BYTES)
+        return response.read1(BLOCK_BYTES)
     except (OSError, http.client.HTTPException) as error:
         raise _broken_off(download, received, total) from error
 

@@ -21,6 +21,9 @@ class Served:
         shift: Bytes by which a partial answer begins later than asked for.
         content_type: As in HTTP.
         status: Overrides the answer, e.g. 404.
+        reason: Words beside that status.
+        location: Where to redirect to; empty: nowhere.
+        length: Stated instead of the true length.
         has_length: Whether to say the length.
         requests: Range header of every request, empty where there was none.
     """
@@ -32,6 +35,9 @@ class Served:
     shift: int = 0
     content_type: str = 'application/octet-stream'
     status: int = 0
+    reason: str = ''
+    location: str = ''
+    length: str = ''
     has_length: bool = True
     address: str = ''
     requests: list[str] = field(default_factory=list)
@@ -62,15 +68,24 @@ def serve(served: Served) -> Iterator[Served]:
 
 def answer(handler: BaseHTTPRequestHandler, served: Served) -> None:
     served.requests.append(handler.headers.get('Range', ''))
+    if served.location:
+        handler.send_response(302)
+        handler.send_header('Location', served.location)
+        handler.end_headers()
+        return
+    if served.status == 204:
+        handler.send_response(204)
+        handler.end_headers()
+        return
     if served.status:
-        handler.send_error(served.status)
+        handler.send_error(served.status, served.reason or None)
         return
     start = first_byte(handler, served)
     body = served.content[start:]
     handler.send_response(206 if start else 200)
     handler.send_header('Content-Type', served.content_type)
     if served.has_length:
-        handler.send_header('Content-Length', str(len(body)))
+        handler.send_header('Content-Length', served.length or str(len(body)))
     if start:
         last = len(served.content) - 1
         handler.send_header('Content-Range', f'bytes {start}-{last}/{len(served.content)}')

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from depth_ros.errors import WeightsError
-from depth_ros.weights.download import Download, fetch
+from depth_ros.weights.download import Download, SameScheme, fetch, printable
 from tests.kit.file_server import Served, serve
 
 CONTENT = np.random.default_rng(3).integers(0, 256, 700_000, np.uint8).tobytes()
@@ -160,6 +161,62 @@ def test_a_web_page_is_not_taken_for_the_file(tmp_path: Path) -> None:
     with serve(page) as served, pytest.raises(WeightsError, match='gave a web page'):
         fetch(download(served.address, tmp_path, md5=None))
     assert not (tmp_path / 'new' / 'weights.zip').exists()
+
+
+@pytest.mark.parametrize('served', [Served(b''), Served(CONTENT, status=204)])
+def test_an_empty_answer_is_not_taken_for_the_file(tmp_path: Path, served: Served) -> None:
+    with serve(served), pytest.raises(WeightsError, match='gave nothing for weights'):
+        fetch(download(served.address, tmp_path, md5=None))
+    assert not (tmp_path / 'new' / 'weights.zip').exists()
+
+
+@pytest.mark.parametrize('location', ['ftp://127.0.0.1/x', 'file:///etc/passwd'])
+def test_redirects_do_not_leave_the_web(tmp_path: Path, location: str) -> None:
+    served = Served(CONTENT, location=location)
+    with serve(served), pytest.raises(WeightsError) as caught:
+        fetch(download(served.address, tmp_path))
+    assert location in str(caught.value)
+
+
+def test_redirects_within_the_web_are_followed_but_never_to_less(tmp_path: Path) -> None:
+    target = Served(CONTENT)
+    with serve(target), serve(Served(b'', location=target.address)) as served:
+        served.location = target.address
+        assert fetch(download(served.address, tmp_path)).read_bytes() == CONTENT
+    handler, request = SameScheme(), urllib.request.Request('https://example.org/a')
+    with pytest.raises(WeightsError, match='https is not left'):
+        handler.redirect_request(request, None, 302, '', None, 'http://example.org/a')
+
+
+def test_a_length_of_thousands_of_digits_is_no_length(tmp_path: Path) -> None:
+    """Python refuses to read such numbers, with an error nobody foresaw."""
+    with serve(Served(CONTENT, length='9' * 5000)) as served:
+        assert fetch(download(served.address, tmp_path)).read_bytes() == CONTENT
+
+
+def test_a_file_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('depth_ros.weights.download.MAX_BYTES', 300_000)
+    for has_length in (True, False):
+        served = Served(CONTENT, has_length=has_length)
+        with serve(served), pytest.raises(WeightsError, match='more than any checkpoint'):
+            fetch(download(served.address, tmp_path))
+        assert (tmp_path / 'new' / 'weights.zip.part').stat().st_size < len(CONTENT)
+
+
+def test_a_server_that_drips_comes_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('depth_ros.weights.download.DEADLINE_S', -1.0)
+    with serve(Served(CONTENT)) as served, pytest.raises(WeightsError, match='connection ended'):
+        fetch(download(served.address, tmp_path))
+
+
+def test_what_a_server_says_cannot_paint_the_terminal(tmp_path: Path) -> None:
+    served = Served(CONTENT, status=404, reason='gone\x1b[2Jx')
+    with serve(served), pytest.raises(WeightsError) as caught:
+        fetch(download(served.address, tmp_path))
+    assert '\x1b' not in str(caught.value) and 'gone\\x1b[2Jx' in str(caught.value)
+    assert printable('weiße Größe') == 'weiße Größe'
 
 
 def test_other_kinds_of_address_are_refused(tmp_path: Path) -> None:
