@@ -104,10 +104,14 @@ class Page:
         server.gui.main_panel.dock_left()
         server.gui.main_panel.set_width(_PANEL_WIDTH_PX)
         self._status = server.gui.add_html(_plain('waiting for frames'), order=0)
-        self._text = server.gui.add_html('', order=4)
+        self._text = server.gui.add_html('', order=5)
+        self._controls = _Controls(server.gui)
 
     def draw(self, frame: ViewerFrame) -> None:
-        """Show a frame; browsers apply all of it at once."""
+        """Show a frame, unless the page is paused; browsers apply all of it at once."""
+        if self._controls.is_paused:
+            self._status.content = _plain('PAUSED\n' + frame.headline)
+            return
         with self._server.atomic():
             self._draw_image('left', frame.left, label='left', order=1)
             self._draw_image('picture', frame.picture, label=frame.picture_label, order=2)
@@ -158,20 +162,47 @@ class Page:
             return
         is_known = np.isfinite(frame.points).all(axis=1)
         points, colors = frame.points[is_known], frame.colors[is_known]
+        size_m = frame.point_size_m * self._controls.point_scale
         if self._cloud is None:
             self._cloud = self._server.scene.add_point_cloud(
                 '/cloud',
                 points,
                 colors,
-                point_size=frame.point_size_m,
+                point_size=size_m,
                 point_shading='flat',
             )
             return
         self._cloud.points = points
         self._cloud.colors = colors
         # Updating in small steps would make the point size flicker with every frame.
-        if not 0.8 < frame.point_size_m / self._cloud.point_size < 1.25:
-            self._cloud.point_size = frame.point_size_m
+        if not 0.8 < size_m / self._cloud.point_size < 1.25:
+            self._cloud.point_size = size_m
+
+
+class _Controls:
+    """What whoever looks may change; it holds for every browser that is open."""
+
+    def __init__(self, gui: Any) -> None:
+        with gui.add_folder('view', order=4, expand_by_default=False):
+            self._pause = gui.add_checkbox('pause', initial_value=False)
+            self._size = gui.add_slider(
+                'point size', min=0.25, max=4.0, step=0.25, initial_value=1.0
+            )
+            large = gui.add_checkbox('large pictures', initial_value=False)
+
+        @large.on_update
+        def _(event: object) -> None:
+            gui.main_panel.set_width((1 + large.value) * _PANEL_WIDTH_PX)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the picture stands still."""
+        return bool(self._pause.value)
+
+    @property
+    def point_scale(self) -> float:
+        """Factor on the size of points."""
+        return float(self._size.value)
 
 
 class _RatePlot:

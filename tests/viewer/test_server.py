@@ -320,6 +320,19 @@ def test_cloud_follows_a_change_of_size(viewer: Viewer, page: PageModel) -> None
     np.testing.assert_array_equal(page.cloud['points'], points)
 
 
+def test_who_looks_may_pause_and_draw_larger_points(viewer: Viewer, page: PageModel) -> None:
+    points, colors = cloud_of(20)
+    viewer.show(ViewerFrame(points=points, colors=colors, point_size_m=0.01))
+    assert wait_until(lambda: page.cloud.get('point_size') == 0.01)
+    viewer._page._controls._size.value = 2.0
+    viewer.show(ViewerFrame(points=points, colors=colors, point_size_m=0.01))
+    assert wait_until(lambda: page.cloud['point_size'] == 0.02)
+    viewer._page._controls._pause.value = True
+    viewer.show(ViewerFrame(points=points[:5], colors=colors[:5], headline='still here'))
+    assert wait_until(lambda: 'PAUSED' in page.texts[0] and 'still here' in page.texts[0])
+    assert len(page.cloud['points']) == 20
+
+
 def test_page_that_opens_late_gets_the_newest_frame(viewer: Viewer) -> None:
     for shade in (10, 120, 230):
         viewer.show(ViewerFrame(left=plain_image(shade)))
