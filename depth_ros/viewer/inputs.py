@@ -106,8 +106,12 @@ class ViewerInputs:
             self._statuses.clear()
             self._rates = {role: _Rate() for role in self._rates}
 
-    def make_frame(self) -> ViewerFrame:
-        """Decode the newest messages into one frame, with the left image of the depth's stamp."""
+    def make_frame(self, *, keeps_colors: bool = False) -> ViewerFrame:
+        """Decode the newest messages into one frame, with the left image of the depth's stamp.
+
+        Args:
+            keeps_colors: Whether depth keeps the colours it has, once it has some.
+        """
         with self._lock:
             newest, lefts = dict(self._newest), list(self._lefts)
             statuses = list(self._statuses.values())
@@ -116,7 +120,7 @@ class ViewerInputs:
         problems = [f'nothing arrives on {name}' for name in silent]
         left = _part(decode_any_image, _left_of(newest, lefts), problems)
         camera = _part(camera_from_info, newest.get(Role.CAMERA), problems)
-        picture = self._picture(newest, problems)
+        picture = self._picture(newest, problems, keeps_colors)
         cloud = _part(self._decode_points, newest.get(Role.POINTS), problems) or _NO_CLOUD
         return ViewerFrame(
             left=left,
@@ -131,14 +135,17 @@ class ViewerInputs:
             rates=rates,
         )
 
-    def _picture(self, newest: dict[Role, Any], problems: list[str]) -> _Picture | None:
+    def _picture(
+        self, newest: dict[Role, Any], problems: list[str], keeps_colors: bool
+    ) -> _Picture | None:
         if Role.DISPARITY in newest:
             rgb = _part(decode_image, newest[Role.DISPARITY], problems)
             return None if rgb is None else _Picture(rgb=rgb, label='disparity')
         depth = _part(decode_depth, newest.get(Role.DEPTH), problems)
         if depth is None:
             return None
-        self._scale = _steady_scale(self._scale, _depth_scale(depth[::4, ::4]))
+        if self._scale is None or not keeps_colors:
+            self._scale = _steady_scale(self._scale, _depth_scale(depth[::4, ::4]))
         return _Picture(
             rgb=colorize_depth(depth, min=self._scale.low, max=self._scale.high),
             label=f'depth, red {self._scale.low:.2g} m to blue {self._scale.high:.2g} m or more',

@@ -121,6 +121,11 @@ class Page:
             self._status.content = _plain(f'live\n{frame.headline}')
             self._text.content = _plain(frame.text)
 
+    @property
+    def keeps_colors(self) -> bool:
+        """Whether the range of the picture's colours is to stay as it is."""
+        return self._controls.keeps_colors
+
     def show_problem(self, text: str) -> None:
         """Show on the page why the newest frame is missing."""
         self._status.content = _plain(f'NOT SHOWN: {text}')
@@ -188,6 +193,7 @@ class _Controls:
             self._size = gui.add_slider(
                 'point size', min=0.25, max=4.0, step=0.25, initial_value=1.0
             )
+            self._keep = gui.add_checkbox('keep the colours', initial_value=False)
             large = gui.add_checkbox('large pictures', initial_value=False)
 
         @large.on_update
@@ -198,6 +204,11 @@ class _Controls:
     def is_paused(self) -> bool:
         """Whether the picture stands still."""
         return bool(self._pause.value)
+
+    @property
+    def keeps_colors(self) -> bool:
+        """Whether the range of colours stays as it is."""
+        return bool(self._keep.value)
 
     @property
     def point_scale(self) -> float:

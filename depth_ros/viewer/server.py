@@ -91,6 +91,11 @@ class Viewer:
         return len(self._server.get_clients())
 
     @property
+    def keeps_colors(self) -> bool:
+        """Whether somebody asked on the page that the range of colours stays as it is."""
+        return self._page.keeps_colors
+
+    @property
     def num_drawn(self) -> int:
         """Frames drawn so far; none is drawn while no browser is connected."""
         return self._num_drawn

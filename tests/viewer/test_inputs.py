@@ -80,6 +80,17 @@ def test_frame_has_every_part() -> None:
     assert frame.rates['depth/image'] > 0
 
 
+def test_colours_follow_the_scene_unless_they_are_to_stay() -> None:
+    inputs = full_inputs()
+    first = inputs.make_frame(keeps_colors=True).picture_label
+    farther = full_inputs()._newest[Role.DEPTH]
+    depth = 10.0 * np.frombuffer(farther.data, np.float32)
+    farther.data = depth.tobytes()
+    inputs.keep(Role.DEPTH, farther)
+    assert inputs.make_frame(keeps_colors=True).picture_label == first
+    assert inputs.make_frame().picture_label != first
+
+
 def test_nothing_seen_gives_an_empty_frame() -> None:
     frame = ViewerInputs(stride=2).make_frame()
     parts = (frame.left, frame.picture, frame.points, frame.camera)

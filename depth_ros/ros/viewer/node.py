@@ -27,6 +27,7 @@ from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.settings import SettingValue
 from depth_ros.viewer.inputs import Role, ViewerInputs
+from depth_ros.viewer.page import ViewerFrame
 from depth_ros.viewer.server import open_viewer
 
 POLL_S = 0.25
@@ -146,9 +147,12 @@ class ViewerNode:
             if isinstance(message, DiagnosticArray):
                 message.status = own_states(message.status, self.node.get_namespace())
             self._inputs.keep(role, message)
-            self.viewer.show(self._inputs.make_frame)
+            self.viewer.show(self._make_frame)
 
         return on_message
+
+    def _make_frame(self) -> ViewerFrame:
+        return self._inputs.make_frame(keeps_colors=self.viewer.keeps_colors)
 
 
 RATED_TYPES = (Image, CompressedImage, PointCloud2)
