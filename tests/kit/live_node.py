@@ -355,6 +355,17 @@ def camera_info(side: str, **changes: Any) -> CameraInfo:
     return message
 
 
+def centred(height: int, width: int) -> dict[str, Any]:
+    """Give the fields of a camera_info for another size, its principal point in the middle."""
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    return {
+        'height': height,
+        'width': width,
+        'k': [FX, 0.0, cx, 0.0, FX, cy, 0.0, 0.0, 1.0],
+        'p': [FX, 0.0, cx, 0.0, 0.0, FX, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    }
+
+
 def set_stamp(message: Any, stamp_ns: int) -> None:
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, SECOND_NS)
 

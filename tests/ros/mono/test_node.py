@@ -19,6 +19,7 @@ from tests.kit.live_node import (
     NodeProcess,
     Robot,
     camera_info,
+    centred,
     floats,
     image,
     jpeg,
@@ -257,7 +258,11 @@ BAD: dict[str, tuple[Callable[[Robot], None], str, tuple[str, ...]]] = {
     'zero size': (broken(height=0, width=0, step=0), 'size', ('0x0', 'check')),
     'truncated': (broken(height=HEIGHT + 5), 'data_length', ('truncated',)),
     'size of another camera': (other_size, 'calibration_size', ('160x120', '101x100')),
-    'uncalibrated': (with_info(k=[0.0] * 9), 'calibration_values', ('/camera_info', 'calibrate')),
+    'uncalibrated': (
+        with_info(k=[0.0] * 9),
+        'calibration_values',
+        ('K of the calibration', 'calibrate'),
+    ),
     'unknown distortion': (with_info(distortion_model='fov'), 'distortion_model', ("'fov'",)),
 }
 
@@ -303,7 +308,7 @@ def test_grey_and_16_bit_images(stage: Stage, make: Callable[[], Image]) -> None
 @pytest.mark.parametrize('size', [(97, 131), (160, 120), (5, 7)])
 def test_odd_portrait_and_tiny_images(stage: Stage, size: tuple[int, int]) -> None:
     height, width = size
-    send_info(stage.robot, height=height, width=width)
+    send_info(stage.robot, **centred(height, width))
     message = stage.result(
         send=lambda: send_image(stage.robot, image(np.full((*size, 3), 90, np.uint8), 'bgr8'))
     )

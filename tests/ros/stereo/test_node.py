@@ -28,6 +28,7 @@ from tests.kit.live_node import (
     NodeProcess,
     Robot,
     camera_info,
+    centred,
     floats,
     image,
     mono8,
@@ -384,8 +385,10 @@ def check_sample_camera(folder: Path, *options: str) -> None:
 def test_image_sizes_may_change_with_their_calibration(stage: Stage) -> None:
     driver = stage.robot
     half = np.s_[: HEIGHT // 2, : WIDTH // 2]
-    sizes = {'height': HEIGHT // 2, 'width': WIDTH // 2}
-    driver.send_infos(left=camera_info('left', **sizes), right=camera_info('right', **sizes))
+    left_info = camera_info('left', **centred(HEIGHT // 2, WIDTH // 2))
+    right_info = camera_info('right', **centred(HEIGHT // 2, WIDTH // 2))
+    right_info.p[3] = -FX * BASELINE_M
+    driver.send_infos(left=left_info, right=right_info)
     driver.spin(0.1)
     small = {side: image(np.ascontiguousarray(pixels(side)[half]), 'mono8') for side in ('left',)}
     right = image(np.ascontiguousarray(pixels('right')[half]), 'mono8')
