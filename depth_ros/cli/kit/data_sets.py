@@ -85,7 +85,7 @@ def read_depth_frame(files: DepthSet, frame: DepthFiles) -> RgbdFrame:
 def pinhole(values: DataSetCamera, height: int, width: int) -> PinholeCamera:
     """Return the camera of an image; resized images have resized intrinsics.
 
-    DataSetCamera of another size are scaled unless their principal point already is in the middle
+    Intrinsics of another size are scaled unless their principal point already is in the middle
     fifth of the image: some exports resize images and matrix, some the images alone.
     """
     is_of_image = abs(values.cx / width - 0.5) < 0.1 and abs(values.cy / height - 0.5) < 0.1

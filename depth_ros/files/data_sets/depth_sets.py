@@ -2,7 +2,7 @@
 
 TUM RGB-D (Sturm et al. 2012), ICL-NUIM (Handa et al. 2014), 7-Scenes (Shotton et al. 2013),
 ScanNet's export by its SensReader (Dai et al. 2017), and Replica as rendered for iMAP and
-NICE-SLAM. DataSetCamera that a folder does not hold are those that the data set's page gives.
+NICE-SLAM. Intrinsics that a folder does not hold are those that the data set's page gives.
 """
 
 from __future__ import annotations
