@@ -141,6 +141,17 @@ class Recording:
         """Return one message; raises as ``messages``."""
         return next(found for found in self.messages(position.chunk) if found.position == position)
 
+    def forget_before(self, number: int) -> None:
+        """Drop the chunks before one from memory."""
+        for old in [kept for kept in self._cache if kept < number]:
+            del self._cache[old]
+            self._cached_bytes -= self.chunks[old].num_bytes
+
+    @property
+    def num_cached_bytes(self) -> int:
+        """Size of the chunks in memory."""
+        return self._cached_bytes
+
     def chunks_between(self, start_ns: int, end_ns: int) -> Iterator[int]:
         """Return the numbers of the chunks that reach into a range of time."""
         for number, chunk in enumerate(self.chunks):

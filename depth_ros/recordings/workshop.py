@@ -47,18 +47,22 @@ class WorkFailure:
 
 
 class Workshop:
-    """One worker's recordings and engines."""
+    """One worker's recordings and engines.
+
+    Attributes:
+        recording: The one that is open, or None.
+    """
 
     def __init__(self, out: str) -> None:
         """Write parts below the folder ``out``."""
         self._out = out
-        self._recording: Recording | None = None
+        self.recording: Recording | None = None
         self._works: dict[str, SegmentWork] = {}
 
     def close(self) -> None:
         """Free the engines and close the recording."""
-        if self._recording is not None:
-            self._recording.close()
+        if self.recording is not None:
+            self.recording.close()
         for work in self._works.values():
             work.close()
 
@@ -76,7 +80,9 @@ class Workshop:
         """
         start = time.perf_counter()
         work = self._work(item.task)
-        stretch = work.stretch(self._opened(item.bag), item.segment, item.overlap_ns)
+        recording = self._opened(item.bag)
+        recording.forget_before(item.segment.first - 1)
+        stretch = work.stretch(recording, item.segment, item.overlap_ns)
         key = part_key(item.task, work, stretch)
         name = part_name(self._out, key)
         counts = _known_counts(name)
@@ -119,11 +125,11 @@ class Workshop:
         return self._works[key]
 
     def _opened(self, bag: str) -> Recording:
-        if self._recording is None or self._recording.path != bag:
-            if self._recording is not None:
-                self._recording.close()
-            self._recording = Recording(bag)
-        return self._recording
+        if self.recording is None or self.recording.path != bag:
+            if self.recording is not None:
+                self.recording.close()
+            self.recording = Recording(bag)
+        return self.recording
 
 
 def _known_counts(name: str) -> PartCounts | None:

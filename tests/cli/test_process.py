@@ -112,3 +112,54 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None
     assert again.code == 0, again.err
     assert '200 frames' in again.out
     assert 'of them before' in again.out
+
+
+def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(folder: Path) -> None:
+    """A limit of the size of files stands for a disk without space: both refuse a write."""
+    resource = pytest.importorskip('resource')
+    words = ('process', 'drive.mcap', '-o', 'out', '--job', 'job.yaml')
+    result = subprocess.run(
+        [sys.executable, '-m', 'depth_ros', *words, '--workers', '1'],
+        cwd=folder,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 2, result.stderr
+    assert 'cannot write out/parts/' in result.stderr
+    assert 'free some space' in result.stderr
+    assert not list((folder / 'out').rglob('*.part*'))
+    assert depth_ros(*words, cwd=folder).code == 0
+    alone = ('process', 'drive.mcap', '-o', 'alone', '--job', 'job.yaml')
+    assert depth_ros(*alone, cwd=folder).code == 0
+    for path in (folder / 'alone').glob('*.*'):
+        assert (folder / 'out' / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_killed_program_leaves_no_workers_and_is_begun_again(folder: Path) -> None:
+    (folder / 'job.yaml').write_text(JOB.replace('frames: 2', 'frames: 1'))
+    Drive(num_frames=200).write(folder / 'drive.mcap')
+    words = ('process', 'drive.mcap', '-o', 'out', '--job', 'job.yaml')
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'depth_ros', *words],
+        cwd=folder,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        stderr=subprocess.DEVNULL,
+    )
+    parts = folder / 'out/parts'
+    while not (parts.is_dir() and any(parts.glob('[0-9a-f]*.mcap'))):
+        time.sleep(0.01)
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+    workers = children.read_text().split() if children.is_file() else []
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 60.0
+    while any(Path(f'/proc/{worker}').is_dir() for worker in workers):
+        assert time.monotonic() < until, 'workers outlive their program'
+        time.sleep(0.05)
+    again = depth_ros(*words, cwd=folder)
+    assert '200 frames' in again.out
+    assert 'of them before' in again.out

@@ -15,6 +15,8 @@ from depth_ros.messages.headers import stamp_ns
 from depth_ros.recordings.depth_encodings import decompressed_depth, metres
 from depth_ros.recordings.mcap_file import ChunkPlace, McapFile
 from depth_ros.recordings.outputs import PairOutputs
+from depth_ros.recordings.plan import plan_job
+from depth_ros.recordings.workshop import Workshop
 from tests.kit.bag_writer import stamp
 from tests.kit.job_kit import bag_messages, json_lines, process, raw_messages
 from tests.kit.plane_drive import FRAME_ID, Drive, depth_of, disparity_at, write_mcap
@@ -72,6 +74,20 @@ def test_calibration_that_was_recorded_once_holds_in_every_segment(tmp_path: Pat
     bag = Drive(has_infos=False).write(tmp_path / 'drive.mcap')
     result = process(stereo_job(), bag, tmp_path / 'out')
     assert result.made == 8
+
+
+def test_memory_holds_a_few_segments_and_not_the_recording(tmp_path: Path) -> None:
+    bag = Drive(num_frames=60).write(tmp_path / 'drive.mcap')
+    (plan,) = plan_job(stereo_job(overlap_s=0.05), [str(bag)])
+    workshop = Workshop(str(tmp_path / 'out'))
+    sizes = []
+    for item in plan.items:
+        workshop.do(item)
+        assert workshop.recording is not None
+        sizes.append(workshop.recording.num_cached_bytes)
+    assert max(sizes) < plan.num_bytes / 4
+    assert max(sizes[len(sizes) // 2 :]) <= 1.5 * max(sizes[2 : len(sizes) // 2])
+    workshop.close()
 
 
 def test_again_is_the_same_bytes_and_makes_nothing(drive: Path, tmp_path: Path) -> None:
