@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
@@ -118,10 +117,6 @@ class McapFile:
         """Return the bytes of a chunk's record."""
         return self._range(place.offset, place.length)
 
-    def digest(self, place: ChunkPlace) -> str:
-        """Return the SHA-256 of a chunk's record, in hexadecimal."""
-        return sha256(self.raw_chunk(place)).hexdigest()
-
     def whole_chunks(self) -> Iterator[RawChunk]:
         """Return every chunk as it lies in the file, with the indexes behind it."""
         yield from map(self.whole_chunk, range(len(self._indexes)))
@@ -145,13 +140,17 @@ class McapFile:
         stream = io.BytesIO(self._range(index.offset + _RECORD_HEAD, index.length - _RECORD_HEAD))
         return bytes(Attachment.read(ReadDataStream(stream)).data)
 
-    def messages(self, place: ChunkPlace) -> list[Message]:
+    def messages(self, place: ChunkPlace, raw: bytes | None = None) -> list[Message]:
         """Return the messages of a chunk, in order.
+
+        Args:
+            place: The chunk.
+            raw: What ``raw_chunk`` gave, where that has been asked for.
 
         Raises:
             InputError: Reason ``'chunk_damaged'``.
         """
-        raw = self.raw_chunk(place)
+        raw = self.raw_chunk(place) if raw is None else raw
         try:
             chunk = Chunk.read(ReadDataStream(io.BytesIO(raw[_RECORD_HEAD:])))
             records = breakup_chunk(chunk, validate_crc=True)

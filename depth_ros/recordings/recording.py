@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 from depth_ros.errors import InputError
 from depth_ros.files.bag_topics import BagTopic
@@ -15,6 +16,9 @@ from depth_ros.recordings.places import is_folder, is_there, join, matches, stem
 
 MAX_CACHED_BYTES = 192 << 20
 """Decompressed chunks that a recording keeps; one more is always allowed."""
+
+MAX_RAW_BYTES = 128 << 20
+"""Compressed chunks that were read and wait to be decompressed; one more is always allowed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -68,6 +72,9 @@ class Recording:
         self.files = tuple(map(McapFile, mcap_files(path)))
         self._cache: OrderedDict[int, list[RecordedMessage]] = OrderedDict()
         self._cached_bytes = 0
+        self._digests: dict[int, str] = {}
+        self._raw: OrderedDict[int, bytes] = OrderedDict()
+        """Chunks that were read for their digest and not yet for their messages."""
         if not self.chunks:
             raise InputError('bag_empty', f'{path} holds no messages; record it again')
 
@@ -111,8 +118,14 @@ class Recording:
         return file.whole_chunk(number - before)
 
     def digest(self, number: int) -> str:
-        """Return the SHA-256 of a chunk."""
-        return self.file_of(number).digest(self.chunks[number])
+        """Return the SHA-256 of a chunk's record, in hexadecimal; reading it is not far then."""
+        if number not in self._digests:
+            raw = self.file_of(number).raw_chunk(self.chunks[number])
+            self._digests[number] = sha256(raw).hexdigest()
+            self._raw[number] = raw
+            while sum(map(len, self._raw.values())) > MAX_RAW_BYTES and len(self._raw) > 1:
+                self._raw.popitem(last=False)
+        return self._digests[number]
 
     def messages(self, number: int) -> Sequence[RecordedMessage]:
         """Return the messages of a chunk in order.
@@ -131,7 +144,7 @@ class Recording:
                 publish_ns=message.publish_time,
                 data=message.data,
             )
-            for index, message in enumerate(file.messages(place))
+            for index, message in enumerate(file.messages(place, self._raw.pop(number, None)))
             if message.channel_id in file.channels
         ]
         self._keep(number, found)
@@ -143,6 +156,8 @@ class Recording:
 
     def forget_before(self, number: int) -> None:
         """Drop the chunks before one from memory."""
+        for old in [kept for kept in self._raw if kept < number]:
+            del self._raw[old]
         for old in [kept for kept in self._cache if kept < number]:
             del self._cache[old]
             self._cached_bytes -= self.chunks[old].num_bytes

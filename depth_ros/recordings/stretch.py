@@ -80,6 +80,11 @@ class Stretch:
         self.damaged: list[LedgerLine] = []
         """Own images in chunks that cannot be read; complete once ``images`` was asked for."""
 
+    @property
+    def first_chunk(self) -> int:
+        """Number of the first chunk that is read."""
+        return self._near[0] if self._near else self.segment.first
+
     def digests(self) -> list[tuple[str, str]]:
         """Return what decides the content: own chunks, those beside, first calibrations."""
         own = set(range(self.segment.first, self.segment.end))
@@ -171,7 +176,7 @@ class Stretch:
 
     def _first_info(self, topic: str) -> RecordedMessage | None:
         """Return the last calibration before what is read, else the first one there is."""
-        first = self._near[0] if self._near else self.segment.first
+        first = self.first_chunk
         numbers = [*range(first - 1, -1, -1), *range(first, len(self.recording.chunks))]
         for number in numbers:
             infos = self._infos_in(topic, number)
