@@ -5,6 +5,7 @@ A reader may return or raise ``DepthRosError`` of one line; anything else is a b
 
 from __future__ import annotations
 
+import argparse
 import json
 import struct
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from depth_ros.files.bags import bag_topics, read_mono_bag
 from depth_ros.files.calibration import read_mono_calibration, read_stereo_calibration
 from depth_ros.files.checked_yaml import Section
 from depth_ros.files.cloud import read_ply, write_ply
+from depth_ros.files.data_sets.depth_sets import DEPTH_SETS
 from depth_ros.files.image import read_rgb
 from depth_ros.files.maps import read_depth, read_disparity
 from depth_ros.files.pfm import read_pfm, write_pfm
@@ -27,6 +29,7 @@ from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.trajectories import read_trajectory
 from tests.kit.bag_writer import info, raw, stamp, write_bag
 from tests.kit.calibration_files import KINDS, REALSENSE
+from tests.kit.data_set_folders import DEPTH_FOLDERS
 
 SMOOTH = np.add.outer(np.arange(12), np.arange(16)).astype(np.uint8) * 8
 MATRIX = '200 0 80\n0 200 60\n0 0 1\n'
@@ -231,6 +234,42 @@ def _bag(storage: str, file: str) -> HostileFile:
     )
 
 
+def _checkpoint(name: str, file: str, **options: bool) -> HostileFile:
+    def make(folder: Path) -> None:
+        import torch
+
+        state = {'a.weight': torch.arange(6.0).reshape(2, 3), 'a.bias': torch.zeros(2)}
+        if file.endswith('.npz'):
+            np.savez(folder / file, **{key: value.numpy() for key, value in state.items()})
+        elif file.endswith('.safetensors'):
+            from safetensors.torch import save_file
+
+            save_file(state, folder / file)
+        else:
+            beside = {'args': argparse.Namespace(lr=1.0), 'loss': np.float64(0.5)}
+            torch.save({'state_dict': state, **beside}, folder / file, **options)
+
+    def read(folder: Path) -> object:
+        from depth_ros.checkpoints.read import read_checkpoint
+
+        return read_checkpoint(folder / file)
+
+    needs = 'safetensors' if file.endswith('.safetensors') else 'torch'
+    return HostileFile(name=name, file=file, make=make, read=read, needs=needs)
+
+
+def _data_set(layout: str, file: str) -> HostileFile:
+    def make(folder: Path) -> None:
+        DEPTH_FOLDERS[layout](folder)
+
+    return HostileFile(
+        name=f'{layout} {file}',
+        file=file,
+        make=make,
+        read=lambda folder: DEPTH_SETS[layout](folder),
+    )
+
+
 HOSTILE_FILES: tuple[HostileFile, ...] = (
     _text('ROS YAML', 'left.yaml', ROS_YAML, _read_rig),
     _text('stereodemo JSON', 'rig.json', json.dumps(STEREODEMO), _read_one),
@@ -266,4 +305,11 @@ HOSTILE_FILES: tuple[HostileFile, ...] = (
     _bag('sqlite3', 'bag.db3'),
     _bag('mcap', 'bag.mcap'),
     _bag('mcap', 'metadata.yaml'),
+    _data_set('tum_rgbd', 'rgb.txt'),
+    _data_set('scannet', 'intrinsic/intrinsic_depth.txt'),
+    _data_set('replica', 'cam_params.json'),
+    _checkpoint('torch checkpoint', 'a.pth'),
+    _checkpoint('older torch checkpoint', 'a.ckpt', _use_new_zipfile_serialization=False),
+    _checkpoint('NumPy checkpoint', 'a.npz'),
+    _checkpoint('safetensors', 'a.safetensors'),
 )

@@ -269,7 +269,8 @@ def _depth_range(
     camera: ColmapCamera, k: np.ndarray, pose: np.ndarray, points: np.ndarray
 ) -> tuple[float, float] | None:
     """Take the depths of the sparse points in view, with a margin; None if there are too few."""
-    x, y, z = (points @ pose[:3, :3].T + pose[:3, 3]).T
+    with np.errstate(over='ignore', invalid='ignore'):
+        x, y, z = (points @ pose[:3, :3].T + pose[:3, 3]).T
     ahead = z > 0.0
     x, y, z = x[ahead], y[ahead], z[ahead]
     column, row = k[0, 0] * x / z + k[0, 2], k[1, 1] * y / z + k[1, 2]
