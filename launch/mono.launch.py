@@ -19,7 +19,7 @@ ARGUMENTS = {
     **launching.shared_arguments('mono', fixed_frame='left_camera_optical_frame'),
 }
 OVERRIDES = ('model', 'engine', 'precision', 'input', 'image_transport')
-RVIZ_TOPICS = ('relative_depth/image', 'depth/image', 'points')
+RVIZ_TOPICS = ('relative_depth/color', 'depth/image', 'points')
 
 
 def generate_launch_description():

@@ -74,7 +74,7 @@ LAYOUTS = {
         topics='depth_ros.ros.mono.topics',
         page='mono.md',
         camera='/image_raw',
-        outputs={'/relative_depth/image', '/depth/image', '/points'},
+        outputs={'/relative_depth/color', '/depth/image', '/points'},
     ),
     'matcher': Layout(
         topics='depth_ros.ros.matcher.topics',

@@ -6,6 +6,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from depth_ros.geometry.postprocess import colorize_depth
 from depth_ros.ros.mono.job import MonoJob
 from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.node.diagnostics import status_from
@@ -21,6 +22,7 @@ from depth_ros.tasks.mono.settings import ScaleMode
 
 RELATIVE = MonoWanted(depth=False)
 METRIC = MonoWanted(depth=True)
+PAINTED_PERCENT = (1.0, 99.0)
 
 
 def is_metric(parameters: MonoParameters) -> bool:
@@ -42,6 +44,24 @@ def scale_values(mode: ScaleMode, scaled: Scaled | None) -> dict[str, str]:
 
 def _relative(output: MonoOutput, parameters: MonoParameters) -> Image:
     return image_message(output.relative.depth, '32FC1')
+
+
+def _relative_color(output: MonoOutput, parameters: MonoParameters) -> Image:
+    rgb = relative_picture(output.relative.depth)
+    return image_message(np.ascontiguousarray(rgb[:, :, ::-1]), 'bgr8')
+
+
+def relative_picture(depth: np.ndarray) -> np.ndarray:
+    """Paint depth without a unit by its own range, ``(H, W, 3)`` uint8 RGB, unknown black.
+
+    The range leaves out the nearest and the farthest hundredth. RViz alone would paint most of it
+    black: it takes the limits of float images as whole numbers.
+    """
+    known = depth[np.isfinite(depth)]
+    if not known.size:
+        return np.zeros((*depth.shape, 3), np.uint8)
+    low, high = (float(value) for value in np.percentile(known, PAINTED_PERCENT))
+    return colorize_depth(depth, min=low, max=max(high, np.nextafter(np.float32(low), np.inf)))
 
 
 def _depth(output: MonoOutput, parameters: MonoParameters) -> Image | None:
@@ -88,6 +108,14 @@ OUTPUT_TOPICS = (
         needs=RELATIVE,
         meaning='`32FC1` depth up to an unknown factor, as the network gives it; NaN unknown. '
         'Never metres',
+    ),
+    OutputTopic(
+        name='relative_depth/color',
+        message_type=Image,
+        make=_relative_color,
+        needs=RELATIVE,
+        meaning='`bgr8` picture of it for RViz, by the range of each frame: far blue, near red, '
+        'unknown black',
     ),
     OutputTopic(
         name='relative_depth/camera_info',

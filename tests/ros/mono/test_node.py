@@ -15,6 +15,7 @@ pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from depth_ros.ros.mono.topics import relative_picture
 from tests.kit.live_node import (
     NodeProcess,
     Robot,
@@ -40,6 +41,7 @@ METRIC: dict[str, type] = {
 }
 OUTPUTS = {
     'relative_depth/image': Image,
+    'relative_depth/color': Image,
     'relative_depth/camera_info': CameraInfo,
     'rectified/image': Image,
     'rectified/camera_info': CameraInfo,
@@ -121,9 +123,33 @@ def test_mode_none_publishes_relative_depth_alone_and_says_which_mode_to_set(
     assert (info.height, info.width, info.k[0]) == (HEIGHT, WIDTH, 100.0)
     picture = driver.received['rectified/image'][-1]
     assert bytes(picture.data) == room_image().tobytes()
+    check_painted(driver.received['relative_depth/color'][-1], floats(message))
     lines = [line for line in stage.node.log().splitlines() if 'scale.mode is none' in line]
     assert len(lines) == 1 and 'reference_depth' in lines[0] and 'docs/mono.md' in lines[0]
     assert driver.diagnostics['scale_mode'] == 'none'
+
+
+def check_painted(message: Image, depth: np.ndarray) -> None:
+    """Near is red and far is blue, however small the numbers are; bgr8."""
+    assert message.encoding == 'bgr8'
+    painted = np.frombuffer(message.data, np.uint8).reshape(HEIGHT, WIDTH, 3).astype(int)
+    low, high = np.percentile(depth, (1, 99))
+    assert high < 2.0, 'RViz, which takes the limits as whole numbers, would paint two colours'
+    blue, red = painted[..., 0], painted[..., 2]
+    assert (red > blue)[depth <= low].all() and (blue > red)[depth >= high].all()
+    assert len(np.unique(painted.reshape(-1, 3), axis=0)) > 50
+
+
+def test_depth_without_a_unit_is_painted_by_its_own_range() -> None:
+    unknown = relative_picture(np.full((2, 3), np.nan, np.float32))
+    assert unknown.shape == (2, 3, 3) and not unknown.any()
+    flat = relative_picture(np.full((2, 3), 0.25, np.float32))
+    assert flat.any(axis=-1).all(), 'one depth alone is not unknown'
+    ramp = np.linspace(0.001, 0.002, 200, dtype=np.float32).reshape(1, 200).copy()
+    ramp[0, 50] = np.nan
+    picture = relative_picture(ramp).astype(int)
+    assert not picture[0, 50].any()
+    assert picture[0, 0, 0] > picture[0, 0, 2] and picture[0, -1, 2] > picture[0, -1, 0]
 
 
 def test_a_mode_without_what_it_needs_is_refused(stage: Stage) -> None:
