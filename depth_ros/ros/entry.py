@@ -49,9 +49,21 @@ sample_camera = partial(start, 'sample_camera')
 def main(words: Sequence[str] | None = None) -> int:
     """Run the node named first with the words after it; return the exit code."""
     name, *arguments = list(sys.argv[1:] if words is None else words) or ['']
+    if name in ('-h', '--help'):
+        sys.stdout.write(_help())
+        return 0
     if name not in NODES:
         known = ', '.join(NODES)
-        sys.stderr.write(f'there is no node {name!r}; use one of: {known}\n')
+        what = f'there is no node {name!r}' if name else 'expected the name of a node, got none'
+        sys.stderr.write(f'{what}; use one of: {known}\n')
         return 2
     sys.argv = [name, *arguments]
     return start(name)
+
+
+def _help() -> str:
+    nodes = '\n'.join(f'  {name}' for name in NODES)
+    return (
+        'usage: python -m depth_ros.ros NODE --ros-args ...\n\n'
+        f'nodes:\n{nodes}\n\nNODE --help says more.\n'
+    )

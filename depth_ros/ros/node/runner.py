@@ -22,7 +22,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from depth_ros.engines.tensorrt.cuda_memory import is_device_lost
-from depth_ros.errors import DepthRosError
+from depth_ros.errors import DepthRosError, ParameterError
 from depth_ros.files.draft_folder import remove_drafts
 from depth_ros.ros.node.guarded_executor import GuardedExecutor
 from depth_ros.ros.node.help import NodeHelp, is_help
@@ -30,8 +30,11 @@ from depth_ros.ros.node.loader import THREAD_NAME
 from depth_ros.ros.node.parameter_services import refuse_unknown_types
 from depth_ros.ros.node.stop_request import StopRequest, stop_request
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.words import check_words, refused_by_ros
 
 SPIN_S = 0.1
+WRONG_WORDS = 2
+"""Exit code if the command line is refused."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Numbers of ``<malloc.h>``."""
 KEPT_BYTES = 256 * 1024 * 1024
@@ -74,16 +77,20 @@ def run_node(
         args: Command line; None takes ``sys.argv``.
         help: What ``--help`` prints instead of starting.
     """
-    if help is not None and is_help(sys.argv[1:] if args is None else args):
+    words = sys.argv[1:] if args is None else args
+    if help is not None and is_help(words):
         sys.stdout.write(help.text(name))
         return 0
     stop = stop_request()
     if stop.is_set:
         return 0
     keep_freed_memory()
-    rclpy.init(
-        args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
-    )
+    try:
+        check_words(words, name=name)
+        _init(args)
+    except ParameterError as error:
+        sys.stderr.write(f'{name}: {error}\n')
+        return WRONG_WORDS
     try:
         runnable = make()
     except DepthRosError as error:
@@ -94,6 +101,14 @@ def run_node(
     rclpy.try_shutdown()
     stop.ignore()
     return _leave(code)
+
+
+def _init(args: Sequence[str] | None) -> None:
+    words = None if args is None else list(args)
+    try:
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        raise ParameterError(refused_by_ros(error)) from error
 
 
 def _spin(runnable: Runnable, stop: StopRequest) -> int:

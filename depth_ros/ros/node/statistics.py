@@ -53,6 +53,19 @@ class StatisticsSnapshot:
         """Dropped pairs of all reasons."""
         return sum(self.dropped.values())
 
+    def end_text(self) -> str:
+        """Return what a node says at its end; without any output also why there is none."""
+        text = f'stopped after {self.outputs} output{"" if self.outputs == 1 else "s"}'
+        if self.outputs:
+            return text
+        if not self.num_dropped:
+            return f'{text}: no complete input came; see: ros2 topic hz on its input topics'
+        reasons = ', '.join(f'{reason} {count}' for reason, count in self.dropped.items())
+        remedy = ''
+        if 'no_subscriber' in self.dropped:
+            remedy = '; nobody subscribed to an output: see it e.g. with ros2 topic echo'
+        return f'{text}: dropped were {reasons}{remedy}'
+
 
 class NodeStatistics:
     """Counts what becomes of every pair."""

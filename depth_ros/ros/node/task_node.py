@@ -195,7 +195,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         if self._declared.current.build_only and processor is not None:
             log.info(f'build_only: ready is {processor.describe()}')
             return 0
-        log.info(f'stopped after {self._statistics.snapshot().outputs} outputs')
+        log.info(self._statistics.snapshot().end_text())
         return 0
 
     def report(self) -> NodeReport:

@@ -193,6 +193,7 @@ HELP = NodeHelp(
     inputs={
         'left/image_raw': 'sensor_msgs/Image',
         'depth/image': 'sensor_msgs/Image',
+        'depth/camera_info': 'sensor_msgs/CameraInfo',
         'points': 'sensor_msgs/PointCloud2',
         '/diagnostics': 'diagnostic_msgs/DiagnosticArray',
     },
