@@ -80,6 +80,8 @@ class DepthMap:
         disparity: ``(H, W)`` float32, pixels, NaN unknown; of stereo only, else None.
         stamp_ns: Time of the image in nanoseconds.
         reason: Why depth is relative and what to set; empty where it is metric.
+        fault: Why depth is wrong although it is there, e.g. of swapped images; empty if nothing
+            was found.
     """
 
     depth: np.ndarray
@@ -90,16 +92,18 @@ class DepthMap:
     disparity: np.ndarray | None = None
     stamp_ns: int = 0
     reason: str = ''
+    fault: str = ''
 
     def __repr__(self) -> str:
-        """Return size, scale, how much is known and the depth at 5, 50 and 95 %."""
+        """Return size, scale, how much is known, the depth at 5, 50 and 95 %, and the fault."""
         height, width = self.depth.shape
         finite = self.depth[np.isfinite(self.depth)]
         cuts = np.percentile(finite, (5, 50, 95)) if finite.size else ()
         depths = ' / '.join(f'{cut:.2f}' for cut in cuts) or 'none'
         return (
             f'DepthMap({width}x{height}, {100.0 * finite.size / self.depth.size:.1f} % known, '
-            f'{depths} {"m" if self.is_metric else "relative"})'
+            f'{depths} {"m" if self.is_metric else "relative"}'
+            f'{f"; {self.fault}" if self.fault else ""})'
         )
 
     @property
@@ -128,6 +132,7 @@ def depth_map(
     *,
     disparity: np.ndarray | None = None,
     reason: str = '',
+    fault: str = '',
 ) -> DepthMap:
     """Put a result and the rectified image whose pixels it has into one value."""
     return DepthMap(
@@ -139,6 +144,7 @@ def depth_map(
         disparity=disparity,
         stamp_ns=result.stamp_ns,
         reason=reason,
+        fault=fault,
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks a rectified pair: not swapped, not the same image twice, rows aligned.
+"""Checks a rectified pair: not blank, of one scene, not swapped or doubled, rows aligned.
 
 A few hundred corners are matched between the images. In a rectified pair a point has the same row
 in both, and is never further right in the right image than a point at infinity would be; matches
@@ -8,7 +8,7 @@ reveal a pair that violates this. Depth from such a pair looks plausible but is 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import cv2
@@ -20,9 +20,15 @@ from depth_ros.frames import RectifiedStereo
 MAX_WIDTH_PX = 640
 NUM_CORNERS = 800
 MIN_MATCHES = 40
+RICH_CORNERS = 300
+"""With as many corners on both sides, a real pair has ``MIN_MATCHES`` and more."""
+BLANK_SPREAD = 1.5
+"""Standard deviation of grey values (0 to 255) below which an image shows nothing."""
 NUM_FINE, UNIQUE = 2000, 0.75
 LARGEST_ROW_SHARE = 0.08
 """Matches further apart in rows than this share of the height are treated as wrong."""
+SMALLEST_PX = 8
+"""Images below this many rows or columns have no corners; OpenCV fails on the smallest."""
 SAME_PX = 0.3
 ROW_PX = 1.5
 WRONG_SIGN_PX = 1.0
@@ -36,6 +42,8 @@ NUM_TRIED = 12
 class PairFault(Enum):
     """What is wrong with a pair; the value is the reason in logs and counters."""
 
+    BLANK = 'pair_blank'
+    UNLIKE = 'pair_unlike'
     SWAPPED = 'pair_swapped'
     SAME_IMAGE = 'pair_same_image'
     ROWS = 'pair_rows'
@@ -51,6 +59,8 @@ class PairEvidence:
         median_offset_px: Median of ``x_left - x_right`` as the images have it.
         row_offset_px: Median of ``y_right - y_left``.
         row_spread_px: Median distance of the row differences from ``row_offset_px``.
+        num_corners: Corners of the side that has fewer.
+        grey_spread: Standard deviation of the grey values of the side where it is smaller.
     """
 
     num_matches: int
@@ -58,12 +68,16 @@ class PairEvidence:
     median_offset_px: float
     row_offset_px: float
     row_spread_px: float
+    num_corners: int = 0
+    grey_spread: float = 255.0
 
     @property
     def fault(self) -> PairFault | None:
-        """What is wrong, or None; None too where there are too few matches to tell."""
+        """What is wrong, or None; None too where there is too little texture to tell."""
+        if self.grey_spread < BLANK_SPREAD:
+            return PairFault.BLANK
         if self.num_matches < MIN_MATCHES:
-            return None
+            return PairFault.UNLIKE if self.num_corners >= RICH_CORNERS else None
         is_still = abs(self.median_offset_px) < SAME_PX and self.row_spread_px < SAME_PX
         if is_still and abs(self.row_offset_px) < SAME_PX:
             return PairFault.SAME_IMAGE
@@ -77,6 +91,14 @@ class PairEvidence:
 
 
 SENTENCES = {
+    PairFault.BLANK: (
+        'an image shows nothing (its grey values spread by {evidence.grey_spread:.1f} of 255), so '
+        'depth is made up; check lens cap, exposure and cables'
+    ),
+    PairFault.UNLIKE: (
+        'left and right look unlike: of {evidence.num_corners} corners {evidence.num_matches} are '
+        'found again, so depth is made up; check that both images are of one scene and one moment'
+    ),
     PairFault.SWAPPED: (
         'left and right look swapped: {evidence.wrong_sign:.0%} of {evidence.num_matches} matches '
         'lie behind infinity, so depth is wrong; exchange the two images (or topics), or their '
@@ -98,8 +120,13 @@ SENTENCES = {
 def examine_pair(pair: RectifiedStereo) -> PairEvidence:
     """Match corners of a pair (ORB, Rublee et al. 2011) and return statistics of their offsets."""
     scale = min(1.0, MAX_WIDTH_PX / pair.left.shape[1])
-    left, right = _corners(pair.left, scale), _corners(pair.right, scale)
-    return _evidence(*_mutual(left, right, height=pair.left.shape[0]), pair)
+    greys = [_grey(image, scale) for image in (pair.left, pair.right)]
+    left, right = (_corners(grey, scale) for grey in greys)
+    return replace(
+        _evidence(*_mutual(left, right, height=pair.left.shape[0]), pair),
+        num_corners=min(len(left.places), len(right.places)),
+        grey_spread=min(float(grey.std()) for grey in greys),
+    )
 
 
 def examine_closely(pair: RectifiedStereo) -> PairEvidence:
@@ -150,10 +177,18 @@ class _Corners:
     descriptors: np.ndarray | None
 
 
-def _corners(image: np.ndarray, scale: float) -> _Corners:
+def _grey(image: np.ndarray, scale: float) -> np.ndarray:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if scale < 1.0:
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    if scale == 1.0:
+        return grey
+    height, width = grey.shape
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+
+
+def _corners(grey: np.ndarray, scale: float) -> _Corners:
+    if min(grey.shape) < SMALLEST_PX:
+        return _Corners(places=np.zeros((0, 2), np.float32), descriptors=None)
     detector = cv2.ORB_create(NUM_CORNERS)  # type: ignore[attr-defined]
     points, descriptors = detector.detectAndCompute(grey, None)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
@@ -195,27 +230,42 @@ def _mutual(left: _Corners, right: _Corners, *, height: int) -> tuple[np.ndarray
 
 
 class PairWatch:
-    """Warns once for each rig, in the log of ``depth_ros``, if one of its first pairs is wrong."""
+    """Warns in the log of ``depth_ros``, once for each rig and kind of fault, of wrong pairs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_live: bool = False) -> None:
+        """Remember what to look at.
+
+        Args:
+            is_live: Pairs come from one running rig, so that a few good ones, or one fault, speak
+                for the others; otherwise each pair is examined by itself.
+        """
+        self._is_live = is_live
         self._rig: StereoCamera | None = None
         self._num_good = 0
         self._num_left = 0
         self._fault = ''
+        self._told: set[PairFault] = set()
 
     def look(self, pair: RectifiedStereo) -> str:
-        """Examine a pair if it is one of the first of its rig; return what is wrong with that."""
+        """Return what is wrong with a pair (with its rig, if live); empty if nothing is."""
         # A rectifier gives the same rig until a calibration changes: no need to compare numbers.
         if pair.camera is not self._rig:
             self._rig, self._num_good, self._num_left = pair.camera, 0, NUM_TRIED
             self._fault = ''
-        if not self._num_left or self._num_good == NUM_GOOD:
+            self._told.clear()
+        if self._is_live and (not self._num_left or self._num_good == NUM_GOOD):
             return self._fault
         self._num_left -= 1
         evidence = examine_pair(pair)
+        self._fault = evidence.sentence()
         if evidence.fault is not None:
-            self._num_left, self._fault = 0, evidence.sentence()
-            LOGGER.warning('[%s] %s', evidence.fault.value, self._fault)
+            self._num_left = 0
+            self._tell(evidence.fault)
         elif evidence.num_matches >= MIN_MATCHES:
             self._num_good += 1
         return self._fault
+
+    def _tell(self, fault: PairFault) -> None:
+        if fault not in self._told:
+            self._told.add(fault)
+            LOGGER.warning('[%s] %s', fault.value, self._fault)

@@ -63,10 +63,40 @@ def test_real_pairs(make) -> None:
     assert examine_pair(replace(pair, right=turned)).fault is PairFault.ROWS
 
 
-def test_nothing_to_see_says_nothing() -> None:
-    grey = np.full((240, 320, 3), 90, np.uint8)
-    evidence = examine_pair(RectifiedStereo(left=grey, right=grey, camera=RIG, stamp_ns=0))
-    assert evidence.num_matches == 0 and evidence.fault is None
+def test_an_image_that_shows_nothing_is_blank() -> None:
+    grey, pair = np.full((240, 320, 3), 90, np.uint8), pair_of(room())
+    for blank in (replace(pair, left=grey), replace(pair, right=grey)):
+        evidence = examine_pair(blank)
+        assert evidence.fault is PairFault.BLANK and 'lens cap' in evidence.sentence()
+
+
+def test_too_little_texture_is_not_judged() -> None:
+    ramp = np.repeat(np.arange(0, 240, dtype=np.uint8)[:, None, None], 320, axis=1)
+    ramp = np.repeat(ramp, 3, axis=2)
+    evidence = examine_pair(RectifiedStereo(left=ramp, right=ramp, camera=RIG, stamp_ns=0))
+    assert evidence.num_matches < MIN_MATCHES and evidence.fault is None
+
+
+def test_images_of_two_scenes_are_unlike() -> None:
+    first, second = (half_aloe(shared_path('data')).frame, motorcycle(shared_path('data')).frame)
+    height, width = first.right.shape[:2]
+    evidence = examine_pair(replace(first, right=cv2.resize(second.right, (width, height))))
+    assert evidence.fault is PairFault.UNLIKE and 'one scene' in evidence.sentence()
+
+
+def test_the_smallest_images_are_examined() -> None:
+    rig = ideal_stereo_camera(height=1, width=1)
+    dot = np.zeros((1, 1, 3), np.uint8)
+    pair = RectifiedStereo(left=dot, right=dot, camera=rig, stamp_ns=0)
+    assert examine_pair(pair).fault is PairFault.BLANK
+
+
+def test_each_pair_of_files_is_judged_by_itself() -> None:
+    watch, pair = PairWatch(), pair_of(room())
+    same = replace(pair, right=pair.left)
+    found = [watch.look(one)[:14] for one in (*[pair] * 5, swapped(pair), same, pair)]
+    assert found == [''] * 5 + ['left and right', 'left and right', '']
+    assert 'swapped' in watch.look(swapped(pair)) and 'same image' in watch.look(same)
 
 
 def test_rig_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -86,7 +116,7 @@ def test_good_pairs_cost_three_looks(monkeypatch: pytest.MonkeyPatch) -> None:
         return examine_pair(pair)
 
     monkeypatch.setattr('depth_ros.geometry.pair_check.examine_pair', counted)
-    watch, pair = PairWatch(), pair_of(room())
+    watch, pair = PairWatch(is_live=True), pair_of(room())
     for _ in range(10):
         watch.look(pair)
     assert len(looks) == 3

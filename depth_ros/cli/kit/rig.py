@@ -117,7 +117,7 @@ class Rig:
     def _calibration_for(self, image: np.ndarray, path: Path) -> StereoCalibration:
         """Read the calibration once and fit it to the image's size."""
         height, width = image.shape[:2]
-        if self._calibration is None and not self._settings.calibration:
+        if not self._settings.calibration:
             self._calibration = _uncalibrated(self._settings, height, width)
             if not self._settings.has_metres:
                 # The log must not tell a baseline that nobody gave.

@@ -17,9 +17,11 @@ from depth_ros.cli.kit.batch import (
     run_all,
     warn,
 )
+from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.outputs import (
     NOTHING,
+    SUMMARY,
     OutputFolder,
     Record,
     add_output_arguments,
@@ -38,6 +40,8 @@ NO_METRES = (
     'without a calibration there is disparity in pixels and no depth: metres need --calibration '
     'FILE, or roughly --fov-deg DEG with --baseline-m M; the images must be rectified'
 )
+NUM_NAMED = 8
+"""How many wrong pairs are named at the end."""
 PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'fault')
 
 
@@ -64,7 +68,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
 
 
 def run_stereo(arguments: argparse.Namespace) -> int:
-    """Run all pairs; return the exit code: 2 if a pair of several was refused."""
+    """Run all pairs; return the exit code: 2 if a pair was refused or looks wrong."""
     settings = read_settings(StereoSettings, arguments)
     expect_settings_used(StereoSettings, arguments, Task.STEREO, (settings.model,))
     kinds = chosen_kinds(arguments, KINDS)
@@ -92,8 +96,11 @@ def run_stereo(arguments: argparse.Namespace) -> int:
         warn(f'{text}, left out')
     instead = '' if source.has_metres else 'no metres'
     lines = [line_of(record, instead=instead) for record in tally.records]
-    lines += dict.fromkeys(str(record['fault']) for record in tally.records if record['fault'])
-    return finish_batch(arguments.out, summary, lines, tally)
+    wrong = [record for record in tally.records if record['fault']]
+    lines += [f'{record["name"]} looks wrong: {record["fault"]}' for record in wrong[:NUM_NAMED]]
+    if len(wrong) > NUM_NAMED:
+        lines.append(f'{len(wrong)} pairs look wrong; "fault" in {SUMMARY} has all of them')
+    return max(finish_batch(arguments.out, summary, lines, tally), EXIT_FAILED if wrong else 0)
 
 
 class PairRunner(BatchRunner[StereoProcessor]):
@@ -134,6 +141,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
         title = (
             f'{pair.name} | {processor.describe()} | image {width}x{height} | '
             f'{100 * output.valid_fraction:.0f} % of pixels known'
+            f'{" | LOOKS WRONG" if output.fault else ""}'
         )
         facts = run_facts(
             valid_fraction=output.valid_fraction,

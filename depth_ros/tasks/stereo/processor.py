@@ -52,7 +52,7 @@ class StereoOutput:
         depth: Metric depth, or None if not wanted.
         stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
             ``postprocess``, ``filter``, ``depth``.
-        fault: What is wrong with the rig's pairs, as ``PairWatch`` found; empty if nothing.
+        fault: What is wrong with the pair, as ``PairWatch`` found; empty if nothing.
     """
 
     rectified: RectifiedStereo
@@ -78,7 +78,7 @@ class StereoProcessor(Processor[StereoSettings]):
         """Take ownership of the pipeline."""
         super().__init__(pipeline, settings)
         self._rectifiers = RectifierCache()
-        self._watch = PairWatch()
+        self.watch = PairWatch()
 
     def __call__(self, left: np.ndarray, right: np.ndarray, rig: Rig) -> DepthMap:
         """Return the depth of a pair in the pixels of its rectified left image.
@@ -99,7 +99,9 @@ class StereoProcessor(Processor[StereoSettings]):
         output = self.process(frame)
         assert output.depth is not None, 'depth is wanted unless something else is'
         disparity = output.disparity.disparity
-        return depth_map(output.depth, output.rectified.left, disparity=disparity)
+        return depth_map(
+            output.depth, output.rectified.left, disparity=disparity, fault=output.fault
+        )
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair, rebuilding the maps if a calibration changed."""
@@ -138,7 +140,7 @@ class StereoProcessor(Processor[StereoSettings]):
                 rectification) and disparity is unknown; None where all is covered.
         """
         wanted = wanted or Wanted()
-        fault = self._watch.look(rectified)
+        fault = self.watch.look(rectified)
         timed = self._match(rectified, needs_right=wanted.confidence)
         start = time.perf_counter()
         disparity = self._filtered(timed.result, covered)

@@ -315,8 +315,8 @@ def test_swapped_pairs_are_told_again_when_they_are_skipped(pair, tmp_path, caps
     words = ['run', 'stereo', str(pair.right), str(pair.left), '-o', str(tmp_path)]
     words += ['--calibration', str(pair.calibration), '--model', 'sgbm']
     for _ in range(2):
-        assert main(words) == 0
-        assert 'left and right look swapped' in capsys.readouterr().out
+        assert main(words) == 2
+        assert f'{pair.right.stem} looks wrong: left and right look' in capsys.readouterr().out
 
 
 def test_pictures_share_a_range_of_colours_on_request(pair, tmp_path, monkeypatch):
