@@ -150,7 +150,7 @@ CASES: dict[str, Case] = {
         other_size,
         'dropped_calibration_size',
         'calibration_size',
-        ('right', '160x120', '100x100', 'publish'),
+        ('right', '160x120', '100x100', 'give the calibration'),
     ),
     'right camera_info of another resolution': Case(
         with_info('right', height=2 * HEIGHT, width=2 * WIDTH),
