@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.camera import PinholeCamera, ideal_camera
+from depth_ros.camera import PinholeCamera, ideal_camera, scaled_camera
 from depth_ros.errors import InputError
 from depth_ros.evaluation.data_sets import DataSet
 from depth_ros.evaluation.hololens import FOLDER, read_frames
@@ -19,6 +19,9 @@ from depth_ros.frames import MonoFrame
 ICLNUIM_UNIT_M = 1.0 / 5000.0
 ICLNUIM_K = (481.2, 480.0, 319.5, 239.5)
 """fx, fy, cx, cy at 640x480. ICL-NUIM has fy negative, its y axis being up; images show none."""
+
+ICLNUIM_SIZE = (480, 640)
+"""Height and width of K; images of another size are resized ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -49,7 +52,10 @@ def iclnuim(folder: Path) -> Iterator[MeasuredImage]:
         fx, fy, cx, cy = ICLNUIM_K
         image = read_rgb(path)
         height, width = image.shape[:2]
-        camera = ideal_camera(fx=fx, fy=fy, cx=cx, cy=cy, height=height, width=width)
+        whole = ideal_camera(
+            fx=fx, fy=fy, cx=cx, cy=cy, height=ICLNUIM_SIZE[0], width=ICLNUIM_SIZE[1]
+        )
+        camera = scaled_camera(whole, height=height, width=width)
         truth = read_depth(folder / 'depth' / path.name, unit_m=ICLNUIM_UNIT_M)
         yield _measured(path.stem, image, camera, truth.astype(np.float64))
 

@@ -60,7 +60,7 @@ def test_both_sets_are_read_whole(tmp_path: Path) -> None:
     found = find_sets(tmp_path, MONO_SETS)
     images = [image for name in found.present for image in found.load(name)]
     assert [image.name for image in images] == ['1', '2', '00001', '00002']
-    assert images[0].frame.camera.fx == 481.2
+    assert images[0].frame.camera.fx == pytest.approx(481.2 / 4)
     assert images[2].frame.camera.fx == pytest.approx(views[0].camera.fx)
     np.testing.assert_allclose(images[2].truth, views[0].depth, atol=6e-4)
 
