@@ -149,7 +149,7 @@ def test_kitti_without_data_says_what_is_expected(tmp_path):
         ('-9.6', 'nan', '12 finite numbers'),
         (' 5.5 0.2 0 0 1 0.003\nS_rect_03', '\nS_rect_03', '12 finite numbers'),
         ('-9.6', '9.6', 'baseline of -0.4200 m'),
-        ('P_rect_02: 20 0', 'P_rect_02: -20 0', 'baseline|focal lengths'),
+        ('P_rect_02: 20 0', 'P_rect_02: -20 0', 'baseline|focal length'),
     ],
 )
 def test_kitti_calibration_that_cannot_be_is_refused(kitti, old, new, text):
@@ -168,7 +168,7 @@ def test_images_that_do_not_fit_are_named_when_read(kitti):
     with pytest.raises(ImageError, match=r'0000000001\.png is not a whole image'):
         sample.read((HEIGHT, WIDTH))
     sample.before.unlink()
-    with pytest.raises(ImageError, match=r'no image .*0000000001\.png'):
+    with pytest.raises(ImageError, match=r'no file .*0000000001\.png'):
         sample.read((HEIGHT, WIDTH))
 
 
