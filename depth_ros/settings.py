@@ -26,6 +26,7 @@ EnumT = TypeVar('EnumT', bound=Enum)
 
 LARGEST_INTEGER = 2**31 - 1
 KIND_NAMES: dict[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+_ARTICLES: dict[type, str] = {bool: 'a', int: 'an', float: 'a', str: 'a'}
 _WORDS: dict[str, bool] = {'true': True, 'false': False}
 _ENTRY = 'depth_ros'
 
@@ -103,7 +104,7 @@ class Setting:
             value = float(value)
         if type(value) is not self.kind:
             raise ParameterError(
-                f'{what} is a {KIND_NAMES[self.kind]}, got {value!r}; '
+                f'{what} is {_ARTICLES[self.kind]} {KIND_NAMES[self.kind]}, got {value!r}; '
                 f'set it like its default, {self.default!r}'
             )
         self.check(value, what=what)
@@ -154,7 +155,7 @@ class Setting:
         if not lowest <= value <= highest:
             unit = f' {self.unit}' if self.unit else ''
             raise ParameterError(
-                f'{what} must be within {lowest:g}..{highest:g}{unit}, got {value!r}; '
+                f'{what} must be within {lowest:.10g}..{highest:.10g}{unit}, got {value!r}; '
                 'set it within that range'
             )
 

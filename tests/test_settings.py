@@ -16,6 +16,7 @@ from depth_ros.ros import parameter_docs
 from depth_ros.ros.node.parameters import NodeParameters
 from depth_ros.ros.parameter_docs import parameters_markdown, parameters_yaml
 from depth_ros.settings import (
+    Setting,
     SettingError,
     Settings,
     described,
@@ -143,3 +144,11 @@ def test_the_largest_gradient_has_one_range() -> None:
     ):
         with pytest.raises(ParameterError, match=r'prefilter_cap.* within 1\.\.63'):
             make()
+
+
+def test_ranges_and_kinds_are_written_as_people_do() -> None:
+    setting = Setting(name='n', field='n', default=1, description='', minimum=0, maximum=2**31 - 1)
+    with pytest.raises(ParameterError, match=r'within 0\.\.2147483647, got -1'):
+        setting.checked(-1, what='n')
+    with pytest.raises(ParameterError, match=r"^n is an integer, got 'x'"):
+        setting.checked('x', what='n')

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from depth_ros import __version__
-from depth_ros.cli.kit.commands import EXIT_FAILED, Command, CommandParser, command_lines
+from depth_ros.cli.kit.commands import EXIT_FAILED, Command, CommandParser, command_lines, nearest
 from depth_ros.cli.kit.options import as_options
 from depth_ros.errors import DepthRosError
 
@@ -95,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], *, debug: bool) -> int:
     command = COMMANDS.get(words[0])
     if command is None:
-        known = ', '.join(COMMANDS)
-        return _fail(f'there is no command {words[0]!r}; use one of: {known}')
+        known, near = ', '.join(COMMANDS), nearest(words[0], COMMANDS)
+        return _fail(f'there is no command {words[0]!r}{near}; use one of: {known}')
     arguments = argparse.Namespace()
     try:
         arguments = _parser(command).parse_args(words)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.progress import open_progress, time_text
+from depth_ros.cli.kit.tables import counted
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.recordings.estimate import estimate
@@ -144,13 +145,14 @@ def _words(state: JobState) -> str:
 def _result_line(result: RecordingResult) -> str:
     reasons = ', '.join(f'{number} {reason}' for reason, number in sorted(result.refused.items()))
     before = f', {result.made_before} of them before' if result.made_before else ''
-    return f'{result.bag}: {result.made} frames{before}; refused: {reasons or "none"}'
+    return f'{result.bag}: {counted(result.made, "frame")}{before}; refused: {reasons or "none"}'
 
 
 def _print_costs(plans: tuple[RecordingPlan, ...], num_workers: int) -> None:
     for plan in plans:
         print(
-            f'{plan.bag}: {plan.num_frames} frames in {len(plan.items)} segments, '
+            f'{plan.bag}: {counted(plan.num_frames, "frame")} in '
+            f'{counted(len(plan.items), "segment")}, '
             f'{plan.num_bytes / 2**20:.0f} MiB'
         )
     for cost in estimate(plans):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from depth_ros.cli.kit.tables import counted
 from depth_ros.recordings.measures import MEASURES
 from depth_ros.recordings.places import join, write_whole
 from depth_ros.recordings.report_page import (
@@ -30,7 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         '--worst',
         default='',
         choices=tuple(MEASURES),
-        help='list the recordings by one measure, the worst first; write nothing',
+        metavar='MEASURE',
+        help='list the recordings by one measure, the worst first; write nothing. One of: '
+        + ', '.join(MEASURES),
     )
     parser.set_defaults(run=run)
 
@@ -48,5 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_whole(join(folder, page_name(result)), page.encode())
     write_whole(join(folder, 'index.html'), overview_page(results).encode())
     table = write_table(folder, results)
-    print(f'{len(results)} recordings; open {join(folder, "index.html")}; figures are in {table}')
+    print(
+        f'{counted(len(results), "recording")}; open {join(folder, "index.html")}; '
+        f'figures are in {table}'
+    )
     return 0

@@ -70,8 +70,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; return the exit status."""
-    _expect_out(args)
     print(f'{args.recipe}: loading torch', flush=True)
+    from depth_ros.training.recipe import find_recipe
+
+    find_recipe(args.recipe)
+    _expect_out(args)
     from depth_ros.training.checkpoint import CHECKPOINT_NAME
     from depth_ros.training.photos import photo_folders
     from depth_ros.training.pictures import draw_contact_sheet, draw_curve

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from depth_ros.cli.kit.progress import open_progress
-from depth_ros.cli.kit.tables import text_table
 from depth_ros.errors import WeightsError
 from depth_ros.weights.download import Download, fetch
 from depth_ros.weights.importing import Imported, import_weights
@@ -22,7 +22,7 @@ from depth_ros.weights.registry import (
     weights_folder,
 )
 
-HEADER = ('name', 'input', 'trained on', 'published', 'get it')
+WIDTH = 80
 _PROOFS = {
     'checksum': 'by its checksum',
     'name': 'by its name alone (no published checksum fits)',
@@ -77,8 +77,8 @@ def run_list(arguments: argparse.Namespace) -> int:
         )
     for model in [arguments.name] if arguments.name else models:
         entries = variants_of(registry, model)
-        print(f'{model}: {entries[0].licence}; {entries[0].homepage}')
-        print(text_table(HEADER, [_row(official) for official in entries]) + '\n')
+        print(_wrapped(f'{model}: {entries[0].licence}; {entries[0].homepage}', indent=''))
+        print('\n'.join(line for official in entries for line in _lines(official)) + '\n')
     print(f'{UNVERIFIED}: not read from a primary source. More: depth-ros weights list NAME')
     for path in imported_weights():
         print(f'imported: {path}')
@@ -166,7 +166,8 @@ def _require_accepted(official: OfficialWeights, *, is_accepted: bool) -> None:
         )
 
 
-def _row(official: OfficialWeights) -> Sequence[str]:
+def _lines(official: OfficialWeights) -> Sequence[str]:
+    """Return one checkpoint of a list: its name, and below it what is known."""
     how = 'by hand' if official.is_by_hand else 'fetch'
     if official.mirror:
         how = 'by hand, or fetch --mirror'
@@ -177,12 +178,24 @@ def _row(official: OfficialWeights) -> Sequence[str]:
         accuracy = official.accuracy.text
         if 'accuracy' in official.unverified:
             accuracy = f'{accuracy} {UNVERIFIED}'
-    return (
-        official.name,
-        official.input_size,
-        official.describe_training(),
-        accuracy or '-',
-        how,
+    facts = {
+        'input': official.input_size,
+        'trained on': official.describe_training(),
+        'published': accuracy or '-',
+        'get it': how,
+    }
+    lines = [_wrapped(f'{key + ":":<12}{value}', indent='  ') for key, value in facts.items()]
+    return [official.name, *lines]
+
+
+def _wrapped(text: str, *, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=' ' * 14,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -81,14 +81,19 @@ def _kind_of(data: bytes) -> str:
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), '')
 
 
+def _listed(kinds: tuple[str, ...]) -> str:
+    *first, last = kinds
+    return f'{", ".join(first)} and {last}' if first else last
+
+
 def _not_wanted(data: bytes, kind: str, kinds: tuple[str, ...]) -> str:
     if not data:
         return 'it is empty'
     if kind in _READERS:
-        return f'it is a {kind}, only {" and ".join(kinds)} are decoded'
+        return f'it is a {kind}, only {_listed(kinds)} are decoded'
     if b'\xff\xd8\xff'.startswith(data[:3]) or b'\x89PNG\r\n\x1a\n'.startswith(data[:8]):
         return 'it is truncated'
-    return f'it is {kind or "no picture"}, only {" and ".join(kinds)} are decoded'
+    return f'it is {kind or "no picture"}, only {_listed(kinds)} are decoded'
 
 
 _MAGIC = (

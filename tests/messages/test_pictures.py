@@ -202,3 +202,8 @@ def test_altered_pictures_decode_or_are_refused(
         assert '\n' not in str(error)
         return
     assert decoded.dtype == np.uint8 and decoded.shape[2] == 3
+
+
+def test_more_than_two_kinds_are_listed_with_one_and() -> None:
+    with pytest.raises(ImageError, match='only JPEG, PNG and BMP are decoded'):
+        picture_header(b'nothing like a picture', kinds=('JPEG', 'PNG', 'BMP'))

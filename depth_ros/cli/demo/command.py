@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import os
 import random
 import tempfile
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Observer
 
 START_TIMEOUT_S = 60.0
+MIN_DURATION_S, MAX_DURATION_S = 1.0, 86400.0
+MIN_RATE_HZ, MAX_RATE_HZ = 0.1, 1000.0
+"""What ``sample_camera`` takes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,8 +88,10 @@ REFRESH_S = 0.5
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the sub-command to the command line."""
     parser = subparsers.add_parser('demo', help='run the node graph on sample images (needs ROS)')
-    parser.add_argument('--duration', type=float, default=20.0, help='seconds to run, default 20')
-    parser.add_argument('--rate', type=float, default=15.0, help='camera rate in Hz, default 15')
+    parser.add_argument(
+        '--duration', type=_duration, default=20.0, help='seconds to run, default 20'
+    )
+    parser.add_argument('--rate', type=_rate, default=15.0, help='camera rate in Hz, default 15')
     parser.add_argument(
         '--task', default='', choices=tuple(DEMOS), help="default: the model's, else stereo"
     )
@@ -96,6 +102,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_out(parser, Path('demo_out'))
     parser.add_argument('--view', action='store_true', help='also serve a browser view')
     parser.set_defaults(run=run)
+
+
+def _duration(text: str) -> float:
+    return _number_within(text, MIN_DURATION_S, MAX_DURATION_S)
+
+
+def _rate(text: str) -> float:
+    return _number_within(text, MIN_RATE_HZ, MAX_RATE_HZ)
+
+
+def _number_within(text: str, lowest: float, highest: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not lowest <= value <= highest:
+        raise argparse.ArgumentTypeError(
+            f'expected a number within {lowest:g}..{highest:g}, got {text!r}; correct it'
+        )
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ TASKS: dict[str, Command] = {
     ),
     'multiview': Command(
         module='depth_ros.cli.evaluate.multiview',
-        summary='depth of posed views on HoloLens frames and rendered scenes, beside SGBM',
+        summary='depth of posed views on HoloLens and rendered scenes, beside SGBM',
     ),
     'match': Command(
         module='depth_ros.cli.evaluate.match',
@@ -33,7 +33,7 @@ TASKS: dict[str, Command] = {
 
 ANY_RECIPE = Command(
     module='depth_ros.cli.evaluate.recipe',
-    summary='weights on the synthetic validation set of a training recipe (needs torch)',
+    summary='weights on the validation set of a training recipe (needs torch)',
 )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from depth_ros.errors import ParameterError
@@ -17,13 +20,58 @@ EXIT_FAILED = 2
 class CommandParser(argparse.ArgumentParser):
     """A parser that raises its errors as ``ParameterError`` of one sentence."""
 
+    _words: Sequence[str] = ()
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print with the usage.
 
         Raises:
             ParameterError: Always.
         """
-        raise ParameterError(f'{message}; see: {self.prog} --help')
+        raise ParameterError(f'{message}{self._dashed_file()}; see: {self.prog} --help')
+
+    def parse_known_args(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; refuse unknown words here, where the command's own help is known.
+
+        Raises:
+            ParameterError: With the nearest option.
+        """
+        self._words = list(sys.argv[1:] if args is None else args)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            shown = [
+                option
+                for option, action in self._option_string_actions.items()
+                if action.help != argparse.SUPPRESS
+            ]
+            near = nearest(unknown[0].partition('=')[0], shown)
+            self.error(f'there is no {" ".join(unknown)!r} here{near}')
+        return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = nearest(str(value), map(str, action.choices or ()))
+            raise argparse.ArgumentError(action, f'{error.message}{near}') from None
+
+    def _dashed_file(self) -> str:
+        """Return the remedy for a file whose name begins like an option."""
+        for word in self._words:
+            is_option = word.startswith('--') or word in self._option_string_actions
+            if word.startswith('-') and not is_option and Path(word).suffix[1:].isalpha():
+                return f'; if {word} is a file, write ./{word}'
+        return ''
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return words that name the one most like it; empty where none is."""
+    found = get_close_matches(word, list(known), n=1)
+    return f', the nearest is {found[0]}' if found else ''
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,11 @@ def text_table(
     return '\n'.join(texts)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 frame``, ``2 frames``."""
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
 def _wrapped(
     row: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[str]], width: int
 ) -> list[list[str]]:

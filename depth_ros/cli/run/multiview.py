@@ -19,6 +19,7 @@ from depth_ros.cli.kit.outputs import (
     file_identity,
 )
 from depth_ros.cli.kit.progress import open_progress
+from depth_ros.cli.kit.tables import counted
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.cli.run.multiview_outputs import KINDS, MapFolder
 from depth_ros.cli.run.multiview_plan import FolderPlan
@@ -207,8 +208,11 @@ def _tell_missing(summary: Record, plan: FolderPlan) -> None:
     num_alone = len(plan.folder.views) - len(references) - plan.num_near
     num_alone -= sum(refused.values()) - len(plan.folder.refused)
     if plan.num_near:
-        print(
-            f'  {plan.num_near} views are too near the one before (--keyframe-min-baseline-ratio)'
-        )
+        views = 'view is' if plan.num_near == 1 else 'views are'
+        print(f'  {plan.num_near} {views} too near the one before (--keyframe-min-baseline-ratio)')
     if num_alone > 0:
-        print(f'  {num_alone} keyframes have fewer than --min-sources others around them')
+        have = 'has' if num_alone == 1 else 'have'
+        print(
+            f'  {counted(num_alone, "keyframe")} {have} fewer than --min-sources others around '
+            f'{"it" if num_alone == 1 else "them"}'
+        )

@@ -16,6 +16,7 @@ from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, as_options, given_values, read_settings
 from depth_ros.cli.kit.outputs import SUMMARY, Record, expect_own_folder
 from depth_ros.cli.kit.progress import open_progress
+from depth_ros.cli.kit.tables import counted
 from depth_ros.cli.kit.versions import installed_versions
 from depth_ros.cli.run.odometry_inputs import (
     FrameSequence,
@@ -254,7 +255,7 @@ def _tell(record: Record, run: Run, arguments: argparse.Namespace) -> None:
     assert isinstance(reasons, dict)
     for reason, count in reasons.items():
         text = next(output.text for output in run.outputs if output.reason.value == reason)
-        print(f'  {reason}: {count} frames, first: {as_options(text, arguments)}')
+        print(f'  {reason}: {counted(count, "frame")}, first: {as_options(text, arguments)}')
     name = TRAJECTORY if record['is_metric'] else DIRECTIONS
     print(f'files are in {arguments.out}: {name}, {STATES}, {SUMMARY}')
 
@@ -265,7 +266,7 @@ def _tell_gaps(run: Run, max_gap_s: float) -> None:
     late_s = steps_s[steps_s > max_gap_s]
     if late_s.size:
         print(
-            f'  {late_s.size} frames came more than {max_gap_s:g} s after the one before, up to '
-            f'{late_s.max():.2f} s, and tracking was lost there; if that is meant, raise '
-            '--max-gap-s'
+            f'  {counted(late_s.size, "frame")} came more than {max_gap_s:g} s after the one '
+            f'before, up to {late_s.max():.2f} s, and tracking was lost there; if that is meant, '
+            'raise --max-gap-s'
         )
