@@ -233,8 +233,11 @@ def stereo_camera(
     Raises:
         CalibrationError: Reasons ``'vertical_rig'``, ``'baseline_missing'``,
             ``'baseline_sign'``, ``'baseline_units'``, ``'baseline_conflict'``,
-            ``'row_alignment'``, ``'focal_length'`` or ``'calibration_size'``.
+            ``'row_alignment'``, ``'focal_length'``, ``'calibration_size'`` or
+            ``'calibration_type'``.
     """
+    for side, camera in (('left', left), ('right', right)):
+        _check_is_camera(camera, side)
     from_p = offsets_m(left.p, right.p)[0]
     check_beside(left.p, right.p, baseline_m=from_p or baseline_m or 0.0)
     if from_p != 0.0 or not baseline_m:
@@ -407,6 +410,15 @@ def _check_camera(camera: PinholeCamera) -> None:
             'distortion_model',
             f'distortion_model {camera.distortion_model.value!r} takes '
             f'{NUM_COEFFICIENTS[camera.distortion_model]} coefficients, got {camera.d.size}',
+        )
+
+
+def _check_is_camera(camera: object, side: str) -> None:
+    if not isinstance(camera, PinholeCamera):
+        raise CalibrationError(
+            'calibration_type',
+            f'the {side} camera must be a PinholeCamera, got a {type(camera).__name__}; '
+            'depth_ros.read_camera(path).camera is one',
         )
 
 

@@ -18,6 +18,11 @@ class DepthScale(Enum):
     RELATIVE = 'relative'
 
 
+def known_share(values: np.ndarray) -> float:
+    """Return the share of a map that is known, 0..1: finite, so neither NaN nor out of range."""
+    return float(np.isfinite(values).mean())
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DisparityResult:
     """Disparity of a rectified pair.
@@ -98,10 +103,11 @@ class DepthMap:
         """Return size, scale, how much is known, the depth at 5, 50 and 95 %, and the fault."""
         height, width = self.depth.shape
         finite = self.depth[np.isfinite(self.depth)]
+        known = 100.0 * known_share(self.depth)
         cuts = np.percentile(finite, (5, 50, 95)) if finite.size else ()
         depths = ' / '.join(f'{cut:.2f}' for cut in cuts) or 'none'
         return (
-            f'DepthMap({width}x{height}, {100.0 * finite.size / self.depth.size:.1f} % known, '
+            f'DepthMap({width}x{height}, {known:.1f} % known, '
             f'{depths} {"m" if self.is_metric else "relative"}'
             f'{f"; {self.fault}" if self.fault else ""})'
         )

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import depth_ros
+from depth_ros.cli.kit.outputs import run_facts
 from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import read_ply
 from depth_ros.pictures.panels import write_picture
@@ -182,6 +183,15 @@ def test_a_depth_map_says_in_a_line_what_it_is() -> None:
         scale=depth_ros.DepthScale.METRIC,
     )
     assert repr(made) == 'DepthMap(4x2, 50.0 % known, 2.00 / 2.00 / 2.00 m)'
+
+
+def test_known_means_the_same_to_a_command_and_to_a_call() -> None:
+    depth = np.array([[1.0, np.inf], [-np.inf, np.nan]], np.float32)
+    result = depth_ros.DepthMap(
+        depth=depth, image=IMAGE[:2, :2], camera=None, scale=depth_ros.DepthScale.METRIC
+    )
+    facts = run_facts(valid_fraction=1.0, depth=depth, stages_s={}, ran_by={})
+    assert '25.0 % known' in repr(result) and facts['valid_fraction'] == 0.25
 
 
 def test_settings_by_name_reach_the_processor(pair: StereoView) -> None:
@@ -377,11 +387,54 @@ def test_bad_pairs_are_refused_with_a_remedy(left, right, rig, words: str) -> No
         (lambda: depth_ros.read_rig('no.json'), 'no.json'),
         (lambda: depth_ros.read_camera('no.yaml'), 'no.yaml'),
         (lambda: depth_ros.read_bag('no.mcap'), 'no.mcap'),
+        (lambda: depth_ros.read_image(None), 'an image must be text .*NoneType'),
+        (lambda: depth_ros.read_rig(None), 'a calibration must be text .*NoneType'),
+        (lambda: depth_ros.read_camera(None), 'a calibration must be text .*NoneType'),
+        (lambda: depth_ros.read_bag(None), 'a bag must be text .*NoneType'),
+        (lambda: depth_ros.read_posed_folder(None), 'posed images must be text .*NoneType'),
+        (lambda: depth_ros.stereo_camera(1, 2), 'left camera .*got a int; .*read_camera'),
+        (lambda: depth_ros.stereo_camera(RIG.left, None), 'right camera .*NoneType'),
     ],
 )
 def test_bad_values_and_absent_files_are_refused(call, words: str) -> None:
     with pytest.raises(depth_ros.InputError, match=words):
         call()
+
+
+@pytest.mark.parametrize('stamp_ns', [1.5, -1, '1', None, True])
+def test_a_stamp_is_a_whole_number_of_nanoseconds(stamp_ns: object) -> None:
+    with pytest.raises(depth_ros.InputError, match=r'whole number of nano.*round\(seconds'):
+        depth_ros.stereo_frame(IMAGE, IMAGE, RIG, stamp_ns=stamp_ns)
+    frame = depth_ros.stereo_frame(IMAGE, IMAGE, RIG, stamp_ns=np.int64(7))
+    assert type(frame.stamp_ns) is int and frame.stamp_ns == 7
+
+
+def test_a_rig_is_read_from_a_list_too(tmp_path: Path) -> None:
+    with pytest.raises(depth_ros.CalibrationError, match=r'no calibration file .*no\.json'):
+        depth_ros.read_rig([tmp_path / 'no.json'])
+    with pytest.raises(depth_ros.CalibrationError, match='got a list'):
+        depth_ros.read_rig('a.yaml', ['b.yaml'])
+
+
+def test_what_are_no_views_and_no_range_is_told(tmp_path: Path) -> None:
+    write_hololens(tmp_path, names=['00000', '00001'])
+    files = depth_ros.read_posed_folder(tmp_path / 'hololens_mvs').views
+    first, second = (file.read() for file in files)
+    refusals: list[tuple[str, object, object, object]] = [
+        (r'give \[source\]', first, second, (1, 6)),
+        (r'source 0 .*ViewFile; .*\.read\(\)', first, [files[1]], (1, 6)),
+        (r'reference .*ViewFile; .*\.read\(\)', files[0], [second], (1, 6)),
+        ('reference .*ndarray; .*posed_view', first.frame.image, [second], (1, 6)),
+        ('list of views, got a ndarray', first, second.frame.image, (1, 6)),
+        ('two numbers', first, [second], 5),
+        ('two numbers', first, [second], '1 6'),
+        ('two numbers', first, [second], '16'),
+        ('two numbers', first, [second], (1, 2, 6)),
+    ]
+    with depth_ros.open_multiview() as multiview:
+        for words, reference, sources, depth_range_m in refusals:
+            with pytest.raises(depth_ros.InputError, match=words):
+                multiview(reference, sources, depth_range_m=depth_range_m)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

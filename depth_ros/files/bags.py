@@ -25,6 +25,7 @@ from depth_ros.files.bag_topics import (
     printable,
     stereo_topics,
 )
+from depth_ros.files.given_path import library_path
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.headers import stamp_of
@@ -53,7 +54,7 @@ def bag_topics(path: Path | str) -> tuple[BagTopic, ...]:
         InputError: If it cannot be read.
         DepthRosError: If the library is missing.
     """
-    path = Path(path)
+    path = library_path(path, what='a bag')
     with open_bag(path) as reader:
         return topics_of(reader)
 
@@ -144,7 +145,7 @@ def read_mono_bag(
         CalibrationError: If it has no calibration, or the first one is unfit.
         DepthRosError: If the library is missing.
     """
-    path = Path(path)
+    path = library_path(path, what='a bag')
     cameras = mono_topics(bag_topics(path), image_topic=image_topic, info_topic=info_topic)
     return BagFrames(path, [cameras], _mono_frames, report)
 
@@ -170,7 +171,7 @@ def read_stereo_bag(
         max_stamp_difference_s: Largest difference of the stamps of a pair.
         report: Called for every image that becomes no pair.
     """
-    path = Path(path)
+    path = library_path(path, what='a bag')
     cameras = stereo_topics(
         bag_topics(path),
         left_topic=left_topic,

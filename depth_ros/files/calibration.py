@@ -34,6 +34,7 @@ from depth_ros.files.calibration_formats.values import (
 from depth_ros.files.calibration_formats.values import (
     StereoCalibration as StereoCalibration,
 )
+from depth_ros.files.given_path import library_path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,14 +124,17 @@ LONE_FILES = ('calib_cam_to_cam.txt', 'calib.txt', 'camchain.yaml', 'calibration
 
 
 def read_rig(
-    *files: Path | str, image_size: ImageSize | None = None, alpha: float = 0.0
+    *files: Path | str | Sequence[Path | str],
+    image_size: ImageSize | None = None,
+    alpha: float = 0.0,
 ) -> StereoCalibration:
     """Read a rig's calibration from one file, from a left and a right one, or from a folder.
 
-    Arguments and errors are those of ``read_stereo_calibration``.
+    Files may come as one list. Arguments and errors are those of ``read_stereo_calibration``.
     """
+    given = files[0] if len(files) == 1 and isinstance(files[0], (list, tuple)) else files
     return read_stereo_calibration(
-        [Path(file) for file in files], image_size=image_size, alpha=alpha
+        [_path(file) for file in given], image_size=image_size, alpha=alpha
     )
 
 
@@ -172,7 +176,7 @@ def read_mono_calibration(
         CalibrationError: If the file is missing, of no known format, or says something
             impossible.
     """
-    (first, *_) = _files([Path(path)])
+    (first, *_) = _files([_path(path)])
     document = open_document(first)
     options = ReadOptions(image_size=image_size)
     entry = _format_of(document)
@@ -182,6 +186,10 @@ def read_mono_calibration(
     return MonoCalibration(
         camera=rig.left, is_rectified=rig.is_rectified, format=f'{rig.format}, left camera'
     )
+
+
+def _path(file: object) -> Path:
+    return library_path(file, what='a calibration', kind=CalibrationError)
 
 
 def _format_of(document: Document) -> CalibrationFormat:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from depth_ros.errors import ParameterError
+from depth_ros.errors import InputError, ParameterError
 
 
 def given_path(text: str, *, what: str = 'a path') -> Path:
@@ -27,3 +28,23 @@ def given_path(text: str, *, what: str = 'a path') -> Path:
             f'{what} is {text!r}, and nobody knows the home folder of {user!r}; write the whole '
             'path, beginning with /'
         ) from None
+
+
+def library_path(path: object, *, what: str, kind: type[InputError] = InputError) -> Path:
+    """Return the path that a caller of the library names.
+
+    Args:
+        path: As given.
+        what: What it is the path of, for the refusal, e.g. ``'an image'``.
+        kind: The error to raise.
+
+    Raises:
+        InputError: Reason ``'path'``, if it is neither text nor a path.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise kind(
+            'path',
+            f'the path of {what} must be text or a pathlib.Path, got a {type(path).__name__}; '
+            'give one path',
+        )
+    return Path(path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from depth_ros.errors import ImageError, InputError
 from depth_ros.files.given_file import given_bytes
+from depth_ros.files.given_path import library_path
 from depth_ros.messages.pictures import decode_rgb, decode_samples
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
@@ -18,10 +19,11 @@ def read_rgb(path: Path | str) -> np.ndarray:
     """Read an image file as ``(H, W, 3)`` uint8 RGB; 16 bits become 8.
 
     Raises:
-        ImageError: If there is no such file (reason ``'file'``), it is no whole image
-            (``'compressed'``) or claims too many pixels (``'too_large'``).
+        ImageError: If there is no such file (reason ``'file'``), it is no path
+            (``'path'``), no whole image (``'compressed'``) or claims too many pixels
+            (``'too_large'``).
     """
-    path = Path(path)
+    path = library_path(path, what='an image', kind=ImageError)
     try:
         return decode_rgb(_bytes(path), kinds=KINDS)
     except ImageError as error:

@@ -6,13 +6,15 @@ arrays, whose mistakes differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, StereoCamera
-from depth_ros.errors import CalibrationError, ImageError
+from depth_ros.errors import CalibrationError, ImageError, InputError
 from depth_ros.files.calibration import MonoCalibration, StereoCalibration
+from depth_ros.files.posed.values import ViewFile
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.geometry.resample import depth_camera
@@ -188,6 +190,52 @@ def posed_view(
     return PosedView(frame=frame, world_from_camera=pose, name=name)
 
 
+def expect_views(reference: object, sources: object) -> None:
+    """Require what ``posed_view`` makes: a reference, and sources in a list.
+
+    Raises:
+        InputError: Reason ``'views'``; says what came and how to make it.
+    """
+    if not isinstance(sources, (list, tuple)):
+        remedy = '[source]' if isinstance(sources, PosedView) else '[source, ...]'
+        raise InputError(
+            'views',
+            f'the sources must be a list of views, got a {type(sources).__name__}; give {remedy}',
+        )
+    named = [('reference', reference)]
+    named += [(f'source {index}', source) for index, source in enumerate(sources)]
+    for what, view in named:
+        _expect_view(view, what)
+
+
+def _expect_view(view: object, what: str) -> None:
+    if isinstance(view, PosedView):
+        return
+    remedy = (
+        'read its image with its .read()'
+        if isinstance(view, ViewFile)
+        else 'make one by: depth_ros.posed_view(image, camera, world_from_camera)'
+    )
+    raise InputError(
+        'views', f'the {what} must be a PosedView, got a {type(view).__name__}; {remedy}'
+    )
+
+
+def expect_depth_range(depth_range_m: object) -> None:
+    """Require two numbers; which ones is for the task to check.
+
+    Raises:
+        InputError: Reason ``'depth_range'``.
+    """
+    is_pair = isinstance(depth_range_m, (Sequence, np.ndarray)) and len(depth_range_m) == 2
+    if not is_pair or not all(isinstance(one, Real) for one in depth_range_m):  # type: ignore[attr-defined]
+        raise InputError(
+            'depth_range',
+            f'depth_range_m must be the nearest and the farthest depth in metres, got '
+            f'{depth_range_m!r}; give two numbers, e.g. (0.5, 10.0)',
+        )
+
+
 def _frame(
     image: np.ndarray, camera: PinholeCamera, side: str, is_rectified: bool, stamp_ns: int
 ) -> MonoFrame:
@@ -199,7 +247,20 @@ def _frame(
             f'{camera.width}x{camera.height}; give images of that size, or resize the '
             'calibration too: depth_ros.scaled_camera(camera, height=..., width=...)',
         )
+    stamp_ns = _checked_stamp(stamp_ns)
     return MonoFrame(image=image, camera=camera, stamp_ns=stamp_ns, is_rectified=is_rectified)
+
+
+def _checked_stamp(stamp_ns: object) -> int:
+    """Return a stamp as int; ``InputError`` with reason ``'stamp'`` if it is none."""
+    is_whole = isinstance(stamp_ns, Integral) and not isinstance(stamp_ns, bool)
+    if not is_whole or int(stamp_ns) < 0:  # type: ignore[call-overload]
+        raise InputError(
+            'stamp',
+            f'stamp_ns must be a whole number of nanoseconds from 0, got {stamp_ns!r}; seconds '
+            'are brought to it by: round(seconds * 1e9)',
+        )
+    return int(stamp_ns)  # type: ignore[call-overload]
 
 
 def _size(image: np.ndarray) -> str:

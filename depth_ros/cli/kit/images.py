@@ -91,6 +91,26 @@ def find_pairs(left: Path, right: Path) -> FoundPairs:
     return found
 
 
+def expect_one_camera(folder: Path, *, remedy: str) -> None:
+    """Refuse a folder that holds nothing but left and right images of a rig.
+
+    Args:
+        folder: Where the images of one camera are expected.
+        remedy: What to do with pairs instead.
+
+    Raises:
+        InputError: Reason ``'stereo_pairs'``.
+    """
+    names = [path.name for path in _images(folder)]
+    pairs = _pair_folders(folder, folder).pairs
+    if pairs and all('left' in name or 'right' in name for name in names):
+        raise InputError(
+            'stereo_pairs',
+            f'{folder} must hold images of one camera, but has pairs ({pairs[0].left.name} and '
+            f'{pairs[0].right.name}); {remedy}',
+        )
+
+
 def find_images(path: Path) -> list[ImageFile]:
     """Return an image file, or the images of a folder in order of their names.
 

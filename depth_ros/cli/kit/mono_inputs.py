@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
-from depth_ros.cli.kit.images import ImageFile, find_images
+from depth_ros.cli.kit.images import ImageFile, expect_one_camera, find_images
 from depth_ros.cli.kit.rig import fitted_camera
 from depth_ros.cli.kit.sources import BagItem, FrameItem, add_topic_arguments, storage_file
 from depth_ros.errors import CalibrationError, InputError, ParameterError
@@ -168,6 +168,8 @@ class FileSource:
         """List the files; the calibration is read with the first image."""
         self._settings = settings
         self._images = find_images(settings.path)
+        if settings.path.is_dir():
+            expect_one_camera(settings.path, remedy=_for_pairs(settings.path))
         self._calibration: MonoCalibration | None = None
         self.count = len(self._images)
 
@@ -382,6 +384,13 @@ def read_reference(
         camera=depth_camera(camera, height=height, width=width),
         stamp_ns=0,
         scale=DepthScale.METRIC,
+    )
+
+
+def _for_pairs(folder: Path) -> str:
+    return (
+        f'type: depth-ros run stereo {folder} {folder} --calibration FILE, or put the images of '
+        'one camera into a folder of their own'
     )
 
 

@@ -20,7 +20,7 @@ from depth_ros.files.json_text import parse_json
 from depth_ros.files.maps import write_millimetres
 from depth_ros.files.whole_file import write_json
 from depth_ros.pictures.panels import Scale
-from depth_ros.results import DepthResult
+from depth_ros.results import DepthResult, known_share
 
 OutputT = TypeVar('OutputT')
 Record = dict[str, object]
@@ -245,9 +245,17 @@ def run_facts(
     stages_s: Mapping[str, float],
     ran_by: Mapping[str, str],
 ) -> Record:
-    """Return what a record says of any run; depth in metres, ``(H, W)`` float32."""
+    """Return what a record says of any run.
+
+    Args:
+        valid_fraction: Share of what was computed that is known, for an output without metres.
+        depth: Metres, ``(H, W)`` float32, or ``NOTHING``.
+        stages_s: Seconds by stage.
+        ran_by: Model, engine, precision and size in words.
+    """
+    share = known_share(depth) if depth.size else valid_fraction
     return {
-        'valid_fraction': round(valid_fraction, 4),
+        'valid_fraction': round(share, 4),
         'depth_m': depth_percentiles(depth),
         'stages_ms': {name: round(1e3 * seconds, 3) for name, seconds in stages_s.items()},
         'ran_by': dict(ran_by),

@@ -17,6 +17,7 @@ from depth_ros.files.pfm import write_pfm
 from depth_ros.files.whole_file import whole_file, write_json
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.pictures.panels import Scale, depth_panel, write_picture
+from depth_ros.results import known_share
 
 DEPTH, CONFIDENCE = '_depth.npy', '_confidence.npy'
 
@@ -111,7 +112,7 @@ class MapFolder:
             'name': name,
             'sources': [source.name for source in planned.views.sources],
             'depth_range_m': list(planned.depth_range_m),
-            'valid_fraction': round(float(np.isfinite(view.depth).mean()), 4),
+            'valid_fraction': round(known_share(view.depth), 4),
             'depth_m': depth_percentiles(view.depth),
             **details,
             'made_from': self._made_from(planned),

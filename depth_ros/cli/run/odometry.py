@@ -175,6 +175,7 @@ def _times_lost(outputs: list[OdometryOutput]) -> int:
 
 def _write(folder: Path, run: Run, record: Record, *, is_metric: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
     _write_states(folder / STATES, run.outputs)
     if is_metric:
         path = run.trajectory()
@@ -183,6 +184,13 @@ def _write(folder: Path, run: Run, record: Record, *, is_metric: bool) -> None:
     else:
         _write_directions(folder / DIRECTIONS, run.outputs)
     write_json(folder / SUMMARY, record)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a former run wrote, which may have been of another kind."""
+    if (folder / SUMMARY).is_file():
+        for name in (SUMMARY, TRAJECTORY, PICTURE, STATES, DIRECTIONS):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _write_states(path: Path, outputs: list[OdometryOutput]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
 from depth_ros.cli.kit.data_sets import Rigs, add_layout_argument, chosen, depth_frames
-from depth_ros.cli.kit.images import PairFiles, find_pairs
+from depth_ros.cli.kit.images import PairFiles, expect_one_camera, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
 from depth_ros.cli.kit.sources import add_topic_arguments, named_topics
 from depth_ros.errors import ImageError, InputError, ParameterError
@@ -328,15 +328,19 @@ def _stamped(frame: MonoFrame, stamp_ns: int) -> MonoFrame:
 
 def _image_folder(settings: OdometryInputSettings) -> FrameSequence:
     folder = settings.path
-    colors = _images(
-        next((folder / name for name in COLOR_FOLDERS if (folder / name).is_dir()), folder)
-    )
+    place = next((folder / name for name in COLOR_FOLDERS if (folder / name).is_dir()), folder)
+    colors = _images(place)
     if not colors:
         raise InputError(
             'file',
             f'no images in {folder}: put them into images/ (and depth/), or pairs into left/ and '
             'right/',
         )
+    expect_one_camera(
+        place,
+        remedy='put them into left/ and right/ of a folder and add --calibration FILE, or '
+        'give a folder with the images of one camera',
+    )
     has_depth = (folder / DEPTH_FOLDER).is_dir()
     source = settings.source or (Source.RGBD if has_depth else Source.MONO)
     if source is Source.STEREO or (source is Source.RGBD and not has_depth):

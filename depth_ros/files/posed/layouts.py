@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from depth_ros.errors import InputError
+from depth_ros.files.given_path import library_path
 from depth_ros.files.posed.colmap import colmap_place, read_colmap_folder
 from depth_ros.files.posed.mvsnet import is_mvsnet_folder, read_mvsnet_folder
 from depth_ros.files.posed.poses import is_pose_folder, read_pose_folder
@@ -27,7 +28,7 @@ def read_posed_folder(
             damaged or two views have one name. Views that cannot be used alone are in
             ``refused``.
     """
-    found = _read(Path(folder), unit_m, use_pycolmap)
+    found = _read(library_path(folder, what='a folder of posed images'), unit_m, use_pycolmap)
     seen: set[str] = set()
     for view in found.views:
         if view.name in seen:

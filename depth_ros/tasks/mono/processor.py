@@ -19,7 +19,7 @@ from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map
+from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map, known_share
 from depth_ros.tasks.call import Camera, measured_depth, mono_frame, rgb_image
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
@@ -64,7 +64,7 @@ class MonoOutput:
     @property
     def valid_fraction(self) -> float:
         """Share of pixels whose relative depth is known."""
-        return float(np.isfinite(self.relative.depth).mean())
+        return known_share(self.relative.depth)
 
 
 class MonoProcessor(Processor[MonoSettings]):

@@ -15,7 +15,8 @@ import numpy as np
 from depth_ros.frames import MultiViewFrame
 from depth_ros.geometry.posed_view import PosedView, multi_view_frame
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.results import DepthMap, DepthResult, depth_map
+from depth_ros.results import DepthMap, DepthResult, depth_map, known_share
+from depth_ros.tasks.call import expect_depth_range, expect_views
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.multiview.checks import check_frame
 from depth_ros.tasks.multiview.range_watch import RangeWatch
@@ -55,7 +56,7 @@ class MultiViewOutput:
     @property
     def valid_fraction(self) -> float:
         """Share of pixels whose depth is known."""
-        return float(np.isfinite(self.depth.depth).mean())
+        return known_share(self.depth.depth)
 
 
 class MultiViewProcessor(Processor[MultiViewSettings]):
@@ -90,6 +91,8 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
             InputError: If views, poses, calibrations or the range cannot be used.
             EngineError: If the runtime fails.
         """
+        expect_views(reference, sources)
+        expect_depth_range(depth_range_m)
         frame = multi_view_frame(reference, sources, depth_range_m=depth_range_m)
         output = self.process(frame)
         return depth_map(output.depth, output.frame.reference.image)

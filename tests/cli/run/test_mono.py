@@ -282,6 +282,15 @@ def test_mistakes_are_told_in_one_sentence(folder, tmp_path, capsys, name) -> No
     assert all(part in err for part in parts), err
 
 
+def test_pairs_are_for_another_command(tmp_path, capsys) -> None:
+    for side in ('left', 'right'):
+        (tmp_path / f'a_{side}.png').touch()
+    assert main(['run', 'mono', str(tmp_path), '-o', str(tmp_path / 'out')]) == 2
+    said = capsys.readouterr().err
+    assert 'a_left.png and a_right.png' in said
+    assert f'depth-ros run stereo {tmp_path} {tmp_path} --calibration FILE' in said
+
+
 def test_nothing_to_read_is_told(tmp_path, capsys) -> None:
     (tmp_path / 'empty').mkdir()
     for name in ('empty', 'missing.png'):

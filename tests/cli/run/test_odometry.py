@@ -81,6 +81,24 @@ def test_without_depth_there_are_directions_and_no_trajectory(
     assert 'no metres' in capsys.readouterr().out
 
 
+def test_a_run_leaves_nothing_of_the_one_before(rgbd: Path, tmp_path: Path) -> None:
+    (tmp_path / 'mine.txt').touch()
+    assert run(rgbd, tmp_path) == 0
+    assert run(rgbd, tmp_path, '--source', 'mono') == 0
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {'mine.txt', 'directions.csv', 'states.csv', 'summary.json'}
+
+
+def test_pairs_are_no_sequence_of_one_camera(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ('0_left', '0_right', '1_left', '1_right'):
+        (tmp_path / f'{name}.png').touch()
+    assert run(tmp_path, tmp_path / 'out', '--intrinsics', '60,60,32,24') == 2
+    said = capsys.readouterr().err
+    assert '0_left.png' in said and 'left/ and right/' in said and '--calibration FILE' in said
+
+
 def test_stereo_folders_take_a_calibration(tmp_path: Path) -> None:
     path = shots('room', 60).path
     for side in ('left', 'right'):
