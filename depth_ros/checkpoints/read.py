@@ -201,11 +201,46 @@ def _read(name: Path, file: Path | IO[bytes]) -> object:
             return _read_npz(file)
         return load_torch(name, file)
     except _READ_ERRORS as error:
+        if kind := _other_kind(file):
+            raise WeightsError(
+                f'expected weights (.pth, .ckpt, .safetensors or .npz), {str(name)!r} is {kind}; '
+                'pass the checkpoint'
+            ) from error
         raise _damaged(name, error) from error
+
+
+_OTHER_KINDS = {
+    b'\x89PNG': 'a PNG picture',
+    b'\xff\xd8\xff': 'a JPEG picture',
+    b'BM': 'a BMP picture',
+    b'II*\0': 'a TIFF picture',
+    b'MM\0*': 'a TIFF picture',
+    b'%PDF': 'a PDF',
+}
+"""How files begin that are taken for weights by mistake; no checkpoint begins so."""
+
+
+def _other_kind(file: Path | IO[bytes]) -> str:
+    """Return what a file that cannot be read as weights is; empty where that is not known."""
+    try:
+        if isinstance(file, Path):
+            with file.open('rb') as opened:
+                head = opened.read(512)
+        else:
+            file.seek(0)
+            head = file.read(512)
+    except (OSError, ValueError):
+        return ''
+    is_text = len(head) >= 8 and all(byte in b'\t\n\r' or 32 <= byte < 127 for byte in head)
+    if is_text:
+        return 'JSON text' if head.lstrip()[:1] in (b'{', b'[') else 'text'
+    return next((kind for magic, kind in _OTHER_KINDS.items() if head.startswith(magic)), '')
 
 
 def _damaged(path: Path, error: BaseException) -> WeightsError:
     reason = str(error).strip().partition('\n')[0][:200]
+    if 'weights_only' in reason:  # torch's advice to run what is in the file
+        reason = 'no file of tensors'
     return WeightsError(
         f'{str(path)!r} cannot be read as weights ({type(error).__name__}: {reason}); it may '
         'be truncated, no checkpoint, or hold objects other than tensors: download it again'

@@ -131,7 +131,8 @@ class SessionEngine:
             session.close()
 
     def __enter__(self: SessionEngineT) -> SessionEngineT:
-        """Return itself."""
+        """Return itself; raise EngineError if it is closed."""
+        self._opened()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -141,8 +142,8 @@ class SessionEngine:
     def _opened(self) -> Session:
         if self._session is None:
             raise EngineError(
-                f'{self.info.graph!r} was closed, e.g. at the end of a with block; open the model '
-                'again, e.g. with depth_ros.open_stereo()'
+                f'{self.info.graph!r} is closed, e.g. at the end of a with block; open its model '
+                'again'
             )
         return self._session
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Generic, TypeVar
 
-from depth_ros.errors import ParameterError
+from depth_ros.errors import EngineError, ParameterError
 from depth_ros.tasks.pipeline import Identity, NetworkSettings, Pipeline, identity_of
 
 SettingsT = TypeVar('SettingsT', bound=NetworkSettings)
@@ -20,6 +20,11 @@ class Processor(Generic[SettingsT]):
     needs_another: ClassVar[str]
     """Sentence about what cannot change while it runs, and how to open another one."""
 
+    opener: ClassVar[str]
+    """Function of ``depth_ros`` that opens one."""
+
+    is_closed = False
+
     def __init__(self, pipeline: Pipeline, settings: SettingsT) -> None:
         """Take ownership of the pipeline; raises as ``check_settings``."""
         self.pipeline = pipeline
@@ -27,6 +32,7 @@ class Processor(Generic[SettingsT]):
         self.settings = settings
 
     def __enter__(self: ProcessorT) -> ProcessorT:
+        self.expect_open()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -65,5 +71,18 @@ class Processor(Generic[SettingsT]):
         self.settings = settings
 
     def close(self) -> None:
-        """Close the engines."""
+        """Close the engines; a closed one refuses frames."""
+        self.is_closed = True
         self.pipeline.close()
+
+    def expect_open(self) -> None:
+        """Refuse what a closed one cannot do, whether its model has engines or not.
+
+        Raises:
+            EngineError: If it is closed; names the function that opens another one.
+        """
+        if self.is_closed:
+            raise EngineError(
+                f'this {type(self).__name__} of {self.settings.model!r} is closed, e.g. at the '
+                f'end of a with block; open another one with depth_ros.{self.opener}()'
+            )

@@ -247,3 +247,20 @@ def test_counters_of_batch_normalisation_may_be_absent():
     del state['0.running_mean']
     with pytest.raises(WeightsError, match=r'1 missing: 0\.running_mean'):
         load_strict(module, state)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'kind'),
+    [
+        ('left.png', b'\x89PNG\r\n\x1a\n' + bytes(100), 'a PNG picture'),
+        ('left.jpg', b'\xff\xd8\xff\xe0' + bytes(100), 'a JPEG picture'),
+        ('calibration.json', b'{"fx": 500.0, "fy": 500.0}\n', 'JSON text'),
+        ('left.yaml', b'image_width: 640\n', 'text'),
+        ('noise.pth', bytes(range(1, 250)), 'no file of tensors'),
+    ],
+)
+def test_what_is_no_checkpoint_is_named_in_our_words(tmp_path, name, content, kind):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=kind) as caught:
+        load_checkpoint(tmp_path / name)
+    assert 'weights_only' not in str(caught.value) and 'Re-running' not in str(caught.value)

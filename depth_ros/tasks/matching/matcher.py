@@ -51,6 +51,7 @@ class MatchOutput:
 class Matcher(Processor[MatchSettings]):
     """A pipeline with thresholds; one worker thread owns it."""
 
+    opener = 'open_matcher'
     needs_another = (
         'model, variant, engine and size need a new matcher: call open_matcher(settings)'
     )
@@ -156,6 +157,7 @@ class Matcher(Processor[MatchSettings]):
             ParameterError: If a limit is refused.
             EngineError: If the runtime fails.
         """
+        self.expect_open()
         settings = self._with_limits(max_matches, min_confidence)
         first, second = masks
         first = within_content(pair.first, pair.first_mask if first is None else first)

@@ -70,6 +70,7 @@ class MonoOutput:
 class MonoProcessor(Processor[MonoSettings]):
     """Rectifier, pipeline and scaler of one camera; one worker thread owns it."""
 
+    opener = 'open_mono'
     needs_another = (
         'model, engine, size, weights and path need a new processor: call open_mono(settings)'
     )
@@ -183,6 +184,7 @@ class MonoProcessor(Processor[MonoSettings]):
             InputError: If the image or its calibration cannot be used.
             EngineError: If the runtime fails.
         """
+        self.expect_open()
         wanted = wanted or MonoWanted()
         start = time.perf_counter()
         rectifier = self._rectifiers.of_camera(frame.camera)

@@ -62,6 +62,7 @@ class MultiViewOutput:
 class MultiViewProcessor(Processor[MultiViewSettings]):
     """Rectifiers, pipeline and filters; one worker thread owns it."""
 
+    opener = 'open_multiview'
     needs_another = (
         'model, engine, size, depths, sources and sampling need a new processor: '
         'call open_multiview(settings)'
@@ -107,6 +108,7 @@ class MultiViewProcessor(Processor[MultiViewSettings]):
                 ``multiview_checks.check_frame`` for the reasons.
             EngineError: If the runtime fails.
         """
+        self.expect_open()
         wanted = wanted or MultiViewWanted()
         start = time.perf_counter()
         check_frame(frame, min_overlap=self.settings.min_overlap)

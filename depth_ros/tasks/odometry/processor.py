@@ -57,6 +57,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
     for the frame under way.
     """
 
+    opener = 'open_odometry'
     needs_another = (
         'source, model, engine and depth_model need a new processor: call open_odometry(settings)'
     )
@@ -127,6 +128,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
             InputError: If the frame cannot be used or is not newer than the last one.
             EngineError: If a runtime fails.
         """
+        self.expect_open()
         start = time.perf_counter()
         prepared = self._prepared(frame)
         rectified = time.perf_counter()
@@ -142,11 +144,13 @@ class OdometryProcessor(Processor[OdometrySettings]):
 
     def reset(self) -> OdometryOutput:
         """Forget everything; the next good frame is the new origin."""
+        self.expect_open()
         with self._lock:
             return self._tracker.reset()
 
     def close(self) -> None:
         """Close every engine."""
+        self.is_closed = True
         self._tracker.close()
         if self._stereo is not None:
             self._stereo.close()

@@ -70,6 +70,7 @@ class StereoOutput:
 class StereoProcessor(Processor[StereoSettings]):
     """Rectifier, pipeline and filters of one rig; one worker thread owns it."""
 
+    opener = 'open_stereo'
     needs_another = (
         'model, engine, size and matcher settings need a new processor: call open_stereo(settings)'
     )
@@ -114,6 +115,7 @@ class StereoProcessor(Processor[StereoSettings]):
             InputError: If the pair or its calibration cannot be used.
             EngineError: If the runtime fails.
         """
+        self.expect_open()
         start = time.perf_counter()
         rectifier = self._rectifier(frame)
         rectified = rectifier.rectify(frame)
@@ -139,6 +141,7 @@ class StereoProcessor(Processor[StereoSettings]):
             covered: ``(H, W)`` bool, False where the left image shows nothing (black after
                 rectification) and disparity is unknown; None where all is covered.
         """
+        self.expect_open()
         wanted = wanted or Wanted()
         fault = self.watch.look(rectified)
         timed = self._match(rectified, needs_right=wanted.confidence)
