@@ -28,6 +28,8 @@ from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
 
 SetT = TypeVar('SetT')
+CameraOf = Callable[[np.ndarray], tuple[PinholeCamera, bool]]
+"""Gives the camera of an image, and whether the image is rectified."""
 
 
 def add_layout_argument(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -53,20 +55,37 @@ def chosen(sets: dict[str, Callable[[Path], SetT]], layout: str, folder: Path) -
     return sets[layout](folder)
 
 
-def depth_frames(files: DepthSet) -> Iterator[RgbdFrame]:
-    """Read the frames of a set one after the other."""
+def expect_effect(layout: str, given: dict[str, bool]) -> None:
+    """Refuse options that were typed and that change nothing of a layout.
+
+    Raises:
+        ParameterError: Naming them.
+    """
+    names = [option for option, is_given in given.items() if is_given]
+    if names:
+        raise ParameterError(
+            f'{", ".join(names)} changes nothing of layout {layout}; leave it out'
+        )
+
+
+def depth_frames(files: DepthSet, camera_of: CameraOf | None = None) -> Iterator[RgbdFrame]:
+    """Read the frames of a set one after the other; see ``read_depth_frame``."""
     for frame in files.frames:
-        yield read_depth_frame(files, frame)
+        yield read_depth_frame(files, frame, camera_of)
 
 
-def read_depth_frame(files: DepthSet, frame: DepthFiles) -> RgbdFrame:
-    """Read an image with its depth.
+def read_depth_frame(
+    files: DepthSet, frame: DepthFiles, camera_of: CameraOf | None = None
+) -> RgbdFrame:
+    """Read an image with its depth; ``camera_of`` gives its camera instead of the set.
 
     Raises:
         InputError: If a file cannot be used.
     """
     image = read_rgb(frame.image)
-    camera = pinhole(files.camera, *image.shape[:2])
+    camera, is_rectified = pinhole(files.camera, *image.shape[:2]), True
+    if camera_of is not None:
+        camera, is_rectified = camera_of(image)
     depth = read_depth(frame.depth, unit_m=files.unit_m)
     for steps in files.unknown_steps:
         depth[depth == np.float32(steps * files.unit_m)] = np.nan
@@ -78,7 +97,9 @@ def read_depth_frame(files: DepthSet, frame: DepthFiles) -> RgbdFrame:
         stamp_ns=frame.stamp_ns,
         scale=DepthScale.METRIC,
     )
-    left = MonoFrame(image=image, camera=camera, stamp_ns=frame.stamp_ns, is_rectified=True)
+    left = MonoFrame(
+        image=image, camera=camera, stamp_ns=frame.stamp_ns, is_rectified=is_rectified
+    )
     return RgbdFrame(image=left, depth=result)
 
 
@@ -105,22 +126,31 @@ def pinhole(values: DataSetCamera, height: int, width: int) -> PinholeCamera:
 class Rigs:
     """The rig of each calibration of a set, read once."""
 
-    def __init__(self, *, is_rectified: bool | None = None) -> None:
-        """Start empty; ``is_rectified`` overrules what a set says."""
+    def __init__(
+        self,
+        *,
+        is_rectified: bool | None = None,
+        calibration: tuple[Path, ...] = (),
+        is_scaled: bool = False,
+    ) -> None:
+        """Start empty; ``is_rectified`` and ``calibration`` overrule what a set says."""
         self._is_rectified = is_rectified
+        self._calibration = calibration
+        self._is_scaled = is_scaled
         self._rigs: dict[tuple[Path, ...], Rig] = {}
 
     def of(self, pair: StereoFiles) -> Rig:
         """Return the rig of a pair."""
-        if pair.calibration not in self._rigs:
+        files = self._calibration or pair.calibration
+        if files not in self._rigs:
             given = self._is_rectified
             settings = RigSettings(
-                calibration=pair.calibration,
+                calibration=files,
                 is_rectified=pair.is_rectified if given is None else given,
-                is_scaled=False,
+                is_scaled=self._is_scaled,
             )
-            self._rigs[pair.calibration] = Rig(settings)
-        return self._rigs[pair.calibration]
+            self._rigs[files] = Rig(settings)
+        return self._rigs[files]
 
     def read(self, pair: StereoFiles) -> StereoFrame:
         """Read a pair with its stamp.
@@ -162,15 +192,25 @@ class LayoutPairs:
     """The pairs of a data set's folder; a ``PairSource``."""
 
     has_metres = True
-    calibration: tuple[Path, ...] = ()
 
-    def __init__(self, layout: str, files: StereoSet, *, is_rectified: bool | None) -> None:
-        """Remember the files; each calibration is read with its first pair."""
-        self._layout = layout
+    def __init__(self, layout: str, files: StereoSet, stated: RigSettings) -> None:
+        """Remember the files; each calibration is read with its first pair.
+
+        Args:
+            layout: Its word.
+            files: The pairs.
+            stated: What the user states, which overrules the set.
+        """
+        self._layout = f'{layout} with --calibration' if stated.calibration else layout
         self._files = files
-        self._rigs = Rigs(is_rectified=is_rectified)
+        self._rigs = Rigs(
+            is_rectified=stated.is_rectified,
+            calibration=stated.calibration,
+            is_scaled=stated.is_scaled,
+        )
         self.count = len(files.pairs)
-        self.settings: object = (layout, is_rectified)
+        self.calibration = stated.calibration
+        self.settings: object = (layout, stated)
 
     def __iter__(self) -> Iterator[LayoutPair]:
         """Return the pairs in order."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from depth_ros.cli.kit.data_sets import LayoutPairs, add_layout_argument, chosen
+from depth_ros.cli.kit.batch import warn
+from depth_ros.cli.kit.data_sets import LayoutPairs, add_layout_argument, chosen, expect_effect
 from depth_ros.cli.kit.images import FoundPairs, PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, rig_settings
 from depth_ros.cli.kit.sources import BagItem, FrameItem, add_topic_arguments, storage_file
@@ -114,8 +115,7 @@ def open_pairs(
     if arguments.right is None and is_bag(arguments.left):
         return BagPairs(_bag_settings(arguments), report)
     if getattr(arguments, 'layout', 'auto') != 'auto':
-        files = chosen(STEREO_SETS, arguments.layout, arguments.left)
-        return LayoutPairs(arguments.layout, files, is_rectified=arguments.is_rectified)
+        return _layout_pairs(arguments)
     right = arguments.right or arguments.left
     if not right.is_dir() and arguments.right is None:
         raise ParameterError(
@@ -127,6 +127,17 @@ def open_pairs(
             'see: depth-ros run stereo --help'
         )
     return FilePairs(find_pairs(arguments.left, right), rig_settings(arguments))
+
+
+def _layout_pairs(arguments: argparse.Namespace) -> LayoutPairs:
+    layout, stated = arguments.layout, rig_settings(arguments)
+    expect_effect(
+        layout, {'RIGHT': arguments.right is not None, '--fov-deg': stated.fov_deg > 0.0}
+    )
+    files = chosen(STEREO_SETS, layout, arguments.left)
+    if stated.calibration:
+        warn(f'--calibration is taken instead of what layout {layout} brings')
+    return LayoutPairs(layout, files, stated)
 
 
 class FilePairs:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, ideal_camera
-from depth_ros.cli.kit.data_sets import Rigs, add_layout_argument, chosen, depth_frames
+from depth_ros.cli.kit.data_sets import (
+    CameraOf,
+    Rigs,
+    add_layout_argument,
+    chosen,
+    depth_frames,
+    expect_effect,
+)
 from depth_ros.cli.kit.images import PairFiles, expect_one_camera, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, fitted_camera
 from depth_ros.cli.kit.sources import add_topic_arguments, named_topics
@@ -24,7 +31,7 @@ from depth_ros.files.data_sets.stamps import stamps_from_names
 from depth_ros.files.data_sets.stereo_sets import STEREO_SETS
 from depth_ros.files.given_file import given_text
 from depth_ros.files.image import SUFFIXES, read_rgb
-from depth_ros.files.maps import read_depth
+from depth_ros.files.maps import MILLIMETRES, read_depth
 from depth_ros.files.rgbd_bags import read_rgbd_bag
 from depth_ros.frames import CameraFrame, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.resample import depth_camera
@@ -35,6 +42,7 @@ COLOR_FOLDERS = ('images', 'color', 'rgb', 'image')
 STEREO_FOLDERS = (('left', 'right'), ('image_0', 'image_1'), ('image_2', 'image_3'))
 INTRINSICS_FILES = ('K.txt', 'intrinsics.txt', 'intrinsic.txt', 'intrinsic_depth.txt')
 DEPTH_FOLDER = 'depth'
+RATE_HZ = 10.0
 BAG_TOPICS = ('image_topic', 'info_topic', 'depth_topic', 'left_topic', 'right_topic')
 
 
@@ -49,9 +57,9 @@ class OdometryInputSettings:
         intrinsics: fx, fy, cx, cy of undistorted images instead of a file, or None.
         is_rectified: Whether images are rectified; None takes the format's convention.
         is_scaled: Whether images of another size are resized ones of the calibrated size.
-        depth_unit_m: Metres that one step of a 16-bit depth image is.
+        depth_unit_m: Metres that one step of a 16-bit depth image is; None if not stated.
         topics: Topics of a bag by option, those that were named.
-        rate_hz: Frames a second where file names are no times.
+        rate_hz: Frames a second where file names are no times; None if not stated.
         layout: Word of a data set's layout, or ``'auto'``.
     """
 
@@ -61,9 +69,9 @@ class OdometryInputSettings:
     intrinsics: tuple[float, float, float, float] | None
     is_rectified: bool | None
     is_scaled: bool
-    depth_unit_m: float
+    depth_unit_m: float | None
     topics: Mapping[str, str]
-    rate_hz: float
+    rate_hz: float | None
     layout: str = 'auto'
 
 
@@ -119,15 +127,14 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--depth-unit-m',
         type=float,
-        default=0.001,
         metavar='M',
-        help='metres of one step of 16-bit depth, default 0.001; 0.0002 is 1/5000 m',
+        help='metres of one step of 16-bit depth, default 0.001 or what --layout says; 0.0002 is '
+        '1/5000 m',
     )
     add_topic_arguments(parser, BAG_TOPICS)
     group.add_argument(
         '--rate-hz',
         type=float,
-        default=10.0,
         metavar='HZ',
         help='frames a second where file names are no times, default 10',
     )
@@ -140,9 +147,9 @@ def input_settings(arguments: argparse.Namespace) -> OdometryInputSettings:
         ParameterError: If a value is not allowed.
     """
     for name in ('depth_unit_m', 'rate_hz'):
-        if not 0.0 < getattr(arguments, name) < np.inf:
-            option = name.replace('_', '-')
-            raise ParameterError(f'--{option} must be above 0, got {getattr(arguments, name)!r}')
+        value = getattr(arguments, name)
+        if value is not None and not 0.0 < value < np.inf:
+            raise ParameterError(f'--{name.replace("_", "-")} must be above 0, got {value!r}')
     return OdometryInputSettings(
         path=arguments.input,
         source=None if arguments.source == 'auto' else Source(arguments.source),
@@ -182,8 +189,8 @@ def open_sequence(settings: OdometryInputSettings, report: Report) -> FrameSeque
 
 
 def _layout_of(settings: OdometryInputSettings) -> str:
-    """Return the layout that a folder evidently has, empty if none or calibrated otherwise."""
-    if settings.calibration or settings.intrinsics or settings.source is Source.MONO:
+    """Return the layout that a folder evidently has, empty if none."""
+    if settings.source is Source.MONO:
         return ''
     signs = {
         word: names
@@ -206,22 +213,65 @@ _SIGNS: dict[str, tuple[str, ...]] = {
 def _data_set(settings: OdometryInputSettings, layout: str) -> FrameSequence:
     note = f'layout {layout}: files, stamps, units and calibration as its authors lay them out'
     if layout in DEPTH_SETS:
-        files = DEPTH_SETS[layout](settings.path)
-        return FrameSequence(
-            source=Source.RGBD,
-            count=len(files.frames),
-            frames=lambda: depth_frames(files),
-            notes=(note, *files.notes),
-        )
+        return _depth_set(settings, layout, note)
+    expect_effect(
+        layout,
+        {
+            '--source': settings.source not in (None, Source.STEREO),
+            '--intrinsics': settings.intrinsics is not None,
+            '--depth-unit-m': settings.depth_unit_m is not None,
+            '--rate-hz': settings.rate_hz is not None,
+        },
+    )
     pairs = chosen(STEREO_SETS, layout, settings.path)
-    rigs = Rigs(is_rectified=settings.is_rectified)
+    rigs = Rigs(
+        is_rectified=settings.is_rectified,
+        calibration=settings.calibration,
+        is_scaled=settings.is_scaled,
+    )
     left_out = f'{len(pairs.unpaired)} left images have no right one' if pairs.unpaired else ''
     return FrameSequence(
         source=Source.STEREO,
         count=len(pairs.pairs),
         frames=lambda: (rigs.read(pair) for pair in pairs.pairs),
-        notes=_notes(note, left_out, *pairs.notes),
+        notes=_notes(note, _stated(settings), left_out, *pairs.notes),
     )
+
+
+def _depth_set(settings: OdometryInputSettings, layout: str, note: str) -> FrameSequence:
+    is_calibrated, has_camera = bool(settings.calibration), settings.intrinsics is not None
+    expect_effect(
+        layout,
+        {
+            '--source': settings.source not in (None, Source.RGBD),
+            '--raw/--rectified': settings.is_rectified is not None and not is_calibrated,
+            '--scale-calibration': settings.is_scaled and not is_calibrated,
+            '--rate-hz': settings.rate_hz is not None,
+        },
+    )
+    files = DEPTH_SETS[layout](settings.path)
+    if settings.depth_unit_m is not None:
+        files = replace(files, unit_m=settings.depth_unit_m)
+    camera_of: CameraOf | None = None
+    if is_calibrated or has_camera:
+        camera_of = _ImageReader(settings, is_rgbd=True).camera
+    return FrameSequence(
+        source=Source.RGBD,
+        count=len(files.frames),
+        frames=lambda: depth_frames(files, camera_of),
+        notes=_notes(note, *files.notes, _stated(settings)),
+    )
+
+
+def _stated(settings: OdometryInputSettings) -> str:
+    """Say which options overrule what a layout brings, empty if none does."""
+    given = {
+        '--calibration': settings.calibration,
+        '--intrinsics': settings.intrinsics and not settings.calibration,
+        '--depth-unit-m': settings.depth_unit_m,
+    }
+    names = ', '.join(option for option, value in given.items() if value)
+    return f'taken instead of what the layout brings: {names}' if names else ''
 
 
 def _bag(settings: OdometryInputSettings, report: Report) -> FrameSequence:
@@ -253,7 +303,7 @@ def _rgbd_bag(settings: OdometryInputSettings, report: Report) -> BagFrames[Rgbd
         image_topic=image,
         info_topic=info,
         depth_topic=depth,
-        depth_unit_m=settings.depth_unit_m,
+        depth_unit_m=settings.depth_unit_m or MILLIMETRES,
         report=report,
     )
 
@@ -300,7 +350,7 @@ def _stereo_folder(settings: OdometryInputSettings, left: Path, right: Path) -> 
             is_scaled=settings.is_scaled,
         )
     )
-    stamps, note = frame_stamps([pair.left for pair in found.pairs], settings.rate_hz)
+    stamps, note = frame_stamps([pair.left for pair in found.pairs], settings.rate_hz or RATE_HZ)
 
     def frames() -> Iterator[CameraFrame]:
         for pair, stamp_ns in zip(found.pairs, stamps, strict=True):
@@ -350,7 +400,7 @@ def _image_folder(settings: OdometryInputSettings) -> FrameSequence:
         note_mono = f'no depth/ in {folder}: direction only, no metres'
     else:
         note_mono = ''
-    stamps, note = frame_stamps(colors, settings.rate_hz)
+    stamps, note = frame_stamps(colors, settings.rate_hz or RATE_HZ)
     reader = _ImageReader(settings, is_rgbd=source is Source.RGBD)
 
     def frames() -> Iterator[CameraFrame]:
@@ -372,11 +422,12 @@ class _ImageReader:
     def read(self, path: Path, stamp_ns: int) -> CameraFrame:
         """Read a frame."""
         image = read_rgb(path)
-        camera, is_rectified = self._camera(image)
+        camera, is_rectified = self.camera(image)
         frame = MonoFrame(image=image, camera=camera, stamp_ns=stamp_ns, is_rectified=is_rectified)
         if not self._is_rgbd:
             return frame
-        depth = read_depth(self._depth_path(path), unit_m=self._settings.depth_unit_m)
+        unit_m = self._settings.depth_unit_m or MILLIMETRES
+        depth = read_depth(self._depth_path(path), unit_m=unit_m)
         height, width = depth.shape
         result = DepthResult(
             depth=depth,
@@ -394,7 +445,8 @@ class _ImageReader:
             raise ImageError('file', f'there is no depth {found[0]} for {image}; name both alike')
         return path
 
-    def _camera(self, image: np.ndarray) -> tuple[PinholeCamera, bool]:
+    def camera(self, image: np.ndarray) -> tuple[PinholeCamera, bool]:
+        """Return the camera of an image, and whether the image is rectified."""
         settings = self._settings
         height, width = image.shape[:2]
         if settings.calibration:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from depth_ros.cli.kit.commands import CommandParser
 from depth_ros.cli.kit.data_sets import Rigs, pinhole, read_depth_frame
 from depth_ros.cli.main import main
-from depth_ros.cli.run.odometry_inputs import frame_stamps
-from depth_ros.errors import InputError
+from depth_ros.cli.run.odometry_inputs import (
+    add_input_arguments,
+    frame_stamps,
+    input_settings,
+    open_sequence,
+)
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.data_sets.depth_sets import DEPTH_SETS
 from depth_ros.files.data_sets.stereo_sets import STEREO_SETS
 from depth_ros.files.data_sets.values import DataSetCamera
@@ -172,3 +179,69 @@ def test_names_are_times_by_their_digits_and_that_is_said(name: str) -> None:
 def test_other_names_are_no_times(stems: list[str]) -> None:
     stamps, note = frame_stamps([Path(f'{stem}.png') for stem in stems], 10.0)
     assert stamps[0] == 10**9 and '--rate-hz' in note
+
+
+def sequence(folder: Path, *words: str):
+    parser = CommandParser()
+    add_input_arguments(parser)
+    settings = input_settings(parser.parse_args([str(folder), *words]))
+    return open_sequence(settings, lambda reason, text: None)
+
+
+STATED = ('--intrinsics', '577,578,159,119')
+
+
+@pytest.mark.parametrize('layout', ['tum_rgbd', 'icl_nuim', '7scenes'])
+def test_stated_intrinsics_and_unit_win_over_the_layout(layout: str, tmp_path: Path) -> None:
+    DEPTH_FOLDERS[layout](tmp_path)
+    plain = sequence(tmp_path, '--layout', layout)
+    stated = sequence(tmp_path, '--layout', layout, *STATED, '--depth-unit-m', '0.0004')
+    unit_m = DEPTH_SETS[layout](tmp_path).unit_m
+    theirs, own = next(plain.frames()), next(stated.frames())
+    np.testing.assert_allclose(own.depth.depth, theirs.depth.depth * 0.0004 / unit_m, rtol=1e-4)
+    assert own.image.camera.fx == own.depth.camera.fx == 577.0
+    assert any('--intrinsics, --depth-unit-m' in note for note in stated.notes)
+    assert not any('instead' in note for note in plain.notes)
+
+
+def test_a_recognised_layout_keeps_its_unit_beside_stated_intrinsics(tmp_path: Path) -> None:
+    DEPTH_FOLDERS['tum_rgbd'](tmp_path)
+    frame = next(sequence(tmp_path, *STATED).frames())
+    np.testing.assert_allclose(frame.depth.depth, view(0).depth, atol=0.0006)
+    assert frame.image.camera.fx == 577.0
+
+
+@pytest.mark.parametrize(
+    ('layout', 'words'),
+    [
+        ('tum_rgbd', ('--raw',)),
+        ('tum_rgbd', ('--rate-hz', '5')),
+        ('scannet', ('--source', 'stereo')),
+        ('euroc', STATED),
+        ('euroc', ('--depth-unit-m', '0.001')),
+    ],
+)
+def test_an_option_without_effect_on_a_layout_is_refused(
+    layout: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    {**DEPTH_FOLDERS, **STEREO_FOLDERS}[layout](tmp_path)
+    with pytest.raises(ParameterError, match=f'{words[0]}.* changes nothing of layout {layout}'):
+        sequence(tmp_path, '--layout', layout, *words)
+
+
+def test_a_stated_calibration_wins_over_that_of_the_pairs(tmp_path: Path, capsys) -> None:
+    """Half the baseline gives half the depth."""
+    folder, other = folder_of('middlebury', tmp_path), tmp_path / 'other.txt'
+    given = STEREO_SETS['middlebury'](folder).pairs[0].calibration[0].read_text()
+    half = 500.0 * PATH.camera.baseline_m
+    other.write_text(re.sub(r'baseline=\S+', f'baseline={half:g}', given))
+    depths = []
+    for name, words in (('own', ()), ('stated', ('--calibration', str(other)))):
+        output = tmp_path / name
+        words = ('--layout', 'middlebury', '--model', 'sgbm', *words, '-o', str(output))
+        assert main(['run', 'stereo', str(folder), *words, '--write', 'depth']) == 0
+        depths.append(np.load(min(output.glob('*_depth.npy'))))
+    known = np.isfinite(depths[0])
+    np.testing.assert_allclose(depths[1][known], depths[0][known] / 2.0, rtol=1e-4)
+    assert '--calibration is taken instead' in capsys.readouterr().err
+    assert 'with --calibration' in (output / 'summary.json').read_text()
