@@ -62,9 +62,13 @@ def depth_seen_by(result: DepthResult, camera: PinholeCamera) -> DepthResult:
 
     Returns:
         ``result`` itself where the cameras are the same. NaN where nothing was measured.
+
+    Raises:
+        CalibrationError: If the depth's camera is of another size than the depth.
     """
     source = result.camera
     assert source is not None, 'depth that is measured has a camera'
+    source.check_image_size(*result.depth.shape)
     if _are_same(source, camera):
         return result
     columns = _places(camera.width, camera.p[0, 0], camera.p[0, 2], source.p[0, 0], source.p[0, 2])

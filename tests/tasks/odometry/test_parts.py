@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from depth_ros.engines.choice import EngineChoice
-from depth_ros.errors import ImageError, InputError, ParameterError
+from depth_ros.errors import CalibrationError, InputError, ParameterError
 from depth_ros.files.trajectories import read_trajectory, trajectory, write_tum
 from depth_ros.frames import CameraFrame, ImagePair, MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.rigid import (
@@ -323,7 +323,7 @@ def test_frames_of_another_kind_and_size_are_refused() -> None:
     small: CameraFrame = RgbdFrame(
         image=mono_frame(0), depth=replace(depth, depth=depth.depth[::2, ::2])
     )
-    with pytest.raises(ImageError, match='register'):
+    with pytest.raises(CalibrationError, match='the calibration is for 320x240'):
         processor.process(small)
 
 
