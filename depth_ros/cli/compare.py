@@ -82,6 +82,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare and print a table."""
     contenders = [parse_contender(word) for word in arguments.contenders]
+    if arguments.truth is not None:
+        _expect_pixels(arguments.truth)
     if arguments.truth is None and len(contenders) < 2:
         raise ParameterError('one contender needs something to compare with; add --truth FILE')
     models = [contender.model for contender in contenders if contender.model]
@@ -103,9 +105,10 @@ def parse_contender(word: str) -> Contender:
     """Read ``model[:engine[:precision]]``, or a path that ends like a disparity file.
 
     Raises:
-        ParameterError: If there are too many parts or an empty one.
+        ParameterError: If there are too many parts or an empty one, or the file is of depth.
     """
     if Path(word).suffix.lower() in DISPARITY_SUFFIXES:
+        _expect_pixels(Path(word))
         return Contender(name=word, file=Path(word))
     parts = word.split(':')
     if len(parts) > 3 or not all(parts):
@@ -113,6 +116,15 @@ def parse_contender(word: str) -> Contender:
             f'a contender is MODEL[:ENGINE[:PRECISION]] or a disparity file, got {word!r}'
         )
     return Contender(name=word, **dict(zip(CONTENDER, parts)))  # type: ignore[arg-type]  # noqa: B905
+
+
+def _expect_pixels(path: Path) -> None:
+    """Refuse a file that is named as ``depth-ros run`` names depth."""
+    if path.stem.lower().endswith(('depth', 'depth_mm')):
+        raise ParameterError(
+            f'compare takes disparity in pixels, but {path} is named as depth; give the '
+            '_disparity.npy of the same run, or rename it if it holds pixels'
+        )
 
 
 def _settings(arguments: argparse.Namespace, contender: Contender) -> StereoSettings | None:
@@ -125,9 +137,11 @@ def _settings(arguments: argparse.Namespace, contender: Contender) -> StereoSett
 
 
 def _read_pair(arguments: argparse.Namespace) -> StereoFrame:
-    if arguments.pair is None or arguments.calibration is None:
+    options = {'--pair LEFT RIGHT': arguments.pair, '--calibration FILE': arguments.calibration}
+    missing = [option for option, value in options.items() if value is None]
+    if missing:
         raise ParameterError(
-            'models need images: add --pair LEFT RIGHT and --calibration FILE, or name disparity '
+            f'models need images and calibration: add {" and ".join(missing)}, or name disparity '
             'files only'
         )
     left, right = arguments.pair

@@ -11,6 +11,7 @@ import numpy as np
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.files.given_file import given_bytes
+from depth_ros.files.given_path import library_path
 from depth_ros.files.whole_file import whole_file
 from depth_ros.geometry.depth import organised_cloud, points_of_cloud
 from depth_ros.results import DepthMap, expect_depth_map
@@ -122,15 +123,18 @@ def save_cloud(path: Path | str, depth: DepthMap) -> None:
     expect_depth_map(depth)
     depth.check_metric('a point cloud')
     assert depth.camera is not None, 'check_metric sees to it'
-    write_depth_cloud(Path(path), depth.depth, depth.image, depth.camera)
+    file = library_path(path, what='a cloud')
+    write_depth_cloud(file, depth.depth, depth.image, depth.camera)
 
 
 def cloud_writer(path: Path) -> CloudWriter:
     """Return what writes clouds to a file of this ending, before there is a cloud.
 
     Raises:
-        DepthRosError: If Open3D is needed and missing.
+        DepthRosError: If Open3D is needed and missing, or it is a folder.
     """
+    if path.is_dir():
+        raise DepthRosError(f'{path} is a folder; name a file in it: {path / "cloud.ply"}')
     writer = WRITERS.get(path.suffix.lower())
     if writer is not None:
         return writer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +37,21 @@ def whole_file(path: Path, *, is_flushed: bool = False) -> Iterator[Path]:
         draft.replace(path)
     except OSError as error:
         raise DepthRosError(
-            f'cannot write {path} ({error.strerror or error}); free some space, or choose '
-            'another folder'
+            f'cannot write {path} ({error.strerror or error}); {_remedy(path, error)}'
         ) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _remedy(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return 'it is a folder, name a file in it'
+    if not path.parent.is_dir():
+        return f'make the folder {path.parent}, or choose another folder'
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f'allow writing in {path.parent}, or choose another folder'
+    return 'free some space, or choose another folder'
 
 
 def write_json(path: Path, record: Mapping[str, object] | Sequence[object]) -> None:

@@ -99,6 +99,8 @@ def test_motorcycle_is_as_good_as_the_matcher_alone(tmp_path, capsys):
         (['a:b:c:d', '--truth', 'TRUTH'], ['MODEL[:ENGINE[:PRECISION]]']),
         (['monet', '--truth', 'TRUTH'], ["no stereo model 'monet'"]),
         (['small.npy', '--truth', 'TRUTH'], ['one size', '(120, 192)', '(2, 3)']),
+        (['small.npy', 'a_depth.npy'], ['disparity in pixels', 'a_depth.npy', '_disparity.npy']),
+        (['small.npy', '--truth', 'a_depth_mm.png'], ['disparity in pixels', 'a_depth_mm.png']),
         (['none.npy', '--truth', 'TRUTH'], ['no disparity file none.npy']),
         (['small.npy', '--truth', 'truth.exr'], ['no disparity file truth.exr']),
         ([], ['CONTENDER', '--help']),
@@ -108,3 +110,9 @@ def test_mistakes_are_told_in_one_sentence(pair, tmp_path, words, parts):
     np.save(tmp_path / 'small.npy', np.ones((2, 3), np.float32))
     given = [pair.truth if word == 'TRUTH' else word for word in words]
     expect_one_sentence(depth_ros('compare', *given, cwd=tmp_path), *parts)
+
+
+def test_only_what_is_missing_is_asked_for(capsys):
+    assert main(['compare', 'sgbm', 'b.npy', '--pair', 'left.png', 'right.png']) == 2
+    said = capsys.readouterr().err
+    assert 'add --calibration FILE, or' in said and '--pair' not in said

@@ -44,6 +44,14 @@ def test_block_runs_as_shown(block: Block, place: Path, readers: dict[str, Path]
     run_block(block, folder, reader_environment(folder.parent))
 
 
+def test_inputs_of_readme_are_in_the_sample_folder(place: Path) -> None:
+    place_of_files = stock_for_a_reader(place / 'inputs')
+    text = (REPOSITORY / 'README.md').read_text(encoding='utf-8')
+    inputs = re.findall(r'depth-ros run \w+ (\S+)', text)
+    assert 'drive' in inputs
+    assert [name for name in inputs if not (place_of_files / name).exists()] == []
+
+
 def test_blocks_that_are_not_run_are_counted() -> None:
     unrun = Counter(block.reason for block in ALL if block.reason)
     assert set(unrun) <= set(REASONS)

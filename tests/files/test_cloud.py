@@ -139,6 +139,11 @@ def test_what_open3d_cannot_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_is_no_cloud(tmp_path):
+    with pytest.raises(DepthRosError, match=r'is a folder; .*cloud\.ply'):
+        write_cloud(tmp_path, *colored())
+
+
 @pytest.mark.parametrize('write', [write_ply, write_pcd])
 def test_a_folder_that_is_not_there_is_named(tmp_path, write):
     with pytest.raises(DepthRosError, match=r'cannot write .*choose another folder'):

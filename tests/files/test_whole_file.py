@@ -22,3 +22,14 @@ def test_a_file_is_whole_or_not_there(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ['a.bin']
     with pytest.raises(DepthRosError, match='cannot write'), whole_file(tmp_path / 'no' / 'b'):
         (tmp_path / 'no' / 'b').write_bytes(b'')
+
+
+def test_the_remedy_is_for_what_is_wrong(tmp_path):
+    with pytest.raises(DepthRosError, match='it is a folder'), whole_file(tmp_path) as draft:
+        draft.write_bytes(b'')
+    missing = tmp_path / 'no' / 'b'
+    with pytest.raises(DepthRosError, match='make the folder'), whole_file(missing) as draft:
+        draft.write_bytes(b'')
+    with pytest.raises(DepthRosError, match='allow writing'), whole_file(tmp_path / 'c'):
+        raise PermissionError(13, 'Permission denied')
+    assert list(tmp_path.iterdir()) == []

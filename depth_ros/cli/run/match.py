@@ -18,7 +18,12 @@ from depth_ros.files.calibration import read_stereo_calibration
 from depth_ros.files.image import read_rgb
 from depth_ros.files.whole_file import write_json
 from depth_ros.frames import ImagePair
-from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewSettings, estimate_two_view
+from depth_ros.geometry.two_view import (
+    MIN_MATCHES,
+    TwoViewGeometry,
+    TwoViewSettings,
+    estimate_two_view,
+)
 from depth_ros.pictures.matches import match_picture
 from depth_ros.pictures.panels import write_picture
 from depth_ros.settings import values_of
@@ -67,9 +72,20 @@ def run_match(arguments: argparse.Namespace) -> int:
     finally:
         matcher.close()
     write_json(arguments.out / f'{stem}.json', record)
-    print(f'{matcher.describe()}: {output.num_found} matches; {geometry.text}')
+    print(f'{matcher.describe()}: {_counted(output)}; {geometry.text}')
+    if np.array_equal(pair.first, pair.second):
+        print('  both images are identical, so every point matches itself; give two views')
     print(f'files are {arguments.out / stem}.npz, .png and .json')
     return 0
+
+
+def _counted(output: MatchOutput) -> str:
+    """Say how many matches there are, and how many of them are used."""
+    used = len(output.result.confidence)
+    if used == output.num_found:
+        return f'{used} matches'
+    raised = f', raise it to {MIN_MATCHES} or more' if used < MIN_MATCHES else ''
+    return f'{output.num_found} matches, of which --max-matches keeps the best {used}{raised}'
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +114,14 @@ def _read_mask(path: Path | None) -> np.ndarray | None:
         return None
     if not path.is_file():
         raise ImageError('file', f'there is no mask {path}; check the path')
-    return np.asarray(read_rgb(path).any(axis=2))
+    mask = read_rgb(path)
+    if (mask != mask[..., :1]).any():
+        raise ImageError(
+            'mask',
+            f'the mask {path} must be grey, one channel, black where no match is wanted, but it '
+            'has colours; give a mask of that image, or leave the option out',
+        )
+    return np.asarray(mask.any(axis=2))
 
 
 def _read_cameras(arguments: argparse.Namespace, pair: ImagePair) -> Cameras:

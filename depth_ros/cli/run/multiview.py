@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros import __version__
+from depth_ros.cli.kit.batch import warn
 from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, given_values, read_settings
 from depth_ros.cli.kit.outputs import (
@@ -66,7 +67,7 @@ def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
         help="nearest and farthest depth; default the folder's, else 0.5 10",
     )
     group.add_argument(
-        '--unit', default='m', choices=tuple(UNITS), help='lengths of an MVSNet folder'
+        '--unit', choices=tuple(UNITS), help='lengths of an MVSNet folder, default m'
     )
     group.add_argument('--pycolmap', action='store_true', help='read a COLMAP model with pycolmap')
     group.add_argument('--cloud', default=CLOUD, metavar='NAME', help='.ply or .pcd')
@@ -76,14 +77,16 @@ def _add_view_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_multiview(arguments: argparse.Namespace) -> int:
-    """Run a folder; return the exit code: 2 if a view was refused."""
+    """Run a folder; return the exit code: 2 if a view was refused or the cloud is empty."""
     depth_range_m = _depth_range(arguments)
     kinds = chosen_kinds(arguments, KINDS, is_required=False)
     decided = _decided(arguments)
     read_settings(SequenceSettings, arguments, decided)  # mistakes are reported before work begins
     folder = read_posed_folder(
-        arguments.folder, unit_m=UNITS[arguments.unit], use_pycolmap=arguments.pycolmap
+        arguments.folder, unit_m=UNITS[arguments.unit or 'm'], use_pycolmap=arguments.pycolmap
     )
+    if arguments.unit and folder.layout != 'mvsnet':
+        raise ParameterError(_no_unit(arguments, folder))
     if not folder.views:
         raise folder.refused[0][1] if folder.refused else _no_views(arguments.folder)
     if 'fusion.voxel_size_m' not in given_values(SequenceSettings, arguments):
@@ -108,11 +111,29 @@ def run_multiview(arguments: argparse.Namespace) -> int:
     write_json(arguments.out / SUMMARY, summary)
     _tell(summary, cloud, folder)
     _tell_missing(summary, plan)
+    if not len(tally.fusion.map):
+        warn(_no_points(cloud))
+        return EXIT_FAILED
     return EXIT_FAILED if plan.refused or tally.refused else 0
 
 
 def _no_views(folder: Path) -> InputError:
     return InputError('views', f'{folder} has no posed image; register some first')
+
+
+def _no_unit(arguments: argparse.Namespace, folder: PosedFolder) -> str:
+    has = 'metres' if folder.is_metric else "the model's own unit, which nobody knows in metres"
+    return (
+        f'--unit {arguments.unit} changes nothing of {arguments.folder}: its layout is '
+        f'{folder.layout}, with lengths in {has}; leave it out'
+    )
+
+
+def _no_points(cloud: Path) -> str:
+    return (
+        f'no point in {cloud}: no depth was found alike in enough views; check --depth-range, '
+        'lower --fusion-min-views or give more views'
+    )
 
 
 def _decided(arguments: argparse.Namespace) -> dict[str, SettingValue]:

@@ -178,6 +178,12 @@ def open_sequence(settings: OdometryInputSettings, report: Report) -> FrameSeque
         raise InputError('file', f'there is no folder or bag {settings.path}; check the path')
     if is_bag(settings.path):
         return _bag(settings, report)
+    if not settings.path.is_dir():
+        raise InputError(
+            'file',
+            f'odometry takes a folder of images or a bag, and {settings.path} is neither; give '
+            'the folder with images/, images/ and depth/, or left/ and right/',
+        )
     layout = settings.layout if settings.layout != 'auto' else _layout_of(settings)
     if layout:
         return _data_set(settings, layout)

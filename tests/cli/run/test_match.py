@@ -67,6 +67,25 @@ def test_masks_are_read(files, tmp_path):
     assert np.load(tmp_path / 'a_b_matches.npz')['points_first'][:, 0].max() < 140
 
 
+def test_a_photograph_is_no_mask(files, tmp_path, capsys):
+    photograph = np.zeros((200, 280, 3), np.uint8)
+    photograph[5, 5] = 1, 2, 3
+    write_picture(tmp_path / 'photograph.png', photograph)
+    assert run(files, tmp_path, '--first-mask', str(tmp_path / 'photograph.png')) == 2
+    said = capsys.readouterr().err
+    assert 'photograph.png must be grey' in said and 'has colours' in said
+
+
+def test_the_cap_and_identical_images_are_told(files, tmp_path, capsys):
+    assert run((files[0], files[0]), tmp_path, '--max-matches', '5') == 0
+    said = capsys.readouterr().out
+    assert '--max-matches keeps the best 5, raise it to 8 or more' in said
+    assert 'both images are identical' in said
+    assert run(files, tmp_path, '--max-matches', '0') == 0
+    said = capsys.readouterr().out
+    assert '--max-matches' not in said and 'are identical' not in said
+
+
 def test_blank_images_are_a_result(tmp_path):
     blank = tmp_path / 'blank.png'
     write_picture(blank, np.full((60, 80, 3), 90, np.uint8))

@@ -402,6 +402,21 @@ def test_words_that_make_no_sense_are_refused_before_any_work(folder, words, say
     assert ImageTruth.num_runs == 0
 
 
+@pytest.mark.parametrize('layout', [poses_folder, colmap_folder])
+def test_a_unit_is_for_the_layout_that_leaves_it_open(layout, tmp_path, capsys) -> None:
+    layout(tmp_path / 'in')
+    assert run(tmp_path / 'in', '--unit', 'mm') == 2
+    assert '--unit mm changes nothing of' in capsys.readouterr().err
+    assert ImageTruth.num_runs == 0
+
+
+def test_a_cloud_without_points_is_a_failure(folder, monkeypatch, capsys) -> None:
+    nowhere = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    monkeypatch.setattr(ImageTruth, 'depth_of', lambda self, frame: nowhere)
+    assert run(folder) == 2
+    assert 'fused.ply: no depth was found alike' in capsys.readouterr().err
+
+
 def test_one_view_alone_and_an_empty_folder(tmp_path, capsys) -> None:
     folder = tmp_path / 'dtu'
     mvsnet_folder(folder)
@@ -444,7 +459,7 @@ def test_the_network_itself_runs_on_a_folder(folder, tmp_path) -> None:
         *RANGE,
     )
     outcome = depth_ros(*words, cwd=tmp_path)
-    assert outcome.code == 0, outcome.err
+    assert outcome.code == 2 and 'no point in net/fused.ply' in outcome.err  # made-up weights
     summary = json.loads((tmp_path / 'net' / 'summary.json').read_text())
     assert summary['outputs'] == NUM_VIEWS
     assert summary['references'][0]['ran_by']['size'] == '64x96'

@@ -89,6 +89,12 @@ def test_a_run_leaves_nothing_of_the_one_before(rgbd: Path, tmp_path: Path) -> N
     assert left == {'mine.txt', 'directions.csv', 'states.csv', 'summary.json'}
 
 
+def test_one_image_is_no_sequence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'left.png').touch()
+    assert run(tmp_path / 'left.png', tmp_path / 'out') == 2
+    assert 'takes a folder of images or a bag' in capsys.readouterr().err
+
+
 def test_pairs_are_no_sequence_of_one_camera(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
