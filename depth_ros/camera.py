@@ -26,6 +26,7 @@ from depth_ros.calibration.rig import (
     check_alignment,
     check_baseline,
     check_beside,
+    check_given_baseline,
     check_some_baseline,
     offsets_m,
 )
@@ -245,6 +246,7 @@ def stereo_camera(
         check_baseline(from_p, left.p, right.p)
     if from_p == 0.0:
         assert baseline_m, 'check_some_baseline lets nothing else pass'
+        check_given_baseline(baseline_m)
         shift = np.zeros((3, 4))
         shift[0, 3] = left.p[0, 3] * right.fx / left.fx - right.fx * baseline_m - right.p[0, 3]
         return StereoCamera(

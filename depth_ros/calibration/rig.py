@@ -46,11 +46,17 @@ def check_beside(left: np.ndarray, right: np.ndarray, *, baseline_m: float) -> N
     rise = offsets_m(left, right)[1]
     if abs(rise) <= LARGEST_RISE * abs(baseline_m):
         return
+    remedy = (
+        'set P[1,3] to 0 on both sides, or calibrate the two cameras as a stereo rig'
+        if abs(rise) < abs(baseline_m)
+        else 'a vertical rig is not supported: turn both images by 90 degrees and calibrate them '
+        'so'
+    )
     raise CalibrationError(
         'vertical_rig',
         f'P[1,3] is {left[1, 3]:g} left and {right[1, 3]:g} right and must be 0: the cameras are '
-        f'{abs(rise):g} m one above the other and {abs(baseline_m):g} m side by side; a vertical '
-        'rig is not supported: turn both images by 90 degrees and calibrate them so',
+        f'{abs(rise):g} m one above the other and {abs(baseline_m):g} m side by side; '
+        f'{remedy}',
     )
 
 
@@ -97,17 +103,38 @@ def check_baseline(baseline_m: float, left: np.ndarray, right: np.ndarray) -> No
         return
     guesses = _guesses(baseline_m, float(right[0, 0]))
     looks = ' or '.join(f'{unit} ({value:.4g} m)' for unit, value in guesses.items())
-    value = next(iter(guesses.values()), None)
+    typed = [
+        f'P[0,3] = {-right[0, 0] * value:.6g} on the right side if they are {value:.4g} m apart'
+        for value in guesses.values()
+    ]
     remedy = (
-        f'type P[0,3] = {-right[0, 0] * value:.6g} on the right side, or baseline_m = {value:.4g}'
-        if value
-        else 'give the distance between the cameras in metres'
+        f'measure the cameras and type {" or ".join(typed)}'
+        if typed
+        else 'measure the distance between the cameras in metres and multiply it by fx'
     )
     raise CalibrationError(
         'baseline_units',
         f'the baseline is {baseline_m:g} m (right P[0,3] {right[0, 3]:g}, fx {right[0, 0]:g}), '
         f'expected {BASELINE_RANGE_M[0]:g} to {BASELINE_RANGE_M[1]:g} m; it looks like '
         f'{looks or "no unit of length"}; P[0,3] must be -fx * baseline in metres: {remedy}',
+    )
+
+
+def check_given_baseline(baseline_m: float) -> None:
+    """Require metres of a baseline that a person gave beside the calibration.
+
+    Raises:
+        CalibrationError: Reason ``'baseline_units'``.
+    """
+    low, high = BASELINE_RANGE_M
+    if low <= baseline_m <= high:
+        return
+    guesses = _guesses(baseline_m, 0.0)
+    looks = ' or '.join(f'{unit} ({value:.4g} m)' for unit, value in guesses.items())
+    raise CalibrationError(
+        'baseline_units',
+        f'baseline_m (--baseline-m) is {baseline_m:g} m, expected {low:g} to {high:g} m; it looks '
+        f'like {looks or "no unit of length"}: give metres',
     )
 
 

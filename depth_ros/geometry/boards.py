@@ -12,6 +12,8 @@ from depth_ros.errors import ParameterError
 MIN_CORNERS = 6
 """Fewer corners of a board do not fix its pose."""
 
+SMALLEST_SQUARE_M = 0.001
+
 _REFINED = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.001)
 
 
@@ -39,6 +41,11 @@ class Board:
                 f'a board has at least 2x2 inner corners and squares of under 1 m, got '
                 f'{self.columns}x{self.rows} and {self.square_m:g} m; type e.g. --board 9x6 '
                 '--square-mm 25'
+            )
+        if self.square_m < SMALLEST_SQUARE_M:
+            raise ParameterError(
+                f'squares of {1000 * self.square_m:g} mm are too small, which looks like metres; '
+                f'type --square-mm {1e6 * self.square_m:g}'
             )
         if self.marker_m and not 0.0 < self.marker_m < self.square_m:
             raise ParameterError(

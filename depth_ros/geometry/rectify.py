@@ -36,6 +36,9 @@ IDENTITY_TOLERANCE_PX = 1.0 / 64.0
 SMALLEST_COVERAGE = 0.05
 """Share of the rectified image that a raw one must fill; zooming out fourfold leaves 6 %."""
 
+LARGEST_FX_DIFFERENCE = 0.03
+"""Of the two P of raw images, as a share, that goes without a word."""
+
 OUTSIDE_PX = np.float32(-1e4)
 
 
@@ -160,6 +163,8 @@ class Rectifier:
         self.camera: StereoCamera = rectified_rig(
             left, right, baseline_m=baseline_m, is_rectified=is_rectified
         )
+        if not is_rectified:
+            _warn_of_focal_lengths(left, right)
         self._left = MonoRectifier(left)
         self._right = MonoRectifier(right if is_rectified else aligned_camera(right, left))
 
@@ -188,6 +193,20 @@ class Rectifier:
             right=self._right.rectify_image(frame.right),
             camera=self.camera,
             stamp_ns=frame.stamp_ns,
+        )
+
+
+def _warn_of_focal_lengths(left: PinholeCamera, right: PinholeCamera) -> None:
+    """Say which focal length the baseline is read by, where the two P are of unlike cameras."""
+    if right.p[0, 3] and abs(right.fx / left.fx - 1.0) > LARGEST_FX_DIFFERENCE:
+        LOGGER.warning(
+            '[focal_lengths_differ] fx of P (P[0,0]) is %g left and %g right, though P is of the '
+            'rectified images: the baseline is read as -P[0,3] / fx of the right side, %.4f m, '
+            'and would be %.4f m by the left fx; calibrate the two cameras as a stereo rig',
+            left.fx,
+            right.fx,
+            -right.p[0, 3] / right.fx,
+            -right.p[0, 3] / left.fx,
         )
 
 

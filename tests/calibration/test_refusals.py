@@ -16,7 +16,7 @@ from depth_ros.camera import (
     stereo_camera,
 )
 from depth_ros.errors import CalibrationError
-from depth_ros.geometry.rectify import MonoRectifier, rectified_rig
+from depth_ros.geometry.rectify import MonoRectifier, Rectifier, rectified_rig
 from tests.kit.impossible import IMPOSSIBLE, POSSIBLE, fields_with, rig_fields
 
 FX = 500.0
@@ -80,8 +80,32 @@ def test_the_limits_are_inside(baseline_m: float) -> None:
 
 def test_baseline_parameter_is_proven_too() -> None:
     left = ideal_camera(fx=FX, fy=FX, cx=319.5, cy=239.5, height=480, width=640)
-    with pytest.raises(CalibrationError, match='millimetres'):
+    with pytest.raises(CalibrationError, match=r'--baseline-m.*millimetres \(0.12'):
         stereo_camera(left, left, baseline_m=120.0)
+
+
+def test_of_several_units_each_is_told_with_its_value() -> None:
+    with pytest.raises(CalibrationError) as caught:
+        rig_of({'right_p': {(0, 3): -FX * 1.2e-4}})
+    text = str(caught.value)
+    assert 'type P[0,3] = -30 on the right side if they are 0.06 m apart' in text
+    assert 'P[0,3] = -60 on the right side if they are 0.12 m apart' in text
+    assert 'baseline_m' not in text
+
+
+def test_a_horizontal_rig_is_not_to_be_turned() -> None:
+    with pytest.raises(CalibrationError, match=r'set P.1,3. to 0') as caught:
+        rig_of({'right_p': {(1, 3): 5.0}})
+    assert '90 degrees' not in str(caught.value)
+
+
+def test_unlike_focal_lengths_of_raw_images_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    for fx, is_told in ((510.0, False), (600.0, True)):
+        caplog.clear()
+        left, right = (camera_of(**fields) for fields in rig_fields({'right_p': {(0, 0): fx}}))
+        Rectifier(left, right)
+        assert ('[focal_lengths_differ]' in caplog.text) == is_told
+    assert '0.1000 m' in caplog.text and '0.1200 m' in caplog.text
 
 
 def test_a_vertical_rig_is_not_sent_to_the_baseline_parameter() -> None:

@@ -9,6 +9,7 @@ from depth_ros.errors import CalibrationError
 from depth_ros.files.calibration_formats.document import Document
 from depth_ros.files.calibration_formats.joined import joined_rig
 from depth_ros.files.calibration_formats.numbers import Record, mapping, matrix, numbers, size_of
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     Extrinsics,
     RawCamera,
@@ -52,6 +53,7 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             Extrinsics(r=motion[:3, :3], t_m=motion[:3, 3]),
             alpha=options.alpha,
             name=NAME,
+            stated=Stated(key='translation', unit='cm', unit_m=1e-2),
         )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from depth_ros.files.calibration_formats.document import Document, second_camera
 from depth_ros.files.calibration_formats.joined import joined_rig
-from depth_ros.files.calibration_formats.kalibr import pinhole
-from depth_ros.files.calibration_formats.numbers import matrix
+from depth_ros.files.calibration_formats.kalibr import pinhole, pose
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     Extrinsics,
     MonoCalibration,
@@ -32,7 +32,7 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
         with reading(document.path, f'an {NAME}'):
             record = document.fields()
             cameras.append(pinhole(record))
-            poses.append(matrix(record['T_BS'], 4, 4))
+            poses.append(pose(record, 'T_BS'))
     with reading(right.path, f'an {NAME}'):
         right_from_left = np.linalg.solve(poses[1], poses[0])
         return joined_rig(
@@ -41,6 +41,7 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             Extrinsics(r=right_from_left[:3, :3], t_m=right_from_left[:3, 3]),
             alpha=options.alpha,
             name=NAME,
+            stated=Stated(key='T_BS'),
         )
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from depth_ros.calibration.rig import offsets_m
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError
+from depth_ros.files.calibration_formats.stated import Stated, check_stated
 from depth_ros.files.calibration_formats.values import Extrinsics, RawCamera, StereoCalibration
 
 
 def joined_rig(
-    left: RawCamera, right: RawCamera, extrinsics: Extrinsics, *, alpha: float, name: str
+    left: RawCamera,
+    right: RawCamera,
+    extrinsics: Extrinsics,
+    *,
+    alpha: float,
+    name: str,
+    stated: Stated | None = None,
 ) -> StereoCalibration:
     """Return a rig of two raw cameras, R and P computed so that rows meet.
 
@@ -21,6 +29,7 @@ def joined_rig(
         extrinsics: The right camera from the left one, metres.
         alpha: 0 shows only valid pixels, 1 keeps every raw one (for fisheyes OpenCV's balance).
         name: Of the format.
+        stated: How the file states the extrinsics; None leaves their plausibility to others.
 
     Raises:
         CalibrationError: If the cameras differ in size or kind of lens, or are impossible.
@@ -41,6 +50,9 @@ def joined_rig(
     r, t = _rigid(extrinsics)
     rectify = _rectified_fisheyes if proven[0].is_fisheye else _rectified
     r1, r2, p1, p2 = rectify(proven, r, t, alpha)
+    if stated is not None:
+        baseline_m, rise_m = offsets_m(p1, p2)
+        check_stated(stated, baseline_m, rise_m=rise_m)
     return StereoCalibration(
         left=left.camera(r=r1, p=p1),
         right=right.camera(r=r2, p=p2),

@@ -11,10 +11,10 @@ from depth_ros.files.calibration_formats.numbers import (
     Record,
     intrinsic_matrix,
     mapping,
-    matrix,
     numbers,
     size_of,
 )
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     Extrinsics,
     MonoCalibration,
@@ -53,13 +53,14 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
                 'calibration_file', 'it has one camera, cam0; calibrate both cameras together'
             )
         second = mapping(record['cam1'])
-        right_from_left = matrix(second['T_cn_cnm1'], 4, 4)
+        right_from_left = pose(second, 'T_cn_cnm1')
         return joined_rig(
             pinhole(mapping(record['cam0'])),
             pinhole(second),
             Extrinsics(r=right_from_left[:3, :3], t_m=right_from_left[:3, 3]),
             alpha=options.alpha,
             name=NAME,
+            stated=Stated(key='T_cn_cnm1'),
         )
 
 
@@ -68,6 +69,14 @@ def read_camera(document: Document, options: ReadOptions) -> MonoCalibration:
     with reading(document.path, f'a {NAME}'):
         camera = pinhole(mapping(document.fields()['cam0'])).camera()
     return MonoCalibration(camera=camera, is_rectified=False, format=f'{NAME}, cam0')
+
+
+def pose(record: Record, key: str) -> np.ndarray:
+    """Return a transform, ``(4, 4)``; raises ValueError naming the key for another count."""
+    values = numbers(record[key])
+    if values.size != 16:
+        raise ValueError(f'{key} must be 4x4 numbers, got {values.size}')
+    return values.reshape(4, 4)
 
 
 def pinhole(record: Record) -> RawCamera:

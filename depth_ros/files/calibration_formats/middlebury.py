@@ -6,6 +6,7 @@ import re
 
 from depth_ros.files.calibration_formats.document import Document
 from depth_ros.files.calibration_formats.numbers import matrix, size_of
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     ReadOptions,
     StereoCalibration,
@@ -41,4 +42,5 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             baseline_m=float(lines['baseline']) / 1000.0,
             size=size,
             name=NAME,
+            stated=Stated(key='baseline', unit='mm', unit_m=1e-3),
         )

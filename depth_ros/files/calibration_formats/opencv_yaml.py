@@ -12,6 +12,7 @@ from depth_ros.errors import CalibrationError
 from depth_ros.files.calibration_formats.document import Document, partner
 from depth_ros.files.calibration_formats.joined import joined_rig
 from depth_ros.files.calibration_formats.numbers import Record, matrix, numbers, size_of
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     Extrinsics,
     ImageSize,
@@ -53,7 +54,14 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
         r1, r2 = (_found(record, 'R', side) for side in ('1', '2'))
         p1, p2 = (_found(record, 'P', side) for side in ('1', '2'))
         if r1 is None or r2 is None or p1 is None or p2 is None:
-            return joined_rig(left, right, _extrinsics(record), alpha=options.alpha, name=NAME)
+            return joined_rig(
+                left,
+                right,
+                _extrinsics(record),
+                alpha=options.alpha,
+                name=NAME,
+                stated=Stated(key='T'),
+            )
         return StereoCalibration(
             left=left.camera(r=matrix(r1, 3, 3), p=matrix(p1, 3, 4)),
             right=right.camera(r=matrix(r2, 3, 3), p=matrix(p2, 3, 4)),

@@ -11,6 +11,7 @@ from depth_ros.errors import CalibrationError
 from depth_ros.files.calibration_formats.document import Document
 from depth_ros.files.calibration_formats.joined import joined_rig
 from depth_ros.files.calibration_formats.numbers import intrinsic_matrix, matrix, numbers
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     Extrinsics,
     ImageSize,
@@ -23,8 +24,8 @@ from depth_ros.files.calibration_formats.values import (
 
 NAME = 'rs-enumerate-devices -c'
 PAIRS = (('Infrared 1', 'Infrared 2'), ('Fisheye 1', 'Fisheye 2'))
-LENSES = {'Kannala Brandt4': 'equidistant'}
-"""CameraInfo's name by librealsense's; the others are Brown's."""
+LENSES = {'Kannala Brandt4': 'equidistant', 'Brown Conrady': 'plumb_bob', 'None': 'plumb_bob'}
+"""CameraInfo's name by librealsense's."""
 
 _INTRINSIC = re.compile(
     r'Intrinsics? of "(?P<stream>[^"]+)"[^\n]*\n(?P<body>(?:[ \t]+\S[^\n]*\n?)+)', re.M
@@ -35,6 +36,7 @@ _EXTRINSIC = re.compile(
     r'\s*Translation Vector:(?P<t>[^\n]*)',
     re.M,
 )
+_SERIAL = re.compile(r'^\s*Serial Number\s*:\s*(\S+)', re.M)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,6 +57,7 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
     text = documents[0].text.replace('\r\n', '\n').replace('_', ' ')
     with reading(documents[0].path, f'the text of {NAME}'):
         streams = [_stream(match) for match in _INTRINSIC.finditer(text)]
+        _expect_one_device(text, streams)
         names = {stream.name for stream in streams}
         sides = next((pair for pair in PAIRS if names.issuperset(pair)), None)
         if sides is None:
@@ -65,8 +68,11 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             )
         left, right = _both(streams, sides, options.image_size)
         extrinsics = _extrinsics(text, sides)
+        stated = Stated(key='Translation Vector')
         if left.d.any() or left.distortion_model == 'equidistant':
-            return joined_rig(left, right, extrinsics, alpha=options.alpha, name=NAME)
+            return joined_rig(
+                left, right, extrinsics, alpha=options.alpha, name=NAME, stated=stated
+            )
         return rectified_pair(
             focal=(left.k[0, 0], left.k[1, 1]),
             left_center=(left.k[0, 2], left.k[1, 2]),
@@ -74,19 +80,56 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             baseline_m=-float(extrinsics.t_m[0]),
             size=left.size,
             name=NAME,
+            stated=stated,
+        )
+
+
+def _expect_one_device(text: str, streams: list[_Stream]) -> None:
+    """Refuse two values for one thing: which one is meant cannot be told."""
+    motions: dict[tuple[str, str], tuple[str, str]] = {}
+    is_one = len(set(_SERIAL.findall(text))) <= 1
+    for match in _EXTRINSIC.finditer(text):
+        motion = (match['r'], match['t'])
+        is_one &= motions.setdefault((match['source'], match['target']), motion) == motion
+    if not is_one:
+        raise CalibrationError('calibration_file', 'it lists two devices: keep one')
+    seen: dict[tuple[str, ImageSize], RawCamera] = {}
+    for stream in streams:
+        camera = stream.camera
+        first = seen.setdefault((stream.name, camera.size), camera)
+        if np.array_equal(first.k, camera.k) and np.array_equal(first.d, camera.d):
+            continue
+        height, width = camera.size
+        raise CalibrationError(
+            'calibration_file',
+            f'it has {stream.name!r} of {width}x{height} twice, with fx {first.k[0, 0]:g} and '
+            f'{camera.k[0, 0]:g}, as of two devices or formats: keep one',
         )
 
 
 def _stream(match: re.Match[str]) -> _Stream:
     fields = dict(re.findall(r'^\s*([\w ()]+?):\s*(.+?)\s*$', match['body'], re.M))
     k = intrinsic_matrix(*(float(fields[name]) for name in ('Fx', 'Fy', 'PPX', 'PPY')))
-    model = LENSES.get(fields['Distortion'], 'plumb_bob')
     d = numbers(fields['Coeffs'])
+    model = _lens(fields['Distortion'], d)
     size = (int(fields['Height']), int(fields['Width']))
     camera = RawCamera(
         k=k, d=d[:4] if model == 'equidistant' else d, distortion_model=model, size=size
     )
     return _Stream(name=match['stream'], camera=camera)
+
+
+def _lens(name: str, d: np.ndarray) -> str:
+    """Return CameraInfo's name; any lens without coefficients is a pinhole."""
+    if name in LENSES:
+        return LENSES[name]
+    if d.any():
+        raise CalibrationError(
+            'distortion_model',
+            f'its distortion {name!r} is not supported, only {", ".join(sorted(LENSES))}; give a '
+            'calibration of another tool, as of calibration create',
+        )
+    return 'plumb_bob'
 
 
 def _both(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from depth_ros.files.calibration_formats.document import Document
 from depth_ros.files.calibration_formats.numbers import numbers, size_of
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     ReadOptions,
     StereoCalibration,
@@ -37,6 +38,7 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             baseline_m=baseline_m,
             size=size_of(record['height'], record['width']),
             name=NAME,
+            stated=Stated(key='baseline_meters'),
         )
         near, far = numbers(record.get('depth_range', [0.0, 0.0]))
         x0, y0, x1, y1 = numbers(record.get('left_image_rect_normalized', [0.0] * 4))

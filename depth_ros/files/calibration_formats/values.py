@@ -11,6 +11,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera, camera_from_calibration, ideal_camera
 from depth_ros.errors import CalibrationError, InputError
+from depth_ros.files.calibration_formats.stated import Stated, check_stated
 from depth_ros.files.given_file import given_text
 
 ImageSize = tuple[int, int]
@@ -118,8 +119,13 @@ def rectified_pair(
     baseline_m: float,
     size: ImageSize,
     name: str,
+    stated: Stated | None = None,
 ) -> StereoCalibration:
-    """Return a rig of images that are rectified already; lengths in pixels."""
+    """Return a rig of images that are rectified already; lengths in pixels.
+
+    Raises:
+        CalibrationError: As ``check_stated``, where the file's key of the baseline is given.
+    """
 
     def camera(center: tuple[float, float], tx: float) -> PinholeCamera:
         return ideal_camera(
@@ -132,9 +138,12 @@ def rectified_pair(
             tx=tx,
         )
 
+    left, right = camera(left_center, 0.0), camera(right_center, -float(focal[0]) * baseline_m)
+    if stated is not None:
+        check_stated(stated, baseline_m, rise_m=0.0)
     return StereoCalibration(
-        left=camera(left_center, 0.0),
-        right=camera(right_center, -float(focal[0]) * baseline_m),
+        left=left,
+        right=right,
         is_rectified=True,
         format=name,
     )
@@ -154,12 +163,18 @@ def reading(path: Path, what: str) -> Iterator[None]:
         named = str(error) if str(path) in str(error) else f'{path}: {error}'
         raise CalibrationError(error.reason, named) from None
     except _BROKEN as error:
-        detail = f'{type(error).__name__}: {error}'.splitlines()[0]
+        detail = _in_words(error)
         raise CalibrationError(
             'calibration_file',
             f'{path} looks like {what} but cannot be read ({detail}); '
             'write it again from the calibration tool',
         ) from None
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f'{error} is missing'
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 _BROKEN = (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError)

@@ -16,6 +16,7 @@ from depth_ros.errors import CalibrationError
 from depth_ros.files.calibration_formats.document import Document
 from depth_ros.files.calibration_formats.joined import joined_rig
 from depth_ros.files.calibration_formats.numbers import intrinsic_matrix
+from depth_ros.files.calibration_formats.stated import Stated
 from depth_ros.files.calibration_formats.values import (
     Extrinsics,
     ImageSize,
@@ -61,7 +62,8 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             )
         left, right = (_camera(sections[f'{side}_CAM_{suffix}'], size) for side in SIDES)
         extrinsics = _extrinsics(sections['STEREO'], suffix)
-        return joined_rig(left, right, extrinsics, alpha=options.alpha, name=NAME)
+        stated = Stated(key='Baseline', unit='mm', unit_m=1e-3)
+        return joined_rig(left, right, extrinsics, alpha=options.alpha, name=NAME, stated=stated)
 
 
 SIDES = ('LEFT', 'RIGHT')

@@ -166,6 +166,11 @@ def test_a_rendered_rig_comes_back(
     assert cv2.imread(str(tmp_path / 'out/corners.png')) is not None
 
 
+def test_a_square_in_metres_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = run(capsys, 'create', tmp_path, '--board', '9x6', '--square-mm', '0.025')
+    assert code == 2 and 'type --square-mm 25' in err
+
+
 def test_one_camera_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = write_board_pairs(tmp_path / 'board')
     for path in folder.glob('right*'):
