@@ -161,4 +161,21 @@ def _configure_logging(*, debug: bool, verbose: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format='depth-ros: %(message)s')
     logging.getLogger('depth_ros').setLevel(level)
     # Metres follow from the rig: every command that uses one says which.
-    logging.getLogger(RIG_LOGGER).setLevel(min(level, logging.INFO))
+    rig = logging.getLogger(RIG_LOGGER)
+    rig.setLevel(min(level, logging.INFO))
+    rig.filters = [_FirstTime()]
+
+
+class _FirstTime(logging.Filter):
+    """Lets each text through once: several models of one command take the same rig."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the text is new."""
+        text = record.getMessage()
+        is_new = text not in self._seen
+        self._seen.add(text)
+        return is_new
