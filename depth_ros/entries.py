@@ -50,6 +50,8 @@ class Service:
         graphs: Graphs of the recipe that it needs; empty for all.
         chosen_by: The task's setting that names the one of ``graphs`` to open; empty for all.
         defaults: What settings of the task take by name where nobody says.
+        reads: Settings of the task, or groups of them, that change what it gives besides those
+            that the factory takes.
     """
 
     factory: str
@@ -57,6 +59,7 @@ class Service:
     graphs: tuple[str, ...] = ()
     chosen_by: str = ''
     defaults: Mapping[str, float] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, StereoCamera
-from depth_ros.errors import ImageError
+from depth_ros.errors import ImageError, ShapeError
 from depth_ros.results import DepthResult
 
 
@@ -68,6 +68,27 @@ CameraFrame = StereoFrame | RgbdFrame | MonoFrame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DisparityHint:
+    """What is already known of the disparity of a left image, and how far to trust it.
+
+    Attributes:
+        disparity: ``(H, W)`` float32 px, NaN where nobody knows.
+        trust: ``(H, W)`` float32: 1 where it was measured, less where it was carried over from
+            somewhere else, 0 where nobody knows.
+    """
+
+    disparity: np.ndarray
+    trust: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.disparity.ndim != 2 or self.disparity.shape != self.trust.shape:
+            raise ShapeError(
+                'disparity and trust of a hint must be (H, W) of one size, got '
+                f'{self.disparity.shape} and {self.trust.shape}; pass both for the left image'
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class RectifiedStereo:
     """A row-aligned pair; made by ``Rectifier`` or directly, checked either way.
 
@@ -76,12 +97,14 @@ class RectifiedStereo:
         right: ``(H, W, 3)`` uint8 RGB, same size.
         camera: Rectified calibration shared by both, with ``baseline_m > 0``.
         stamp_ns: Stamp of the left image in nanoseconds.
+        hint: What is already known of the disparity, for models that take it; None for nothing.
     """
 
     left: np.ndarray
     right: np.ndarray
     camera: StereoCamera
     stamp_ns: int = 0
+    hint: DisparityHint | None = None
 
     def __post_init__(self) -> None:
         check_rgb_image(self.left, what='left image')
@@ -94,6 +117,11 @@ class RectifiedStereo:
                 'set both cameras to the same resolution',
             )
         self.camera.left.check_image_size(self.left.shape[0], self.left.shape[1])
+        if self.hint is not None and self.hint.disparity.shape != self.left.shape[:2]:
+            raise ShapeError(
+                f"a hint must be of the left image's size {self.left.shape[:2]}, got "
+                f'{self.hint.disparity.shape}; make it from the rectified left image'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

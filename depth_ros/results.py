@@ -33,6 +33,8 @@ class DisparityResult:
         camera: The rectified rig it belongs to.
         stamp_ns: Stamp of the left image.
         confidence: ``(H, W)`` float32 in 0..1, or None where not computed.
+        hint_distance_px: ``(H, W)`` float32, how far what was found is from a measured hint, NaN
+            where there was none; None where no hint was given.
         min_disparity_px: Smallest disparity the matcher could give.
         max_disparity_px: Largest disparity the matcher could give.
         step_px: Resolution of one disparity step (DisparityImage ``delta_d``).
@@ -43,6 +45,7 @@ class DisparityResult:
     camera: StereoCamera
     stamp_ns: int
     confidence: np.ndarray | None = None
+    hint_distance_px: np.ndarray | None = None
     min_disparity_px: float = 0.0
     max_disparity_px: float = 0.0
     step_px: float = 0.0

@@ -73,11 +73,12 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 
 NAMED_BESIDE: dict[str, str] = {
     'models/registry': 'the table',
-    'models/crestereo_tiny/network': 'the graph of this name',
+    'models/crestereo_tiny/network*': 'the graph of this name',
     'training/*': 'recipes of training by the name of what they train',
     'cli/evaluate/stereo': "the figures of one network's card, made in torch",
     'cli/evaluate/match': 'its --student is one network',
     'cli/kit/arguments': 'its --sgbm sets one model',
+    'tasks/stereo/settings': 'hints may come from one model',
     'files/posed/mvsnet': 'the name of a layout of files',
 }
 """Where a model may be named outside of its own folder, with the reason."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from depth_ros.camera import ideal_camera, stereo_camera
 from depth_ros.evaluation.accuracy import StereoErrors, disparity_errors
+from depth_ros.evaluation.hints import HintMaker
 from depth_ros.evaluation.stereo_pairs import EvaluationPair, visible_mask
 from depth_ros.evaluation.tables import markdown_table
 from depth_ros.frames import RectifiedStereo
@@ -63,11 +64,18 @@ def sgbm_matcher(num_disparities: int, *, is_filled: bool) -> Matcher:
     return match
 
 
-def processor_matcher(processor: StereoProcessor) -> Matcher:
-    """Make a matcher of what nodes run; the caller closes the processor."""
+def processor_matcher(processor: StereoProcessor, *, hint: HintMaker | None = None) -> Matcher:
+    """Make a matcher of what nodes run; the caller closes the processor.
+
+    Args:
+        processor: Of any model.
+        hint: Makes the hints it is given, in place of its own; None leaves that to it.
+    """
 
     def match(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        output = processor.process_rectified(_frame(left, right), wanted=Wanted(depth=False))
+        frame = _frame(left, right)
+        frame = frame if hint is None else replace(frame, hint=hint(frame))
+        output = processor.process_rectified(frame, wanted=Wanted(depth=False))
         return output.disparity.disparity
 
     return match

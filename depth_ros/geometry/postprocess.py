@@ -51,6 +51,20 @@ def left_right_confidence(
     return np.maximum(confidence, np.float32(0.0), out=confidence)
 
 
+def agreement_confidence(distance_px: np.ndarray, *, threshold_px: float) -> np.ndarray:
+    """Score how well two independent results agree: ``max(0, 1 - distance / threshold)``.
+
+    Args:
+        distance_px: ``(H, W)`` float32, NaN where there is only one of them.
+        threshold_px: Distance at which confidence reaches 0, above zero.
+
+    Returns:
+        ``(H, W)`` float32 in 0..1; 0 where there is only one.
+    """
+    score = np.float32(1.0) - distance_px / np.float32(threshold_px)
+    return np.where(score > 0, score, np.float32(0.0))
+
+
 def remove_speckles(
     disparity: np.ndarray, *, max_size_px: int, max_difference_px: float
 ) -> np.ndarray:

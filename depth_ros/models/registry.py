@@ -55,6 +55,17 @@ _ENTRIES = (
         tuning='depth_ros.training.finetune.students:TINY',
     ),
     ModelEntry(
+        name='crestereo_tiny_hinted',
+        title='CREStereo tiny, hinted',
+        summary='CREStereo tiny that is told what is already known, e.g. by SGBM on the same pair',
+        services={
+            Task.STEREO: Service(
+                factory='depth_ros.models.crestereo.hinted_model:CreStereoHintedModel',
+                reads=('hints', 'sgbm'),
+            )
+        },
+    ),
+    ModelEntry(
         name='monodepth2',
         title='Monodepth2',
         summary='Monodepth2 (Godard et al. 2019): relative depth of one image, light and fast',
@@ -236,6 +247,14 @@ def shipped_model(task: Task) -> str:
 def weightless_models(task: Task) -> tuple[str, ...]:
     """Return the names of the models that serve a task without any weights."""
     return tuple(name for name in models_of(task) if not models()[name].needs_weights)
+
+
+def hinted_models() -> tuple[str, ...]:
+    """Return the names of the stereo models that make use of a hint."""
+    task = Task.STEREO
+    return tuple(
+        name for name in models_of(task) if 'hints' in models()[name].services[task].reads
+    )
 
 
 def tunable_models() -> tuple[str, ...]:

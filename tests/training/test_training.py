@@ -392,12 +392,13 @@ def test_one_sample_is_learnt_by_heart(tmp_path: Path) -> None:
 
 
 def test_tensors_of_a_batch_have_the_shapes_the_network_takes() -> None:
-    left, right, disparity, hidden = to_tensors(
+    left, right, disparity, hidden, hint = to_tensors(
         next(batches(SMALL_SAMPLES, [], batch_size=2)), 'cpu'
     )
     assert left.shape == right.shape == (2, 3, 64, 128)
     assert disparity.shape == hidden.shape == (2, 1, 64, 128)
     assert hidden.dtype == torch.bool and left.dtype == torch.float32
+    assert hint is None
 
 
 def test_metrics_beyond_the_checkpoint_are_dropped(tmp_path: Path) -> None:

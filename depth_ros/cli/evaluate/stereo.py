@@ -18,6 +18,7 @@ from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import ParameterError
+from depth_ros.evaluation.hints import HINT_KINDS, spoiled
 from depth_ros.evaluation.stereo import (
     EvaluationRow,
     Matcher,
@@ -27,7 +28,8 @@ from depth_ros.evaluation.stereo import (
 )
 from depth_ros.evaluation.stereo_pairs import STEREO_SETS, EvaluationPair
 from depth_ros.files.share import share_path
-from depth_ros.models.registry import model_entry
+from depth_ros.models.registry import hinted_models, model_entry
+from depth_ros.tasks.stereo.hints import hint_source
 from depth_ros.tasks.stereo.processor import StereoProcessor, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Task
@@ -37,7 +39,9 @@ CARD_MODEL = 'crestereo_tiny'
 
 CARD_SIZES = ('240x320', '480x640')
 NATIVE = 'native'
-CHOSEN = ('model', 'engine', 'precision', 'iterations', 'num_threads')
+AS_IN_NODES = ('engine', 'precision', 'hints', 'min_confidence', 'confidence_threshold_px')
+"""Settings that the card's way of measuring does not know."""
+CHOSEN = ('model', 'iterations', 'num_threads', *AS_IN_NODES)
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -64,6 +68,14 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         help='HEIGHTxWIDTH the pair is resized to, repeatable, or (in torch) native; '
         f"{' and '.join(CARD_SIZES)} for {CARD_MODEL}, else the recipe's",
     )
+    parser.add_argument(
+        '--hint-kind',
+        dest='hint_kinds',
+        action='append',
+        choices=tuple(HINT_KINDS),
+        help='hints to judge a model with that takes them, repeatable: those that a node gives '
+        '(given), none, all wrong alike (shifted), of another scene (other); given',
+    )
     parser.add_argument('--gallery', type=Path, help='picture to draw of pairs without truth')
     parser.add_argument(
         '--pairs',
@@ -78,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the table; return the exit status."""
     read_settings(StereoSettings, args)
     found = present_sets(args, STEREO_SETS)
-    is_card = args.model == CARD_MODEL and not (args.engine or args.precision)
+    is_card = args.model == CARD_MODEL and not any(getattr(args, name) for name in AS_IN_NODES)
     rows = (_in_torch if is_card else _in_pipeline)(
         args, [pair for name in found.present for pair in found.load(name)]
     )
@@ -114,12 +126,35 @@ def _in_pipeline(args: argparse.Namespace, pairs: Sequence[EvaluationPair]) -> l
             f'--engine {args.engine!r}; leave it out, or leave model and engine out'
         )
     with ExitStack() as stack:
-        methods = {}
+        methods: dict[str, Matcher] = {}
         for settings in _settings(args):
             processor = stack.enter_context(closing(open_stereo(settings)))
             say_untrained(processor.pipeline.is_untrained)
-            methods[_label(settings, processor)] = processor_matcher(processor)
+            methods |= _with_hints(_label(settings, processor), processor, args.hint_kinds)
         return _measured(pairs, methods)
+
+
+def _with_hints(
+    label: str, processor: StereoProcessor, kinds: Sequence[str] | None
+) -> dict[str, Matcher]:
+    """Return a matcher for every kind of hint; one alone where no kind was named.
+
+    Raises:
+        ParameterError: If kinds were named and nothing gives hints.
+    """
+    if not kinds:
+        return {label: processor_matcher(processor)}
+    source = hint_source(processor.settings)
+    if source is None:
+        raise ParameterError(
+            f'--hint-kind judges models that take hints, got {processor.settings.model} with '
+            f'hints {processor.settings.hints!r}; name one of {", ".join(hinted_models())} with '
+            '--model, and leave --hints none out'
+        )
+    return {
+        f'{label} hint {kind}': processor_matcher(processor, hint=spoiled(kind, source.hint))
+        for kind in kinds
+    }
 
 
 def _settings(args: argparse.Namespace) -> list[StereoSettings]:

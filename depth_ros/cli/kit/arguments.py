@@ -91,11 +91,10 @@ def _takes(model: str, task: Task, setting: Setting) -> bool:
 
 
 def _own_settings(model: str, task: Task) -> set[str]:
-    """Return the settings, or groups of them, that a model's factory takes."""
-    sources = model_entry(model, task).services[task].arguments.values()
-    return {
-        name for kind, _, name in (text.partition('.') for text in sources) if kind == 'settings'
-    }
+    """Return the settings, or groups of them, that a model takes or reads."""
+    service = model_entry(model, task).services[task]
+    sources = (text.partition('.') for text in service.arguments.values())
+    return {name for kind, _, name in sources if kind == 'settings'} | set(service.reads)
 
 
 def parse_options(words: Sequence[str]) -> dict[str, OptionValue]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,7 @@ GRAPH = 'crestereo'
 COARSE_ITERATIONS = (2, 2)
 DEFAULT_ITERATIONS = 2
 MAX_ITERATIONS = 20
+Network = TypeVar('Network', bound='CreStereoTiny')
 NUM_POSITIONS = 3
 """Evidence besides correlations: the disparity, the way to the second hypothesis, its score."""
 
@@ -173,6 +175,13 @@ class UpdateBlock(nn.Module):
 
         ``there`` (B, 64, H, W) is the squeezed evidence at the second hypothesis.
         """
+        state, features = self.advance(state, context, evidence, there)
+        return state, self.move(features)
+
+    def advance(
+        self, state: Tensor, context: Tensor, evidence: Tensor, there: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the new state, and what the moves are read from, (B, 64, H, W)."""
         squeezed = functional.relu(self.squeeze(evidence) + there)
         motion = functional.relu(self.motion(squeezed))
         known = context[:, : 2 * self.hidden]
@@ -181,7 +190,7 @@ class UpdateBlock(nn.Module):
         candidate = self.candidate(torch.cat((reset * state, motion), 1))
         candidate = torch.tanh(candidate + context[:, 2 * self.hidden :])
         state = (1.0 - update) * state + update * candidate
-        return state, self.move(functional.relu(self.head(state)))
+        return state, functional.relu(self.head(state))
 
 
 class Level(nn.Module):
@@ -346,12 +355,21 @@ def tiny_network(state: Mapping[str, Tensor], *, iterations: int) -> CreStereoTi
         WeightsError: If the weights do not fit.
     """
     network = CreStereoTiny(tiny_config(state, iterations=iterations))
+    return load_weights(network, state, name='crestereo_tiny')
+
+
+def load_weights(network: Network, state: Mapping[str, Tensor], *, name: str) -> Network:
+    """Load the weights of the model ``name`` strictly and return the network for inference.
+
+    Raises:
+        WeightsError: If the weights do not fit.
+    """
     counters = {key for key in network.state_dict() if key.endswith('num_batches_tracked')}
     missing, unexpected = network.load_state_dict(_checked(network, state), strict=False)
     wrong = sorted((set(missing) - counters) | set(unexpected))
     if wrong:
         raise WeightsError(
-            f'the weights do not fit crestereo_tiny (tensors {wrong[:4]}); use those in weights/'
+            f'the weights do not fit {name} (tensors {wrong[:4]}); use those in weights/'
         )
     return network.eval().requires_grad_(False)
 
@@ -412,7 +430,7 @@ def exportable(
     if graph != GRAPH:
         raise ParameterError(f'graph {graph!r} is unknown here; ask for {GRAPH!r}')
     check_size(height, width)
-    network = tiny_network(state, iterations=_iterations(options))
+    network = tiny_network(state, iterations=iterations_of(options))
     image = (1, height, width, 3)
     return Exportable(
         module=TinyGraph(network).eval(),
@@ -424,7 +442,12 @@ def exportable(
     )
 
 
-def _iterations(options: Mapping[str, int | float | str | bool]) -> int:
+def iterations_of(options: Mapping[str, int | float | str | bool]) -> int:
+    """Return the updates at 1/4 that the options ask for.
+
+    Raises:
+        ParameterError: If there is another option, or it is out of range.
+    """
     unknown = sorted(set(options) - {'iterations'})
     if unknown:
         raise ParameterError(f"unknown options {unknown}; crestereo_tiny knows 'iterations' only")

@@ -70,21 +70,32 @@ class FineLevel(nn.Module):
         Returns:
             The disparity (B, 1, H, W), and logits (B, 36, H, W) to upsample it by 2.
         """
-        above = functional.interpolate(self.above(quarter), scale_factor=2.0, mode='nearest')
-        features = functional.relu(self.smooth(functional.relu(self.lateral(half) + above)))
-        own = features[: disparity.shape[0]]
-        state = functional.interpolate(self.state(state), scale_factor=2.0, mode='nearest')
         start = disparity.detach()
-        left, right = full_precision(self.match(features)).chunk(2, 0)
-        with float32_region(features):
-            local = row_correlation(left, _warp(right, start), self.groups, RADIUS)
-        evidence = torch.cat((local, own, state, start / 64.0, *_steps_near(start)), 1)
-        x = functional.relu(self.enter(evidence))
-        x = functional.relu(x + self.conv2(functional.relu(self.conv1(x))))
+        evidence, _, _ = self.gather(half, quarter, state, start)
+        x = self.refine(self.enter(evidence))
         return disparity + full_precision(self.move(x)), self.mask(x)
 
+    def gather(
+        self, half: Tensor, quarter: Tensor, state: Tensor, start: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the evidence at the disparity ``start``, and what is matched, left and right."""
+        above = functional.interpolate(self.above(quarter), scale_factor=2.0, mode='nearest')
+        features = functional.relu(self.smooth(functional.relu(self.lateral(half) + above)))
+        own = features[: start.shape[0]]
+        state = functional.interpolate(self.state(state), scale_factor=2.0, mode='nearest')
+        left, right = full_precision(self.match(features)).chunk(2, 0)
+        with float32_region(features):
+            local = row_correlation(left, warp_bilinear(right, start), self.groups, RADIUS)
+        evidence = torch.cat((local, own, state, start / 64.0, *_steps_near(start)), 1)
+        return evidence, left, right
 
-def _warp(right: Tensor, disparity: Tensor) -> Tensor:
+    def refine(self, entered: Tensor) -> Tensor:
+        """Return what move and mask are read from, (B, 48, H, W)."""
+        x = functional.relu(entered)
+        return functional.relu(x + self.conv2(functional.relu(self.conv1(x))))
+
+
+def warp_bilinear(right: Tensor, disparity: Tensor) -> Tensor:
     """Sample right features (B, C, H, W) at x - disparity; zero outside."""
     height, width = right.shape[2:]
     kind = {'dtype': disparity.dtype, 'device': disparity.device}

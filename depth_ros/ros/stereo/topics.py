@@ -135,7 +135,8 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
         message_type=Image,
         make=_confidence,
         needs=Wanted(depth=False, confidence=True),
-        meaning='`32FC1` 0..1 by left-right consistency; matching twice, so it doubles the time',
+        meaning='`32FC1` 0..1: where SGBM gives hints by agreement with it, else by left-right '
+        'consistency, which is matching twice and doubles the time',
     ),
     OutputTopic(
         name='depth/sigma',

@@ -29,6 +29,7 @@ class SceneSize:
         deep: Share of scenes in which something is as near as ``max_disparity`` allows, or almost.
         plain: Share of objects nearly without contrast, whatever is behind them.
         blades: Share of objects that are long and narrow, wider than a bar: leaves, posts, straps.
+        texels: Fewest and most texels of a texture per px; few make a surface smooth.
     """
 
     height: int
@@ -41,6 +42,7 @@ class SceneSize:
     deep: float = 0.0
     plain: float = 0.0
     blades: float = 0.0
+    texels: tuple[float, float] = (0.25, 1.4)
 
 
 def draw_scene(rng: Rng, size: SceneSize) -> list[Layer]:
@@ -209,7 +211,7 @@ def _outline(rng: Rng, size: SceneSize, x: float, y: float) -> Outline:
 
 def _paint(rng: Rng, size: SceneSize, *, bare: bool) -> Paint:
     """Lay a random texture on; ``bare`` surfaces are bright and nearly without contrast."""
-    scale = _log_uniform(rng, 0.25, 1.4)
+    scale = _log_uniform(rng, *size.texels)
     turn = float(rng.normal(0.0, 0.4)) if rng.random() < 0.6 else float(rng.uniform(0.0, 6.3))
     cos, sin = scale * float(np.cos(turn)), scale * float(np.sin(turn))
     shift = rng.uniform(0.0, 512.0, 2)

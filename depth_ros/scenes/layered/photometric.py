@@ -14,16 +14,30 @@ Rng = np.random.Generator
 Image = np.ndarray
 
 
+NOISE = (0.2, 6.0)
+"""Least and largest standard deviation of a camera's noise, grey levels."""
+
+
 def shoot(
-    rng: Rng, left: Image, right: Image, *, burnt: float = 0.2
+    rng: Rng,
+    left: Image,
+    right: Image,
+    *,
+    burnt: float = 0.2,
+    noise: tuple[float, float] = NOISE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turn two clean views into camera images, (H, W, 3) uint8; ``burnt`` of them overexposed."""
-    shots = shoot_views(rng, (left, right), burnt=burnt)
+    shots = shoot_views(rng, (left, right), burnt=burnt, noise=noise)
     return shots[0], shots[1]
 
 
 def shoot_views(
-    rng: Rng, views: Sequence[Image], *, burnt: float = 0.2, alike: float = 0.3
+    rng: Rng,
+    views: Sequence[Image],
+    *,
+    burnt: float = 0.2,
+    alike: float = 0.3,
+    noise: tuple[float, float] = NOISE,
 ) -> list[np.ndarray]:
     """Turn clean views of one scene into camera images, (H, W, 3) uint8.
 
@@ -32,11 +46,12 @@ def shoot_views(
         views: (H, W, 3) float32, 0..255.
         burnt: Chance that all are overexposed.
         alike: Chance that all cameras have the same gain.
+        noise: Least and largest standard deviation of their noise, grey levels.
     """
     images = _scene_light(rng, views, burnt)
     is_alike = rng.random() < alike
-    noise = float(np.exp(rng.uniform(np.log(0.2), np.log(6.0))))
-    return [_camera(rng, image, noise, is_alike=is_alike) for image in images]
+    level = float(np.exp(rng.uniform(*np.log(noise))))
+    return [_camera(rng, image, level, is_alike=is_alike) for image in images]
 
 
 def reflect(

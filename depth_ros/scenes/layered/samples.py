@@ -15,7 +15,7 @@ import torch
 
 from depth_ros.scenes.chunks import Chunks
 from depth_ros.scenes.layered.composition import SceneSize, draw_scene
-from depth_ros.scenes.layered.photometric import reflect, shoot
+from depth_ros.scenes.layered.photometric import NOISE, reflect, shoot
 from depth_ros.scenes.layered.render import LayeredView, RowShift, render
 from depth_ros.scenes.layered.textures import texture_pool
 from depth_ros.scenes.stacked import stack
@@ -45,6 +45,10 @@ class SampleSettings:
         mirrored: Share of pairs with a reflection that has a disparity of its own.
         plain: Share of objects nearly without contrast, whatever is behind them.
         blades: Share of objects that are long and narrow.
+        grainy: Share of textures with fine grain.
+        texels: Fewest and most texels of a texture per px.
+        noise: Least and largest standard deviation of a camera's noise, grey levels.
+        row_shift: Standard deviation of the right camera's vertical shift, px, in half the scenes.
     """
 
     seed: int = 1
@@ -64,6 +68,10 @@ class SampleSettings:
     mirrored: float = 0.0
     plain: float = 0.0
     blades: float = 0.0
+    grainy: float = 0.0
+    texels: tuple[float, float] = (0.25, 1.4)
+    noise: tuple[float, float] = NOISE
+    row_shift: float = 0.4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,12 +83,15 @@ class Batch:
         right: The same.
         disparity: (B, H, W) float32 px, of the left image.
         is_occluded: (B, H, W) bool: not visible in the right image.
+        hint: (B, 2, H, W) float32, a disparity for the left image, px, below 0 where unknown,
+            and the trust in it, 0..1; None where no network asks for it.
     """
 
     left: np.ndarray
     right: np.ndarray
     disparity: np.ndarray
     is_occluded: np.ndarray
+    hint: np.ndarray | None = None
 
 
 def batches(
@@ -105,7 +116,7 @@ def _samples(
         seed=settings.seed,
         samples=settings.chunk * settings.reuse,
         chunks_per_pool=CHUNKS_PER_POOL,
-        draw_pool=lambda rng: texture_pool(rng, photos, settings.textures),
+        draw_pool=lambda rng: texture_pool(rng, photos, settings.textures, grainy=settings.grainy),
         draw_items=lambda rng, pool: [
             _draw_views(rng, settings, pool) for _ in range(settings.chunk)
         ],
@@ -128,13 +139,14 @@ def _draw_views(
         deep=settings.deep,
         plain=settings.plain,
         blades=settings.blades,
+        texels=settings.texels,
     )
     shift = RowShift()
     if rng.random() < 0.5:
         shift = RowShift(
-            offset=float(rng.normal(0.0, 0.4)),
-            turn=float(rng.normal(0.0, 0.4)) / settings.scene_width,
-            stretch=float(rng.normal(0.0, 0.4)) / settings.scene_height,
+            offset=float(rng.normal(0.0, settings.row_shift)),
+            turn=float(rng.normal(0.0, settings.row_shift)) / settings.scene_width,
+            stretch=float(rng.normal(0.0, settings.row_shift)) / settings.scene_height,
         )
     layers = draw_scene(rng, size)
     return render(layers, pool, height=size.height, width=size.width, row_shift=shift)
@@ -160,7 +172,7 @@ def take_sample(
     hidden = hidden | (np.arange(settings.width, dtype=np.float32) - disparity < 0.0)
     if settings.mirrored and rng.random() < settings.mirrored:
         images = list(reflect(rng, images[0], images[1], settings.max_disparity))
-    shots = shoot(rng, images[0], images[1], burnt=settings.burnt)
+    shots = shoot(rng, images[0], images[1], burnt=settings.burnt, noise=settings.noise)
     return Batch(
         left=shots[0],
         right=shots[1],

@@ -132,9 +132,22 @@ def draw_texture(rng: Rng, photos: Sequence[np.ndarray]) -> np.ndarray:
     return np.clip(image, 0.0, 255.0).astype(np.uint8)
 
 
-def texture_pool(rng: Rng, photos: Sequence[np.ndarray], count: int) -> Tensor:
-    """Draw ``count`` textures, (count, S, S, 3) uint8."""
-    return torch.from_numpy(np.stack([draw_texture(rng, photos) for _ in range(count)]))
+def texture_pool(
+    rng: Rng, photos: Sequence[np.ndarray], count: int, *, grainy: float = 0.0
+) -> Tensor:
+    """Draw ``count`` textures, (count, S, S, 3) uint8; a share ``grainy`` gets fine grain."""
+    return torch.from_numpy(
+        np.stack([_grained(rng, draw_texture(rng, photos), grainy) for _ in range(count)])
+    )
+
+
+def _grained(rng: Rng, image: np.ndarray, share: float) -> np.ndarray:
+    """Lay sharp grain over a texture, as plaster, cloth, bark and dirt have it."""
+    if share <= 0.0 or rng.random() >= share:
+        return image
+    grain = spectral_noise(rng, rng.uniform(0.0, 0.8))
+    strength = float(np.exp(rng.uniform(np.log(12.0), np.log(90.0))))
+    return np.clip(image + strength * (grain[..., None] - 0.5), 0.0, 255.0).astype(np.uint8)
 
 
 def sample_textures(pool: Tensor, index: Tensor, u: Tensor, v: Tensor) -> Tensor:

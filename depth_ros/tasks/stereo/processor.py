@@ -16,7 +16,12 @@ from depth_ros.errors import EngineError
 from depth_ros.frames import RectifiedStereo, StereoFrame
 from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
 from depth_ros.geometry.pair_check import PairWatch
-from depth_ros.geometry.postprocess import fill_holes, left_right_confidence, remove_speckles
+from depth_ros.geometry.postprocess import (
+    agreement_confidence,
+    fill_holes,
+    left_right_confidence,
+    remove_speckles,
+)
 from depth_ros.geometry.preprocess import mirrored
 from depth_ros.geometry.rectify import Rectifier, RectifierCache
 from depth_ros.models.registry import model_entry, weightless_models
@@ -26,6 +31,7 @@ from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
+from depth_ros.tasks.stereo.hints import HintSource, hint_source
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Progress, Task
 
@@ -50,8 +56,8 @@ class StereoOutput:
         rectified: The pair the matcher saw.
         disparity: Disparity in rectified pixels.
         depth: Metric depth, or None if not wanted.
-        stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
-            ``postprocess``, ``filter``, ``depth``.
+        stages_s: Wall seconds by stage: ``rectify``, ``hint`` if the model is given one,
+            ``preprocess``, ``infer``, ``postprocess``, ``filter``, ``depth``.
         fault: What is wrong with the pair, as ``PairWatch`` found; empty if nothing.
     """
 
@@ -78,6 +84,7 @@ class StereoProcessor(Processor[StereoSettings]):
     def __init__(self, pipeline: StereoPipeline, settings: StereoSettings) -> None:
         """Take ownership of the pipeline."""
         super().__init__(pipeline, settings)
+        self._take_hints(settings)
         self._rectifiers = RectifierCache()
         self.watch = PairWatch()
 
@@ -103,6 +110,25 @@ class StereoProcessor(Processor[StereoSettings]):
         return depth_map(
             output.depth, output.rectified.left, disparity=disparity, fault=output.fault
         )
+
+    def check_settings(self, settings: StereoSettings) -> None:
+        """Raise what ``set_settings`` would raise for a value; change nothing.
+
+        Raises:
+            ParameterError: If hints are asked for that the model does not take.
+        """
+        hint_source(settings)
+
+    def set_settings(self, settings: StereoSettings) -> None:
+        """Take over settings that need no new pipeline.
+
+        Raises:
+            ParameterError: If they need another pipeline, or a value is refused.
+        """
+        is_other = settings.hints != self.settings.hints
+        super().set_settings(settings)
+        if is_other:
+            self._take_hints(settings)
 
     def rectify(self, frame: StereoFrame) -> RectifiedStereo:
         """Rectify a pair, rebuilding the maps if a calibration changed."""
@@ -144,7 +170,7 @@ class StereoProcessor(Processor[StereoSettings]):
         self.expect_open()
         wanted = wanted or Wanted()
         fault = self.watch.look(rectified)
-        timed = self._match(rectified, needs_right=wanted.confidence)
+        timed = self._match(rectified, wants_confidence=wanted.confidence)
         start = time.perf_counter()
         disparity = self._filtered(timed.result, covered)
         filtered = time.perf_counter()
@@ -168,12 +194,23 @@ class StereoProcessor(Processor[StereoSettings]):
             is_rectified=frame.right.is_rectified,
         )
 
-    def _match(self, rectified: RectifiedStereo, *, needs_right: bool) -> Timed[DisparityResult]:
-        """Match, and where asked match the mirrored pair for confidence."""
-        left = self.pipeline.run(rectified)
-        if not (needs_right or self.settings.left_right_check):
+    def _match(
+        self, rectified: RectifiedStereo, *, wants_confidence: bool
+    ) -> Timed[DisparityResult]:
+        """Match; for confidence compare with SGBM if it ran, else match the mirrored pair too."""
+        settings = self.settings
+        left = self._run(rectified, self._hints)
+        wants_confidence = wants_confidence or settings.min_confidence > 0.0
+        distance = left.result.hint_distance_px
+        is_told = self._hints is not None and self._hints.is_evidence and distance is not None
+        if distance is not None and is_told and wants_confidence and not settings.left_right_check:
+            confidence = agreement_confidence(
+                distance, threshold_px=settings.confidence_threshold_px
+            )
+            return replace(left, result=replace(left.result, confidence=confidence))
+        if not (wants_confidence or settings.left_right_check):
             return left
-        right = self.pipeline.run(mirrored(rectified))
+        right = self._run(mirrored(rectified), self._mirrored_hints)
         confidence = left_right_confidence(
             left.result.disparity,
             np.ascontiguousarray(right.result.disparity[:, ::-1]),
@@ -182,6 +219,21 @@ class StereoProcessor(Processor[StereoSettings]):
         stages = {name: left.stages_s[name] + right.stages_s[name] for name in left.stages_s}
         return Timed(result=replace(left.result, confidence=confidence), stages_s=stages)
 
+    def _take_hints(self, settings: StereoSettings) -> None:
+        """Take hints from where the settings say, for the pair and for the mirrored one."""
+        self._hints, self._mirrored_hints = hint_source(settings), hint_source(settings)
+
+    def _run(self, rectified: RectifiedStereo, hints: HintSource | None) -> Timed[DisparityResult]:
+        """Run one pair through the pipeline, with a hint if there is a source and none came."""
+        if hints is None or rectified.hint is not None:
+            return self.pipeline.run(rectified)
+        start = time.perf_counter()
+        hinted = replace(rectified, hint=hints.hint(rectified))
+        spent_s = time.perf_counter() - start
+        timed = self.pipeline.run(hinted)
+        hints.learn(rectified, timed.result.disparity)
+        return Timed(result=timed.result, stages_s={'hint': spent_s, **timed.stages_s})
+
     def _filtered(self, result: DisparityResult, covered: np.ndarray | None) -> DisparityResult:
         """Apply the filters that the settings switch on, in a fixed order."""
         settings, disparity, confidence = self.settings, result.disparity, result.confidence
@@ -189,6 +241,8 @@ class StereoProcessor(Processor[StereoSettings]):
             disparity = np.where(covered, disparity, UNKNOWN)
         if settings.left_right_check and confidence is not None:
             disparity = np.where(confidence > 0, disparity, UNKNOWN)
+        if settings.min_confidence > 0.0 and confidence is not None:
+            disparity = np.where(confidence >= settings.min_confidence, disparity, UNKNOWN)
         if settings.speckle_size_px > 0:
             disparity = remove_speckles(
                 disparity,

@@ -10,6 +10,8 @@ from depth_ros.settings import LARGEST_INTEGER, check_depth_range, described, ne
 from depth_ros.tasks.pipeline import NetworkSettings, model_setting
 from depth_ros.tensors import Task
 
+AUTO_HINTS, SGBM_HINTS, PREVIOUS_HINTS, NO_HINTS = 'auto', 'sgbm', 'previous', 'none'
+
 
 def baseline_setting(*, opens_engine: bool = False) -> float:
     """Make the field for the distance between two cameras."""
@@ -43,6 +45,14 @@ class StereoSettings(NetworkSettings):
         maximum=4,
         opens_engine=True,
     )
+    hints: str = described(
+        AUTO_HINTS,
+        'What a model that takes hints is told of the disparity beforehand. auto: sgbm if the '
+        'model takes hints, else none. sgbm: the result of SGBM with the settings sgbm.* on the '
+        'same pair. previous: the result of the pair before, where the left image shows the same '
+        'as then; for rigs that stand still. none: nothing.',
+        choices=(AUTO_HINTS, SGBM_HINTS, PREVIOUS_HINTS, NO_HINTS),
+    )
     baseline_m: float = baseline_setting()
     min_depth_m: float = described(
         0.0, 'Nearer depth becomes -Inf, and no point.', unit='m', minimum=0.0
@@ -55,10 +65,17 @@ class StereoSettings(NetworkSettings):
     )
     confidence_threshold_px: float = described(
         1.0,
-        'Left-right difference at which confidence reaches 0.',
+        'Left-right difference, or distance from the hint of SGBM, at which confidence reaches 0.',
         unit='px',
         minimum=0.01,
         maximum=100.0,
+    )
+    min_confidence: float = described(
+        0.0,
+        'Pixels less sure than this become unknown; 0 keeps all. Where SGBM gives hints it costs '
+        'nothing, else it doubles the time.',
+        minimum=0.0,
+        maximum=1.0,
     )
     disparity_sigma_px: float = described(
         0.5,

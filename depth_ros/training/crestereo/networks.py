@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network import CreStereo
 from depth_ros.models.crestereo_tiny.network import CreStereoTiny, TinyConfig, tiny_config
+from depth_ros.models.crestereo_tiny.network_hinted import (
+    CreStereoTinyHinted,
+    is_hinted,
+    is_of_hint,
+)
 from depth_ros.training.crestereo.losses import flow_sequence_loss, total_loss
 from depth_ros.training.task import Mixed
 
@@ -23,12 +28,14 @@ class StereoTensors(NamedTuple):
         right: The same.
         disparity: Truth (B, 1, H, W) px of the left image, NaN unknown.
         is_occluded: (B, 1, H, W) bool: not visible in the right image.
+        hint: (B, 2, H, W) disparity px, below 0 unknown, and trust 0..1; None for none.
     """
 
     left: Tensor
     right: Tensor
     disparity: Tensor
     is_occluded: Tensor
+    hint: Tensor | None = None
 
 
 class StereoNetwork(Protocol):
@@ -95,6 +102,54 @@ class TinyStereo:
         """Return sequence and matching loss."""
         with mixed():
             found = network.predict(batch.left, batch.right)
+        loss = total_loss(
+            found, batch.disparity, batch.is_occluded, small_errors=self.small_errors
+        )
+        return loss, found.full.detach()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HintedStereo:
+    """The small network with hints.
+
+    Attributes:
+        config: Its sizes.
+        small_errors: Weight of the loss on small errors of the final disparity.
+    """
+
+    config: TinyConfig = field(default_factory=TinyConfig)
+    small_errors: float = 3.0
+
+    def build(self) -> CreStereoTinyHinted:
+        """Make the network with random weights; what is new for the hint changes nothing yet."""
+        return CreStereoTinyHinted(self.config)
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load weights of an earlier run, or of the network without hints.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        state = load_checkpoint(weights)
+        tiny_config(state, iterations=self.config.iterations[-1])
+        if not is_hinted(state):
+            own = network.state_dict()
+            state = {**{key: own[key] for key in own if is_of_hint(key)}, **state}
+        load_strict(network, state)
+
+    def disparity(
+        self, network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None = None
+    ) -> Tensor:
+        """Return what inference gives."""
+        found: Tensor = network(left, right, hint)
+        return found
+
+    def loss(
+        self, network: nn.Module, batch: StereoTensors, mixed: Mixed
+    ) -> tuple[Tensor, Tensor]:
+        """Return sequence and matching loss."""
+        with mixed():
+            found = network.predict(batch.left, batch.right, batch.hint)
         loss = total_loss(
             found, batch.disparity, batch.is_occluded, small_errors=self.small_errors
         )

@@ -106,4 +106,5 @@ def to_tensors(batch: Batch, device: str) -> StereoTensors:
         right=right,
         disparity=torch.from_numpy(batch.disparity).to(device).unsqueeze(1),
         is_occluded=torch.from_numpy(batch.is_occluded).to(device).unsqueeze(1),
+        hint=None if batch.hint is None else torch.from_numpy(batch.hint).to(device),
     )

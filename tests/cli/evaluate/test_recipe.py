@@ -83,7 +83,7 @@ def test_samples_and_mixed_precision_change_the_figures(weights):
     [
         (('small',), '--weights'),
         (('small', '--weights', 'absent.safetensors'), 'absent.safetensors'),
-        (('smal', '--weights', 'x'), 'crestereo_tiny, loftr_indoor'),
+        (('smal', '--weights', 'x'), 'crestereo_tiny_hinted, loftr_indoor'),
         (('smal', '--weights', 'x'), 'stereo, mono, multiview, match'),
     ],
 )

@@ -74,6 +74,7 @@ def test_a_folder_without_the_sets_is_told(
         (('stereo', '--engine', 'magic'), "no engine 'magic'"),
         (('stereo', '--engine', 'auto', '--size', 'native'), 'engines have one size'),
         (('stereo', '--precision', 'f32', '--size', '17'), 'HEIGHTxWIDTH'),
+        (('stereo', '--engine', 'auto', '--hint-kind', 'none'), 'models that take hints'),
         (('stereo', '--engine', 'auto', '--weights', 'absent.pth'), "'absent.pth'"),
         (('mono', '--model', 'mvsnet'), "no mono model 'mvsnet'"),
         (('mono', '--weights', 'absent.zip'), "'absent.zip'"),

@@ -382,3 +382,14 @@ def test_real_oak_d_room_has_believable_metres(tmp_path, model, valid_fraction):
     assert 0.7 < np.nanmedian(toy) < 1.3, 'the toy stands about one metre away'
     floor = [np.nanmedian(depth[row, 100:500]) for row in (250, 320, 400, 470)]
     assert floor == sorted(floor, reverse=True), 'the floor comes nearer down the image'
+
+
+def test_hints_of_sgbm_are_given_and_said(pair, tmp_path):
+    pytest.importorskip('torch', reason='the network itself runs in torch')
+    words = ['--model', 'crestereo_tiny_hinted', '--weights', 'synthetic:1', '--engine', 'torch']
+    words += ['--size', '64x96', '--sgbm', 'num_disparities=32']
+    for hints, is_given in (('sgbm', True), ('none', False)):
+        output = tmp_path / hints
+        assert main(words_for(pair, output, *words, '--hints', hints)) == 0
+        record = json.loads((output / 'room_left.json').read_text())
+        assert ('hint' in record['stages_ms']) == is_given

@@ -1,0 +1,159 @@
+"""Disparity that somebody already has, made ready for a network that takes a hint.
+
+A hint says at each pixel of the left image what the disparity may be and how far to trust it.
+Trust is 1 where it was measured, less where it was carried over from somewhere else.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from depth_ros.camera import StereoCamera
+from depth_ros.frames import DisparityHint
+from depth_ros.geometry.postprocess import fill_holes
+from depth_ros.geometry.preprocess import Placement
+
+MEASURED = np.float32(1.0)
+FILLED = np.float32(0.2)
+"""Trust in what was filled from the background of its row."""
+LONGEST_FILL = 0.25
+"""Unknown runs of a row longer than this share of the width are not filled."""
+SPREAD_TRUST = 0.9
+"""Trust in a sparse point at its own pixel; falls to 0 at the reach."""
+NEAR_PX = 5
+"""Side of the window in which a map must hold a hint for it to be taken over."""
+MOST = 0.5
+"""Share of the measured hints that must agree with a map before any is taken over."""
+UNKNOWN_PX = np.float32(-1.0)
+"""Disparity in an engine's plane where nobody knows."""
+
+
+def dense_hint(disparity: np.ndarray) -> DisparityHint:
+    """Return the hint that a matcher's map gives; short holes are filled from the background.
+
+    Args:
+        disparity: (H, W) float32 px, NaN where the matcher does not know.
+    """
+    is_measured = np.isfinite(disparity)
+    filled = fill_holes(disparity)
+    filled[_in_long_runs(~is_measured)] = np.nan
+    trust = np.where(is_measured, MEASURED, np.where(np.isfinite(filled), FILLED, np.float32(0)))
+    return DisparityHint(disparity=filled, trust=trust)
+
+
+def _in_long_runs(unknown: np.ndarray) -> np.ndarray:
+    """Return the pixels of unknown runs too long to be filled, (H, W) bool."""
+    width = unknown.shape[1]
+    columns = np.arange(width)
+    before = np.maximum.accumulate(np.where(unknown, -1, columns), axis=1)
+    after = np.minimum.accumulate(np.where(unknown, width, columns)[:, ::-1], axis=1)[:, ::-1]
+    return unknown & (after - before - 1 > LONGEST_FILL * width)
+
+
+def sparse_hint(disparity: np.ndarray, *, reach_px: float) -> DisparityHint:
+    """Return the hint of a few points: each pixel takes the nearest one, with falling trust.
+
+    Args:
+        disparity: (H, W) float32 px, NaN except at the points.
+        reach_px: Distance from a point at which trust in it has fallen to 0.
+    """
+    is_point = np.isfinite(disparity)
+    if not is_point.any():
+        return nothing_known(disparity.shape)
+    distance, labels = cv2.distanceTransformWithLabels(
+        (~is_point).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.empty(int(labels.max()) + 1, np.float32)
+    values[labels[is_point]] = disparity[is_point]
+    trust = np.maximum(np.float32(SPREAD_TRUST) * (1 - distance / np.float32(reach_px)), 0)
+    spread = np.where(trust > 0, values[labels], np.float32(np.nan))
+    return DisparityHint(disparity=spread, trust=trust.astype(np.float32))
+
+
+def depth_hint(depth_m: np.ndarray, camera: StereoCamera, *, reach_px: float) -> DisparityHint:
+    """Return the hint that measured depth gives, e.g. of a laser scanner or a depth camera.
+
+    Args:
+        depth_m: (H, W) float32, Z in the optical frame of the rectified left camera; NaN, 0 or
+            infinite where nothing was measured.
+        camera: The rectified rig.
+        reach_px: Distance from a measured pixel at which trust in it has fallen to 0.
+    """
+    is_measured = np.isfinite(depth_m) & (depth_m > 0)
+    factor = camera.left.fx * camera.baseline_m
+    disparity = np.full(depth_m.shape, np.nan, np.float32)
+    disparity[is_measured] = factor / depth_m[is_measured] + camera.cx_offset_px
+    return sparse_hint(disparity, reach_px=reach_px)
+
+
+def nothing_known(shape: tuple[int, ...]) -> DisparityHint:
+    """Return a hint of shape (H, W) that knows nothing."""
+    return DisparityHint(
+        disparity=np.full(shape, np.nan, np.float32), trust=np.zeros(shape, np.float32)
+    )
+
+
+def engine_hint(hint: DisparityHint | None, placement: Placement) -> np.ndarray:
+    """Return the planes (2, height, width) float32 that an engine takes: disparity and trust.
+
+    Every pixel takes the nearest one of the hint, because a mean of foreground and background is
+    neither. Disparity is in the engine's pixels and ``UNKNOWN_PX`` where nobody knows.
+
+    Args:
+        hint: For the frame; None gives planes that know nothing.
+        placement: Where the frame lies in the engine's image; padding is unknown.
+    """
+    planes = np.zeros((2, placement.engine_height, placement.engine_width), np.float32)
+    planes[0] = UNKNOWN_PX
+    if hint is None:
+        return planes
+    size = (placement.placed_width, placement.placed_height)
+    disparity, trust = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        for plane in (hint.disparity, hint.trust)
+    )
+    known = np.isfinite(disparity) & (disparity >= 0)
+    scaled = disparity / np.float32(placement.disparity_scale)
+    inside = planes[:, : placement.placed_height, : placement.placed_width]
+    inside[0] = np.where(known, scaled, UNKNOWN_PX)
+    inside[1] = np.where(known, trust, np.float32(0))
+    return planes
+
+
+def distance_from(hint: DisparityHint, disparity: np.ndarray) -> np.ndarray:
+    """Return how far a map is from what was measured, (H, W) float32 px; NaN where nothing was.
+
+    Args:
+        hint: What was carried over from elsewhere does not count as measured.
+        disparity: (H, W) float32 px, NaN unknown.
+    """
+    distance = np.abs(disparity - hint.disparity)
+    return np.where(hint.trust >= MEASURED, distance, np.float32(np.nan)).astype(np.float32)
+
+
+def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) -> np.ndarray:
+    """Return a map that takes the hint's value wherever the map agrees with it.
+
+    A map that was made at a smaller size and enlarged is soft at edges, and the hint is not.
+    A hint agrees where it lies, give or take the tolerance, between the least and the largest
+    value of the map close by. Where most of the hint disagrees, it is of another scene or another
+    moment, and the map stays as it is.
+
+    Args:
+        disparity: (H, W) float32 px, NaN unknown.
+        hint: Of the same size.
+        tolerance_px: Of the frame.
+    """
+    is_measured = (hint.trust >= MEASURED) & np.isfinite(disparity)
+    near = np.abs(hint.disparity[is_measured] - disparity[is_measured]) < tolerance_px
+    if not near.size or near.mean() < MOST:
+        return disparity
+    window = np.ones((NEAR_PX, NEAR_PX), np.uint8)
+    # Unknown pixels must not hide what is known beside them.
+    least = cv2.erode(np.where(np.isnan(disparity), np.inf, disparity), window)
+    largest = cv2.dilate(np.where(np.isnan(disparity), -np.inf, disparity), window)
+    with np.errstate(invalid='ignore'):
+        agrees = hint.disparity >= least - tolerance_px
+        agrees &= hint.disparity <= largest + tolerance_px
+    return np.where(agrees & (hint.trust > 0), hint.disparity, disparity).astype(np.float32)

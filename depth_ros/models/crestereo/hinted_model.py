@@ -1,0 +1,45 @@
+"""NumPy side of the network that takes a hint: the pair as in CREStereo, the hint beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from depth_ros.frames import RectifiedStereo
+from depth_ros.geometry.hints import distance_from, engine_hint, refined
+from depth_ros.geometry.preprocess import Placement
+from depth_ros.models.base import Prepared
+from depth_ros.models.crestereo.model import CreStereoModel
+from depth_ros.results import DisparityResult
+from depth_ros.tensors import Tensors
+
+FINER = 1.25
+"""With so many pixels of the frame to one of the engine, the hint is finer than the network."""
+AGREES_PX = 2.0
+"""How far, in engine pixels, a hint may be from what the network says."""
+
+
+class CreStereoHintedModel(CreStereoModel):
+    """Recurrent stereo matching that is told what is already known; ``StereoModel``.
+
+    A pair without a hint is matched alone, by the same graph.
+    """
+
+    def preprocess(self, frame: RectifiedStereo) -> Prepared[Placement]:
+        """Fit both images and the hint to the engine; ``hint`` is float32 (1, 2, H, W)."""
+        prepared = super().preprocess(frame)
+        hint = engine_hint(frame.hint, prepared.context)[None]
+        return Prepared(feeds={**prepared.feeds, 'hint': hint}, context=prepared.context)
+
+    def postprocess(
+        self, outputs: Tensors, prepared: Prepared[Placement], frame: RectifiedStereo
+    ) -> DisparityResult:
+        """Bring the disparity to the frame's size, where a hint that was confirmed is finer."""
+        result = super().postprocess(outputs, prepared, frame)
+        scale = prepared.context.disparity_scale
+        if frame.hint is None:
+            return result
+        distance = distance_from(frame.hint, result.disparity)
+        found = result.disparity
+        if scale >= FINER:
+            found = refined(found, frame.hint, tolerance_px=AGREES_PX * scale)
+        return replace(result, disparity=found, hint_distance_px=distance)

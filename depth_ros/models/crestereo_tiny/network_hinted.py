@@ -1,0 +1,251 @@
+"""The small CREStereo variant with a hint: a disparity that somebody already has.
+
+Encoder, levels and updates are those of ``network``, and its weights load here. Every update
+chooses between three hypotheses: the current disparity, the row's best match and the hint
+(``network_hint_update``); half and full resolution look at the hint again
+(``network_hint_fine``). Without a hint the same network runs on the pair alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from depth_ros.errors import ParameterError, WeightsError
+from depth_ros.models.crestereo_tiny.network import (
+    GRAPH,
+    CreStereoTiny,
+    TinyConfig,
+    TinyPredictions,
+    check_size,
+    iterations_of,
+    load_weights,
+    tiny_config,
+)
+from depth_ros.models.crestereo_tiny.network_correlation import (
+    RowSight,
+    local_correlation,
+    warp_rows,
+)
+from depth_ros.models.crestereo_tiny.network_hint_agreement import belief, share_nearby, votes
+from depth_ros.models.crestereo_tiny.network_hint_fine import FullLevel, HintedFine
+from depth_ros.models.crestereo_tiny.network_hint_planes import HintPlane, full_plane, hint_pyramid
+from depth_ros.models.crestereo_tiny.network_hint_update import HintedUpdate, LevelSight
+from depth_ros.models.crestereo_tiny.network_upsampling import upsample_convex
+from depth_ros.models.layers.network_precision import float32_region, full_precision
+from depth_ros.tensors import Exportable, TensorSpec
+
+UNKNOWN_PX = -1.0
+"""Disparity of a hint where there is none."""
+
+
+class CreStereoTinyHinted(CreStereoTiny):
+    """Disparity of a rectified pair and a hint; see the module's text."""
+
+    def __init__(self, config: TinyConfig | None = None) -> None:
+        super().__init__(config)
+        self.update = HintedUpdate(self.config)
+        self.fine = HintedFine(self.config.stem, self.config.hidden, self.config.groups)
+        self.full = FullLevel()
+
+    def forward(self, left: Tensor, right: Tensor, hint: Tensor | None = None) -> Tensor:
+        """Map images (B, 3, H, W), 0..255, and a hint to disparity (B, 1, H, W) px, >= 0.
+
+        Args:
+            left: RGB.
+            right: RGB.
+            hint: (B, 2, H, W): disparity px, below 0 where unknown, and trust 0..1.
+        """
+        return self.predict(left, right, hint).full.clamp(min=0.0)
+
+    def predict(self, left: Tensor, right: Tensor, hint: Tensor | None = None) -> TinyPredictions:
+        """Return every prediction on the way, and the final one in ``full``."""
+        images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
+        half, maps = self.encoder(images)
+        found = TinyPredictions()
+        seen = [self._look(index, features) for index, features in enumerate(maps)]
+        planes = _believed(full_plane(no_hint(left) if hint is None else hint), seen[0])
+        disparity: Tensor | None = None
+        for index in (2, 1, 0):
+            if disparity is not None:
+                disparity = 2.0 * functional.interpolate(
+                    disparity, scale_factor=2.0, mode='bilinear', align_corners=False
+                )
+            state, disparity = self._run_hinted(
+                index, maps[index], seen[index], disparity, planes[4 << index], found
+            )
+        logits = self.mask(state, half[: left.shape[0]])
+        disparity = upsample_convex(disparity, logits, 2)
+        found.coarse.append((2, disparity * 2))
+        nearby = share_nearby(*votes(seen[0].best, seen[0].score, planes[4]))
+        disparity, logits, x = self.fine.correct(
+            half, maps[0], state, disparity, planes[2], nearby
+        )
+        found.coarse.append((2, disparity * 2))
+        disparity = upsample_convex(disparity, logits, 2)
+        found.coarse.append((1, disparity))
+        found.full = self.full(left, right, x, disparity, planes[1], nearby)
+        return found
+
+    def _look(self, index: int, features: Tensor) -> LevelSight:
+        """Compare every left cell with its right row."""
+        left, right = full_precision(self.levels[index].match(features)).chunk(2, 0)
+        with float32_region(left):
+            sight = RowSight(left, right, self.config.row_scales)
+            # As in the network without hints, only the cross-entropy teaches the hypothesis.
+            best, score = (value.detach() for value in sight.best_match())
+        return LevelSight(left=left, sight=sight, best=best, score=score)
+
+    def _run_hinted(
+        self,
+        index: int,
+        features: Tensor,
+        seen: LevelSight,
+        disparity: Tensor | None,
+        plane: HintPlane,
+        found: TinyPredictions,
+    ) -> tuple[Tensor, Tensor]:
+        """Update the disparity at one resolution and note the predictions; return state, too."""
+        level, cell = self.levels[index], 4 << index
+        left, sight, best, score = seen.left, seen.sight, seen.best, seen.score
+        own = features[: left.shape[0]]
+        state = torch.tanh(level.state(own))
+        context = self.update.context(functional.relu(level.context(own)))
+        there = self._evidence_there(left, sight, best)
+        hint = self.update.at_level(seen, plane)
+        found.log_matches.append((cell, sight.log_match))
+        disparity = best if disparity is None else disparity
+        for _ in range(self.config.iterations[2 - index]):
+            start = disparity.detach()
+            evidence = self._evidence_here(left, sight, start, best, score)
+            state, disparity = self.update.choose(
+                state, start, context, evidence, there, best, hint
+            )
+            found.coarse.append((cell, disparity * cell))
+        return state, disparity
+
+    def _evidence_here(
+        self, left: Tensor, sight: RowSight, disparity: Tensor, best: Tensor, score: Tensor
+    ) -> Tensor:
+        """Gather what the update block reads at the current disparity."""
+        with float32_region(left):
+            warped = warp_rows(sight.rows_right, disparity)
+            local = local_correlation(left, warped, self.config.groups)
+            row = sight.lookup(disparity)
+        away = torch.tanh((best - disparity) / 4.0)
+        return torch.cat((local, row, disparity / 32.0, away, score), 1)
+
+
+def _believed(full: HintPlane, seen: LevelSight) -> dict[int, HintPlane]:
+    """Return the hint at all levels, with less trust if it disagrees with the images at 1/4."""
+    planes = hint_pyramid(full)
+    factor = belief(*votes(seen.best, seen.score, planes[4]))
+    return {cell: plane.trusted(factor) for cell, plane in planes.items()}
+
+
+class HintedGraph(nn.Module):
+    """The network as it is exported: uint8 images and a float32 hint in, one float32 map out."""
+
+    def __init__(self, network: CreStereoTinyHinted) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, left: Tensor, right: Tensor, hint: Tensor) -> Tensor:
+        """Map images (1, H, W, 3) uint8 and a hint (1, 2, H, W) to disparity (1, H, W) px."""
+        planes = [image.float().permute(0, 3, 1, 2) for image in (left, right)]
+        return self.network(planes[0], planes[1], hint)[:, 0]
+
+
+def no_hint(left: Tensor) -> Tensor:
+    """Return the planes (B, 2, H, W) of a hint that knows nothing."""
+    batch, _, height, width = left.shape
+    unknown = left.new_full((batch, 1, height, width), UNKNOWN_PX)
+    return torch.cat((unknown, torch.zeros_like(unknown)), 1)
+
+
+def is_hinted(state: Mapping[str, Tensor]) -> bool:
+    """Whether weights are of this network, and not of the one without hints."""
+    return 'fine.hint_enter.weight' in state
+
+
+def is_of_hint(key: str) -> bool:
+    """Whether a tensor of this network has no counterpart in the one without hints."""
+    return '.hint_' in key or key.startswith('full.')
+
+
+def hinted_network(state: Mapping[str, Tensor], *, iterations: int) -> CreStereoTinyHinted:
+    """Make the network for inference from its weights, strictly.
+
+    Raises:
+        WeightsError: If the weights do not fit.
+    """
+    if not is_hinted(state):
+        raise WeightsError(
+            'expected the weights of crestereo_tiny_hinted, but the tensors of the hint are '
+            'absent; pass weights/crestereo_tiny_hinted.safetensors, or use model crestereo_tiny'
+        )
+    network = CreStereoTinyHinted(tiny_config(state, iterations=iterations))
+    return load_weights(network, state, name='crestereo_tiny_hinted')
+
+
+def synthetic_state(seed: int) -> dict[str, Tensor]:
+    """Make up weights, for tests and benchmarks only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CreStereoTinyHinted().state_dict()
+
+
+def exportable(
+    *,
+    graph: str,
+    height: int,
+    width: int,
+    options: Mapping[str, int | float | str | bool],
+    state: Mapping[str, Tensor],
+) -> Exportable:
+    """Return the network ready for export.
+
+    Args:
+        graph: Must be ``'crestereo'``.
+        height: Multiple of 16, px.
+        width: The same.
+        options: ``iterations``, updates at 1/4.
+        state: Weights, strict.
+
+    Raises:
+        ParameterError: For another graph, size or option.
+        WeightsError: If the weights do not fit.
+    """
+    if graph != GRAPH:
+        raise ParameterError(f'graph {graph!r} is unknown here; ask for {GRAPH!r}')
+    check_size(height, width)
+    network = hinted_network(state, iterations=iterations_of(options))
+    image = (1, height, width, 3)
+    return Exportable(
+        module=HintedGraph(network).eval(),
+        inputs=(
+            TensorSpec(name='left', shape=image, dtype='uint8'),
+            TensorSpec(name='right', shape=image, dtype='uint8'),
+            TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32'),
+        ),
+        outputs=(TensorSpec(name='disparity', shape=image[:3], dtype='float32', unit='px'),),
+        examples={'hint': example_hint(height, width)},
+    )
+
+
+def example_hint(height: int, width: int) -> np.ndarray:
+    """Return a hint (1, 2, H, W) float32 for the golden check.
+
+    Its disparity grows down the image; every fourth column of squares is unknown, every other
+    row of squares is trusted less.
+    """
+    rows, columns = np.arange(height, dtype=np.float32), np.arange(width)
+    known = np.broadcast_to(columns // 16 % 4 != 3, (height, width))
+    disparity = np.broadcast_to((1.0 + 10.0 * rows / height)[:, None], known.shape)
+    trust = np.broadcast_to(np.where(rows // 16 % 2, 0.2, 1.0)[:, None], known.shape)
+    planes = (np.where(known, disparity, UNKNOWN_PX), np.where(known, trust, 0.0))
+    return np.stack(planes)[None].astype(np.float32)

@@ -1,0 +1,174 @@
+"""Where hints come from, when they are given, and who may ask for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from depth_ros.errors import ParameterError
+from depth_ros.evaluation.hints import HINT_KINDS, spoiled
+from depth_ros.frames import DisparityHint, RectifiedStereo
+from depth_ros.geometry.hints import MEASURED, dense_hint
+from depth_ros.models.crestereo.hinted_model import CreStereoHintedModel
+from depth_ros.models.registry import hinted_models
+from depth_ros.models.sgbm.settings import SgbmSettings
+from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
+from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.stereo.hints import hint_source
+from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted
+from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tensors import Tensors, TensorSpec
+from tests.kit.callable_engine import CallableEngine
+
+MODEL = 'crestereo_tiny_hinted'
+SETTINGS = StereoSettings(model=MODEL, sgbm=SgbmSettings(num_disparities=32))
+HEIGHT, WIDTH = 120, 160
+
+
+@pytest.fixture(scope='module')
+def view():
+    return render_stereo(SCENES['room'](), ideal_stereo_camera(height=HEIGHT, width=WIDTH))
+
+
+def pair_of(view, hint: DisparityHint | None = None) -> RectifiedStereo:
+    return RectifiedStereo(
+        left=view.left.image, right=view.right.image, camera=view.camera, hint=hint
+    )
+
+
+def processor(settings: StereoSettings, seen: list[np.ndarray]) -> StereoProcessor:
+    """Run an engine that gives the hint it was given as the disparity, and 7 px for unknown."""
+
+    def run(feeds: Tensors) -> Tensors:
+        seen.append(feeds['hint'].copy())
+        hint = feeds['hint'][:, 0]
+        return {'disparity': np.where(hint < 0, np.float32(7), hint)}
+
+    image = (1, HEIGHT, WIDTH, 3)
+    engine = CallableEngine(
+        run,
+        inputs=[
+            TensorSpec(name='left', shape=image, dtype='uint8'),
+            TensorSpec(name='right', shape=image, dtype='uint8'),
+            TensorSpec(name='hint', shape=(1, 2, HEIGHT, WIDTH), dtype='float32'),
+        ],
+        outputs=[TensorSpec(name='disparity', shape=image[:3], dtype='float32')],
+    )
+    model = CreStereoHintedModel(engine_height=HEIGHT, engine_width=WIDTH)
+    return StereoProcessor(Pipeline(model, {'crestereo': engine}), settings)
+
+
+def test_sgbm_is_the_hint_unless_told_otherwise(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(SETTINGS, seen) as stereo:
+        output = stereo.process_rectified(pair_of(view))
+    disparity, trust = seen[0][0]
+    measured = trust == MEASURED
+    assert measured.mean() > 0.5
+    error = np.abs(disparity - view.left_disparity)[measured & ~view.left_occluded]
+    assert np.median(error) < 0.3
+    assert output.stages_s['hint'] > 0.0
+
+
+def test_without_hints_the_network_is_told_nothing(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(replace(SETTINGS, hints='none'), seen) as stereo:
+        output = stereo.process_rectified(pair_of(view))
+    assert (seen[0][0, 0] == -1).all() and not seen[0][0, 1].any()
+    assert 'hint' not in output.stages_s
+
+
+def test_hints_change_while_it_runs(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(SETTINGS, seen) as stereo:
+        stereo.set_settings(replace(SETTINGS, hints='none'))
+        stereo.process_rectified(pair_of(view))
+        stereo.set_settings(SETTINGS)
+        stereo.process_rectified(pair_of(view))
+    assert [bool(hint[0, 1].any()) for hint in seen] == [False, True]
+
+
+def test_a_hint_that_comes_with_the_pair_wins(view) -> None:
+    given = dense_hint(np.full((HEIGHT, WIDTH), 7.0, np.float32))
+    seen: list[np.ndarray] = []
+    with processor(SETTINGS, seen) as stereo:
+        output = stereo.process_rectified(pair_of(view, given), wanted=Wanted(depth=False))
+    assert (seen[0][0, 0] == 7.0).all()
+    np.testing.assert_allclose(output.disparity.disparity, 7.0)
+
+
+def test_the_mirrored_pair_has_a_hint_of_its_own(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(replace(SETTINGS, left_right_check=True), seen) as stereo:
+        output = stereo.process_rectified(pair_of(view))
+    assert len(seen) == 2 and not np.array_equal(seen[0], seen[1])
+    known = np.isfinite(output.disparity.disparity)
+    assert known.mean() > 0.4
+    error = np.abs(output.disparity.disparity - view.left_disparity)[known]
+    assert np.median(error) < 0.3
+
+
+def test_the_result_before_is_the_hint_where_nothing_has_changed(view) -> None:
+    seen: list[np.ndarray] = []
+    changed = view.left.image.copy()
+    changed[40:60, 50:80] = 255 - changed[40:60, 50:80]
+    with processor(replace(SETTINGS, hints='previous'), seen) as stereo:
+        stereo.process_rectified(pair_of(view))
+        stereo.process_rectified(replace(pair_of(view), left=changed))
+        stereo.process_rectified(replace(pair_of(view), left=255 - changed))
+    assert not seen[0][0, 1].any(), 'nothing came before the first pair'
+    disparity, trust = seen[1][0]
+    assert not trust[40:60, 50:80].any()
+    assert (disparity[:30] == 7.0).all() and (trust[:30] == np.float32(0.6)).all()
+    assert seen[2][0, 1].mean() < 0.1, 'all else has changed'
+
+
+def test_agreement_with_sgbm_is_confidence_without_a_second_matching(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(SETTINGS, seen) as stereo:
+        output = stereo.process_rectified(pair_of(view), wanted=Wanted(confidence=True))
+    confidence, trust = output.disparity.confidence, seen[0][0, 1]
+    assert len(seen) == 1 and confidence is not None
+    assert (confidence[trust == MEASURED] == 1.0).all(), 'the engine repeats the hint'
+    assert not confidence[trust < MEASURED].any()
+
+
+def test_less_sure_pixels_become_unknown(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(replace(SETTINGS, min_confidence=0.5), seen) as stereo:
+        output = stereo.process_rectified(pair_of(view))
+    known = np.isfinite(output.disparity.disparity)
+    np.testing.assert_array_equal(known, seen[0][0, 1] == MEASURED)
+
+
+def test_the_result_before_is_no_evidence(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(replace(SETTINGS, hints='previous'), seen) as stereo:
+        stereo.process_rectified(pair_of(view), wanted=Wanted(confidence=True))
+    assert len(seen) == 2, 'confidence takes the mirrored pair'
+
+
+def test_models_without_hints_refuse_them_by_name() -> None:
+    assert MODEL in hinted_models()
+    assert hint_source(StereoSettings(model='crestereo_tiny')) is None
+    assert hint_source(StereoSettings(model=MODEL, hints='none')) is None
+    assert hint_source(StereoSettings(model=MODEL)) is not None
+    with pytest.raises(ParameterError, match=f'or model to {MODEL}'):
+        hint_source(StereoSettings(model='sgbm', hints='sgbm'))
+
+
+def test_hints_to_judge_with() -> None:
+    camera = ideal_stereo_camera(height=HEIGHT, width=WIDTH)
+    view = render_stereo(SCENES['thin_bars'](), camera)
+    pair = pair_of(view)
+    right = dense_hint(view.left_disparity.astype(np.float32))
+    made = {kind: spoiled(kind, lambda _: right)(pair) for kind in HINT_KINDS}
+    assert made['given'] is right
+    assert not made['none'].trust.any()
+    shift = made['shifted'].disparity - right.disparity
+    np.testing.assert_allclose(shift, 8.0 * WIDTH / 640, rtol=1e-3)
+    other = np.abs(made['other'].disparity - view.left_disparity)
+    assert np.isfinite(made['other'].disparity).mean() > 0.9
+    assert np.nanmean(other) > 1.0
