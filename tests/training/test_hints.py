@@ -102,6 +102,18 @@ def test_unknown_hints_are_below_zero_and_not_trusted() -> None:
     assert (hint[:, 0] < 0).all() and not hint[:, 1].any()
 
 
+def test_the_network_may_see_worse_images_than_sgbm() -> None:
+    worse = replace(SETTINGS, worse=1.0)
+    batches_of = [
+        next(HintedPairs(samples=TEXTURED, hints=one).source(DataFolders()).batches(batch_size=2))
+        for one in (SETTINGS, worse)
+    ]
+    np.testing.assert_array_equal(batches_of[0].hint, batches_of[1].hint)
+    assert not np.array_equal(batches_of[0].left, batches_of[1].left)
+    difference = batches_of[0].left.astype(int) - batches_of[1].left
+    assert 0.5 < np.abs(difference).mean() < 60.0
+
+
 def test_training_begins_with_the_weights_without_hints() -> None:
     task = HintedTask()
     network = task.build()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from depth_ros.scenes.layered.samples import Batch, SampleSettings
-from depth_ros.training.crestereo.hints import HintMaker, HintSettings, hint_planes
+from depth_ros.training.crestereo.hints import HintMaker, HintSettings, hint_planes, worsened
 from depth_ros.training.crestereo.networks import HintedStereo
 from depth_ros.training.crestereo.pairs import LayeredSource
 from depth_ros.training.crestereo.task import pair_tiles, to_tensors
@@ -42,7 +42,7 @@ class HintedSource:
         seed = self.pairs.samples.seed
         for batch in self.pairs.batches(batch_size=batch_size, first=first, stream=stream):
             rng = np.random.default_rng((seed, stream, HINT_STREAM, number))
-            yield with_hints(maker, rng, batch)
+            yield with_worse_images(self.hints.worse, rng, with_hints(maker, rng, batch))
             number += 1
 
 
@@ -169,6 +169,15 @@ def with_hints(maker: HintMaker, rng: np.random.Generator, batch: Batch, kind: s
         )
         hints.append(hint_planes(maker.hint(rng, sample, kind)))
     return replace(batch, hint=np.stack(hints))
+
+
+def with_worse_images(share: float, rng: np.random.Generator, batch: Batch) -> Batch:
+    """Return the batch with a share of its pairs as a worse camera would have shown them."""
+    left, right = batch.left.copy(), batch.right.copy()
+    for index in range(len(left)):
+        if rng.random() < share:
+            left[index], right[index] = worsened(rng, (left[index], right[index]))
+    return replace(batch, left=left, right=right)
 
 
 def _wrong_hints(batch: Batch) -> float:

@@ -6,7 +6,7 @@ are textured alike; see the card. Wrong hints are right ones of the wrong place 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -44,10 +44,13 @@ class HintSettings:
     Attributes:
         shares: Chance of each kind; they add up to 1.
         max_disparity: Width of SGBM's search, px.
+        worse: Share of the pairs that the network sees with more noise and less contrast than SGBM
+            did: on drawn pairs it errs more seldom than on real ones, and SGBM does not.
     """
 
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
     max_disparity: int = 144
+    worse: float = 0.0
 
 
 class HintMaker:
@@ -72,6 +75,25 @@ class HintMaker:
     def _matched(self, rng: Rng, sample: Batch) -> DisparityHint:
         is_raw = rng.random() < 0.1
         return self._matchers[int(is_raw)].hint(_pair(sample))
+
+
+def worsened(rng: Rng, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the images of a pair with less contrast, blurred or not, and with noise.
+
+    Args:
+        rng: Where draws come from; the same for both images but for the noise.
+        images: (H, W, 3) uint8.
+    """
+    contrast, sigma = float(rng.uniform(0.4, 1.0)), float(rng.uniform(0.4, 1.2))
+    is_blurred = rng.random() < 0.5
+    noise = float(np.exp(rng.uniform(np.log(1.0), np.log(8.0))))
+    found = []
+    for image in images:
+        spoiled = 128.0 + contrast * (image.astype(np.float32) - 128.0)
+        spoiled = cv2.GaussianBlur(spoiled, (0, 0), sigma) if is_blurred else spoiled
+        spoiled = spoiled + noise * rng.standard_normal(image.shape, dtype=np.float32)
+        found.append(np.clip(spoiled + 0.5, 0.0, 255.0).astype(np.uint8))
+    return found
 
 
 def hint_planes(hint: DisparityHint) -> np.ndarray:
