@@ -23,6 +23,7 @@ from depth_ros.files.yaml_text import parse_yaml
 METADATA = 'metadata.yaml'
 SUFFIXES = ('.mcap', '.db3')
 COMPRESSED = '.zstd'
+ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 NEWEST_METADATA = 9
 """Version of the metadata that rosbags knows; a newer folder is read by its storage files."""
 
@@ -149,6 +150,7 @@ def messages_of(
             if found is None:
                 return
             connection, _, data = found
+            _expect_plain(data, path)
             message = store.deserialize_cdr(data, connection.msgtype)
         yield connection.topic, message
 
@@ -175,6 +177,20 @@ def reading(path: Path) -> Iterator[None]:
             f'{path} cannot be read further ({type(error).__name__}: {text}); it may be cut off '
             f'or damaged: copy it again, or type: {_repair(path)}',
         ) from error
+
+
+def _expect_plain(data: bytes, path: Path) -> None:
+    """Refuse a compressed message: only the metadata says how messages are compressed.
+
+    Raises:
+        InputError: If it is one; CDR begins with a zero.
+    """
+    if bytes(data[:4]) == ZSTD_MAGIC:
+        raise InputError(
+            'bag',
+            f'{path} holds compressed messages, which only {METADATA} says how to read; give the '
+            f'folder that was recorded, with its {METADATA}',
+        )
 
 
 def _reader_of(path: Path) -> BagReader:
@@ -243,12 +259,23 @@ def _check_storage(file: Path) -> None:
             f'{file} is a ROS 1 bag; convert it with: '
             f'rosbags-convert --src {file} --dst {file.stem}',
         )
+    if file.suffix == '.mcap' and not _is_mcap(file):
+        raise InputError(
+            'bag',
+            f'{file} is no MCAP file ({file.stat().st_size} bytes that do not begin as one does); '
+            'copy or record it again',
+        )
     if file.suffix == '.mcap' and _mcap_profile(file) == 'ros1':
         raise InputError(
             'bag',
             f'{file} holds ROS 1 messages (profile ros1); convert the .bag that it was made from '
             f'with: rosbags-convert --src {file.stem}.bag --dst {file.stem}',
         )
+
+
+def _is_mcap(file: Path) -> bool:
+    with file.open('rb') as stream:
+        return stream.read(len(MCAP_MAGIC)) == MCAP_MAGIC
 
 
 def _mcap_profile(file: Path) -> str:

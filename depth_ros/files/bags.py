@@ -66,6 +66,8 @@ class BagFrames(Generic[FrameT]):
         path: The bag.
         cameras: Topics that are read.
         count: Images in the bag (of the left camera, for a rig); frames can be fewer.
+        nearest_apart_ns: Of a rig, the smallest difference of stamps that was too large for a
+            pair; None if none was. Known once all frames are read.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class BagFrames(Generic[FrameT]):
         self.path = path
         self.cameras = tuple(cameras)
         self.count = self.cameras[0].image.count
+        self.nearest_apart_ns: int | None = None
         self._frames = frames
         self._report: Report = report or (lambda reason, text: None)
         self._refused: Counter[str] = Counter()
@@ -213,6 +216,7 @@ def _stereo_frames(
             bag.refuse(*fault)
             continue
         yield StereoFrame(left=pair.left, right=pair.right)
+    bag.nearest_apart_ns = pairing.nearest_apart_ns
     for side in Side:
         for _ in range(pairing.counts(side).waiting):
             bag.refuse(f'no_partner_{side.value}', f'the bag ends without its {side.other.value}')

@@ -114,11 +114,17 @@ class StereoSynchronizer(Generic[ItemT]):
         self._report: Report = report or (lambda reason, text: None)
         self._sides = {side: _SideState[ItemT](side) for side in Side}
         self._num_resets = 0
+        self._nearest_apart_ns: int | None = None
 
     @property
     def num_resets(self) -> int:
         """How often pairing restarted because stamps went back."""
         return self._num_resets
+
+    @property
+    def nearest_apart_ns(self) -> int | None:
+        """Smallest difference of stamps that was too large for a pair; None if none was."""
+        return self._nearest_apart_ns
 
     def counts(self, side: Side) -> SideCounts:
         """Return the counters of one side."""
@@ -189,6 +195,9 @@ class StereoSynchronizer(Generic[ItemT]):
             early, late = (left, right) if left.head_ns <= right.head_ns else (right, left)
             difference_ns = late.head_ns - early.head_ns
             if difference_ns > self.max_difference_ns:
+                self._nearest_apart_ns = min(
+                    difference_ns, self._nearest_apart_ns or difference_ns
+                )
                 self._unpair(early, 'no_partner', self._apart_text(early, difference_ns))
             elif early.next_is_nearer(late.head_ns):
                 self._unpair(early, 'nearer_partner', self._nearer_text(early))

@@ -302,3 +302,22 @@ def test_only_zeros_as_camera_info_are_refused(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', [('/camera_info', empty), *recording()[1:]])
     with pytest.raises(InputError, match='calibrate'):
         list(read_mono_bag(bag))
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_compressed_messages_without_metadata_need_their_folder(
+    storage: str, tmp_path: Path
+) -> None:
+    bag = compressed_bag(tmp_path / 'bag', storage, rosbag2.CompressionMode.MESSAGE)
+    (file,) = (path for path in bag.iterdir() if path.name != 'metadata.yaml')
+    with pytest.raises(InputError, match=r'compressed messages.*with its metadata\.yaml$'):
+        list(read_mono_bag(shutil.copy(file, tmp_path / f'alone{file.suffix}')))
+
+
+@pytest.mark.parametrize('content', ['', 'not a recording\n'])
+def test_what_is_no_mcap_is_said_to_be_none(content: str, tmp_path: Path) -> None:
+    file = tmp_path / 'bag.mcap'
+    file.write_text(content)
+    with pytest.raises(InputError, match='is no MCAP file') as caught:
+        bag_topics(file)
+    assert 'recover' not in str(caught.value)

@@ -28,6 +28,26 @@ ProcessorT = TypeVar('ProcessorT', bound=Processor)
 RunnerT = TypeVar('RunnerT', bound='BatchRunner')
 
 
+class Told:
+    """Warnings; a sentence that comes again is counted instead of printed."""
+
+    def __init__(self) -> None:
+        """Start with nothing told."""
+        self._counts: Counter[str] = Counter()
+
+    def warn(self, text: str) -> None:
+        """Print a sentence the first time."""
+        self._counts[text] += 1
+        if self._counts[text] == 1:
+            warn(text)
+
+    def repeats(self) -> None:
+        """Print how often each came that came again."""
+        for text, count in self._counts.items():
+            if count > 1:
+                warn(f'{count} times in all: {text.partition(";")[0]}')
+
+
 @dataclass(slots=True, eq=False)
 class Tally:
     """Counts of the inputs by result; updated while running.
@@ -38,6 +58,7 @@ class Tally:
         skipped: How many of them were done before.
         refused: Inputs that could not be used, by reason.
         seconds: Wall time of those made now.
+        told: Reports that were printed.
     """
 
     received: int = 0
@@ -45,11 +66,12 @@ class Tally:
     skipped: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    told: Told = field(default_factory=Told)
 
     def refuse(self, reason: str, text: str) -> None:
         """Count and report a refused input."""
         self.refused[reason] += 1
-        warn(text)
+        self.told.warn(text)
 
 
 class BatchRunner(Generic[ProcessorT]):
@@ -149,6 +171,7 @@ def finish_batch(output: Path, summary: Record, lines: Iterable[str], tally: Tal
 
     It is 2 if one of several inputs was refused.
     """
+    tally.told.repeats()
     write_json(output / SUMMARY, summary)
     for line in lines:
         print(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ import numpy as np
 from depth_ros.camera import PinholeCamera, ideal_camera, scaled_camera
 from depth_ros.cli.kit.images import PairFiles
 from depth_ros.cli.kit.rig import Rig, RigSettings
-from depth_ros.errors import ParameterError
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.data_sets.values import (
     DataSetCamera,
     DepthFiles,
@@ -26,6 +27,9 @@ from depth_ros.files.maps import read_depth
 from depth_ros.frames import MonoFrame, RgbdFrame, StereoFrame
 from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
+
+NUM_NEAR = 100
+"""How many folders below a wrong one are tried."""
 
 SetT = TypeVar('SetT')
 CameraOf = Callable[[np.ndarray], tuple[PinholeCamera, bool]]
@@ -48,11 +52,31 @@ def chosen(sets: dict[str, Callable[[Path], SetT]], layout: str, folder: Path) -
 
     Raises:
         ParameterError: If another command reads that layout.
-        InputError: If the folder is laid out otherwise.
+        InputError: If the folder is laid out otherwise; names the one above or below that is.
     """
     if layout not in sets:
         raise ParameterError(f'--layout {layout} is not read here; give one of {", ".join(sets)}')
-    return sets[layout](folder)
+    try:
+        return sets[layout](folder)
+    except InputError as error:
+        near = _near_folder(sets[layout], folder) if error.reason == 'layout' else None
+        if near is None:
+            raise
+        raise InputError('layout', f'{error}; {near} does') from None
+
+
+def _near_folder(read: Callable[[Path], SetT], folder: Path) -> Path | None:
+    """Return the folder one level down or up that can be read, or None."""
+    if not folder.is_dir():
+        return None
+    below = sorted(path for path in islice(folder.iterdir(), NUM_NEAR) if path.is_dir())
+    for near in (*below, folder.absolute().parent):
+        try:
+            read(near)
+        except (InputError, OSError):
+            continue
+        return near
+    return None
 
 
 def expect_effect(layout: str, given: dict[str, bool]) -> None:

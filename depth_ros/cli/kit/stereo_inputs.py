@@ -14,7 +14,7 @@ from depth_ros.cli.kit.data_sets import LayoutPairs, add_layout_argument, chosen
 from depth_ros.cli.kit.images import FoundPairs, PairFiles, find_pairs
 from depth_ros.cli.kit.rig import Rig, RigSettings, rig_settings
 from depth_ros.cli.kit.sources import BagItem, FrameItem, add_topic_arguments, storage_file
-from depth_ros.errors import ParameterError
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import BagFrames, Report, read_stereo_bag
 from depth_ros.files.data_sets.stereo_sets import STEREO_SETS
@@ -126,7 +126,30 @@ def open_pairs(
             'image files need a calibration: add --calibration FILE; '
             'see: depth-ros run stereo --help'
         )
-    return FilePairs(find_pairs(arguments.left, right), rig_settings(arguments))
+    return FilePairs(_found(arguments.left, right), rig_settings(arguments))
+
+
+def _found(left: Path, right: Path) -> FoundPairs:
+    """Find pairs; where none is, name the layout that fits."""
+    try:
+        return find_pairs(left, right)
+    except InputError:
+        word = _fitting_layout(left) if left == right and left.is_dir() else ''
+        if not word:
+            raise
+        raise InputError('layout', f'{left} is laid out as {word}; add --layout {word}') from None
+
+
+def _fitting_layout(folder: Path) -> str:
+    """Return the word of the first layout whose pairs and calibration are there, or ''."""
+    for word, read in STEREO_SETS.items():
+        try:
+            pairs = read(folder).pairs
+        except (InputError, OSError):
+            continue
+        if pairs and all(file.is_file() for file in pairs[0].calibration):
+            return word
+    return ''
 
 
 def _layout_pairs(arguments: argparse.Namespace) -> LayoutPairs:
@@ -219,9 +242,17 @@ class BagPairs:
         self._is_rectified = settings.is_rectified
 
     def __iter__(self) -> Iterator[BagItem[StereoFrame]]:
-        """Read the pairs in order of recording."""
+        """Read the pairs in order of recording.
+
+        Raises:
+            InputError: If there are images and not one pair.
+        """
+        has_pair = False
         for frame in self._bag:
+            has_pair = True
             yield BagItem(_taken_as(frame, self._is_rectified), self._file)
+        if self._unpaired and not has_pair:
+            raise InputError('no_partner', _no_pair(self._bag))
 
     def describe(self) -> str:
         """Return where the calibration is from and how images are taken."""
@@ -248,6 +279,18 @@ class BagPairs:
             self._unpaired[side] += 1
         else:
             self._report(reason, text)
+
+
+def _no_pair(bag: BagFrames[StereoFrame]) -> str:
+    left, right = (camera.image.name for camera in bag.cameras)
+    nearest_ns = bag.nearest_apart_ns
+    if nearest_ns is None:
+        return f'no image of {left} has one of {right}; record both cameras together'
+    above_s = (nearest_ns // 1_000_000 + 1) / 1000.0
+    return (
+        f'no image of {left} has one of {right} in time: the nearest are {nearest_ns * 1e-6:.3f} '
+        f'ms apart; if they belong together, add --max-stamp-difference-s {above_s:g}'
+    )
 
 
 def _bag_settings(arguments: argparse.Namespace) -> BagSettings:

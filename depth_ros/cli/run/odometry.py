@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.cli.kit.arguments import add_out
-from depth_ros.cli.kit.batch import warn
+from depth_ros.cli.kit.batch import Told, warn
 from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.options import add_settings, as_options, given_values, read_settings
 from depth_ros.cli.kit.outputs import SUMMARY, Record, expect_own_folder
@@ -46,15 +46,17 @@ class Run:
     Attributes:
         outputs: One for every frame that was processed.
         refused: Frames that could not be used, by reason.
+        told: Reports that were printed.
     """
 
     outputs: list[OdometryOutput] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    told: Told = field(default_factory=Told)
 
     def refuse(self, reason: str, text: str) -> None:
         """Count and tell a frame that is left out."""
         self.refused[reason] += 1
-        warn(f'left out: {text}')
+        self.told.warn(f'left out: {text}')
 
     def trajectory(self) -> Trajectory:
         """Return every pose of every session, from its origin; a new one is at zero again."""
@@ -248,6 +250,7 @@ def _write_directions(path: Path, outputs: list[OdometryOutput]) -> None:
 
 
 def _tell(record: Record, run: Run, arguments: argparse.Namespace) -> None:
+    run.told.repeats()
     print(record['ran'])
     if record['is_metric']:
         print(

@@ -255,7 +255,7 @@ def _depth_set(settings: OdometryInputSettings, layout: str, note: str) -> Frame
             '--rate-hz': settings.rate_hz is not None,
         },
     )
-    files = DEPTH_SETS[layout](settings.path)
+    files = chosen(DEPTH_SETS, layout, settings.path)
     if settings.depth_unit_m is not None:
         files = replace(files, unit_m=settings.depth_unit_m)
     camera_of: CameraOf | None = None

@@ -240,3 +240,13 @@ def test_wrong_boards_are_one_sentence(
     assert code == 2
     assert sentence in err.splitlines()[-1]
     assert not (tmp_path / 'out').exists()
+
+
+def test_convert_writes_over_no_calibration(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / 'right.yaml').write_text('mine')
+    code, _, err = run(capsys, 'convert', euroc()[0], '-o', tmp_path)
+    assert code == 2 and 'right.yaml is there already' in err
+    assert (tmp_path / 'right.yaml').read_text() == 'mine'
+    assert not (tmp_path / 'left.yaml').exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,35 @@ def test_what_does_not_go_together_is_one_sentence(
         err = capsys.readouterr().err
         assert part in err
         assert len(err.splitlines()) == 1
+
+
+def sides_apart_bag(pair, folder: Path, late_ns: int) -> Path:
+    rig = pair.view.camera
+    recorded = [
+        ('/left/camera_info', info(rig.left, stamp_ns=stamp(0))),
+        ('/right/camera_info', info(rig.right, stamp_ns=stamp(0))),
+    ]
+    for index in range(3):
+        for side, late in (('left', 0), ('right', late_ns)):
+            image = getattr(pair.view, side).image
+            at = stamp(index) + late if late_ns else 0
+            recorded.append((f'/{side}/image_rect', raw(image, stamp_ns=at)))
+    return write_bag(folder / 'apart', recorded)
+
+
+def test_a_bag_without_a_pair_fails_with_the_option_to_type(pair, tmp_path: Path, capsys) -> None:
+    bag, out = sides_apart_bag(pair, tmp_path, 20_000_000), tmp_path / 'out'
+    assert run(bag, '-o', out, '--write', 'depth') == 2
+    err = capsys.readouterr().err
+    assert 'the nearest are 20.000 ms apart' in err
+    words = re.search(r'(--max-stamp-difference-s) (\S+)', err).groups()
+    assert run(bag, '-o', out, '--write', 'depth', *words) == 0
+    assert len(list(out.glob('*_depth.npy'))) == 3
+
+
+def test_a_repeated_report_is_told_with_its_count(pair, tmp_path: Path, capsys) -> None:
+    bag = sides_apart_bag(pair, tmp_path, 0)
+    assert run(bag, '-o', tmp_path / 'out') == 2
+    err = capsys.readouterr().err
+    assert err.count('must stamp every image') == 2
+    assert '3 times in all: the left image has stamp 0 ns' in err

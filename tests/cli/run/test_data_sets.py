@@ -245,3 +245,22 @@ def test_a_stated_calibration_wins_over_that_of_the_pairs(tmp_path: Path, capsys
     np.testing.assert_allclose(depths[1][known], depths[0][known] / 2.0, rtol=1e-4)
     assert '--calibration is taken instead' in capsys.readouterr().err
     assert 'with --calibration' in (output / 'summary.json').read_text()
+
+
+@pytest.mark.parametrize(
+    'layout', ['euroc', 'kitti_raw', 'kitti_odometry', 'kitti_object', 'eth3d']
+)
+def test_run_stereo_names_the_layout_that_fits(layout: str, tmp_path: Path, capsys) -> None:
+    folder = folder_of(layout, tmp_path)
+    assert main(['run', 'stereo', str(folder), '-o', str(tmp_path / 'out')]) == 2
+    assert f'add --layout {layout}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('is_above', [True, False])
+def test_the_folder_beside_that_fits_is_named(is_above: bool, tmp_path: Path) -> None:
+    wanted = tmp_path / 'sets' / 'wanted'
+    (wanted / 'other').mkdir(parents=True)
+    STEREO_FOLDERS['kitti_odometry'](wanted)
+    given = wanted.parent if is_above else wanted / 'other'
+    with pytest.raises(InputError, match=f'must hold .*; {re.escape(str(wanted))} does'):
+        sequence(given, '--layout', 'kitti_odometry')
