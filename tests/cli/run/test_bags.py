@@ -60,8 +60,10 @@ def test_what_does_not_go_together_is_one_sentence(
     cases = [
         ((rig_bag, '--calibration', pair.calibration), 'brings its own camera_info'),
         ((pair.left,), 'is no bag: give LEFT and RIGHT'),
-        ((pair.left, pair.right), 'add --calibration FILE'),
-        ((rig_bag, '--left-topic', '/left/image_rect'), 'name both left_topic and right_topic'),
+        (
+            (rig_bag, '--left-topic', '/left/image_rect'),
+            'name both --left-topic and --right-topic',
+        ),
         (
             (rig_bag, '--left-topic', '/x', '--right-topic', '/right/image_rect'),
             "a topic '/x'",
