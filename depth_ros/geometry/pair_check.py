@@ -109,8 +109,9 @@ SENTENCES = {
         'depth is wrong; check that the two images (or topics) come from two cameras'
     ),
     PairFault.ROWS: (
-        'rows of left and right do not match: they are {evidence.row_offset_px:+.1f} px apart, '
-        'give or take {evidence.row_spread_px:.1f} px, so depth is wrong or missing; calibrate '
+        'rows of left and right do not match: they are apart by '
+        '{evidence.row_offset_px:+.1f} px in the middle and scatter by '
+        '{evidence.row_spread_px:.1f} px around that, so depth is wrong or missing; calibrate '
         'the rig again, check that both images are of one moment, and say whether they are '
         'raw or rectified'
     ),

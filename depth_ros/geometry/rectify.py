@@ -36,6 +36,9 @@ IDENTITY_TOLERANCE_PX = 1.0 / 64.0
 SMALLEST_COVERAGE = 0.05
 """Share of the rectified image that a raw one must fill; zooming out fourfold leaves 6 %."""
 
+GOOD_COVERAGE = 0.6
+"""Share below which the rest is told."""
+
 LARGEST_FX_DIFFERENCE = 0.03
 """Of the two P of raw images, as a share, that goes without a word."""
 
@@ -305,6 +308,12 @@ def _raw_maps(camera: PinholeCamera) -> _RawMaps:
             f'raw one, expected over {SMALLEST_COVERAGE:.0%}: R turns the camera away or P is of '
             'another image; calibrate the cameras again, or set R to the identity and P to [K|0] '
             'for a single camera',
+        )
+    if covered is not None and covered.mean() < GOOD_COVERAGE:
+        LOGGER.warning(
+            '[rectified_black] %.0f %% of the rectified image lie outside the raw one and are '
+            'black and unknown; check D, and that P is of these cameras',
+            100.0 * (1.0 - covered.mean()),
         )
     return _RawMaps(fixed=None if _is_identity(maps) else _fixed_maps(maps), covered=covered)
 

@@ -108,6 +108,14 @@ def test_unlike_focal_lengths_of_raw_images_are_told(caplog: pytest.LogCaptureFi
     assert '0.1000 m' in caplog.text and '0.1200 m' in caplog.text
 
 
+def test_a_lens_that_blackens_much_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for k3, is_told in ((0.0, False), (50.0, True)):
+        caplog.clear()
+        d = np.array([0.0, 0.0, 0.0, 0.0, k3])
+        _ = MonoRectifier(camera_of(**fields_with('left', {'d': d}))).covered
+        assert ('[rectified_black]' in caplog.text) == is_told
+
+
 def test_a_vertical_rig_is_not_sent_to_the_baseline_parameter() -> None:
     left, right = (
         camera_of(**fields) for fields in rig_fields({'right_p': {(0, 3): 0.0, (1, 3): -60.0}})

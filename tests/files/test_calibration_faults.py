@@ -13,12 +13,17 @@ from depth_ros.errors import CalibrationError
 from depth_ros.files.calibration import read_mono_calibration, read_stereo_calibration
 from tests.files.test_calibration import KITTI, MIDDLEBURY
 from tests.kit.calibration_files import (
+    BROWN,
+    K1,
+    K2,
     REALSENSE,
     Written,
     camchain,
     depthai,
     euroc,
+    file_storage,
     opencv_two_files,
+    ros,
     save,
     zed,
 )
@@ -155,3 +160,29 @@ def test_colmap_with_different_cameras_is_refused(tmp_path: Path) -> None:
         read_mono_calibration(path)
     save(path, line.format(3, 500) + line.format(7, 500))
     assert read_mono_calibration(path).camera.fx == 500
+
+
+def test_missing_keys_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = ros(None)(tmp_path).files
+    read_stereo_calibration(files)
+    assert 'calibration_default' not in caplog.text
+    edited(files[0], '^rectification_matrix', 'other')
+    read_stereo_calibration(files)
+    assert 'left.yaml has no rectification_matrix: R is taken as the identity' in caplog.text
+    path = opencv_two_files(tmp_path).files
+    edited(path[0], '^D2:', 'other:')
+    read_stereo_calibration(path, image_size=(480, 640))
+    assert 'no D2: lens 2' in caplog.text and 'column of 4' not in caplog.text
+    file_storage(path[0], M1=K1, D1=BROWN[:4].reshape(4, 1), M2=K2, D2=BROWN)
+    read_stereo_calibration(path, image_size=(480, 640))
+    assert 'D1 is a column of 4' in caplog.text and 'D2 is a column' not in caplog.text
+
+
+def test_doffs_against_the_cameras_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = middlebury(tmp_path).files
+    read_stereo_calibration(files)
+    assert 'doffs' not in caplog.text
+    read_stereo_calibration(edited(files[0], '^doffs=.*', 'doffs=5'))
+    assert 'doffs=5 is left aside' in caplog.text

@@ -161,8 +161,9 @@ def _rows(evidence: PairEvidence) -> str:
 def _faults(checked: _Checked) -> Iterator[str]:
     if checked.coverage < SMALL_COVERAGE:
         yield (
-            f'CARE: {1 - checked.coverage:.0%} of the rectified image is black; convert the '
-            'calibration again with a smaller --alpha'
+            f'CARE: {1 - checked.coverage:.0%} of the rectified image is black; check D, and '
+            'that P is of these cameras; where R and P are computed here, a smaller --alpha shows '
+            'less of it'
         )
     evidence = checked.evidence
     if evidence is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from depth_ros.files.calibration_formats.document import Document
@@ -15,7 +16,9 @@ from depth_ros.files.calibration_formats.values import (
     stated_size,
 )
 
+LOGGER = logging.getLogger(__name__)
 NAME = 'Middlebury calib.txt'
+LARGEST_DOFFS_ERROR_PX = 0.1
 
 
 def matches(document: Document) -> bool:
@@ -29,6 +32,7 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
     with reading(path, f'a {NAME}'):
         lines = dict(re.findall(r'^\s*(\w+)\s*=\s*(.+?)\s*$', documents[0].text, re.M))
         left, right = (matrix(lines[name], 3, 3) for name in ('cam0', 'cam1'))
+        _tell_doffs(float(lines.get('doffs', right[0, 2] - left[0, 2])), right[0, 2] - left[0, 2])
         has_size = 'width' in lines and 'height' in lines
         size = (
             size_of(lines['height'], lines['width'])
@@ -43,4 +47,15 @@ def read_rig(documents: list[Document], options: ReadOptions) -> StereoCalibrati
             size=size,
             name=NAME,
             stated=Stated(key='baseline', unit='mm', unit_m=1e-3),
+        )
+
+
+def _tell_doffs(doffs: float, offset: float) -> None:
+    """Say so where doffs is not what cam0 and cam1 give, which count."""
+    if abs(doffs - offset) > LARGEST_DOFFS_ERROR_PX:
+        LOGGER.warning(
+            '[doffs_conflict] doffs=%g is left aside: cx of cam1 minus cx of cam0 is %g; correct '
+            'the one that is wrong',
+            doffs,
+            offset,
         )

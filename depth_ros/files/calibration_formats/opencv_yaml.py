@@ -6,6 +6,8 @@ one file, under several names. R1, R2, P1 and P2 are computed where they are mis
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from depth_ros.errors import CalibrationError
@@ -24,6 +26,7 @@ from depth_ros.files.calibration_formats.values import (
     stated_size,
 )
 
+LOGGER = logging.getLogger(__name__)
 NAME = 'OpenCV stereo YAML'
 NAMES: dict[str, tuple[str, ...]] = {
     'K': ('M{}', 'K{}', 'CM{}', 'cameraMatrix{}', 'camera_matrix{}', 'camera_matrix_{}'),
@@ -106,10 +109,22 @@ def _raw(record: Record, side: str, size: ImageSize) -> RawCamera:
             'both: --calibration intrinsics.yml extrinsics.yml',
         )
     coefficients = np.zeros(0) if d is None else numbers(d)
+    if d is None:
+        LOGGER.warning(
+            '[calibration_default] there is no D%s: lens %s is taken as free of distortion',
+            side,
+            side,
+        )
     is_fisheye = bool(record.get('fisheye')) or record.get('distortion_model') in (
         'fisheye',
         'equidistant',
     )
+    if _is_column_of_four(d) and not is_fisheye:
+        LOGGER.warning(
+            '[calibration_default] D%s is a column of 4, as of cv::fisheye too: it is taken as '
+            'plumb_bob; write "distortion_model: equidistant" into the file if it is a fisheye',
+            side,
+        )
     usual = 'rational_polynomial' if coefficients.size > 5 else 'plumb_bob'
     return RawCamera(
         k=matrix(k, 3, 3),
@@ -117,6 +132,10 @@ def _raw(record: Record, side: str, size: ImageSize) -> RawCamera:
         distortion_model='equidistant' if is_fisheye else usual,
         size=size,
     )
+
+
+def _is_column_of_four(d: object) -> bool:
+    return isinstance(d, dict) and (d.get('rows'), d.get('cols')) == (4, 1)
 
 
 def _found(record: Record, what: str, side: str) -> object:

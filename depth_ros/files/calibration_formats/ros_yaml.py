@@ -6,6 +6,8 @@ The same field names are read as ``cv::FileStorage`` writes them, and without R 
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, camera_from_calibration
@@ -20,6 +22,12 @@ from depth_ros.files.calibration_formats.values import (
 )
 
 NAME = 'ROS camera_info YAML'
+INSTEAD = {
+    'distortion_coefficients': 'the lens is taken as free of distortion',
+    'rectification_matrix': 'R is taken as the identity',
+}
+"""What stands in for keys that are missing."""
+LOGGER = logging.getLogger(__name__)
 SIDES = (('left', 'right'), ('cam0', 'cam1'), ('_l.', '_r.'))
 
 
@@ -47,6 +55,7 @@ def read_camera(document: Document, options: ReadOptions) -> MonoCalibration:
 def _camera(document: Document, options: ReadOptions) -> PinholeCamera:
     with reading(document.path, f'a {NAME}'):
         record = document.fields()
+        _tell_missing(document)
         d = numbers(record.get('distortion_coefficients', []))
         size = (
             size_of(record['image_height'], record['image_width'])
@@ -63,6 +72,12 @@ def _camera(document: Document, options: ReadOptions) -> PinholeCamera:
             width=size[1],
             frame_id=str(record.get('camera_name', '')),
         )
+
+
+def _tell_missing(document: Document) -> None:
+    for key, instead in INSTEAD.items():
+        if not document.has(key):
+            LOGGER.warning('[calibration_default] %s has no %s: %s', document.path, key, instead)
 
 
 def _usual_model(d: np.ndarray) -> str:
