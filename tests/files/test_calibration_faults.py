@@ -186,3 +186,15 @@ def test_doffs_against_the_cameras_is_told(
     assert 'doffs' not in caplog.text
     read_stereo_calibration(edited(files[0], '^doffs=.*', 'doffs=5'))
     assert 'doffs=5 is left aside' in caplog.text
+
+
+def test_a_translation_against_its_design_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = depthai(tmp_path).files[0]
+    whole = path.read_text()
+    for x, is_told in ((4.1, False), (0.41, True)):
+        caplog.clear()
+        save(path, whole.replace('"specTranslation": {"x": 0.0', f'"specTranslation": {{"x": {x}'))
+        read_stereo_calibration([path])
+        assert ('translation of camera 1 is 4 cm long' in caplog.text) == is_told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from depth_ros.camera import scaled_camera
@@ -19,7 +21,10 @@ from depth_ros.files.calibration_formats.values import (
 )
 from depth_ros.geometry.rigid import inverse, rigid
 
+LOGGER = logging.getLogger(__name__)
 NAME = 'DepthAI JSON'
+LARGEST_FACTOR = 3.0
+"""Between a translation and its design."""
 LEFT, RIGHT = 1, 2
 """Sockets CAM_B and CAM_C, where boards do not say otherwise."""
 
@@ -95,10 +100,30 @@ def _to_root(cameras: Cameras, socket: int) -> tuple[np.ndarray, int]:
         if following not in cameras or following in seen:
             return motion, socket
         step = mapping(extrinsics['translation'])
-        t_cm = np.array([float(numbers(step[axis])[0]) for axis in 'xyz'])
+        t_cm = _vector(step)
+        _tell_spec(t_cm, mapping(extrinsics.get('specTranslation') or {}), socket)
         motion = rigid(matrix(extrinsics['rotationMatrix'], 3, 3), t_cm / 100.0) @ motion
         seen.add(following)
         socket = following
+
+
+def _vector(record: Record) -> np.ndarray:
+    return np.array([float(numbers(record[axis])[0]) for axis in 'xyz'])
+
+
+def _tell_spec(t_cm: np.ndarray, spec: Record, socket: int) -> None:
+    """Say so where the board's design contradicts the calibration by a factor, as of a unit."""
+    if not all(axis in spec for axis in 'xyz'):
+        return
+    found, meant = float(np.linalg.norm(t_cm)), float(np.linalg.norm(_vector(spec)))
+    if min(found, meant) > 0.0 and max(found / meant, meant / found) > LARGEST_FACTOR:
+        LOGGER.warning(
+            '[spec_conflict] translation of camera %d is %.4g cm long, its specTranslation %.4g '
+            'cm: both must be in cm; the translation counts',
+            socket,
+            found,
+            meant,
+        )
 
 
 def _raw(camera: Record, options: ReadOptions) -> RawCamera:
