@@ -14,11 +14,16 @@ from depth_ros.cli.calibration.files import add_files, split_files
 from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.images import PairFiles
 from depth_ros.cli.kit.rig import Rig, RigSettings
-from depth_ros.files.calibration import StereoCalibration, read_stereo_calibration
+from depth_ros.errors import ParameterError
+from depth_ros.files.calibration import (
+    StereoCalibration,
+    read_mono_calibration,
+    read_stereo_calibration,
+)
 from depth_ros.files.whole_file import whole_file
 from depth_ros.frames import MonoFrame, RectifiedStereo, StereoFrame
 from depth_ros.geometry.pair_check import MIN_MATCHES, PairEvidence, examine_closely
-from depth_ros.geometry.rectify import Rectifier
+from depth_ros.geometry.rectify import MonoRectifier, Rectifier
 from depth_ros.geometry.rig_report import fields_of_view_deg, resolutions, rotation_deg
 from depth_ros.pictures.panels import write_picture
 from depth_ros.pictures.rig_rows import grid_image, rows_picture
@@ -61,11 +66,14 @@ def add_parser(actions: argparse._SubParsersAction) -> None:
         metavar='FILE',
         help='rectified sides with lines along rows; default calibration_check.png',
     )
+    parser.add_argument('--mono', action='store_true', help='one camera: its numbers alone')
     parser.set_defaults(run=run_check)
 
 
 def run_check(arguments: argparse.Namespace) -> int:
     """Print the verdict and write the picture; the exit code is 2 where something is wrong."""
+    if arguments.mono:
+        return _check_camera(arguments)
     files, images = split_files(arguments.files)
     frame, calibration = _frame(arguments, files, images)
     rectifier = Rectifier(
@@ -92,6 +100,34 @@ def run_check(arguments: argparse.Namespace) -> int:
     for line in faults or [_praise(checked)]:
         print(line)
     return EXIT_FAILED if faults else 0
+
+
+def _check_camera(arguments: argparse.Namespace) -> int:
+    """Print the verdict on one camera, by its numbers."""
+    if len(arguments.files) != 1:
+        raise ParameterError(
+            f'--mono judges one calibration file without images, got {len(arguments.files)} files'
+        )
+    read = read_mono_calibration(arguments.files[0], image_size=arguments.size)
+    is_rectified = arguments.is_rectified
+    is_rectified = read.is_rectified if is_rectified is None else is_rectified
+    frame = _drawn(read.camera, is_rectified)
+    rectifier = MonoRectifier(read.camera)
+    camera = rectifier.rectify(frame).camera
+    covered = rectifier.covered_in(frame)
+    coverage = 1.0 if covered is None else float(covered.mean())
+    kind = 'rectified' if is_rectified else 'raw'
+    print(f'{read.format}: {camera.width}x{camera.height}, images taken as {kind}')
+    print('field of view {:.1f} x {:.1f} degrees'.format(*fields_of_view_deg(camera)))
+    print(
+        f'focal length {camera.fx:.1f} px; lens {read.camera.distortion_model.value}; '
+        f'{coverage:.0%} of the rectified image is filled'
+    )
+    if coverage < SMALL_COVERAGE:
+        print(f'CARE: {1 - coverage:.0%} of the rectified image is black; check D and P')
+        return EXIT_FAILED
+    print('SOUND by its numbers')
+    return 0
 
 
 def _frame(

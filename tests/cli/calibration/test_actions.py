@@ -166,6 +166,14 @@ def test_a_rendered_rig_comes_back(
     assert cv2.imread(str(tmp_path / 'out/corners.png')) is not None
 
 
+def test_one_camera_is_judged(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = shared_path(CHESS) / 'left_intrinsics.yml'
+    code, out, _ = check(capsys, tmp_path, path, '--mono')
+    assert code == 0 and 'plumb_bob' in out and 'SOUND by its numbers' in out
+    code, _, err = check(capsys, tmp_path, path, 'a.png', '--mono')
+    assert code == 2 and 'got 2 files' in err
+
+
 def test_a_square_in_metres_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = run(capsys, 'create', tmp_path, '--board', '9x6', '--square-mm', '0.025')
     assert code == 2 and 'type --square-mm 25' in err
