@@ -80,6 +80,7 @@ NAMED_BESIDE: dict[str, str] = {
     'cli/kit/arguments': 'its --sgbm sets one model',
     'tasks/stereo/settings': 'hints may come from one model',
     'files/posed/mvsnet': 'the name of a layout of files',
+    'cli/run/multiview': 'the same name',
 }
 """Where a model may be named outside of its own folder, with the reason."""
 

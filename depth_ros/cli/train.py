@@ -104,8 +104,10 @@ def run(args: argparse.Namespace) -> int:
         weights=args.weights,
         threads=args.threads,
     )
+    last = ['']
     with open_progress() as shown, never_silent(shown, 'making samples') as tell:
-        trainer = run_stages(chosen, settings, _reporter(tell))
+        trainer = run_stages(chosen, settings, _reporter(tell, last))
+    print(last[0])
     draw_curve(args.out / METRICS_NAME, args.out / 'curve.png')
     print(f'{trainer.samples_seen} samples seen; weights, metrics and curve are in {args.out}')
     return 0
@@ -145,8 +147,8 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     return {RECIPE_FIELDS[name]: value for name, value in given.items() if name != 'steps'}
 
 
-def _reporter(tell: Progress) -> Callable[[TrainingProgress], None]:
-    """Return what tells the step, its figures, the rate and the time left."""
+def _reporter(tell: Progress, last: list[str]) -> Callable[[TrainingProgress], None]:
+    """Return what tells the step, its figures, the rate and the time left; ``last`` keeps it."""
     begun: list[tuple[float, float]] = []
 
     def show(progress: TrainingProgress) -> None:
@@ -156,7 +158,8 @@ def _reporter(tell: Progress) -> Callable[[TrainingProgress], None]:
         del begun[1:]
         left_s = passed_s / done * (1.0 - progress.share) if done > 0.0 else None
         left = '' if left_s is None else f', {time_text(left_s)} left'
-        tell(f'{_line(progress)}{left}', progress.share)
+        last[0] = _line(progress)
+        tell(f'{last[0]}{left}', progress.share)
 
     return show
 

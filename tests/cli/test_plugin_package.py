@@ -47,7 +47,9 @@ def test_the_example_is_five_files() -> None:
 
 def test_info_lists_it_with_its_licence(installed: Path) -> None:
     outcome = depth_ros('info', cwd=installed)
-    (row,) = [line for line in outcome.out.splitlines() if 'a package to copy from' in line]
+    (row,) = [
+        line for line in outcome.out.splitlines() if line.split()[:2] == ['toy_stereo', 'stereo']
+    ]
     assert row.split()[:4] == ['toy_stereo', 'stereo', 'needed', '(Apache-2.0)']
     assert 'cannot be used' not in outcome.out + outcome.err
 

@@ -211,7 +211,7 @@ def test_missing_size_lists_what_is_there(cache: EngineCache) -> None:
 )
 def test_unusable_weights(tmp_path: Path, weights: str, words: str) -> None:
     (tmp_path / 'empty_folder').mkdir()
-    (tmp_path / 'damaged.pth').write_bytes(b'no weights')
+    (tmp_path / 'damaged.pth').write_bytes(b'\x00\x01no weights\xff')
     named = weights if weights.startswith('synthetic') else str(tmp_path / weights)
     with pytest.raises(WeightsError, match=words):
         open_toy(EngineCache(tmp_path / 'cache'), weights=named)

@@ -212,11 +212,12 @@ def test_cut_bags_give_their_frames_up_to_the_damage(
     file = storage_file(bag)
     content = file.read_bytes()
     file.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(InputError, match='cut off or damaged') as caught:
+    words = 'cut off or damaged' if keep or storage == 'sqlite3' else 'is no MCAP file'
+    with pytest.raises(InputError, match=words) as caught:
         list(read_mono_bag(bag))
     assert caught.value.reason == 'bag'
     assert len(str(caught.value).splitlines()) == 1
-    assert ('mcap recover' in str(caught.value)) is (storage == 'mcap')
+    assert ('mcap recover' in str(caught.value)) is (storage == 'mcap' and keep > 0)
 
 
 LARGEST_CHUNK = 20

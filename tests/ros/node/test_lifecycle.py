@@ -71,7 +71,7 @@ def test_a_node_that_is_not_configured_has_no_engine_and_no_subscription(stage: 
     assert stage.change('activate') == [False], 'it is not configured'
     assert stage.change('configure') == [True]
     assert stage.robot.spin_until(lambda: stage.robot.diagnostics['engine'] == 'opencv')
-    assert stage.robot.diagnostics['lifecycle'] == 'inactive'
+    assert stage.robot.spin_until(lambda: stage.robot.diagnostics['lifecycle'] == 'inactive')
     assert stage.num_subscriptions() == 0
 
 
