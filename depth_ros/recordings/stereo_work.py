@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from depth_ros.errors import InputError
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.depth_frame import DepthFrame
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
@@ -21,7 +21,7 @@ from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import LedgerLine, Stretch, refused
 from depth_ros.recordings.topics import PairTopicNames
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
-from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tasks.stereo.settings import PREVIOUS_HINTS, StereoSettings
 
 TASK = 'stereo'
 
@@ -30,11 +30,20 @@ class StereoWork:
     """A stereo processor and what a job wants of it."""
 
     def __init__(self, task: JobTask) -> None:
-        """Open the engines; the topics of the task must be named."""
+        """Open the engines; the topics of the task must be named.
+
+        Raises:
+            ParameterError: If hints of a pair depend on those before it.
+        """
         self._reader = RigReader(cast('PairTopicNames', task.input))
         self._outputs = cast('PairOutputs', task.outputs)
         settings = cast('StereoSettings', task.settings)
-        self._processor = open_stereo(with_threads(settings, task.threads))
+        if settings.hints == PREVIOUS_HINTS:
+            raise ParameterError(
+                f'hints {settings.hints!r} follow the pair before, and a job cuts recordings into '
+                'segments; set hints to auto, sgbm or none in tasks.stereo.settings'
+            )
+        self._processor = open_stereo(with_threads(settings, task.threads), is_live=True)
         self._wanted = Wanted(
             depth=self._outputs.depth or self._outputs.points,
             confidence=self._outputs.confidence,

@@ -10,6 +10,7 @@ import pytest
 from depth_ros.errors import DepthRosError
 from depth_ros.recordings.job_file import job_text, read_job
 from depth_ros.recordings.recording import Recording
+from depth_ros.recordings.stereo_work import StereoWork
 from tests.kit.plane_drive import Drive
 
 
@@ -76,3 +77,11 @@ def test_a_recording_of_one_camera_gets_a_mono_job(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named_with_the_remedy(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DepthRosError, match=words):
         read_job(written(tmp_path, text))
+
+
+def test_hints_that_follow_the_pair_before_are_refused(tmp_path: Path) -> None:
+    """Segments, and with them the number of workers, would change the bytes."""
+    text = 'tasks: {stereo: {settings: {model: crestereo_tiny_hinted, hints: previous}}}'
+    (task,) = read_job(written(tmp_path, text)).tasks
+    with pytest.raises(DepthRosError, match=r'follow the pair before.*set hints to auto'):
+        StereoWork(task)

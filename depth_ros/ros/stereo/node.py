@@ -7,9 +7,9 @@ This file only joins the parts: ``pair_inputs`` pairs images, ``topics`` is the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from depth_ros.frames import StereoFrame
-from depth_ros.geometry.pair_check import PairWatch
 from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.pair_inputs import StereoInputs
 from depth_ros.ros.node.publishers import TopicPublishers
@@ -18,18 +18,11 @@ from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
-from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
+from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Progress
 
-
-def open_live_stereo(
-    settings: StereoSettings, *, progress: Progress | None = None
-) -> StereoProcessor:
-    """Return the processor of one running rig: its first pairs speak for the others."""
-    processor = open_stereo(settings, progress=progress)
-    processor.watch = PairWatch(is_live=True)
-    return processor
+OPEN_LIVE = partial(open_stereo, is_live=True)
+"""The first pairs of a running rig speak for the others."""
 
 
 class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted, StereoOutput]):
@@ -40,7 +33,7 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
         *,
         open_processor: OpenProcessor[
             StereoFrame, Wanted, StereoOutput, StereoSettings
-        ] = open_live_stereo,
+        ] = OPEN_LIVE,
     ) -> None:
         """Declare parameters, advertise, and start opening the engine.
 

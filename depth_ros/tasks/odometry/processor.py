@@ -219,7 +219,9 @@ def open_odometry(
     tracker, pipeline = opener(settings, progress)
     try:
         is_stereo = settings.source is Source.STEREO
-        stereo = open_stereo(settings.stereo, progress=progress) if is_stereo else None
+        stereo = (
+            open_stereo(settings.stereo, progress=progress, is_live=True) if is_stereo else None
+        )
         return OdometryProcessor(pipeline, settings, tracker=tracker, stereo=stereo)
     except BaseException:
         tracker.close()

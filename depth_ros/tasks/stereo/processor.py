@@ -81,12 +81,14 @@ class StereoProcessor(Processor[StereoSettings]):
         'model, engine, size and matcher settings need a new processor: call open_stereo(settings)'
     )
 
-    def __init__(self, pipeline: StereoPipeline, settings: StereoSettings) -> None:
-        """Take ownership of the pipeline."""
+    def __init__(
+        self, pipeline: StereoPipeline, settings: StereoSettings, *, is_live: bool = False
+    ) -> None:
+        """Take ownership of the pipeline; ``is_live`` as of ``PairWatch``."""
         super().__init__(pipeline, settings)
         self._take_hints(settings)
         self._rectifiers = RectifierCache()
-        self.watch = PairWatch()
+        self._watch = PairWatch(is_live=is_live)
 
     def __call__(self, left: np.ndarray, right: np.ndarray, rig: Rig) -> DepthMap:
         """Return the depth of a pair in the pixels of its rectified left image.
@@ -169,7 +171,7 @@ class StereoProcessor(Processor[StereoSettings]):
         """
         self.expect_open()
         wanted = wanted or Wanted()
-        fault = self.watch.look(rectified)
+        fault = self._watch.look(rectified)
         timed = self._match(rectified, wants_confidence=wanted.confidence)
         start = time.perf_counter()
         disparity = self._filtered(timed.result, covered)
@@ -275,13 +277,19 @@ class StereoProcessor(Processor[StereoSettings]):
 
 
 def open_stereo(
-    settings: StereoSettings | None = None, *, progress: Progress | None = None, **given: object
+    settings: StereoSettings | None = None,
+    *,
+    progress: Progress | None = None,
+    is_live: bool = False,
+    **given: object,
 ) -> StereoProcessor:
     """Open the model and its engines.
 
     Args:
         settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        is_live: Whether all pairs come from one running rig, whose first pairs speak for the
+            others; otherwise each pair is examined by itself.
         given: Settings by name, in place of those of ``settings``.
 
     Raises:
@@ -293,7 +301,7 @@ def open_stereo(
     _expect_runtime(settings)
     options = {'iterations': settings.iterations, 'stages': settings.stages}
     opened = open_model(Task.STEREO, settings, options=options, progress=progress)
-    return StereoProcessor(opened.pipeline, settings)
+    return StereoProcessor(opened.pipeline, settings, is_live=is_live)
 
 
 def _expect_runtime(settings: StereoSettings) -> None:
