@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
-import pytest
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.messages.camera_info import fill_camera_info
@@ -67,7 +66,7 @@ def write_bag(
     also: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write messages in order, 1 ms apart; ``also`` adds topics without messages."""
-    rosbag2 = pytest.importorskip('rosbags.rosbag2', reason='rosbags is not installed')
+    rosbag2 = message_doubles.imported('rosbags.rosbag2')
     store = message_doubles.typestore()
     plugin = {'sqlite3': rosbag2.StoragePlugin.SQLITE3, 'mcap': rosbag2.StoragePlugin.MCAP}
     with rosbag2.Writer(path, version=9, storage_plugin=plugin[storage]) as writer:
