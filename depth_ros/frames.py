@@ -33,11 +33,42 @@ class MonoFrame:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class KnownBeside:
+    """What others know about the moment of a pair; hints are made of it.
+
+    Attributes:
+        points_m: ``(N, 3)`` float, measured points in the optical frame of the rectified left
+            camera at the moment of its image, e.g. of a laser scanner; None for none.
+        world_from_camera: ``(4, 4)`` float64, where that camera is; None where nobody knows.
+    """
+
+    points_m: np.ndarray | None = None
+    world_from_camera: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        points, pose = self.points_m, self.world_from_camera
+        if points is not None and (points.ndim != 2 or points.shape[1] != 3):
+            raise ShapeError(f'points_m must be (N, 3), got {points.shape}; leave colours out')
+        if pose is not None and pose.shape != (4, 4):
+            raise ShapeError(f'world_from_camera must be (4, 4), got {pose.shape}')
+
+
+NOTHING_BESIDE = KnownBeside()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class StereoFrame:
-    """A synchronized pair; ``left`` is the reference whose stamp and frame the results carry."""
+    """A synchronized pair; ``left`` is the reference whose stamp and frame the results carry.
+
+    Attributes:
+        left: Left image.
+        right: Right image.
+        beside: What others know about this moment.
+    """
 
     left: MonoFrame
     right: MonoFrame
+    beside: KnownBeside = NOTHING_BESIDE
 
     @property
     def stamp_ns(self) -> int:
@@ -98,6 +129,7 @@ class RectifiedStereo:
         camera: Rectified calibration shared by both, with ``baseline_m > 0``.
         stamp_ns: Stamp of the left image in nanoseconds.
         hint: What is already known of the disparity, for models that take it; None for nothing.
+        beside: What others know about this moment; hints are made of it.
     """
 
     left: np.ndarray
@@ -105,6 +137,7 @@ class RectifiedStereo:
     camera: StereoCamera
     stamp_ns: int = 0
     hint: DisparityHint | None = None
+    beside: KnownBeside = NOTHING_BESIDE
 
     def __post_init__(self) -> None:
         check_rgb_image(self.left, what='left image')

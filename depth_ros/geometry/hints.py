@@ -6,6 +6,8 @@ Trust is 1 where it was measured, less where it was carried over from somewhere 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -25,6 +27,10 @@ NEAR_PX = 5
 """Side of the window in which a map must hold a hint for it to be taken over."""
 MOST = 0.5
 """Share of the measured hints that must agree with a map before any is taken over."""
+FIRM = 0.5
+"""A source of hints that is trusted so far is not asked twice: those after it do not count."""
+CONFIRMS_PX = 1.0
+"""How near a measured hint must be to another one to confirm it."""
 UNKNOWN_PX = np.float32(-1.0)
 """Disparity in an engine's plane where nobody knows."""
 
@@ -85,6 +91,26 @@ def depth_hint(depth_m: np.ndarray, camera: StereoCamera, *, reach_px: float) ->
     disparity = np.full(depth_m.shape, np.nan, np.float32)
     disparity[is_measured] = factor / depth_m[is_measured] + camera.cx_offset_px
     return sparse_hint(disparity, reach_px=reach_px)
+
+
+def combined(hints: Sequence[DisparityHint]) -> DisparityHint:
+    """Return one hint of several, in the order of their precedence.
+
+    A pixel takes the first that is trusted by ``FIRM``, else the one that is trusted most. Where
+    one that was measured agrees with what was taken, that counts as measured.
+
+    Args:
+        hints: At least one, all of one size.
+    """
+    taken, trust = hints[0].disparity, hints[0].trust
+    for hint in hints[1:]:
+        is_better = (trust < FIRM) & (hint.trust > trust)
+        taken = np.where(is_better, hint.disparity, taken)
+        trust = np.where(is_better, hint.trust, trust)
+    for hint in hints[1:]:
+        agrees = (hint.trust >= MEASURED) & (np.abs(hint.disparity - taken) < CONFIRMS_PX)
+        trust = np.where(agrees, MEASURED, trust)
+    return DisparityHint(disparity=taken, trust=trust)
 
 
 def nothing_known(shape: tuple[int, ...]) -> DisparityHint:

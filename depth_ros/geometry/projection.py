@@ -19,6 +19,19 @@ def lift_pixels(camera: PinholeCamera, pixels: np.ndarray, depth: np.ndarray) ->
     return np.stack([x, y, depth], axis=1)
 
 
+def measured_points(depth: np.ndarray, camera: PinholeCamera) -> np.ndarray:
+    """Return the points ``(n, 3)`` float32 of the pixels whose depth is known, by rows.
+
+    Args:
+        depth: ``(H, W)`` metres; what is not finite or not above 0 is left out.
+        camera: Rectified camera of the same size.
+    """
+    with np.errstate(invalid='ignore'):
+        rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
+    pixels = np.stack([columns, rows], axis=1).astype(np.float32)
+    return lift_pixels(camera, pixels, depth[rows, columns]).astype(np.float32)
+
+
 def project(
     camera: PinholeCamera, points: np.ndarray, *, min_depth_m: float = MIN_DEPTH_M
 ) -> tuple[np.ndarray, np.ndarray]:

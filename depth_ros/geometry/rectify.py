@@ -196,6 +196,7 @@ class Rectifier:
             right=self._right.rectify_image(frame.right),
             camera=self.camera,
             stamp_ns=frame.stamp_ns,
+            beside=frame.beside,
         )
 
 

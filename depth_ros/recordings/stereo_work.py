@@ -21,7 +21,7 @@ from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import LedgerLine, Stretch, refused
 from depth_ros.recordings.topics import PairTopicNames
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
-from depth_ros.tasks.stereo.settings import PREVIOUS_HINTS, StereoSettings
+from depth_ros.tasks.stereo.settings import DEPTH_HINTS, PREVIOUS_HINTS, StereoSettings
 
 TASK = 'stereo'
 
@@ -33,15 +33,16 @@ class StereoWork:
         """Open the engines; the topics of the task must be named.
 
         Raises:
-            ParameterError: If hints of a pair depend on those before it.
+            ParameterError: If hints take more than the pair.
         """
         self._reader = RigReader(cast('PairTopicNames', task.input))
         self._outputs = cast('PairOutputs', task.outputs)
         settings = cast('StereoSettings', task.settings)
-        if settings.hints == PREVIOUS_HINTS:
+        if not {PREVIOUS_HINTS, DEPTH_HINTS}.isdisjoint(settings.hint_words):
             raise ParameterError(
-                f'hints {settings.hints!r} follow the pair before, and a job cuts recordings into '
-                'segments; set hints to auto, sgbm or none in tasks.stereo.settings'
+                f'hints {settings.hints!r} follow the pair before or another sensor, and a job '
+                'cuts recordings into segments of pairs; set hints to auto, sgbm or none in '
+                'tasks.stereo.settings'
             )
         self._processor = open_stereo(with_threads(settings, task.threads), is_live=True)
         self._wanted = Wanted(

@@ -75,11 +75,33 @@ class PoseTrack:
         share = (stamp_ns - before) / (after - before)
         return between(self._poses[index - 1], self._poses[index], share)
 
+    def expected_at(self, stamp_ns: int) -> np.ndarray | None:
+        """Return the pose at a stamp as far as it can be told now; None if it cannot.
+
+        After the last pose it goes on as from the last but one to the last, for ``max_gap_ns`` at
+        most: a pose that is measured by the image itself comes after the image.
+        """
+        last = len(self) - 1
+        is_after = last >= 0 and stamp_ns > self._stamps[last]
+        if is_after and stamp_ns - self._stamps[last] > self.max_gap_ns:
+            return None
+        if is_after and last > 0:
+            first, second = self._stamps[last - 1], self._stamps[last]
+            if second - first <= self.max_gap_ns:
+                share = (stamp_ns - first) / (second - first)
+                return between(self._poses[last - 1], self._poses[last], share)
+        if is_after:
+            return self._poses[last]
+        try:
+            return self.at(stamp_ns)
+        except InputError:
+            return None
+
 
 def between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """Interpolate two ``(4, 4)`` poses: positions along the line, rotations along the arc.
 
-    The arc is Shoemake's slerp (1985). ``share`` 0 gives the first, 1 the second.
+    The arc is Shoemake's slerp (1985). ``share`` 0 gives the first, 1 the second, more goes on.
     """
     a, b = (quaternion_from_rotation(pose[:3, :3]) for pose in (first, second))
     cosine = float(a @ b)

@@ -7,6 +7,9 @@ from depth_ros.settings import Setting, SettingValue
 VALUES: dict[str, SettingValue] = {
     'size': '96x128',
     'tensorrt': 'low_memory=true',
+    'hints': 'depth_topic sgbm',
+    'base_from_camera': '0 0 0 0 0 0 1',
+    'left_from_depth': '0 0 0 0 0 0 1',
     'max_depth_m': 5.0,
     'color_max_disparity_px': 5.0,
     'low_bits': 12,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from depth_ros.cli.kit.arguments import add_pair_arguments, expect_settings_used
@@ -30,6 +30,7 @@ from depth_ros.cli.kit.outputs import (
 )
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
+from depth_ros.cli.run.stereo_beside import BesideFiles, add_beside_arguments
 from depth_ros.cli.run.stereo_outputs import KINDS
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
@@ -62,6 +63,7 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         metavar='DEG',
         help='horizontal field of view of rectified images: with --baseline-m a rough calibration',
     )
+    add_beside_arguments(stereo)
     add_output_arguments(stereo, KINDS, task='stereo', again='do pairs again that are done')
     add_settings(stereo, StereoSettings, title='stereo')
     stereo.set_defaults(run=run_stereo)
@@ -71,17 +73,22 @@ def run_stereo(arguments: argparse.Namespace) -> int:
     """Run all pairs; return the exit code: 2 if a pair was refused or looks wrong."""
     settings = read_settings(StereoSettings, arguments)
     expect_settings_used(StereoSettings, arguments, Task.STEREO, (settings.model,))
+    beside = BesideFiles(arguments, settings)
     kinds = chosen_kinds(arguments, KINDS)
     tally = Tally()
     source = open_pairs(arguments, tally.refuse, needs_calibration=False)
     if not source.has_metres:
         warn(NO_METRES)
     folder = OutputFolder(
-        arguments.out, kinds, {**_identity(settings, source), 'range': str(arguments.range)}
+        arguments.out,
+        kinds,
+        {**_identity(settings, source, beside), 'range': str(arguments.range)},
     )
     with (
         open_progress() as progress,
-        PairRunner(settings, folder, progress, has_metres=source.has_metres) as runner,
+        PairRunner(
+            settings, folder, progress, has_metres=source.has_metres, beside=beside
+        ) as runner,
     ):
         run_all(
             source,
@@ -113,11 +120,13 @@ class PairRunner(BatchRunner[StereoProcessor]):
         progress: Progress,
         *,
         has_metres: bool,
+        beside: BesideFiles,
     ) -> None:
         """Remember what to run with."""
         super().__init__(lambda: open_stereo(settings, progress=progress))
         self._folder = folder
         self._settings = settings
+        self._beside = beside
         self._wanted = Wanted(depth=has_metres)
 
     def run(self, pair: PairItem) -> Record:
@@ -129,13 +138,14 @@ class PairRunner(BatchRunner[StereoProcessor]):
         frame = pair.frame()
         # An impossible rig is reported before an engine is built for it.
         baseline_m = self._settings.baseline_m or None
-        rectified_rig(
+        rig = rectified_rig(
             frame.left.camera,
             frame.right.camera,
             baseline_m=baseline_m,
             is_rectified=frame.right.is_rectified,
         )
         processor = self._processor()
+        frame = replace(frame, beside=self._beside.of(pair.name, frame, rig.left))
         output = processor.process(frame, wanted=self._wanted)
         height, width = output.rectified.left.shape[:2]
         title = (
@@ -167,7 +177,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
         }
 
 
-def _identity(settings: StereoSettings, source: PairSource) -> Record:
+def _identity(settings: StereoSettings, source: PairSource, beside: BesideFiles) -> Record:
     """Return what results depend on besides the images, to detect outdated ones."""
-    files = [*source.calibration, Path(settings.engine.weights)]
+    files = [*source.calibration, *beside.files, Path(settings.engine.weights)]
     return identity_of_files(settings, source.settings, files)

@@ -17,9 +17,9 @@ from depth_ros.messages.headers import stamp_ns
 from depth_ros.ros.multiview.job import MultiviewJob, SearchPlace
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.pending_view import PendingView
-from depth_ros.ros.multiview.poses import PoseSource, open_poses
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_inputs import ImageInputs
+from depth_ros.ros.node.poses import PoseSource, open_poses
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from depth_ros.ros.node.parameters import (
-    CameraParameters,
+    PoseParameters,
     base_from_camera,
     cloud_stride_setting,
 )
@@ -14,35 +14,10 @@ from depth_ros.tasks.multiview.settings import SequenceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultiviewParameters(CameraParameters):
+class MultiviewParameters(PoseParameters):
     """Every parameter of ``multiview_node``, with its default; described by ``specs()``."""
 
     settings: SequenceSettings = nested(SequenceSettings)
-    pose_source: str = described(
-        'odometry',
-        'Where poses come from. odometry: nav_msgs/Odometry on odometry. pose: '
-        'geometry_msgs/PoseStamped on pose. tf: the transform from world_frame to the image.',
-        choices=('odometry', 'pose', 'tf'),
-        is_read_only=True,
-    )
-    world_frame: str = described(
-        'odom', 'For tf: the frame in which the cloud is built.', is_read_only=True
-    )
-    base_from_camera: str = described(
-        '',
-        "Place of the camera's optical frame on what the poses are of, as x y z qx qy qz qw "
-        '(metres, quaternion). Empty: none if the poses are those of the camera, which they are '
-        "taken to be if their child frame is the image's or empty; else by TF.",
-        is_read_only=True,
-    )
-    max_pose_gap_s: float = described(
-        0.25,
-        'Largest time between two poses that is interpolated.',
-        unit='s',
-        minimum=0.001,
-        maximum=60.0,
-        is_read_only=True,
-    )
     max_pose_wait_s: float = described(
         1.0,
         'How long an image waits for its pose, by stamps.',

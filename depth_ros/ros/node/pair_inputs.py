@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from rclpy.node import Node
 
@@ -75,10 +76,13 @@ class StereoJob:
         )
 
 
-class StereoInputs:
+PairParametersT = TypeVar('PairParametersT', bound=PairParameters)
+
+
+class StereoInputs(Generic[PairParametersT]):
     """Subscribes to both cameras and hands out pairs with their calibration."""
 
-    def __init__(self, node: Node, parameters: PairParameters, inbox: Inbox[StereoJob]) -> None:
+    def __init__(self, node: Node, parameters: PairParametersT, inbox: Inbox[StereoJob]) -> None:
         """Prepare; nothing is subscribed to before ``start``."""
         self._node = node
         self._parameters = parameters
@@ -105,7 +109,7 @@ class StereoInputs:
         self._node.get_logger().info(self._both.describe())
         return True
 
-    def set_parameters(self, parameters: PairParameters) -> None:
+    def set_parameters(self, parameters: PairParametersT) -> None:
         """Take over what can change while running."""
         self.synchronizer.max_difference_ns = round(parameters.max_stamp_difference_s * 1e9)
         self.synchronizer.queue_size = parameters.sync_queue_size
@@ -162,6 +166,10 @@ class StereoInputs:
         except InputError as error:
             self._inbox.refuse(error)
             return
+        self._put(job)
+
+    def _put(self, job: StereoJob) -> None:
+        """Hand a pair over; subclasses add what belongs to it."""
         self._inbox.put(job)
 
 

@@ -187,6 +187,37 @@ class DepthParameters(CameraParameters):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoseParameters(CameraParameters):
+    """Parameters of nodes that take poses of the camera; a node may describe them again."""
+
+    pose_source: str = described(
+        'odometry',
+        'Where poses come from. odometry: nav_msgs/Odometry on odometry. pose: '
+        'geometry_msgs/PoseStamped on pose. tf: the transform from world_frame to the image.',
+        choices=('odometry', 'pose', 'tf'),
+        is_read_only=True,
+    )
+    world_frame: str = described(
+        'odom', 'For tf: the frame in which the cloud is built.', is_read_only=True
+    )
+    base_from_camera: str = described(
+        '',
+        "Place of the camera's optical frame on what the poses are of, as x y z qx qy qz qw "
+        '(metres, quaternion). Empty: none if the poses are those of the camera, which they are '
+        "taken to be if their child frame is the image's or empty; else by TF.",
+        is_read_only=True,
+    )
+    max_pose_gap_s: float = described(
+        0.25,
+        'Largest time between two poses that is interpolated.',
+        unit='s',
+        minimum=0.001,
+        maximum=60.0,
+        is_read_only=True,
+    )
+
+
 def cloud_stride_setting() -> int:
     """Make the field of nodes that publish points."""
     return described(
@@ -226,8 +257,10 @@ LAST = (
 """Described after the node's own parameters."""
 
 
-def base_from_camera(text: str) -> np.ndarray | None:
+def base_from_camera(text: str, *, name: str = 'base_from_camera') -> np.ndarray | None:
     """Read ``'x y z qx qy qz qw'`` as ``(4, 4)``; None where empty.
+
+    ``name`` is that of the parameter, for words.
 
     Raises:
         ParameterError: If it is not seven numbers, or the quaternion has no length.
@@ -241,7 +274,7 @@ def base_from_camera(text: str) -> np.ndarray | None:
     is_finite = all(abs(number) < 1e9 for number in numbers)
     if len(numbers) != 7 or not is_finite or not any(numbers[3:]):
         raise ParameterError(
-            f'base_from_camera takes x y z qx qy qz qw, got {text!r}; for a camera that looks '
+            f'{name} takes x y z qx qy qz qw, got {text!r}; for a camera that looks '
             'forward from the base itself set it to: 0 0 0 -0.5 0.5 -0.5 0.5'
         )
     return rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))

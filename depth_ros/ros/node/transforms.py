@@ -147,9 +147,9 @@ class CameraMount:
         has_tf: Whether TF is listened to: it is not set, and tf2_ros is installed.
     """
 
-    def __init__(self, node: Node, text: str) -> None:
-        """Read the parameter; listen to TF where it is empty."""
-        self._pose = base_from_camera(text)
+    def __init__(self, node: Node, text: str, *, name: str = 'base_from_camera') -> None:
+        """Read the parameter ``name``; listen to TF where it is empty."""
+        self._pose = base_from_camera(text, name=name)
         self.is_set = self._pose is not None
         self._tf = None if self.is_set else transform_listener(node)
         self.has_tf = self._tf is not None

@@ -1,6 +1,6 @@
 """Stereo node: camera topics in, disparity, depth and point cloud out; see ``docs/topics.md``.
 
-This file only joins the parts: ``pair_inputs`` pairs images, ``topics`` is the table of outputs,
+This file only joins the parts: ``inputs`` pairs images, ``topics`` is the table of outputs,
 ``task_node`` runs them.
 """
 
@@ -11,11 +11,11 @@ from functools import partial
 
 from depth_ros.frames import StereoFrame
 from depth_ros.ros.node.help import NodeHelp, kinds_of
-from depth_ros.ros.node.pair_inputs import StereoInputs
 from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
+from depth_ros.ros.stereo.inputs import HintedInputs
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
@@ -51,7 +51,7 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
                 outputs=lambda node, parameters, warn: TopicPublishers(
                     node, parameters, warn, OUTPUT_TOPICS
                 ),
-                inputs=StereoInputs,
+                inputs=HintedInputs,
                 job_noun='pairs',
             )
         )

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-import cv2
 import numpy as np
 
 from depth_ros.errors import ParameterError
 from depth_ros.frames import DisparityHint, RectifiedStereo
-from depth_ros.geometry.hints import dense_hint, nothing_known
+from depth_ros.geometry.hint_check import confirmed
+from depth_ros.geometry.hints import combined, dense_hint, depth_hint, nothing_known
+from depth_ros.geometry.moved_disparity import seen_depth
 from depth_ros.geometry.postprocess import remove_speckles
 from depth_ros.models.registry import hinted_models
 from depth_ros.models.sgbm.model import SgbmModel
-from depth_ros.tasks.stereo.settings import AUTO_HINTS, NO_HINTS, PREVIOUS_HINTS, StereoSettings
+from depth_ros.tasks.stereo.previous_hints import PreviousHints
+from depth_ros.tasks.stereo.settings import (
+    AUTO_HINTS,
+    DEPTH_HINTS,
+    PREVIOUS_HINTS,
+    SGBM_HINTS,
+    StereoSettings,
+)
 
 SPECKLE_PX, SPECKLE_STEP_PX = 100, 1.0
 """Islands of at most so many pixels are no hint: most of them are wrong."""
-PREVIOUS_TRUST = np.float32(0.6)
-"""Trust in the result before: what was wrong then must not confirm itself."""
-SMOOTH_PX = 5
-CHANGED_LEVELS = 8
-"""A smoothed image that differs by more shows something else."""
-MOVED_PX = 9
-"""Side of the window around a change in which nothing is known."""
+REACH = 0.02
+"""A measured point speaks for pixels within this share of the image's width, at least
+``LEAST_REACH_PX``: half the distance between the rows of a scanner of 32 beams."""
+LEAST_REACH_PX = 4.0
 
 
 class HintSource(Protocol):
-    """Makes hints for pairs, one after another.
+    """Makes hints for pairs, one after another."""
 
-    Attributes:
-        is_evidence: Whether a result that agrees with the hint is the surer for it.
-    """
-
-    is_evidence: ClassVar[bool]
+    @property
+    def is_evidence(self) -> bool:
+        """Whether a result that agrees with the hint is the surer for it."""
 
     def hint(self, pair: RectifiedStereo) -> DisparityHint:
         """Return what is known of the disparity of the pair's left image."""
@@ -70,42 +74,67 @@ class SgbmHints:
         """Every pair is matched anew."""
 
 
-class PreviousHints:
-    """The result before, where the left image shows the same as then: for rigs that stand still.
+class DepthHints:
+    """Points that another sensor measured, as the left camera sees them, without the hidden ones.
 
-    Where something has moved nothing is known, so that it leaves no trace.
+    Points that the pair itself speaks against are dropped: of another moment, another place, or
+    by a wrong mounting.
     """
 
-    is_evidence: ClassVar[bool] = False
-
-    def __init__(self) -> None:
-        self._image: np.ndarray | None = None
-        self._disparity: np.ndarray | None = None
+    is_evidence = False
 
     def hint(self, pair: RectifiedStereo) -> DisparityHint:
-        """Return the last result where the image has not changed since."""
-        shape = pair.left.shape[:2]
-        before, disparity = self._image, self._disparity
-        if before is None or disparity is None or before.shape != shape:
-            return nothing_known(shape)
-        change = cv2.absdiff(_smooth_grey(pair.left), before) > CHANGED_LEVELS
-        window = np.ones((MOVED_PX, MOVED_PX), np.uint8)
-        is_same = cv2.dilate(change.astype(np.uint8), window) == 0
-        known = is_same & np.isfinite(disparity)
-        return DisparityHint(
-            disparity=np.where(known, disparity, np.float32(np.nan)),
-            trust=np.where(known, PREVIOUS_TRUST, np.float32(0)),
-        )
+        """Project the points beside the pair; nothing is known where there are none."""
+        points = pair.beside.points_m
+        if points is None or not len(points):
+            return nothing_known(pair.left.shape[:2])
+        reach_px = max(LEAST_REACH_PX, REACH * pair.left.shape[1])
+        depth = seen_depth(points, pair.camera.left, window_px=round(2 * reach_px))
+        return confirmed(depth_hint(depth, pair.camera, reach_px=reach_px), pair.left, pair.right)
 
     def learn(self, pair: RectifiedStereo, disparity: np.ndarray) -> None:
-        """Remember the result for the next pair."""
-        self._image, self._disparity = _smooth_grey(pair.left), disparity.copy()
+        """Every pair has points of its own."""
 
 
-def _smooth_grey(image: np.ndarray) -> np.ndarray:
-    """Return (H, W) uint8 without most of the noise."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.blur(grey, (SMOOTH_PX, SMOOTH_PX)))
+class GivenHints:
+    """The hint that comes with the pair, without what the pair itself speaks against."""
+
+    is_evidence = False
+
+    def hint(self, pair: RectifiedStereo) -> DisparityHint:
+        """Return the pair's own hint."""
+        if pair.hint is None:
+            return nothing_known(pair.left.shape[:2])
+        return confirmed(pair.hint, pair.left, pair.right)
+
+    def learn(self, pair: RectifiedStereo, disparity: np.ndarray) -> None:
+        """Every pair brings its own."""
+
+
+class CombinedHints:
+    """Several sources in the order of their precedence; see ``geometry.hints.combined``."""
+
+    def __init__(self, sources: Sequence[HintSource]) -> None:
+        """Take the sources, the first first."""
+        self._sources = tuple(sources)
+        self.is_evidence = any(source.is_evidence for source in sources)
+
+    def hint(self, pair: RectifiedStereo) -> DisparityHint:
+        """Ask all and combine their answers."""
+        return combined([source.hint(pair) for source in self._sources])
+
+    def learn(self, pair: RectifiedStereo, disparity: np.ndarray) -> None:
+        """Tell all."""
+        for source in self._sources:
+            source.learn(pair, disparity)
+
+
+SOURCES: dict[str, Callable[[StereoSettings], HintSource]] = {
+    SGBM_HINTS: lambda settings: SgbmHints(model=SgbmModel(settings.sgbm)),
+    PREVIOUS_HINTS: lambda settings: PreviousHints(),
+    DEPTH_HINTS: lambda settings: DepthHints(),
+}
+"""Makes a source, by the word of the setting ``hints``."""
 
 
 def hint_source(settings: StereoSettings) -> HintSource | None:
@@ -116,13 +145,14 @@ def hint_source(settings: StereoSettings) -> HintSource | None:
     """
     able = hinted_models()
     takes_hint = settings.model in able
-    if settings.hints == NO_HINTS or (settings.hints == AUTO_HINTS and not takes_hint):
+    is_auto = settings.hints == AUTO_HINTS
+    words = settings.hint_words
+    if not words or (is_auto and not takes_hint):
         return None
     if not takes_hint:
         raise ParameterError(
             f'hints {settings.hints!r} need a model that takes hints, got model '
             f'{settings.model!r}; set hints to auto or none, or model to {", ".join(able)}'
         )
-    if settings.hints == PREVIOUS_HINTS:
-        return PreviousHints()
-    return SgbmHints(model=SgbmModel(settings.sgbm))
+    sources = [SOURCES[word](settings) for word in words]
+    return sources[0] if len(sources) == 1 else CombinedHints(sources)

@@ -31,7 +31,7 @@ from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
-from depth_ros.tasks.stereo.hints import HintSource, hint_source
+from depth_ros.tasks.stereo.hints import GivenHints, HintSource, hint_source
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Progress, Task
 
@@ -226,14 +226,15 @@ class StereoProcessor(Processor[StereoSettings]):
         self._hints, self._mirrored_hints = hint_source(settings), hint_source(settings)
 
     def _run(self, rectified: RectifiedStereo, hints: HintSource | None) -> Timed[DisparityResult]:
-        """Run one pair through the pipeline, with a hint if there is a source and none came."""
-        if hints is None or rectified.hint is not None:
+        """Run one pair through the pipeline, with the hint that came with it or the source's."""
+        source = hints if rectified.hint is None else GivenHints()
+        if source is None:
             return self.pipeline.run(rectified)
         start = time.perf_counter()
-        hinted = replace(rectified, hint=hints.hint(rectified))
+        hinted = replace(rectified, hint=source.hint(rectified))
         spent_s = time.perf_counter() - start
         timed = self.pipeline.run(hinted)
-        hints.learn(rectified, timed.result.disparity)
+        source.learn(rectified, timed.result.disparity)
         return Timed(result=timed.result, stages_s={'hint': spent_s, **timed.stages_s})
 
     def _filtered(self, result: DisparityResult, covered: np.ndarray | None) -> DisparityResult:

@@ -6,11 +6,20 @@ import math
 from dataclasses import dataclass
 
 from depth_ros.models.sgbm.settings import SgbmSettings
-from depth_ros.settings import LARGEST_INTEGER, check_depth_range, described, nested
+from depth_ros.settings import (
+    LARGEST_INTEGER,
+    SettingError,
+    check_depth_range,
+    described,
+    nested,
+)
 from depth_ros.tasks.pipeline import NetworkSettings, model_setting
 from depth_ros.tensors import Task
 
-AUTO_HINTS, SGBM_HINTS, PREVIOUS_HINTS, NO_HINTS = 'auto', 'sgbm', 'previous', 'none'
+AUTO_HINTS, NO_HINTS = 'auto', 'none'
+SGBM_HINTS, PREVIOUS_HINTS, DEPTH_HINTS = 'sgbm', 'previous', 'depth_topic'
+HINT_SOURCES = (SGBM_HINTS, PREVIOUS_HINTS, DEPTH_HINTS)
+"""What the setting ``hints`` lists, in the order of precedence that it gives them."""
 
 
 def baseline_setting(*, opens_engine: bool = False) -> float:
@@ -48,10 +57,11 @@ class StereoSettings(NetworkSettings):
     hints: str = described(
         AUTO_HINTS,
         'What a model that takes hints is told of the disparity beforehand. auto: sgbm if the '
-        'model takes hints, else none. sgbm: the result of SGBM with the settings sgbm.* on the '
-        'same pair. previous: the result of the pair before, where the left image shows the same '
-        'as then; for rigs that stand still. none: nothing.',
-        choices=(AUTO_HINTS, SGBM_HINTS, PREVIOUS_HINTS, NO_HINTS),
+        'model takes hints, else none. none: nothing. Else one or more of these words, the most '
+        'trusted first. sgbm: the result of SGBM with the settings sgbm.* on the same pair. '
+        'previous: the result of the pair before, moved with the rig where its motion is known, '
+        'where the left image shows the same as then. depth_topic: what another sensor measured, '
+        'a laser scanner or a depth camera.',
     )
     baseline_m: float = baseline_setting()
     min_depth_m: float = described(
@@ -99,6 +109,24 @@ class StereoSettings(NetworkSettings):
     )
     sgbm: SgbmSettings = nested(SgbmSettings, prefix='sgbm.', words='--sgbm')
 
+    @property
+    def hint_words(self) -> tuple[str, ...]:
+        """Sources of hints in the order of their precedence; SGBM for auto, none for none."""
+        words = tuple(self.hints.replace(',', ' ').split())
+        whole: dict[tuple[str, ...], tuple[str, ...]] = {
+            (AUTO_HINTS,): (SGBM_HINTS,),
+            (NO_HINTS,): (),
+        }
+        return whole.get(words, words)
+
     def check_together(self) -> None:
-        """Require a range of depth."""
+        """Require a range of depth, and sources of hints that there are, each once."""
         check_depth_range(self.min_depth_m, self.max_depth_m)
+        words = self.hint_words
+        is_named = bool(self.hints.strip()) and set(words) <= set(HINT_SOURCES)
+        if not is_named or len(set(words)) < len(words):
+            raise SettingError(
+                f'{{hints}} must be {AUTO_HINTS}, {NO_HINTS}, or some of '
+                f'{", ".join(HINT_SOURCES)}, each once, got {self.hints!r}; e.g. '
+                f'{DEPTH_HINTS} {SGBM_HINTS} asks SGBM where the other sensor measured nothing'
+            )

@@ -22,7 +22,8 @@ from depth_ros.geometry.hints import (
 from depth_ros.models.sgbm.model import SgbmModel
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.scenes.layered.samples import Batch
-from depth_ros.tasks.stereo.hints import PREVIOUS_TRUST, SPECKLE_PX, SgbmHints
+from depth_ros.tasks.stereo.hints import SPECKLE_PX, SgbmHints
+from depth_ros.tasks.stereo.previous_hints import PREVIOUS_TRUST
 
 Rng = np.random.Generator
 SHARES = {

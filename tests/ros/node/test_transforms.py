@@ -23,7 +23,7 @@ from rclpy.time import Time
 from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.ros.demo.rig_mounts import mounts
 from depth_ros.ros.multiview.parameters import MultiviewParameters
-from depth_ros.ros.multiview.poses import TopicPoses
+from depth_ros.ros.node.poses import TopicPoses
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import CameraMount, motion, transform_listener
 from tests.kit.live_node import BASELINE_M, camera_info

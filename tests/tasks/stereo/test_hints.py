@@ -11,16 +11,13 @@ from depth_ros.errors import ParameterError
 from depth_ros.evaluation.hints import HINT_KINDS, spoiled
 from depth_ros.frames import DisparityHint, RectifiedStereo
 from depth_ros.geometry.hints import MEASURED, dense_hint
-from depth_ros.models.crestereo.hinted_model import CreStereoHintedModel
 from depth_ros.models.registry import hinted_models
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
-from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.stereo.hints import hint_source
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted
 from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Tensors, TensorSpec
-from tests.kit.callable_engine import CallableEngine
+from tests.kit.echo_hints import echo_processor
 
 MODEL = 'crestereo_tiny_hinted'
 SETTINGS = StereoSettings(model=MODEL, sgbm=SgbmSettings(num_disparities=32))
@@ -39,25 +36,7 @@ def pair_of(view, hint: DisparityHint | None = None) -> RectifiedStereo:
 
 
 def processor(settings: StereoSettings, seen: list[np.ndarray]) -> StereoProcessor:
-    """Run an engine that gives the hint it was given as the disparity, and 7 px for unknown."""
-
-    def run(feeds: Tensors) -> Tensors:
-        seen.append(feeds['hint'].copy())
-        hint = feeds['hint'][:, 0]
-        return {'disparity': np.where(hint < 0, np.float32(7), hint)}
-
-    image = (1, HEIGHT, WIDTH, 3)
-    engine = CallableEngine(
-        run,
-        inputs=[
-            TensorSpec(name='left', shape=image, dtype='uint8'),
-            TensorSpec(name='right', shape=image, dtype='uint8'),
-            TensorSpec(name='hint', shape=(1, 2, HEIGHT, WIDTH), dtype='float32'),
-        ],
-        outputs=[TensorSpec(name='disparity', shape=image[:3], dtype='float32')],
-    )
-    model = CreStereoHintedModel(engine_height=HEIGHT, engine_width=WIDTH)
-    return StereoProcessor(Pipeline(model, {'crestereo': engine}), settings)
+    return echo_processor(settings, seen, height=HEIGHT, width=WIDTH)
 
 
 def test_sgbm_is_the_hint_unless_told_otherwise(view) -> None:
@@ -91,12 +70,22 @@ def test_hints_change_while_it_runs(view) -> None:
 
 
 def test_a_hint_that_comes_with_the_pair_wins(view) -> None:
-    given = dense_hint(np.full((HEIGHT, WIDTH), 7.0, np.float32))
+    given = dense_hint(view.left_disparity.astype(np.float32) + 0.25)
     seen: list[np.ndarray] = []
     with processor(SETTINGS, seen) as stereo:
         output = stereo.process_rectified(pair_of(view, given), wanted=Wanted(depth=False))
-    assert (seen[0][0, 0] == 7.0).all()
-    np.testing.assert_allclose(output.disparity.disparity, 7.0)
+    is_told = seen[0][0, 1] > 0
+    assert is_told.mean() > 0.9
+    expected = given.disparity[is_told]
+    np.testing.assert_allclose(output.disparity.disparity[is_told], expected, rtol=1e-5)
+
+
+def test_a_hint_of_elsewhere_is_not_told(view) -> None:
+    given = dense_hint(view.left_disparity.astype(np.float32) + 4.0)
+    seen: list[np.ndarray] = []
+    with processor(SETTINGS, seen) as stereo:
+        stereo.process_rectified(pair_of(view, given), wanted=Wanted(depth=False))
+    assert not seen[0][0, 1].any()
 
 
 def test_the_mirrored_pair_has_a_hint_of_its_own(view) -> None:
@@ -119,9 +108,9 @@ def test_the_result_before_is_the_hint_where_nothing_has_changed(view) -> None:
         stereo.process_rectified(replace(pair_of(view), left=changed))
         stereo.process_rectified(replace(pair_of(view), left=255 - changed))
     assert not seen[0][0, 1].any(), 'nothing came before the first pair'
-    disparity, trust = seen[1][0]
+    trust = seen[1][0, 1]
     assert not trust[40:60, 50:80].any()
-    assert (disparity[:30] == 7.0).all() and (trust[:30] == np.float32(0.6)).all()
+    assert set(np.unique(trust)) <= {0.0, np.float32(0.6)}
     assert seen[2][0, 1].mean() < 0.1, 'all else has changed'
 
 

@@ -1,4 +1,4 @@
-"""Where the multi-view node's poses come from: odometry, poses of the camera, or TF."""
+"""Where the poses of a camera come from: odometry, poses of the camera, or TF."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rclpy.node import Node
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.ros.multiview.parameters import MultiviewParameters
+from depth_ros.ros.node.parameters import PoseParameters
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputTopic
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
@@ -49,6 +49,13 @@ class PoseSource(Protocol):
             InputError: If there will be none.
         """
 
+    def expected_at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return ``(4, 4)`` world from camera, going on as it moved last; None if unknown.
+
+        Raises:
+            InputError: If nobody says how the camera sits.
+        """
+
     def why_not(self, camera_frame: str) -> InputError | None:
         """Return why no pose came for an image that waited long; None where nothing is known."""
 
@@ -62,9 +69,7 @@ class PoseSource(Protocol):
 class TopicPoses:
     """Poses from a topic, interpolated between their stamps."""
 
-    def __init__(
-        self, node: Node, parameters: MultiviewParameters, warn: ThrottledWarnings
-    ) -> None:
+    def __init__(self, node: Node, parameters: PoseParameters, warn: ThrottledWarnings) -> None:
         """Subscribe."""
         self.world_frame = ''
         self._warn = warn
@@ -90,6 +95,12 @@ class TopicPoses:
     def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
         """Return world from camera at a stamp; see ``PoseSource``."""
         pose = self._track.at(stamp)
+        mount = None if pose is None else self._base_from_camera(stamp, camera_frame)
+        return None if pose is None or mount is None else pose @ mount
+
+    def expected_at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return world from camera, extrapolated where need be; see ``PoseSource``."""
+        pose = self._track.expected_at(stamp)
         mount = None if pose is None else self._base_from_camera(stamp, camera_frame)
         return None if pose is None or mount is None else pose @ mount
 
@@ -150,7 +161,7 @@ TOPICS: dict[str, tuple[type, str, Callable[..., None]]] = {
 class TransformPoses:
     """Poses from TF."""
 
-    def __init__(self, node: Node, parameters: MultiviewParameters) -> None:
+    def __init__(self, node: Node, parameters: PoseParameters) -> None:
         """Listen.
 
         Raises:
@@ -170,6 +181,10 @@ class TransformPoses:
         """Return world from camera at a stamp; None while TF does not have it."""
         return self._tf.at(self.world_frame, camera_frame, stamp)
 
+    def expected_at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return world from camera at a stamp, where TF has it; TF extrapolates nothing."""
+        return self.at(stamp, camera_frame)
+
     def why_not(self, camera_frame: str) -> InputError | None:
         """Return what tf2 said; see ``PoseSource``."""
         return InputError('no_pose', self._tf.problem) if self._tf.problem else None
@@ -183,7 +198,7 @@ class TransformPoses:
         return []
 
 
-def open_poses(node: Node, parameters: MultiviewParameters, warn: ThrottledWarnings) -> PoseSource:
+def open_poses(node: Node, parameters: PoseParameters, warn: ThrottledWarnings) -> PoseSource:
     """Open the source that ``pose_source`` names.
 
     Raises:

@@ -1,0 +1,147 @@
+"""Measured points and earlier results as the left camera sees them now: forward projection.
+
+What is nearer hides what is farther; what nobody projects to is unknown, never interpolated.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from depth_ros.camera import PinholeCamera, StereoCamera
+from depth_ros.geometry.projection import project
+
+HIDDEN_SHARE = 1.1
+"""A point so many times as far as points on all sides of it lies behind their surface."""
+_STEPS_PER_PIXEL = 32
+_ONE_SURFACE_PX = 0.5
+_NEIGHBOURS = ((0, 0), (1, 0), (0, 1), (1, 1))
+
+
+def seen_depth(points_m: np.ndarray, camera: PinholeCamera, *, window_px: int) -> np.ndarray:
+    """Return the depth of the points that a camera sees.
+
+    A sensor beside the camera also measures what the camera does not see: such a point falls
+    between nearer ones. It is dropped where much nearer ones lie on all sides of it, left, right,
+    above and below, within half the window; at the edge of a surface, and on a floor, they do not.
+
+    Args:
+        points_m: ``(N, 3)``, metres in the camera's optical frame; what is not finite is left out.
+        camera: Rectified camera.
+        window_px: Side of the window; at least twice the distance between neighbouring points. 0
+            keeps what is hidden.
+
+    Returns:
+        ``(H, W)`` float32 Z in metres, NaN where no point falls.
+    """
+    shape = (camera.height, camera.width)
+    points = points_m[np.isfinite(points_m).all(axis=1)].astype(np.float64)
+    pixels, z = project(camera, points)
+    columns, rows, inside = _nearest_pixels(pixels, shape)
+    depth = np.full(shape, np.inf, np.float32)
+    np.minimum.at(depth, (rows, columns), z[inside].astype(np.float32))
+    if window_px:
+        depth[_is_between(depth, window_px)] = np.inf
+    return np.where(np.isfinite(depth), depth, np.float32(np.nan))
+
+
+def moved_map(
+    disparity: np.ndarray,
+    image: np.ndarray,
+    camera: StereoCamera,
+    *,
+    now_from_then: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a disparity map and its image as the left camera sees them from another place.
+
+    Every pixel is lifted to its point, moved and projected; it covers the four pixels around
+    where it falls, so that a surface that comes nearer shows no cracks.
+
+    Args:
+        disparity: ``(H, W)`` float32 px, NaN unknown.
+        image: ``(H, W)`` of any type, what the pixels looked like.
+        camera: The rectified rig, at both places.
+        now_from_then: ``(4, 4)``, takes points from the left camera then to the left camera now.
+
+    Returns:
+        ``(H, W)`` float32 px, NaN where nothing falls, as what is newly uncovered; and the image
+        there, 0 elsewhere.
+    """
+    left, offset = camera.left, camera.cx_offset_px
+    factor = left.fx * camera.baseline_m
+    rows, columns = np.nonzero(np.isfinite(disparity) & (disparity > offset))
+    z = factor / (disparity[rows, columns].astype(np.float64) - offset)
+    points = np.stack(
+        [(columns - left.cx) / left.fx * z, (rows - left.cy) / left.fy * z, z], axis=1
+    )
+    moved = points @ now_from_then[:3, :3].T + now_from_then[:3, 3]
+    pixels, depth = project(left, moved)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        found = factor / depth + offset
+    order = _far_first(found)
+    return _splat(pixels[order], found[order], image[rows, columns][order], disparity.shape)
+
+
+def _far_first(disparity: np.ndarray) -> np.ndarray:
+    """Return an order by disparity, the least first; by steps, because that sorts fast."""
+    steps = np.nan_to_num(disparity, nan=0.0, posinf=0.0, neginf=0.0) * _STEPS_PER_PIXEL
+    return np.argsort(np.clip(steps, 0, 65535).astype(np.uint16), kind='stable')
+
+
+def _splat(
+    pixels: np.ndarray, values: np.ndarray, colors: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write each value to the four pixels around its place, the nearest of them last.
+
+    What comes later hides the rest, so the farthest must come first.
+    """
+    height, width = shape
+    found = np.full((height + 2, width + 2), np.nan, np.float32)
+    image = np.zeros((height + 2, width + 2), colors.dtype)
+    with np.errstate(invalid='ignore'):
+        inside = (pixels > -1).all(axis=1) & (pixels[:, 0] < width) & (pixels[:, 1] < height)
+    places, values, colors = pixels[inside], values[inside], colors[inside]
+    corners = np.floor(places).astype(np.intp)
+    passes = [(corners + neighbour, 0.0) for neighbour in _NEIGHBOURS]
+    passes.append((np.rint(places).astype(np.intp), _ONE_SURFACE_PX))
+    for at, behind_px in passes:
+        columns, rows = (at + 1).T
+        is_seen = ~(found[rows, columns] > values + behind_px)
+        found[rows[is_seen], columns[is_seen]] = values[is_seen]
+        image[rows[is_seen], columns[is_seen]] = colors[is_seen]
+    return found[1:-1, 1:-1].copy(), image[1:-1, 1:-1].copy()
+
+
+def _nearest_pixels(
+    pixels: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns and rows of the places inside an image, and which those are."""
+    height, width = shape
+    with np.errstate(invalid='ignore'):
+        inside = (pixels >= -0.5).all(axis=1)
+        inside &= (pixels[:, 0] < width - 0.5) & (pixels[:, 1] < height - 0.5)
+    columns, rows = np.rint(pixels[inside]).astype(np.intp).T
+    return columns, rows, inside
+
+
+def _is_between(depth: np.ndarray, window_px: int) -> np.ndarray:
+    """Return which depths have much nearer ones on all four sides, ``(H, W)`` bool."""
+    half = max(1, window_px // 2)
+    across, along = half + 1, 2 * half + 1
+    windows = (
+        ((along, across), (half, half)),
+        ((along, across), (0, half)),
+        ((across, along), (half, half)),
+        ((across, along), (half, 0)),
+    )
+    nearer = np.maximum.reduce([_nearest(depth, size, anchor) for size, anchor in windows])
+    return np.asarray(np.isfinite(depth) & (depth > HIDDEN_SHARE * nearer))
+
+
+def _nearest(depth: np.ndarray, size: tuple[int, int], anchor: tuple[int, int]) -> np.ndarray:
+    """Return the least depth in a window of size (height, width) around its anchor (x, y)."""
+    kernel = np.ones(size, np.uint8)
+    eroded = cv2.erode(
+        depth, kernel, anchor=anchor, borderType=cv2.BORDER_CONSTANT, borderValue=float('inf')
+    )
+    return np.asarray(eroded)
