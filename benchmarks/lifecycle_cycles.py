@@ -18,7 +18,7 @@ import numpy as np
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from node_processes import NodeProcess, use_private_domain
+from node_processes import HELD, NodeProcess, resources, use_private_domain
 from timing import machine, markdown_table, write_report
 
 ROUND = (
@@ -28,7 +28,6 @@ ROUND = (
     Transition.TRANSITION_CLEANUP,
 )
 WARM_UP = 10
-KEYS = ('threads', 'descriptors', 'shared memory maps', 'resident MB')
 
 
 def main() -> int:
@@ -47,7 +46,7 @@ def main() -> int:
             record = measure(node.pid, arguments.rounds)
         finally:
             node.stop()
-    rows = [[name, *(found[name] for found in record['found'])] for name in KEYS]
+    rows = [[name, *(found[name] for found in record['found'])] for name in HELD]
     print(markdown_table(['', *record['after']], rows))
     print(f'a round: p50 {record["p50_ms"]:.0f} ms, p99 {record["p99_ms"]:.0f} ms')
     print(write_report('lifecycle_cycles', {**record, 'machine': machine()}))
@@ -83,21 +82,6 @@ def one_round(asker, client) -> None:
         rclpy.spin_until_future_complete(asker, future, timeout_sec=60.0)
         if not (future.done() and future.result().success):
             raise SystemExit(f'transition {number} failed; see the log above')
-
-
-def resources(pid: int) -> dict[str, int]:
-    """Return what a process holds."""
-    process = Path('/proc') / str(pid)
-    maps = (process / 'maps').read_text(encoding='utf-8').splitlines()
-    status = (process / 'status').read_text(encoding='utf-8')
-    resident_kb = int(status.partition('VmRSS:')[2].split()[0])
-    counts = (
-        len(list((process / 'task').iterdir())),
-        len(list((process / 'fd').iterdir())),
-        sum('/dev/shm/' in line for line in maps),
-        resident_kb // 1024,
-    )
-    return dict(zip(KEYS, counts, strict=True))
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from node_processes import REPOSITORY, NodeProcess, use_private_domain
+from node_processes import REPOSITORY, NodeProcess, child_environment, use_private_domain
 from rich.console import Console
 from rich.table import Table
 from timing import show_progress, write_report
@@ -122,8 +122,7 @@ def measure(transport: str, num_requests: int) -> dict[str, list[float]]:
             out = Path(folder) / 'client.json'
             command = [sys.executable, __file__, '--role', 'client', '--out', str(out)]
             command += ['--requests', str(num_requests)]
-            environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
-            subprocess.run(command, env=environment, check=True)
+            subprocess.run(command, env=child_environment(), check=True)
             return json.loads(out.read_text(encoding='utf-8'))
         finally:
             matcher.stop()

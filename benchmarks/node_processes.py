@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from depth_ros.ros.fastdds import choose_profile
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOP_TIMEOUT_S = 20.0
+HELD = ('threads', 'descriptors', 'shared memory maps', 'resident MB')
+"""What ``resources`` reads."""
 
 
 def use_private_domain() -> None:
@@ -24,23 +27,68 @@ def use_private_domain() -> None:
     os.environ.update(choose_profile(REPOSITORY / 'config/fastdds.xml', os.environ).environment)
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child process that imports this checkout first."""
+    paths = [str(REPOSITORY), os.environ.get('PYTHONPATH', '')]
+    return {
+        **os.environ,
+        'PYTHONPATH': os.pathsep.join(path for path in paths if path),
+        'PYTHONFAULTHANDLER': '1',
+    }
+
+
 class NodeProcess:
     """A node that writes a report when it is stopped."""
 
-    def __init__(self, command: Sequence[str], report: Path) -> None:
-        """Start it."""
+    def __init__(self, command: Sequence[str], report: Path, *, log: Path | None = None) -> None:
+        """Start it; its words go to a file where ``log`` names one."""
         self._report = report
-        environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
         words = [*command, '-p', f'report_file:={report}']
-        self._process = subprocess.Popen([sys.executable, *words], env=environment)
+        with log.open('ab') if log else nullcontext() as output:
+            self._process = subprocess.Popen(
+                [sys.executable, *words],
+                env=child_environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+            )
 
     @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def abort(self) -> None:
+        """End it with the stacks of its threads in its words."""
+        self._process.send_signal(signal.SIGABRT)
+        self._process.wait(STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End it without a chance to clean up."""
+        self._process.kill()
+        self._process.wait(STOP_TIMEOUT_S)
+
     def stop(self) -> dict:
         """Stop it as Ctrl-C does and give its report."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(STOP_TIMEOUT_S)
         return json.loads(self._report.read_text(encoding='utf-8'))
+
+
+def resources(pid: int) -> dict[str, int]:
+    """Return what a process holds, by the names in ``HELD``."""
+    process = Path('/proc') / str(pid)
+    maps = (process / 'maps').read_text(encoding='utf-8').splitlines()
+    status = (process / 'status').read_text(encoding='utf-8')
+    resident_kb = int(status.partition('VmRSS:')[2].split()[0])
+    counts = (
+        len(list((process / 'task').iterdir())),
+        len(list((process / 'fd').iterdir())),
+        sum('/dev/shm/' in line for line in maps),
+        resident_kb // 1024,
+    )
+    return dict(zip(HELD, counts, strict=True))
