@@ -17,7 +17,7 @@ STAMPS = $(VENV)/stamps
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 # make docs    run what the documentation shows and write its outputs anew
-.PHONY: docs fuzz demo test test-all test-oldest setup setup-test interfaces lint bench clean help
+.PHONY: docs fuzz demo test test-all test-oldest test-jazzy setup setup-test interfaces lint bench clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -102,15 +102,31 @@ $(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/test
 fuzz: $(STAMPS)/fuzz
 	@$(CLEAN_ENV) PYTHONPATH=. $(VENV)/bin/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) --reader "$(READER)"
 
+# make test-oldest   NumPy 1.21.5 and OpenCV 4.5.4 on Python 3.10, or the next that is there; no ROS
 OLDEST = .venv-oldest
-$(OLDEST)/stamp: requirements/oldest.txt scripts/preflight.py
-	@$(PYTHON) scripts/preflight.py
-	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+OLDEST_PYTHON ?= $(shell $(PYTHON) scripts/find_python.py 3.10)
+$(OLDEST)/stamp: requirements/oldest.txt requirements/oldest-runtime.txt scripts/preflight.py
+	@$(OLDEST_PYTHON) scripts/preflight.py
+	@rm -rf $(OLDEST) && $(OLDEST_PYTHON) -m venv $(OLDEST)
 	@$(CLEAN_ENV) $(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/oldest.txt
+	@$(CLEAN_ENV) $(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/oldest-runtime.txt
 	@touch $@
 
 test-oldest: $(OLDEST)/stamp
 	@$(CLEAN_ENV) $(OLDEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
+# make test-jazzy    the nodes on the wheels of ROS 2 Jazzy, on Python 3.10 and on 3.12
+JAZZY_PYTHONS ?= 3.10 3.12
+.venv-jazzy-%/stamp: requirements/jazzy.txt scripts/preflight.py scripts/find_python.py
+	@rm -rf .venv-jazzy-$* && $$($(PYTHON) scripts/find_python.py $*) -m venv .venv-jazzy-$*
+	@$(CLEAN_ENV) .venv-jazzy-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts -r requirements/jazzy.txt
+	@touch $@
+
+test-jazzy: $(JAZZY_PYTHONS:%=.venv-jazzy-%/stamp)
+	@for python in $(JAZZY_PYTHONS); do \
+		echo "depth_ros: Jazzy on Python $$python"; \
+		$(CLEAN_ENV) .venv-jazzy-$$python/bin/python -m pytest tests/ros tests/messages $(PYTEST_ARGS) || exit 1; \
+	done
+
 clean:
-	rm -rf .venv .venv-oldest build install log demo_out fuzz_out *.egg-info
+	rm -rf .venv .venv-oldest .venv-jazzy-* build install log demo_out fuzz_out *.egg-info

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent
 SHARED_FOLDERS = {
     'launch': '*.launch.py',
     'config': '*.*',
+    'config/security': '*.xml',
     'engines': '*.*',
     'weights': '*.*',
 }
@@ -45,9 +46,9 @@ setup(
     packages=packages(),
     package_data={NAME: ['py.typed']},
     data_files=data_files(),
-    install_requires=['setuptools', 'numpy>=1.23'],
+    install_requires=['setuptools', 'numpy>=1.21.5'],
     extras_require={
-        'opencv': ['opencv-python-headless>=4.5.5'],
+        'opencv': ['opencv-python-headless>=4.5.4'],
         'openvino': ['openvino>=2024.0'],
         'onnxruntime': ['onnxruntime>=1.17'],
         'cli': ['rich>=13', 'PyYAML>=5.4'],
@@ -57,7 +58,7 @@ setup(
         'process': [
             'rosbags>=0.11',
             'mcap>=1.2',
-            'opencv-python-headless>=4.5.5',
+            'opencv-python-headless>=4.5.4',
             'openvino>=2024.0',
             'PyYAML>=5.4',
             'rich>=13',
@@ -70,7 +71,7 @@ setup(
             'fsspec>=2024.2',
             'rosbags>=0.11',
             'mcap>=1.2',
-            'opencv-python-headless>=4.5.5',
+            'opencv-python-headless>=4.5.4',
             'openvino>=2024.0',
             'PyYAML>=5.4',
             'rich>=13',

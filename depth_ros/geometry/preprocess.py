@@ -108,9 +108,7 @@ def place_image(image: np.ndarray, placement: Placement) -> np.ndarray:
     size = (placement.placed_width, placement.placed_height)
     if image.shape[:2] != (placement.placed_height, placement.placed_width):
         is_smaller = size[0] <= image.shape[1] and size[1] <= image.shape[0]
-        image = cv2.resize(
-            image, size, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-        )
+        image = _resized(image, size, cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
     below = placement.engine_height - placement.placed_height
     beside = placement.engine_width - placement.placed_width
     if below or beside:
@@ -130,10 +128,17 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     smaller = (min(image.shape[0], size[0]), min(image.shape[1], size[1]))
     if image.shape[:2] != smaller:
-        image = cv2.resize(image, (smaller[1], smaller[0]), interpolation=cv2.INTER_AREA)
+        image = _resized(image, (smaller[1], smaller[0]), cv2.INTER_AREA)
     if smaller != size:
-        image = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+        image = _resized(image, (size[1], size[0]), cv2.INTER_CUBIC)
     return np.ascontiguousarray(image)
+
+
+def _resized(image: np.ndarray, size: tuple[int, int], interpolation: int) -> np.ndarray:
+    """Resize to ``size`` (width, height); OpenCV 4.5.4 refuses an image of one pixel."""
+    if image.shape[:2] == (1, 1):
+        return np.tile(image, (size[1], size[0], 1))
+    return cv2.resize(image, size, interpolation=interpolation)
 
 
 def unplace_map(values: np.ndarray, placement: Placement) -> np.ndarray:
