@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from depth_ros.errors import DepthRosError, ParameterError
 from depth_ros.ros.node.parameter_services import announce_descriptors
 from depth_ros.ros.node.parameters import ParametersT
+from depth_ros.ros.node.throttled_warnings import shortened
 from depth_ros.settings import (
     PARAMETERS,
     Setting,
@@ -94,7 +95,7 @@ class DeclaredParameters(Generic[ParametersT]):
                 self._check_read_only(wanted)
                 self._apply(wanted)
         except DepthRosError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+            return SetParametersResult(successful=False, reason=shortened(str(error)))
         self.current = wanted
         return SetParametersResult(successful=True)
 
@@ -219,7 +220,7 @@ def given_values(node: Node, specs: Sequence[Setting]) -> dict[str, object]:
         try:
             check_names([name], specs)
         except UnknownNameError as error:
-            node.get_logger().warning(f'[unknown_parameter] {error}; it is ignored')
+            node.get_logger().warning(shortened(f'[unknown_parameter] {error}; it is ignored'))
         else:
             known[name] = parameter.value
     return known

@@ -20,6 +20,7 @@ from depth_ros.ros.node.roles import (
     OutputT,
     WantedT,
 )
+from depth_ros.ros.node.throttled_warnings import shortened
 from depth_ros.ros.node.worker import Worker
 from depth_ros.settings import SettingValue
 from depth_ros.tasks.processor import SettingsT
@@ -198,7 +199,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             self.failure = error
             return
         self._words = ''
-        self._log.error(f'change refused, the old engine goes on: {error}')
+        self._log.error(shortened(f'change refused, the old engine goes on: {error}'))
         self._declared.restore(pipeline_values(self._running))
         self._settings = self._settings_of(self._declared.current)
         self._worker.set_settings(self._settings)

@@ -29,7 +29,7 @@ from depth_ros.ros.node.help import NodeHelp, is_help
 from depth_ros.ros.node.loader import THREAD_NAME
 from depth_ros.ros.node.parameter_services import refuse_unknown_types
 from depth_ros.ros.node.stop_request import StopRequest, stop_request
-from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings, shortened
 from depth_ros.ros.node.words import check_words, refused_by_ros
 
 SPIN_S = 0.1
@@ -154,7 +154,7 @@ class NodeLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Forward one record; each severity has a call of its own, as rclpy demands."""
-        text = record.getMessage()
+        text = shortened(record.getMessage())
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

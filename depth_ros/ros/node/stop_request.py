@@ -8,11 +8,12 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, the wish of a launcher, and a terminal that was closed."""
 
 
 class StopRequest:
-    """Set by SIGINT or SIGTERM, any number of them; nothing is ever raised.
+    """Set by one of ``SIGNALS``, any number of them; nothing is ever raised.
 
     rclpy's own handlers would invalidate the context while the worker still publishes. Python's
     would raise KeyboardInterrupt in the middle of the clean-up, or of an import, which may
@@ -23,7 +24,9 @@ class StopRequest:
         """Install the handlers."""
         self.is_set = False
         for number in SIGNALS:
-            signal.signal(number, self._on_signal)
+            is_nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+            if not is_nohup:
+                signal.signal(number, self._on_signal)
 
     def ignore(self) -> None:
         """Ignore signals from now on: the ending interpreter restores the default handlers."""

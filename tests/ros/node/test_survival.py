@@ -60,12 +60,15 @@ def test_values_of_unknown_types_are_refused_and_the_node_lives(tmp_path: Path) 
         together = set_together(driver, [typed('cloud_stride', 255), good])
         assert not together.successful and 'value type 255' in together.reason
         assert not driver.set_messages([typed('', 0)], node='/stereo_node').successful
+        endless = typed('model', ParameterType.PARAMETER_STRING, string_value='x' * 20_000)
+        assert len(driver.set_messages([endless], node='/stereo_node').reason) < LONGEST + 100
         driver.send_infos()
         driver.good_pair()
         assert driver.count('callback_failures') == 0
         assert node.stop() == 0
     report = node.report()
     assert report['outputs'] >= 1 and report['callback_failures'] == 0
+    assert max(map(len, node.log().splitlines())) < LONGEST + 200
 
 
 @pytest.fixture
@@ -132,6 +135,29 @@ def test_a_signal_during_imports_is_not_lost() -> None:
         [sys.executable, '-c', program], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, '')
+
+
+HANGING_UP = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, {before})
+from depth_ros.ros.node.stop_request import stop_request
+stop = stop_request()
+os.kill(os.getpid(), signal.SIGHUP)
+print(stop.is_set)
+"""
+
+
+@pytest.mark.parametrize(
+    ('before', 'stops'), [('signal.SIG_DFL', 'True'), ('signal.SIG_IGN', 'False')]
+)
+def test_a_terminal_that_closes_stops_a_node_unless_nohup_started_it(
+    before: str, stops: str
+) -> None:
+    """A shell that ends by a lost connection hangs up; the report was lost with it."""
+    program = HANGING_UP.format(before=before)
+    command = [sys.executable, '-c', program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == stops, done.stderr
 
 
 @pytest.mark.parametrize(
