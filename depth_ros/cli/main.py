@@ -46,6 +46,10 @@ COMMANDS: dict[str, Command] = {
         module='depth_ros.cli.calibration.command',
         summary='check, convert or create calibrations',
     ),
+    'security': Command(
+        module='depth_ros.cli.security',
+        summary='write what a node may do in the graph, as a policy of SROS 2',
+    ),
     'weights': Command(
         module='depth_ros.cli.weights', summary='list, fetch or import official checkpoints'
     ),

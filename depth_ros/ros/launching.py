@@ -15,28 +15,11 @@ from launch_ros.parameter_descriptions import ParameterValue
 from depth_ros.errors import ParameterError
 from depth_ros.files.share import share_path
 from depth_ros.ros.fastdds import ProfileChoice, choose_profile
+from depth_ros.ros.topic_names import NAMES, Remappings
+from depth_ros.ros.topic_names import camera_remappings as camera_remappings
 from launch import LaunchDescription
 
 Values = Mapping[str, str]
-Remappings = list[tuple[str, str]]
-IMAGE_TOPICS = (
-    'image_raw',
-    'image_raw/compressed',
-    'image_rect',
-    'image_rect/compressed',
-    'camera_info',
-)
-"""Names below a camera's namespace that a node may subscribe to."""
-
-IMAGE_PIPELINE: Remappings = [
-    ('points', 'points2'),
-    ('rectified/image', 'image_rect'),
-    ('rectified/left/image', 'left/image_rect'),
-    ('rectified/right/image', 'right/image_rect'),
-    ('depth/image', 'depth/image_rect'),
-]
-"""Names of our outputs, and those that stereo_image_proc, image_proc and depth_image_proc use."""
-NAMES: dict[str, Remappings] = {'': [], 'image_pipeline': IMAGE_PIPELINE}
 RESPAWN_DELAY_S = 2.0
 
 NO_RVIZ = 'rviz:=true, but rviz2 is not installed; type: apt install ros-$ROS_DISTRO-rviz2'
@@ -175,18 +158,6 @@ def ros_arguments(values: Values) -> list[str]:
     """Return the words after ``--ros-args``."""
     words = {'--log-level': values['log_level'], '--enclave': values['enclave']}
     return [part for word, value in words.items() if value for part in (word, value)]
-
-
-def camera_remappings(name: str, camera: str) -> Remappings:
-    """Take a camera's topics from another namespace.
-
-    Args:
-        name: Namespace that the node uses, e.g. ``'left'``; empty for its own.
-        camera: Namespace to use instead, e.g. ``'/camera/infra1/'``; empty changes nothing.
-    """
-    ours = f'{name}/' if name else ''
-    theirs = f'{camera.rstrip("/")}/' if camera.rstrip('/') else ours
-    return [(f'{ours}{topic}', f'{theirs}{topic}') for topic in IMAGE_TOPICS]
 
 
 def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[object]:

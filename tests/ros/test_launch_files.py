@@ -19,6 +19,7 @@ import yaml
 from depth_ros.errors import ParameterError
 from depth_ros.models.registry import DEFAULT_STEREO_MODEL
 from depth_ros.ros import fastdds
+from depth_ros.ros.launch_words import read_launch_words
 from tests.kit.shared_data import REPOSITORY
 
 LAUNCH = REPOSITORY / 'launch'
@@ -247,6 +248,34 @@ def test_remapped_names_are_those_the_node_subscribes_to(
         for name in image_names:
             assert f'{side}/{name}' in remaps
             assert f'{side}/{name}/compressed' in remaps
+
+
+LAUNCHED: dict[str, dict[str, str]] = {
+    'stereo': {'left': '/cam/l/', 'names': 'image_pipeline'},
+    'mono': {'camera': '/cam', 'reference': '/lidar/depth'},
+    'multiview': {'camera': 'cam', 'pose_source': 'pose', 'range_points': '/lidar/points'},
+    'matcher': {'camera': '/cam', 'input': 'rectified'},
+    'odometry': {'source': 'rgbd', 'camera': '/cam', 'depth': '/cam/depth'},
+}
+
+
+@pytest.mark.parametrize('stem', LAUNCHED)
+def test_policies_read_arguments_as_the_launch_file_does(start: Any, stem: str) -> None:
+    given = {**LAUNCHED[stem], 'namespace': 'robot', 'enclave': '/eyes', 'respawn': 'true'}
+    launched = start(stem, **given)
+    node = launched.nodes[f'{stem}_node']
+    read = read_launch_words(stem, [f'{name}:={value}' for name, value in given.items()])
+    # A rule from a name to itself says nothing; the first rule for a name counts.
+    rules = [dict(reversed(found)) for found in (read.remappings, node.remappings)]
+    assert rules[0] == {ours: theirs for ours, theirs in rules[1].items() if ours in rules[0]}
+    left_out = set(rules[1]) - set(rules[0])
+    assert all(rules[1][name] == name for name in left_out)
+    assert (read.namespace, read.enclave) == ('/robot', '/eyes')
+    assert read.values == {
+        name: value
+        for name, value in overrides(launched, f'{stem}_node').items()
+        if name in LAUNCHED[stem]
+    }
 
 
 def test_rviz_is_started_in_the_namespace_with_its_file(start: Any) -> None:
