@@ -92,6 +92,7 @@ setup(
             'matcher_node = depth_ros.ros.entry:matcher_node',
             'odometry_node = depth_ros.ros.entry:odometry_node',
             'viewer_node = depth_ros.ros.entry:viewer_node',
+            'doctor = depth_ros.ros.entry:doctor',
         ],
     },
 )

@@ -58,6 +58,7 @@ APART: dict[str, tuple[str, ...]] = {
     'ros/launching': ('ros/fastdds', 'ros/topic_names'),
     'ros/launch_words': ('ros/topic_names', 'ros/parameter_docs'),
     'ros/policy': ('ros/*',),
+    'ros/doctor': ('ros/node', 'ros/fastdds'),
     'ros/entry': ('ros/*',),
     'ros/__main__': ('ros/entry',),
     'ros/parameter_docs': ('ros/*',),

@@ -36,6 +36,9 @@ COMMANDS: dict[str, Command] = {
         module='depth_ros.cli.report',
         summary='show what came of processed recordings, as pages and a table',
     ),
+    'doctor': Command(
+        module='depth_ros.cli.doctor', summary='say what is wrong with a running robot (needs ROS)'
+    ),
     'info': Command(
         module='depth_ros.cli.info', summary='list models, recipes, built engines and runtimes'
     ),

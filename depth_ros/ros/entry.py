@@ -22,6 +22,7 @@ NODES: dict[str, str] = {
     'odometry_node': 'depth_ros.ros.odometry.node',
     'viewer_node': 'depth_ros.ros.viewer.node',
     'sample_camera': 'depth_ros.ros.demo.sample_camera',
+    'doctor': 'depth_ros.ros.doctor.command',
 }
 """Module of every executable; each has ``main(args)``, which gives the exit code."""
 
@@ -44,6 +45,7 @@ matcher_node = partial(start, 'matcher_node')
 odometry_node = partial(start, 'odometry_node')
 viewer_node = partial(start, 'viewer_node')
 sample_camera = partial(start, 'sample_camera')
+doctor = partial(start, 'doctor')
 
 
 def main(words: Sequence[str] | None = None) -> int:
