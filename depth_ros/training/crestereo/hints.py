@@ -27,13 +27,13 @@ from depth_ros.tasks.stereo.previous_hints import PREVIOUS_TRUST
 
 Rng = np.random.Generator
 SHARES = {
-    'none': 0.30,
-    'sgbm': 0.38,
-    'points': 0.07,
-    'previous': 0.07,
-    'shifted': 0.06,
-    'other': 0.04,
-    'moved': 0.05,
+    'none': 0.24,
+    'sgbm': 0.50,
+    'points': 0.05,
+    'previous': 0.06,
+    'shifted': 0.02,
+    'other': 0.01,
+    'moved': 0.09,
     'stale': 0.03,
 }
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from depth_ros.models.crestereo_tiny.network import TinyPredictions
 
 GAMMA = 0.9
 CLIP_PX = 80.0
 MATCHING_WEIGHT = 2.5
+MEASURED, RIGHT_PX = 0.9, 1.0
+"""A hint that is trusted more was measured; one that errs by less is right."""
 
 
 def at_cells(values: Tensor, cell: int) -> Tensor:
@@ -95,6 +98,31 @@ def small_error_loss(found: Tensor, truth: Tensor) -> Tensor:
     The L1 error pulls as hard at a pixel that no evidence can settle as at one that is 2 px off.
     """
     return torch.log1p((found - truth).abs()).mean()
+
+
+def left_hint_loss(
+    predictions: TinyPredictions, disparity: Tensor, hint: Tensor, *, from_cell: int = 4
+) -> Tensor:
+    """Return mean of log(1 + what a prediction is worse than the hint by, px).
+
+    Only where the hint was measured and is right: a hint that is wrong or was carried over from
+    elsewhere may be left. Predictions from cells of ``from_cell`` px down count alike.
+
+    Args:
+        predictions: In px of the full resolution.
+        disparity: Truth (B, 1, H, W), px.
+        hint: (B, 2, H, W) disparity px and trust.
+    """
+    error = (hint[:, :1] - disparity).abs()
+    is_right = ((hint[:, 1:] > MEASURED) & (error < RIGHT_PX)).float()
+    found = [(cell, coarse) for cell, coarse in predictions.coarse if cell <= from_cell]
+    found.append((1, predictions.full))
+    losses = []
+    for cell, own in found:
+        truth, allowed, counts = (at_cells(value, cell) for value in (disparity, error, is_right))
+        worse = functional.relu((own - truth).abs() - allowed)
+        losses.append((torch.log1p(worse) * counts).mean())
+    return torch.stack(losses).mean()
 
 
 def total_loss(

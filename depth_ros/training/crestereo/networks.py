@@ -16,7 +16,7 @@ from depth_ros.models.crestereo_tiny.network_hinted import (
     is_hinted,
     is_of_hint,
 )
-from depth_ros.training.crestereo.losses import flow_sequence_loss, total_loss
+from depth_ros.training.crestereo.losses import flow_sequence_loss, left_hint_loss, total_loss
 from depth_ros.training.task import Mixed
 
 
@@ -115,10 +115,12 @@ class HintedStereo:
     Attributes:
         config: Its sizes.
         small_errors: Weight of the loss on small errors of the final disparity.
+        left_hints: Weight of the loss for leaving a hint that was measured and is right.
     """
 
     config: TinyConfig = field(default_factory=TinyConfig)
     small_errors: float = 3.0
+    left_hints: float = 6.0
 
     def build(self) -> CreStereoTinyHinted:
         """Make the network with random weights; what is new for the hint changes nothing yet."""
@@ -153,6 +155,8 @@ class HintedStereo:
         loss = total_loss(
             found, batch.disparity, batch.is_occluded, small_errors=self.small_errors
         )
+        if batch.hint is not None:
+            loss = loss + self.left_hints * left_hint_loss(found, batch.disparity, batch.hint)
         return loss, found.full.detach()
 
 
