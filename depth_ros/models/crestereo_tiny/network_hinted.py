@@ -41,10 +41,20 @@ from depth_ros.tensors import Exportable, TensorSpec
 
 UNKNOWN_PX = -1.0
 """Disparity of a hint where there is none."""
+MOST_MUDDLED = 1.2
+"""Largest disturbance in standard deviations of what is matched."""
 
 
 class CreStereoTinyHinted(CreStereoTiny):
-    """Disparity of a rectified pair and a hint; see the module's text."""
+    """Disparity of a rectified pair and a hint; see the module's text.
+
+    Attributes:
+        muddled: While training, the share of hinted samples whose matching is disturbed in
+            places. On drawn pairs the network errs more seldom than on real ones, and a hint does
+            not; without this it learns to do without hints.
+    """
+
+    muddled = 0.0
 
     def __init__(self, config: TinyConfig | None = None) -> None:
         super().__init__(config)
@@ -67,7 +77,8 @@ class CreStereoTinyHinted(CreStereoTiny):
         images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
         half, maps = self.encoder(images)
         found = TinyPredictions()
-        seen = [self._look(index, features) for index, features in enumerate(maps)]
+        places = self._muddled_places(hint)
+        seen = [self._look(index, features, places) for index, features in enumerate(maps)]
         planes = _believed(full_plane(no_hint(left) if hint is None else hint), seen[0])
         disparity: Tensor | None = None
         for index in (2, 1, 0):
@@ -91,9 +102,24 @@ class CreStereoTinyHinted(CreStereoTiny):
         found.full = self.full(left, right, x, disparity, planes[1], nearby)
         return found
 
-    def _look(self, index: int, features: Tensor) -> LevelSight:
+    def _muddled_places(self, hint: Tensor | None) -> Tensor | None:
+        """Draw how much to disturb what is matched, (B, 1, H, W); None but while training."""
+        if hint is None or not self.training or not self.muddled:
+            return None
+        batch, _, height, width = hint.shape
+        coarse = torch.randn(batch, 1, 2 + height // 32, 2 + width // 32, device=hint.device)
+        smooth = functional.interpolate(coarse, (height, width), mode='bicubic')
+        chosen = (torch.rand(batch, 1, 1, 1, device=hint.device) < self.muddled).float()
+        chosen = chosen * (hint[:, 1:].mean((2, 3), keepdim=True) > 0.3).float()
+        strength = MOST_MUDDLED * torch.rand(batch, 1, 1, 1, device=hint.device)
+        return chosen * strength * (smooth > 0.6).float()
+
+    def _look(self, index: int, features: Tensor, places: Tensor | None = None) -> LevelSight:
         """Compare every left cell with its right row."""
         left, right = full_precision(self.levels[index].match(features)).chunk(2, 0)
+        if places is not None:
+            noise = torch.randn_like(left) * left.detach().std()
+            left = left + noise * places[:, :, :: 4 << index, :: 4 << index]
         with float32_region(left):
             sight = RowSight(left, right, self.config.row_scales)
             # As in the network without hints, only the cross-entropy teaches the hypothesis.

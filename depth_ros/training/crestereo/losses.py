@@ -13,8 +13,8 @@ from depth_ros.models.crestereo_tiny.network import TinyPredictions
 GAMMA = 0.9
 CLIP_PX = 80.0
 MATCHING_WEIGHT = 2.5
-MEASURED, RIGHT_PX = 0.9, 1.0
-"""A hint that is trusted more was measured; one that errs by less is right."""
+RIGHT_PX = 1.0
+"""A hint that errs by less is right."""
 
 
 def at_cells(values: Tensor, cell: int) -> Tensor:
@@ -105,8 +105,8 @@ def left_hint_loss(
 ) -> Tensor:
     """Return mean of log(1 + what a prediction is worse than the hint by, px).
 
-    Only where the hint was measured and is right: a hint that is wrong or was carried over from
-    elsewhere may be left. Predictions from cells of ``from_cell`` px down count alike.
+    Only where the hint is right: a wrong one may be left. Predictions from cells of ``from_cell``
+    px down count alike.
 
     Args:
         predictions: In px of the full resolution.
@@ -114,7 +114,7 @@ def left_hint_loss(
         hint: (B, 2, H, W) disparity px and trust.
     """
     error = (hint[:, :1] - disparity).abs()
-    is_right = ((hint[:, 1:] > MEASURED) & (error < RIGHT_PX)).float()
+    is_right = ((hint[:, 1:] > 0.0) & (error < RIGHT_PX)).float()
     found = [(cell, coarse) for cell, coarse in predictions.coarse if cell <= from_cell]
     found.append((1, predictions.full))
     losses = []

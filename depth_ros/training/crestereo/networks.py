@@ -115,16 +115,21 @@ class HintedStereo:
     Attributes:
         config: Its sizes.
         small_errors: Weight of the loss on small errors of the final disparity.
-        left_hints: Weight of the loss for leaving a hint that was measured and is right.
+        left_hints: Weight of the loss for leaving a hint that is right.
+        muddled: Share of the hinted samples whose matching is disturbed in places; see
+            ``CreStereoTinyHinted``.
     """
 
     config: TinyConfig = field(default_factory=TinyConfig)
     small_errors: float = 3.0
     left_hints: float = 6.0
+    muddled: float = 0.5
 
     def build(self) -> CreStereoTinyHinted:
         """Make the network with random weights; what is new for the hint changes nothing yet."""
-        return CreStereoTinyHinted(self.config)
+        network = CreStereoTinyHinted(self.config)
+        network.muddled = self.muddled
+        return network
 
     def begin_with(self, network: nn.Module, weights: Path) -> None:
         """Load weights of an earlier run, or of the network without hints.
