@@ -46,6 +46,8 @@ class DisparityResult:
     stamp_ns: int
     confidence: np.ndarray | None = None
     hint_distance_px: np.ndarray | None = None
+    sigma_px: np.ndarray | None = None
+    finest_px: float = 1.0
     min_disparity_px: float = 0.0
     max_disparity_px: float = 0.0
     step_px: float = 0.0

@@ -5,6 +5,8 @@ Maps are ``(H, W)`` float32 with NaN where unknown; every function gives a new a
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -63,6 +65,23 @@ def agreement_confidence(distance_px: np.ndarray, *, threshold_px: float) -> np.
     """
     score = np.float32(1.0) - distance_px / np.float32(threshold_px)
     return np.where(score > 0, score, np.float32(0.0))
+
+
+def deviation_confidence(sigma_px: np.ndarray, *, threshold_px: float) -> np.ndarray:
+    """Return the chance that a Laplacian error is below a threshold.
+
+    ``1 - exp(-sqrt(2) threshold / sigma)``.
+
+    Args:
+        sigma_px: ``(H, W)`` float32 standard deviation of the error, above 0; NaN unknown.
+        threshold_px: Error that still counts as right, above zero.
+
+    Returns:
+        ``(H, W)`` float32 in 0..1; 0 where sigma is unknown.
+    """
+    factor = np.float32(-math.sqrt(2.0) * threshold_px)
+    chance = np.float32(1.0) - np.exp(factor / np.maximum(sigma_px, np.float32(1e-6)))
+    return np.where(np.isfinite(chance), chance, np.float32(0.0))
 
 
 def remove_speckles(

@@ -61,6 +61,7 @@ _ENTRIES = (
         services={
             Task.STEREO: Service(
                 factory='depth_ros.models.crestereo.hinted_model:CreStereoHintedModel',
+                defaults={'min_confidence': 0.5},
                 reads=('hints', 'sgbm'),
             )
         },

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.hints import distance_from, engine_hint, refined
-from depth_ros.geometry.preprocess import Placement
+from depth_ros.geometry.preprocess import Placement, unplace_disparity
 from depth_ros.models.base import Prepared
 from depth_ros.models.crestereo.model import CreStereoModel
 from depth_ros.results import DisparityResult
-from depth_ros.tensors import Tensors
+from depth_ros.tensors import Tensors, TensorSpec, check_tensors
+
+SIGMA = 'sigma'
+"""Output of graphs that tell how far the disparity may be off."""
 
 FINER = 1.25
 """With so many pixels of the frame to one of the engine, the hint is finer than the network."""
@@ -21,7 +26,8 @@ AGREES_PX = 2.0
 class CreStereoHintedModel(CreStereoModel):
     """Recurrent stereo matching that is told what is already known; ``StereoModel``.
 
-    A pair without a hint is matched alone, by the same graph.
+    A pair without a hint is matched alone, by the same graph. Graphs of weights with an error head
+    give ``sigma`` as well, the standard deviation of disparity in engine pixels.
     """
 
     def preprocess(self, frame: RectifiedStereo) -> Prepared[Placement]:
@@ -34,8 +40,16 @@ class CreStereoHintedModel(CreStereoModel):
         self, outputs: Tensors, prepared: Prepared[Placement], frame: RectifiedStereo
     ) -> DisparityResult:
         """Bring the disparity to the frame's size, where a hint that was confirmed is finer."""
-        result = super().postprocess(outputs, prepared, frame)
+        maps = dict(outputs)
+        sigma = maps.pop(SIGMA, None)
+        result = super().postprocess(maps, prepared, frame)
         scale = prepared.context.disparity_scale
+        if sigma is not None:
+            result = replace(
+                result,
+                sigma_px=self._sigma(sigma, prepared.context),
+                finest_px=max(1.0, scale),
+            )
         if frame.hint is None:
             return result
         distance = distance_from(frame.hint, result.disparity)
@@ -43,3 +57,10 @@ class CreStereoHintedModel(CreStereoModel):
         if scale >= FINER:
             found = refined(found, frame.hint, tolerance_px=AGREES_PX * scale)
         return replace(result, disparity=found, hint_distance_px=distance)
+
+    def _sigma(self, sigma: np.ndarray, placement: Placement) -> np.ndarray:
+        """Bring the standard deviation to the frame's size and pixels."""
+        shape = (1, placement.engine_height, placement.engine_width)
+        spec = TensorSpec(name=SIGMA, shape=shape, dtype='float32', unit='px')
+        check_tensors({SIGMA: sigma}, (spec,), what="outputs of 'crestereo'")
+        return unplace_disparity(sigma[0], placement)

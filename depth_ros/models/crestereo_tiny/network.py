@@ -84,11 +84,14 @@ class TinyPredictions:
         full: The final disparity (B, 1, H, W) px, upsampled.
         log_matches: (pixels per cell, (B, h, w, w) logarithm of the match of left x with right x)
             per level.
+        log_scale: Logarithm of the Laplace scale of the final disparity's error (B, 1, H, W) px;
+            empty where the network does not tell.
     """
 
     coarse: list[tuple[int, Tensor]] = field(default_factory=list)
     full: Tensor = field(default_factory=lambda: torch.empty(0))
     log_matches: list[tuple[int, Tensor]] = field(default_factory=list)
+    log_scale: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 class ResidualBlock(nn.Module):
@@ -427,19 +430,38 @@ def exportable(
         ParameterError: For another graph, size or option.
         WeightsError: If the weights do not fit.
     """
+    check_graph(graph, height, width)
+    network = tiny_network(state, iterations=iterations_of(options))
+    return Exportable(
+        module=TinyGraph(network).eval(),
+        inputs=image_specs(height, width),
+        outputs=(map_spec('disparity', height, width),),
+    )
+
+
+def check_graph(graph: str, height: int, width: int) -> None:
+    """Refuse a graph or a size that there is not.
+
+    Raises:
+        ParameterError: With what there is.
+    """
     if graph != GRAPH:
         raise ParameterError(f'graph {graph!r} is unknown here; ask for {GRAPH!r}')
     check_size(height, width)
-    network = tiny_network(state, iterations=iterations_of(options))
-    image = (1, height, width, 3)
-    return Exportable(
-        module=TinyGraph(network).eval(),
-        inputs=(
-            TensorSpec(name='left', shape=image, dtype='uint8'),
-            TensorSpec(name='right', shape=image, dtype='uint8'),
-        ),
-        outputs=(TensorSpec(name='disparity', shape=image[:3], dtype='float32', unit='px'),),
+
+
+def image_specs(height: int, width: int) -> tuple[TensorSpec, TensorSpec]:
+    """Return the two images that a graph takes."""
+    left, right = (
+        TensorSpec(name=name, shape=(1, height, width, 3), dtype='uint8')
+        for name in ('left', 'right')
     )
+    return left, right
+
+
+def map_spec(name: str, height: int, width: int) -> TensorSpec:
+    """Return a map in pixels that a graph gives."""
+    return TensorSpec(name=name, shape=(1, height, width), dtype='float32', unit='px')
 
 
 def iterations_of(options: Mapping[str, int | float | str | bool]) -> int:

@@ -117,9 +117,9 @@ class FullLevel(nn.Module):
         start, known = disparity.detach(), hint.known
         away = (hint.disparity - start) * known
         with float32_region(left):
-            own, there, detail = _disagreement(left, right, start, hint.disparity)
+            own, there, detail = disagreement(left, right, start, hint.disparity)
         ways = (torch.tanh(away / 8.0), torch.tanh(away), torch.tanh(4.0 * away))
-        flat = (own, there * known, detail, _slope(start), hint.trust, known)
+        flat = (own, there * known, detail, slope(start), hint.trust, known)
         planes = torch.cat((*ways, *flat), 1)
         cells = functional.pixel_unshuffle(planes, 2)
         x = functional.relu(self.enter(torch.cat((features, cells), 1)))
@@ -137,7 +137,7 @@ def _centre(local: Tensor, groups: int) -> Tensor:
     return full_precision(local[:, RADIUS * groups : (RADIUS + 1) * groups]).mean(1, keepdim=True)
 
 
-def _disagreement(
+def disagreement(
     left: Tensor, right: Tensor, own: Tensor, hint: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compare fine structure of both images at two disparities, 0..1, and return the left one's.
@@ -159,7 +159,7 @@ def _detail(image: Tensor) -> Tensor:
     )
 
 
-def _slope(disparity: Tensor) -> Tensor:
+def slope(disparity: Tensor) -> Tensor:
     """Tell how far the nearest and the farthest 3x3 neighbour are apart, 0..1."""
     nearest = functional.max_pool2d(disparity, 3, 1, 1)
     return torch.tanh((nearest + functional.max_pool2d(-disparity, 3, 1, 1)) / 4.0)

@@ -3,7 +3,8 @@
 Encoder, levels and updates are those of ``network``, and its weights load here. Every update
 chooses between three hypotheses: the current disparity, the row's best match and the hint
 (``network_hint_update``); half and full resolution look at the hint again
-(``network_hint_fine``). Without a hint the same network runs on the pair alone.
+(``network_hint_fine``). Without a hint the same network runs on the pair alone. Weights that have
+an error head tell how far the result may be off, too (``network_error``).
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from depth_ros.errors import ParameterError, WeightsError
+from depth_ros.errors import WeightsError
 from depth_ros.models.crestereo_tiny.network import (
-    GRAPH,
     CreStereoTiny,
     TinyConfig,
     TinyPredictions,
-    check_size,
+    check_graph,
+    image_specs,
     iterations_of,
     load_weights,
+    map_spec,
     tiny_config,
 )
 from depth_ros.models.crestereo_tiny.network_correlation import (
@@ -31,6 +33,7 @@ from depth_ros.models.crestereo_tiny.network_correlation import (
     local_correlation,
     warp_rows,
 )
+from depth_ros.models.crestereo_tiny.network_error import ErrorHead, Matched, deviation
 from depth_ros.models.crestereo_tiny.network_hint_agreement import belief, share_nearby, votes
 from depth_ros.models.crestereo_tiny.network_hint_fine import FullLevel, HintedFine
 from depth_ros.models.crestereo_tiny.network_hint_planes import HintPlane, full_plane, hint_pyramid
@@ -48,6 +51,10 @@ MOST_MUDDLED = 1.2
 class CreStereoTinyHinted(CreStereoTiny):
     """Disparity of a rectified pair and a hint; see the module's text.
 
+    Args:
+        config: Sizes.
+        tells_error: Whether there is an error head.
+
     Attributes:
         muddled: While training, the share of hinted samples whose matching is disturbed in
             places. On drawn pairs the network errs more seldom than on real ones, and a hint does
@@ -56,11 +63,12 @@ class CreStereoTinyHinted(CreStereoTiny):
 
     muddled = 0.0
 
-    def __init__(self, config: TinyConfig | None = None) -> None:
+    def __init__(self, config: TinyConfig | None = None, *, tells_error: bool = True) -> None:
         super().__init__(config)
         self.update = HintedUpdate(self.config)
         self.fine = HintedFine(self.config.stem, self.config.hidden, self.config.groups)
         self.full = FullLevel()
+        self.error = ErrorHead() if tells_error else None
 
     def forward(self, left: Tensor, right: Tensor, hint: Tensor | None = None) -> Tensor:
         """Map images (B, 3, H, W), 0..255, and a hint to disparity (B, 1, H, W) px, >= 0.
@@ -100,11 +108,20 @@ class CreStereoTinyHinted(CreStereoTiny):
         disparity = upsample_convex(disparity, logits, 2)
         found.coarse.append((1, disparity))
         found.full = self.full(left, right, x, disparity, planes[1], nearby)
+        if self.error is not None:
+            matched = Matched(
+                disparity=found.full,
+                features=x,
+                best=seen[0].best,
+                score=seen[0].score,
+                nearby=nearby,
+            )
+            found.log_scale = self.error(left, right, matched, planes[1])
         return found
 
     def _muddled_places(self, hint: Tensor | None) -> Tensor | None:
         """Draw how much to disturb what is matched, (B, 1, H, W); None but while training."""
-        if hint is None or not self.training or not self.muddled:
+        if hint is None or not self.muddled or not torch.is_grad_enabled():
             return None
         batch, _, height, width = hint.shape
         coarse = torch.randn(batch, 1, 2 + height // 32, 2 + width // 32, device=hint.device)
@@ -174,16 +191,23 @@ def _believed(full: HintPlane, seen: LevelSight) -> dict[int, HintPlane]:
 
 
 class HintedGraph(nn.Module):
-    """The network as it is exported: uint8 images and a float32 hint in, one float32 map out."""
+    """The network as it is exported: uint8 images and a float32 hint in, float32 maps out."""
 
     def __init__(self, network: CreStereoTinyHinted) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, left: Tensor, right: Tensor, hint: Tensor) -> Tensor:
-        """Map images (1, H, W, 3) uint8 and a hint (1, 2, H, W) to disparity (1, H, W) px."""
+    def forward(self, left: Tensor, right: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
+        """Map images (1, H, W, 3) uint8 and a hint (1, 2, H, W) to maps (1, H, W) px.
+
+        They are disparity, and where the network tells it, the standard deviation of its error.
+        """
         planes = [image.float().permute(0, 3, 1, 2) for image in (left, right)]
-        return self.network(planes[0], planes[1], hint)[:, 0]
+        found = self.network.predict(planes[0], planes[1], hint)
+        disparity = found.full.clamp(min=0.0)[:, 0]
+        if self.network.error is None:
+            return (disparity,)
+        return disparity, deviation(found.log_scale)[:, 0]
 
 
 def no_hint(left: Tensor) -> Tensor:
@@ -198,9 +222,19 @@ def is_hinted(state: Mapping[str, Tensor]) -> bool:
     return 'fine.hint_enter.weight' in state
 
 
+def tells_error(state: Mapping[str, Tensor]) -> bool:
+    """Whether weights have an error head."""
+    return 'error.enter.weight' in state
+
+
 def is_of_hint(key: str) -> bool:
     """Whether a tensor of this network has no counterpart in the one without hints."""
-    return '.hint_' in key or key.startswith('full.')
+    return '.hint_' in key or key.startswith('full.') or is_of_error(key)
+
+
+def is_of_error(key: str) -> bool:
+    """Whether a tensor belongs to the error head."""
+    return key.startswith('error.')
 
 
 def hinted_network(state: Mapping[str, Tensor], *, iterations: int) -> CreStereoTinyHinted:
@@ -214,7 +248,8 @@ def hinted_network(state: Mapping[str, Tensor], *, iterations: int) -> CreStereo
             'expected the weights of crestereo_tiny_hinted, but the tensors of the hint are '
             'absent; pass weights/crestereo_tiny_hinted.safetensors, or use model crestereo_tiny'
         )
-    network = CreStereoTinyHinted(tiny_config(state, iterations=iterations))
+    config = tiny_config(state, iterations=iterations)
+    network = CreStereoTinyHinted(config, tells_error=tells_error(state))
     return load_weights(network, state, name='crestereo_tiny_hinted')
 
 
@@ -246,19 +281,14 @@ def exportable(
         ParameterError: For another graph, size or option.
         WeightsError: If the weights do not fit.
     """
-    if graph != GRAPH:
-        raise ParameterError(f'graph {graph!r} is unknown here; ask for {GRAPH!r}')
-    check_size(height, width)
+    check_graph(graph, height, width)
     network = hinted_network(state, iterations=iterations_of(options))
-    image = (1, height, width, 3)
+    names = ('disparity', 'sigma') if network.error is not None else ('disparity',)
+    hint = TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32')
     return Exportable(
         module=HintedGraph(network).eval(),
-        inputs=(
-            TensorSpec(name='left', shape=image, dtype='uint8'),
-            TensorSpec(name='right', shape=image, dtype='uint8'),
-            TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32'),
-        ),
-        outputs=(TensorSpec(name='disparity', shape=image[:3], dtype='float32', unit='px'),),
+        inputs=(*image_specs(height, width), hint),
+        outputs=tuple(map_spec(name, height, width) for name in names),
         examples={'hint': example_hint(height, width)},
     )
 

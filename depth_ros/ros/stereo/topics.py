@@ -135,15 +135,17 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
         message_type=Image,
         make=_confidence,
         needs=Wanted(depth=False, confidence=True),
-        meaning='`32FC1` 0..1: where SGBM gives hints by agreement with it, else by left-right '
-        'consistency, which is matching twice and doubles the time',
+        meaning='`32FC1` 0..1: the chance that the error is below `confidence_threshold_px` where '
+        'the model tells its error; else where SGBM gives hints by agreement with it; else by '
+        'left-right consistency, which is matching twice and doubles the time',
     ),
     OutputTopic(
         name='depth/sigma',
         message_type=Image,
         make=_sigma,
         needs=Wanted(depth=False, sigma=True),
-        meaning='`32FC1` standard deviation of depth in metres for `disparity_sigma_px`',
+        meaning='`32FC1` standard deviation of depth in metres, by the error that the model '
+        'tells, else for `disparity_sigma_px`',
     ),
     OutputTopic(
         name='rectified/left/image',

@@ -18,6 +18,7 @@ from depth_ros.geometry.depth import depth_sigma, disparity_to_depth
 from depth_ros.geometry.pair_check import PairWatch
 from depth_ros.geometry.postprocess import (
     agreement_confidence,
+    deviation_confidence,
     fill_holes,
     left_right_confidence,
     remove_speckles,
@@ -199,19 +200,33 @@ class StereoProcessor(Processor[StereoSettings]):
     def _match(
         self, rectified: RectifiedStereo, *, wants_confidence: bool
     ) -> Timed[DisparityResult]:
-        """Match; for confidence compare with SGBM if it ran, else match the mirrored pair too."""
+        """Match, and tell how sure every pixel is if that is wanted."""
         settings = self.settings
         left = self._run(rectified, self._hints)
-        wants_confidence = wants_confidence or settings.min_confidence > 0.0
-        distance = left.result.hint_distance_px
-        is_told = self._hints is not None and self._hints.is_evidence and distance is not None
-        if distance is not None and is_told and wants_confidence and not settings.left_right_check:
-            confidence = agreement_confidence(
-                distance, threshold_px=settings.confidence_threshold_px
-            )
-            return replace(left, result=replace(left.result, confidence=confidence))
-        if not (wants_confidence or settings.left_right_check):
+        if settings.left_right_check:
+            return self._checked(left, rectified)
+        if not (wants_confidence or self._least_confidence(left.result) > 0.0):
             return left
+        confidence = self._told_confidence(left.result)
+        if confidence is None:
+            return self._checked(left, rectified)
+        return replace(left, result=replace(left.result, confidence=confidence))
+
+    def _told_confidence(self, result: DisparityResult) -> np.ndarray | None:
+        """Return the confidence that the model tells, or SGBM's hint; None where neither does."""
+        threshold_px = self.settings.confidence_threshold_px
+        if result.sigma_px is not None:
+            threshold_px = max(threshold_px, result.finest_px)
+            return deviation_confidence(result.sigma_px, threshold_px=threshold_px)
+        distance, hints = result.hint_distance_px, self._hints
+        if hints is None or not hints.is_evidence or distance is None:
+            return None
+        return agreement_confidence(distance, threshold_px=threshold_px)
+
+    def _checked(
+        self, left: Timed[DisparityResult], rectified: RectifiedStereo
+    ) -> Timed[DisparityResult]:
+        """Match the mirrored pair, too, and compare."""
         right = self._run(mirrored(rectified), self._mirrored_hints)
         confidence = left_right_confidence(
             left.result.disparity,
@@ -220,6 +235,13 @@ class StereoProcessor(Processor[StereoSettings]):
         )
         stages = {name: left.stages_s[name] + right.stages_s[name] for name in left.stages_s}
         return Timed(result=replace(left.result, confidence=confidence), stages_s=stages)
+
+    def _least_confidence(self, result: DisparityResult) -> float:
+        """Return what pixels must reach: what the settings say, or else the model's own."""
+        asked = self.settings.min_confidence
+        if asked >= 0.0:
+            return asked
+        return 0.0 if result.sigma_px is None else self.settings.own_min_confidence
 
     def _take_hints(self, settings: StereoSettings) -> None:
         """Take hints from where the settings say, for the pair and for the mirrored one."""
@@ -244,8 +266,9 @@ class StereoProcessor(Processor[StereoSettings]):
             disparity = np.where(covered, disparity, UNKNOWN)
         if settings.left_right_check and confidence is not None:
             disparity = np.where(confidence > 0, disparity, UNKNOWN)
-        if settings.min_confidence > 0.0 and confidence is not None:
-            disparity = np.where(confidence >= settings.min_confidence, disparity, UNKNOWN)
+        least = self._least_confidence(result)
+        if least > 0.0 and confidence is not None:
+            disparity = np.where(confidence >= least, disparity, UNKNOWN)
         if settings.speckle_size_px > 0:
             disparity = remove_speckles(
                 disparity,
@@ -266,7 +289,8 @@ class StereoProcessor(Processor[StereoSettings]):
             min_depth_m=settings.min_depth_m,
             max_depth_m=settings.max_depth_m,
         )
-        sigma = depth_sigma(depth, rig, settings.disparity_sigma_px) if wanted.sigma else None
+        told = settings.disparity_sigma_px if result.sigma_px is None else result.sigma_px
+        sigma = depth_sigma(depth, rig, told) if wanted.sigma else None
         return DepthResult(
             depth=depth,
             camera=rig.left,

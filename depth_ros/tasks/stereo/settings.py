@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from depth_ros.models.registry import model_entry
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.settings import (
     LARGEST_INTEGER,
@@ -75,21 +76,24 @@ class StereoSettings(NetworkSettings):
     )
     confidence_threshold_px: float = described(
         1.0,
-        'Left-right difference, or distance from the hint of SGBM, at which confidence reaches 0.',
+        'Error that still counts as right: confidence is the chance that it is smaller, where the '
+        'model tells its error; else it falls to 0 at this left-right difference, or distance '
+        'from the hint of SGBM. Not finer than a pixel of what the model saw.',
         unit='px',
         minimum=0.01,
         maximum=100.0,
     )
     min_confidence: float = described(
-        0.0,
-        'Pixels less sure than this become unknown; 0 keeps all. Where SGBM gives hints it costs '
-        'nothing, else it doubles the time.',
-        minimum=0.0,
+        -1.0,
+        'Pixels less sure than this become unknown; 0 keeps all. Negative takes the value of the '
+        "model's card where the model tells its error, else 0. Where neither the model tells its "
+        'error nor SGBM gives hints, a value doubles the time.',
+        minimum=-1.0,
         maximum=1.0,
     )
     disparity_sigma_px: float = described(
         0.5,
-        'Standard deviation of disparity that depth/sigma assumes.',
+        'Standard deviation of disparity that depth/sigma assumes where the model tells none.',
         unit='px',
         minimum=0.0,
         maximum=100.0,
@@ -118,6 +122,12 @@ class StereoSettings(NetworkSettings):
             (NO_HINTS,): (),
         }
         return whole.get(words, words)
+
+    @property
+    def own_min_confidence(self) -> float:
+        """What pixels of this model must reach where nobody says, 0..1."""
+        service = model_entry(self.model, Task.STEREO).services[Task.STEREO]
+        return service.defaults.get('min_confidence', 0.0)
 
     def check_together(self) -> None:
         """Require a range of depth, and sources of hints that there are, each once."""

@@ -15,6 +15,7 @@ CLIP_PX = 80.0
 MATCHING_WEIGHT = 2.5
 RIGHT_PX = 1.0
 """A hint that errs by less is right."""
+FINE_CELL = 4
 
 
 def at_cells(values: Tensor, cell: int) -> Tensor:
@@ -100,12 +101,10 @@ def small_error_loss(found: Tensor, truth: Tensor) -> Tensor:
     return torch.log1p((found - truth).abs()).mean()
 
 
-def left_hint_loss(
-    predictions: TinyPredictions, disparity: Tensor, hint: Tensor, *, from_cell: int = 4
-) -> Tensor:
+def left_hint_loss(predictions: TinyPredictions, disparity: Tensor, hint: Tensor) -> Tensor:
     """Return mean of log(1 + what a prediction is worse than the hint by, px).
 
-    Only where the hint is right: a wrong one may be left. Predictions from cells of ``from_cell``
+    Only where the hint is right: a wrong one may be left. Predictions from cells of ``FINE_CELL``
     px down count alike.
 
     Args:
@@ -115,7 +114,7 @@ def left_hint_loss(
     """
     error = (hint[:, :1] - disparity).abs()
     is_right = ((hint[:, 1:] > 0.0) & (error < RIGHT_PX)).float()
-    found = [(cell, coarse) for cell, coarse in predictions.coarse if cell <= from_cell]
+    found = [(cell, coarse) for cell, coarse in predictions.coarse if cell <= FINE_CELL]
     found.append((1, predictions.full))
     losses = []
     for cell, own in found:
@@ -123,6 +122,20 @@ def left_hint_loss(
         worse = functional.relu((own - truth).abs() - allowed)
         losses.append((torch.log1p(worse) * counts).mean())
     return torch.stack(losses).mean()
+
+
+def error_loss(found: Tensor, log_scale: Tensor, truth: Tensor) -> Tensor:
+    """Return minus the logarithm of a Laplace likelihood of the error, up to a constant.
+
+    ``|e| / b + log b`` (Kendall and Gal 2017, arXiv 1703.04977, section 3).
+
+    Args:
+        found: Disparity (B, 1, H, W) px; it learns nothing from this.
+        log_scale: Logarithm of the scale b in px, (B, 1, H, W).
+        truth: (B, 1, H, W) px.
+    """
+    error = (found.detach() - truth).abs().clamp(max=CLIP_PX)
+    return (error * torch.exp(-log_scale) + log_scale).mean()
 
 
 def total_loss(

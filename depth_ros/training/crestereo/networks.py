@@ -14,9 +14,15 @@ from depth_ros.models.crestereo_tiny.network import CreStereoTiny, TinyConfig, t
 from depth_ros.models.crestereo_tiny.network_hinted import (
     CreStereoTinyHinted,
     is_hinted,
+    is_of_error,
     is_of_hint,
 )
-from depth_ros.training.crestereo.losses import flow_sequence_loss, left_hint_loss, total_loss
+from depth_ros.training.crestereo.losses import (
+    error_loss,
+    flow_sequence_loss,
+    left_hint_loss,
+    total_loss,
+)
 from depth_ros.training.task import Mixed
 
 
@@ -118,31 +124,34 @@ class HintedStereo:
         left_hints: Weight of the loss for leaving a hint that is right.
         muddled: Share of the hinted samples whose matching is disturbed in places; see
             ``CreStereoTinyHinted``.
+        learns_error: Whether only the error head learns, how far the others' result is off.
     """
 
     config: TinyConfig = field(default_factory=TinyConfig)
     small_errors: float = 3.0
     left_hints: float = 6.0
     muddled: float = 0.5
+    learns_error: bool = False
 
     def build(self) -> CreStereoTinyHinted:
         """Make the network with random weights; what is new for the hint changes nothing yet."""
         network = CreStereoTinyHinted(self.config)
         network.muddled = self.muddled
+        for name, value in network.named_parameters():
+            value.requires_grad_(is_of_error(name) or not self.learns_error)
         return network
 
     def begin_with(self, network: nn.Module, weights: Path) -> None:
-        """Load weights of an earlier run, or of the network without hints.
+        """Load weights of an earlier run, or without error head, or of the network without hints.
 
         Raises:
             WeightsError: If they do not fit.
         """
         state = load_checkpoint(weights)
         tiny_config(state, iterations=self.config.iterations[-1])
-        if not is_hinted(state):
-            own = network.state_dict()
-            state = {**{key: own[key] for key in own if is_of_hint(key)}, **state}
-        load_strict(network, state)
+        is_new = is_of_error if is_hinted(state) else is_of_hint
+        own = network.state_dict()
+        load_strict(network, {**{key: own[key] for key in own if is_new(key)}, **state})
 
     def disparity(
         self, network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None = None
@@ -154,9 +163,15 @@ class HintedStereo:
     def loss(
         self, network: nn.Module, batch: StereoTensors, mixed: Mixed
     ) -> tuple[Tensor, Tensor]:
-        """Return sequence and matching loss."""
+        """Return sequence and matching loss and that for hints left, or the error's."""
+        if self.learns_error:
+            # Statistics of the normalisation stay as they are, too.
+            network.eval()
         with mixed():
             found = network.predict(batch.left, batch.right, batch.hint)
+        if self.learns_error:
+            disparity = found.full.clamp(min=0.0)
+            return error_loss(disparity, found.log_scale, batch.disparity), disparity.detach()
         loss = total_loss(
             found, batch.disparity, batch.is_occluded, small_errors=self.small_errors
         )

@@ -74,9 +74,9 @@ def _drawn(samples: SampleSettings, *, small_errors: float = 0.0) -> StereoTask:
     )
 
 
-def _hinted(samples: SampleSettings) -> HintedTask:
-    pairs = HintedPairs(samples=samples, hints=HintSettings(worse=0.6))
-    return HintedTask(network=HintedStereo(), pairs=pairs)
+def _hinted(samples: SampleSettings, *, worse: float, learns_error: bool = False) -> HintedTask:
+    pairs = HintedPairs(samples=samples, hints=HintSettings(worse=worse))
+    return HintedTask(network=HintedStereo(learns_error=learns_error), pairs=pairs)
 
 
 RECIPES: dict[str, TrainRecipe] = {
@@ -109,11 +109,20 @@ RECIPES: dict[str, TrainRecipe] = {
     # Begins with the weights of crestereo_tiny: --weights weights/crestereo_tiny.safetensors.
     'crestereo_tiny_hinted': TrainRecipe(
         name='crestereo_tiny_hinted',
-        task=_hinted(_TEXTURED),
-        steps=6000,
-        learning_rate=1.5e-4,
+        task=_hinted(_TEXTURED, worse=0.6),
         average=0.998,
         validation_samples=32,
+        stages=(
+            Stage(name='hints', steps=6000, learning_rate=1.5e-4),
+            # Of the error head alone, on pairs that are matched about as badly as real ones.
+            Stage(
+                name='error',
+                steps=600,
+                learning_rate=2e-3,
+                validation_samples=8,
+                task=_hinted(replace(_TEXTURED, seed=36), worse=0.8, learns_error=True),
+            ),
+        ),
     ),
     'crestereo': TrainRecipe(
         name='crestereo',
