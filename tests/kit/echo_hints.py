@@ -15,16 +15,29 @@ UNTOLD_PX = 7.0
 
 
 def echo_processor(
-    settings: StereoSettings, seen: list[np.ndarray], *, height: int, width: int
+    settings: StereoSettings,
+    seen: list[np.ndarray],
+    *,
+    height: int,
+    width: int,
+    sigma_px: float | None = None,
 ) -> StereoProcessor:
-    """Open it; every hint (1, 2, height, width) that it is given goes into ``seen``."""
+    """Open it; every hint (1, 2, height, width) that it is given goes into ``seen``.
+
+    With ``sigma_px`` it tells its error, too: that, and ten times as much in the lower half.
+    """
 
     def run(feeds: Tensors) -> Tensors:
         seen.append(feeds['hint'].copy())
         hint = feeds['hint'][:, 0]
-        return {'disparity': np.where(hint < 0, np.float32(UNTOLD_PX), hint)}
+        found = {'disparity': np.where(hint < 0, np.float32(UNTOLD_PX), hint)}
+        if sigma_px is not None:
+            found['sigma'] = np.full(hint.shape, sigma_px, np.float32)
+            found['sigma'][:, height // 2 :] *= 10.0
+        return found
 
     image = (1, height, width, 3)
+    names = ('disparity',) if sigma_px is None else ('disparity', 'sigma')
     engine = CallableEngine(
         run,
         inputs=[
@@ -32,7 +45,7 @@ def echo_processor(
             TensorSpec(name='right', shape=image, dtype='uint8'),
             TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32'),
         ],
-        outputs=[TensorSpec(name='disparity', shape=image[:3], dtype='float32')],
+        outputs=[TensorSpec(name=name, shape=image[:3], dtype='float32') for name in names],
     )
     model = CreStereoHintedModel(engine_height=height, engine_width=width)
     return StereoProcessor(Pipeline(model, {'crestereo': engine}), settings)

@@ -21,6 +21,7 @@ from depth_ros.models.crestereo_tiny.network_hinted import (
     CreStereoTinyHinted,
     exportable,
     hinted_network,
+    is_of_error,
     is_of_hint,
     synthetic_state,
 )
@@ -129,7 +130,18 @@ def test_graph_takes_the_pair_and_the_hint() -> None:
     hint = made.examples['hint']
     assert hint.shape == (1, 2, 64, 96) and hint.dtype == np.float32
     image = torch.zeros(1, 64, 96, 3, dtype=torch.uint8)
-    assert made.module(image, image, torch.from_numpy(hint)).shape == (1, 64, 96)
+    disparity, sigma = made.module(image, image, torch.from_numpy(hint))
+    assert [spec.name for spec in made.outputs] == ['disparity', 'sigma']
+    assert disparity.shape == sigma.shape == (1, 64, 96)
+    assert (sigma > 0).all()
+
+
+def test_weights_without_an_error_head_still_load_and_tell_none() -> None:
+    state = {key: value for key, value in synthetic_state(1).items() if not is_of_error(key)}
+    made = exportable(graph='crestereo', height=64, width=96, options={}, state=state)
+    assert [spec.name for spec in made.outputs] == ['disparity']
+    image, hint = torch.zeros(1, 64, 96, 3, dtype=torch.uint8), made.examples['hint']
+    assert len(made.module(image, image, torch.from_numpy(hint))) == 1
 
 
 def test_weights_without_hints_are_refused_with_the_model_to_use() -> None:

@@ -179,9 +179,11 @@ def _settings(args: argparse.Namespace) -> list[StereoSettings]:
             f'engines have one size, got --size {NATIVE}; write HEIGHTxWIDTH, or leave --engine '
             f'and --precision out with {CARD_MODEL}'
         )
+    # Errors are those of all pixels, unless somebody asks for the sure ones.
+    every = {'min_confidence': 0.0} if args.min_confidence is None else {}
     words = args.sizes or (CARD_SIZES if args.model == CARD_MODEL else ('',))
     return [
-        read_settings(StereoSettings, args, {'weights': str(weights), 'size': word})
+        read_settings(StereoSettings, args, {**every, 'weights': str(weights), 'size': word})
         for weights, word in product(args.checkpoints or [''], words)
     ]
 

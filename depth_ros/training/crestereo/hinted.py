@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -15,9 +14,9 @@ from depth_ros.scenes.layered.samples import Batch, SampleSettings
 from depth_ros.training.crestereo.hints import HintMaker, HintSettings, hint_planes, worsened
 from depth_ros.training.crestereo.networks import HintedStereo
 from depth_ros.training.crestereo.pairs import LayeredSource
-from depth_ros.training.crestereo.task import pair_tiles, to_tensors
+from depth_ros.training.crestereo.task import StereoTask
 from depth_ros.training.crestereo.validation import measure, validation_set
-from depth_ros.training.task import BatchSource, DataFolders, Mixed, StepLoss
+from depth_ros.training.task import BatchSource, DataFolders, Mixed
 
 JUDGED = ('sgbm', 'none', 'shifted', 'moved')
 """Kinds of hints that the validation set is measured with."""
@@ -68,7 +67,7 @@ class HintedPairs:
         pairs = LayeredSource(samples=self.samples, photos=folders.photos)
         return HintedSource(pairs=pairs, hints=self.hints)
 
-    def validation(self, folders: DataFolders, count: int, kind: str) -> Sequence[Batch]:
+    def validation(self, folders: DataFolders, count: int, kind: str = 'sgbm') -> Sequence[Batch]:
         """Return the fixed scenes, all with hints of one kind."""
         maker = HintMaker(self.hints)
         return [
@@ -78,7 +77,7 @@ class HintedPairs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HintedTask:
+class HintedTask(StereoTask):
     """The small network with hints, and the pairs it learns from.
 
     Attributes:
@@ -86,7 +85,6 @@ class HintedTask:
         pairs: What it sees.
     """
 
-    train_metrics: ClassVar[tuple[str, ...]] = ('train_epe', 'train_bad_2')
     validation_metrics: ClassVar[tuple[str, ...]] = (
         'val_epe', 'val_bad_2', 'val_epe_none', 'val_bad_2_none', 'val_bad_2_shifted',
         'val_bad_2_moved', 'val_bad_2_hint',
@@ -94,37 +92,6 @@ class HintedTask:
 
     network: HintedStereo = field(default_factory=HintedStereo)
     pairs: HintedPairs = field(default_factory=HintedPairs)
-
-    def build(self) -> nn.Module:
-        """Make the network with random weights."""
-        return self.network.build()
-
-    def begin_with(self, network: nn.Module, weights: Path) -> None:
-        """Load weights of an earlier run, or of the network without hints.
-
-        Raises:
-            WeightsError: If they do not fit.
-        """
-        self.network.begin_with(network, weights)
-
-    def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """Return the whole network; every part is needed."""
-        return network.state_dict()
-
-    def source(self, folders: DataFolders) -> BatchSource:
-        """Return the pairs."""
-        return self.pairs.source(folders)
-
-    def loss(self, network: nn.Module, batch: Batch, *, device: str, mixed: Mixed) -> StepLoss:
-        """Return the network's loss, and the errors of the final disparity."""
-        data = to_tensors(batch, device)
-        loss, found = self.network.loss(network, data, mixed)
-        error = (found - data.disparity).abs()
-        metrics = {
-            'train_epe': float(error.mean()),
-            'train_bad_2': 100.0 * float((error > 2.0).float().mean()),
-        }
-        return StepLoss(loss=loss, metrics=metrics)
 
     def validate(
         self, network: nn.Module, folders: DataFolders, *, samples: int, device: str, mixed: Mixed
@@ -151,10 +118,6 @@ class HintedTask:
                 return self.network.disparity(network, left, right, next(hints))
 
         return measure(match, batches, device=device)
-
-    def tiles(self, batch: Batch) -> list[list[np.ndarray]]:
-        """Return left, right, disparity, and disparity with what is occluded darkened."""
-        return pair_tiles(batch, top=0.7 * self.pairs.max_disparity)
 
 
 def with_hints(maker: HintMaker, rng: np.random.Generator, batch: Batch, kind: str = '') -> Batch:

@@ -35,8 +35,10 @@ def pair_of(view, hint: DisparityHint | None = None) -> RectifiedStereo:
     )
 
 
-def processor(settings: StereoSettings, seen: list[np.ndarray]) -> StereoProcessor:
-    return echo_processor(settings, seen, height=HEIGHT, width=WIDTH)
+def processor(
+    settings: StereoSettings, seen: list[np.ndarray], sigma_px: float | None = None
+) -> StereoProcessor:
+    return echo_processor(settings, seen, height=HEIGHT, width=WIDTH, sigma_px=sigma_px)
 
 
 def test_sgbm_is_the_hint_unless_told_otherwise(view) -> None:
@@ -130,6 +132,55 @@ def test_less_sure_pixels_become_unknown(view) -> None:
         output = stereo.process_rectified(pair_of(view))
     known = np.isfinite(output.disparity.disparity)
     np.testing.assert_array_equal(known, seen[0][0, 1] == MEASURED)
+
+
+def test_what_the_model_tells_of_its_error_is_confidence_and_sigma(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(replace(SETTINGS, hints='none', min_confidence=0.0), seen, 0.5) as stereo:
+        output = stereo.process_rectified(
+            pair_of(view), wanted=Wanted(confidence=True, sigma=True)
+        )
+    confidence = output.disparity.confidence
+    assert len(seen) == 1 and confidence is not None
+    assert confidence[0, 0] == pytest.approx(1.0 - np.exp(-np.sqrt(2.0) / 0.5))
+    assert confidence[-1, 0] == pytest.approx(1.0 - np.exp(-np.sqrt(2.0) / 5.0))
+    assert output.depth is not None and output.depth.sigma is not None
+    ratio = output.depth.sigma / output.depth.depth**2
+    assert ratio[-1, 0] == pytest.approx(10.0 * ratio[0, 0], rel=1e-4)
+    camera = view.camera
+    assert ratio[0, 0] == pytest.approx(0.5 / camera.left.fx / camera.baseline_m, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('asked', 'known'), [(-1.0, (True, False)), (0.0, (True, True)), (0.99, (False, False))]
+)
+def test_the_doubtful_are_unknown_unless_all_are_asked_for(view, asked, known) -> None:
+    seen: list[np.ndarray] = []
+    with processor(replace(SETTINGS, min_confidence=asked), seen, 0.5) as stereo:
+        disparity = stereo.process_rectified(pair_of(view)).disparity.disparity
+    assert len(seen) == 1
+    assert (np.isfinite(disparity[0, 0]), np.isfinite(disparity[-1, 0])) == known
+
+
+def test_a_model_that_tells_nothing_keeps_all(view) -> None:
+    seen: list[np.ndarray] = []
+    with processor(SETTINGS, seen) as stereo:
+        output = stereo.process_rectified(pair_of(view))
+    assert len(seen) == 1 and np.isfinite(output.disparity.disparity).all()
+    assert output.disparity.confidence is None
+
+
+def test_no_pixel_is_surer_than_what_the_model_saw(view) -> None:
+    """A frame twice as large as the engine: errors below 2 px of it cannot be told."""
+    seen: list[np.ndarray] = []
+    camera = ideal_stereo_camera(height=2 * HEIGHT, width=2 * WIDTH)
+    large = [image.repeat(2, 0).repeat(2, 1) for image in (view.left.image, view.right.image)]
+    pair = RectifiedStereo(left=large[0], right=large[1], camera=camera)
+    with processor(replace(SETTINGS, hints='none'), seen, 0.5) as stereo:
+        output = stereo.process_rectified(pair, wanted=Wanted(confidence=True))
+    assert output.disparity.sigma_px is not None and output.disparity.confidence is not None
+    assert output.disparity.sigma_px[0, 0] == pytest.approx(1.0)
+    assert output.disparity.confidence[0, 0] == pytest.approx(1.0 - np.exp(-np.sqrt(8.0)))
 
 
 def test_the_result_before_is_no_evidence(view) -> None:
