@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
+import cv2
 import numpy as np
 
 from depth_ros.errors import ParameterError
@@ -27,6 +28,8 @@ from depth_ros.tasks.stereo.settings import (
 
 SPECKLE_PX, SPECKLE_STEP_PX = 100, 1.0
 """Islands of at most so many pixels are no hint: most of them are wrong."""
+MOST_VALUES = 3 * 500_000
+"""Larger pairs are matched at half their size: what SGBM takes grows with every pixel."""
 REACH = 0.02
 """A measured point speaks for pixels within this share of the image's width, at least
 ``LEAST_REACH_PX``: half the distance between the rows of a scanner of 32 beams."""
@@ -49,7 +52,7 @@ class HintSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SgbmHints:
-    """Semi-global matching of the same pair, at its own size.
+    """Semi-global matching of the same pair, at its own size or, if that is large, at half of it.
 
     Attributes:
         model: The matcher.
@@ -63,15 +66,40 @@ class SgbmHints:
 
     def hint(self, pair: RectifiedStereo) -> DisparityHint:
         """Match the pair; what is short and unknown is filled from the background of its row."""
-        prepared = self.model.preprocess(pair)
-        found = self.model.postprocess(self.model.infer({}, prepared), prepared, pair)
+        seen = pair
+        while seen.left.size > MOST_VALUES:
+            seen = _halved(seen)
+        prepared = self.model.preprocess(seen)
+        found = self.model.postprocess(self.model.infer({}, prepared), prepared, seen)
         kept = remove_speckles(
             found.disparity, max_size_px=self.speckle_px, max_difference_px=SPECKLE_STEP_PX
         )
-        return dense_hint(kept)
+        hint = dense_hint(kept)
+        return hint if seen is pair else _enlarged(hint, pair.left.shape[:2])
 
     def learn(self, pair: RectifiedStereo, disparity: np.ndarray) -> None:
         """Every pair is matched anew."""
+
+
+def _halved(pair: RectifiedStereo) -> RectifiedStereo:
+    """Return the pair at half its size; its calibration does not matter to matching."""
+    height, width = pair.left.shape[:2]
+    left, right = (
+        cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        for image in (pair.left, pair.right)
+    )
+    return replace(pair, left=left, right=right)
+
+
+def _enlarged(hint: DisparityHint, shape: tuple[int, ...]) -> DisparityHint:
+    """Bring a hint to another size (H, W), without mixing."""
+    size = (shape[1], shape[0])
+    disparity, trust = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        for plane in (hint.disparity, hint.trust)
+    )
+    factor = np.float32(shape[1] / hint.disparity.shape[1])
+    return DisparityHint(disparity=disparity * factor, trust=trust)
 
 
 class DepthHints:

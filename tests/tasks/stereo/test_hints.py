@@ -53,6 +53,25 @@ def test_sgbm_is_the_hint_unless_told_otherwise(view) -> None:
     assert output.stages_s['hint'] > 0.0
 
 
+def test_a_large_pair_is_matched_at_half_its_size(view) -> None:
+    large = [
+        np.ascontiguousarray(image.repeat(8, 0).repeat(8, 1))
+        for image in (view.left.image, view.right.image)
+    ]
+    camera = ideal_stereo_camera(height=8 * HEIGHT, width=8 * WIDTH)
+    pair = RectifiedStereo(left=large[0], right=large[1], camera=camera)
+    source = hint_source(replace(SETTINGS, sgbm=SgbmSettings(num_disparities=128)))
+    assert source is not None
+    hint = source.hint(pair)
+    assert hint.disparity.shape == hint.trust.shape == (8 * HEIGHT, 8 * WIDTH)
+    measured = (hint.trust == MEASURED)[::8, ::8]
+    assert measured.mean() > 0.4
+    error = np.abs(hint.disparity[::8, ::8] / 8 - view.left_disparity)
+    assert np.median(error[measured & ~view.left_occluded]) < 0.3
+    # Twice the distance between neighbours there is no finer one.
+    assert np.array_equal(hint.trust[::2, ::2], hint.trust[1::2, 1::2])
+
+
 def test_without_hints_the_network_is_told_nothing(view) -> None:
     seen: list[np.ndarray] = []
     with processor(replace(SETTINGS, hints='none'), seen) as stereo:
