@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
 
+from depth_ros.camera import scaled_camera, stereo_camera
 from depth_ros.errors import ParameterError
 from depth_ros.frames import DisparityHint, RectifiedStereo
 from depth_ros.geometry.hint_check import confirmed
@@ -82,13 +83,17 @@ class SgbmHints:
 
 
 def _halved(pair: RectifiedStereo) -> RectifiedStereo:
-    """Return the pair at half its size; its calibration does not matter to matching."""
-    height, width = pair.left.shape[:2]
+    """Return the pair at half its size."""
+    height, width = (side // 2 for side in pair.left.shape[:2])
     left, right = (
-        cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         for image in (pair.left, pair.right)
     )
-    return replace(pair, left=left, right=right)
+    camera = stereo_camera(
+        scaled_camera(pair.camera.left, height=height, width=width),
+        scaled_camera(pair.camera.right, height=height, width=width),
+    )
+    return RectifiedStereo(left=left, right=right, camera=camera)
 
 
 def _enlarged(hint: DisparityHint, shape: tuple[int, ...]) -> DisparityHint:

@@ -67,8 +67,8 @@ def test_a_large_pair_is_matched_at_half_its_size(view) -> None:
     measured = (hint.trust == MEASURED)[::8, ::8]
     assert measured.mean() > 0.4
     error = np.abs(hint.disparity[::8, ::8] / 8 - view.left_disparity)
-    assert np.median(error[measured & ~view.left_occluded]) < 0.3
-    # Twice the distance between neighbours there is no finer one.
+    assert np.median(error[measured & ~view.left_occluded]) < 0.5
+    # Two by two pixels of the pair are one that was matched.
     assert np.array_equal(hint.trust[::2, ::2], hint.trust[1::2, 1::2])
 
 
