@@ -12,6 +12,7 @@ from pathlib import Path
 from depth_ros.errors import DepthRosError, ParameterError
 from depth_ros.ros.doctor.checks import CHECKS, judge
 from depth_ros.ros.doctor.finding import Finding, Severity
+from depth_ros.ros.doctor.node_reports import judged, reported
 from depth_ros.ros.doctor.report import json_report, text_report
 from depth_ros.ros.doctor.snapshot import RobotSnapshot
 from depth_ros.ros.node.stop_request import stop_request
@@ -40,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--ignore', action='append', default=[], metavar='ID', help='leave a check out; repeatable'
     )
+    parser.add_argument(
+        '--report',
+        action='append',
+        default=[],
+        type=Path,
+        metavar='FILE',
+        help='judge what a node wrote to its report_file instead of a robot; repeatable',
+    )
     parser.add_argument('--list', action='store_true', help='list the checks and end')
     parser.add_argument(
         '--host-root',
@@ -67,19 +76,27 @@ def run(arguments: argparse.Namespace) -> int:
     """Watch and say what was found; return the exit code.
 
     Raises:
-        DepthRosError: If ``--ignore`` names no check.
+        DepthRosError: If ``--ignore`` names no check, or ``--report`` no report.
     """
     check_names(arguments.ignore)
     if arguments.list:
         sys.stdout.write(listing(is_json=arguments.json))
         return WELL
-    seen = watch(arguments.seconds, arguments.host_root)
-    if seen is None:
+    if arguments.report:
+        seen = reported(arguments.report)
+        return say(seen, judged(judge(seen)), arguments)
+    watched = watch(arguments.seconds, arguments.host_root)
+    if watched is None:
         sys.stderr.write('doctor: interrupted, nothing was judged\n')
         return INTERRUPTED
-    findings = [entry for entry in judge(seen) if entry.check not in arguments.ignore]
-    say = json_report if arguments.json else text_report
-    sys.stdout.write(say(seen, findings))
+    return say(watched, judge(watched), arguments)
+
+
+def say(seen: RobotSnapshot, findings: Sequence[Finding], arguments: argparse.Namespace) -> int:
+    """Write the findings that are not left out; return the exit code."""
+    findings = [entry for entry in findings if entry.check not in arguments.ignore]
+    text = json_report if arguments.json else text_report
+    sys.stdout.write(text(seen, findings))
     return exit_code(findings, Severity[arguments.fail_on.upper()])
 
 

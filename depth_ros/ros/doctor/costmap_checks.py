@@ -8,6 +8,9 @@ from depth_ros.ros.doctor.finding import Fault, HealthCheck, Severity
 from depth_ros.ros.doctor.snapshot import RobotSnapshot
 
 SOURCES = 'observation_sources'
+DECAYING = 'SpatioTemporal'
+"""Part of the name of the plugin whose marks end by themselves."""
+
 CLOUD = 'sensor_msgs/msg/PointCloud2'
 
 
@@ -21,6 +24,8 @@ def find_no_clearing(seen: RobotSnapshot) -> Iterator[Fault]:
     clouds = {end.topic for end in seen.publishers if end.node in ours and end.kind == CLOUD}
     for costmap, parameters in seen.costmaps.items():
         for layer, names in _layers(parameters):
+            if DECAYING in str(parameters.get(f'{layer}.plugin', '')):
+                continue
             topics = {name: _topic(parameters, layer, name) for name in names}
             marking = [
                 name

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
@@ -35,7 +36,7 @@ WANTED = frozenset(
     }
 )
 SOURCES = '.observation_sources'
-COSTMAP_ENDINGS = ('.topic', '.clearing', '.marking', '.data_type', SOURCES)
+COSTMAP_ENDINGS = ('.plugin', '.topic', '.clearing', '.marking', '.data_type', SOURCES)
 MAX_NAMES = 5000
 RETRY_S = 1.0
 
@@ -46,6 +47,7 @@ class Inquiry:
     Attributes:
         parameters: What it answered; empty before.
         is_done: Whether it answered.
+        state: As a managed node; empty of others, and before it answered.
     """
 
     def __init__(self, node: Node, target: str) -> None:
@@ -57,16 +59,19 @@ class Inquiry:
         """
         self.parameters: Mapping[str, object] = {}
         self.is_done = False
-        self._node = node
+        self.state = ''
         self._names: list[str] = []
         self._list = node.create_client(ListParameters, f'{target}/list_parameters')
         self._get = node.create_client(GetParameters, f'{target}/get_parameters')
+        self._get_state = node.create_client(GetState, f'{target}/get_state')
+        self._state_future: Any = None
         self._future: Any = None
         self._asked_s = 0.0
         self._is_listed = False
 
     def poll(self) -> None:
         """Ask what can be asked, and take the answer that has come."""
+        self._poll_state()
         if self.is_done:
             return
         if self._future is not None and self._future.done():
@@ -74,10 +79,13 @@ class Inquiry:
         elif self._future is None or time.monotonic() > self._asked_s + RETRY_S:
             self._ask()
 
-    def close(self) -> None:
-        """Ask nothing more."""
-        self._node.destroy_client(self._list)
-        self._node.destroy_client(self._get)
+    def _poll_state(self) -> None:
+        """Ask a managed node for its state once its service is known, and take the answer."""
+        if self._state_future is None:
+            if self._get_state.service_is_ready():
+                self._state_future = self._get_state.call_async(GetState.Request())
+        elif self._state_future.done() and not self.state:
+            self.state = self._state_future.result().current_state.label
 
     def _ask(self) -> None:
         """Ask, or ask again: an answer is lost where the other side does not know us yet."""

@@ -19,6 +19,7 @@ SLOW_SHARE = 0.5
 MIN_DROPS = 2
 """At both ends of the watch a frame may be waiting, and is counted as neither."""
 
+DEFECTS = ('callback_failures', 'dropped_internal')
 MIN_JOBS = 10
 SILENT_PERIODS = 3.0
 """Diagnostics periods without a word before a node counts as silent."""
@@ -30,7 +31,8 @@ TRANSITIONS = {'unconfigured': 'configure', 'inactive': 'activate'}
 
 
 def find_lifecycle(seen: RobotSnapshot) -> Iterator[Fault]:
-    """Find nodes that wait for a transition."""
+    """Find nodes of ours, and drivers of their cameras, that wait for a transition."""
+    yield from _drivers(seen)
     for node in seen.nodes:
         waits = node.parameters.get('autostart') is False or node.lifecycle == 'inactive'
         if node.lifecycle in TRANSITIONS and waits:
@@ -45,6 +47,20 @@ def find_lifecycle(seen: RobotSnapshot) -> Iterator[Fault]:
                 about=node.name,
                 text=f'{node.name} was shut down and cannot come back; start it again',
                 remedy=restart_line(node),
+            )
+
+
+def _drivers(seen: RobotSnapshot) -> Iterator[Fault]:
+    ours = {node.name for node in seen.nodes}
+    drivers = {end.node for topic in seen.topics for end in seen.publishers_of(topic)} - ours
+    for name in sorted(drivers):
+        state = seen.states.get(name, '')
+        if state in TRANSITIONS:
+            yield Fault(
+                about=name,
+                text=f'{name} publishes inputs of ours, is {state} and sends nothing until '
+                'somebody asks for the transition',
+                remedy=f'ros2 lifecycle set {name} {TRANSITIONS[state]}',
             )
 
 
@@ -99,8 +115,8 @@ def find_dropped(seen: RobotSnapshot) -> Iterator[Fault]:
             total = node.state.last.get(key, '?') if node.state else '?'
             yield Fault(
                 about=f'{node.name} {reason}',
-                text=f'{node.name} dropped {count} inputs in {seen.seconds:.0f} s ({total} since '
-                f'its start), reason {reason}: {advice}',
+                text=f'{node.name} dropped {count} inputs {span(seen)} ({total} since its '
+                f'start), reason {reason}: {advice}',
                 remedy=remedy,
             )
 
@@ -108,7 +124,7 @@ def find_dropped(seen: RobotSnapshot) -> Iterator[Fault]:
 def drops(state: StatusReport) -> Mapping[str, int]:
     """Return by how much every counter of faults rose, where it did."""
     keys = [key for key in state.last if key.startswith(GROUPS) and key not in TOTALS]
-    faults = [key for key in keys if key.partition('_')[2] not in QUIET]
+    faults = [key for key in keys if key.partition('_')[2] not in QUIET and key not in DEFECTS]
     rises = {key: state.rise(key) for key in faults}
     return {key: rise for key, rise in rises.items() if rise >= MIN_DROPS}
 
@@ -125,8 +141,29 @@ def _advice(node: DepthNode, reason: str) -> tuple[str, str]:
         'no_camera_info': ('no calibration came', 'ros2 topic list -t | grep CameraInfo'),
         'no_pose': ('no pose came for its stamp', 'ros2 topic hz /odom'),
     }
-    logs = f'ros2 topic echo /rosout --filter "m.name==\'{node.name.rpartition("/")[2]}\'"'
-    return known.get(reason, ('its log says why and what to do', logs))
+    return known.get(reason, ('its log says why and what to do', _log_line(node)))
+
+
+def find_defect(seen: RobotSnapshot) -> Iterator[Fault]:
+    """Find callbacks and frames that ended with an error nobody foresaw."""
+    for node in seen.nodes:
+        count = sum(node.state.rise(key) for key in DEFECTS) if node.state else 0
+        if count:
+            yield Fault(
+                about=node.name,
+                text=f'{count} callbacks or frames of {node.name} ended {span(seen)} with an '
+                'error that nobody foresaw: its log has the traceback; please report it',
+                remedy=_log_line(node),
+            )
+
+
+def span(seen: RobotSnapshot) -> str:
+    """Return for how long counters were watched, in words; a report is of a whole run."""
+    return f'in {seen.seconds:.0f} s' if seen.seconds else 'in its run'
+
+
+def _log_line(node: DepthNode) -> str:
+    return f'ros2 topic echo /rosout --filter "m.name==\'{node.name.rpartition("/")[2]}\'"'
 
 
 def find_messages_lost(seen: RobotSnapshot) -> Iterator[Fault]:
@@ -138,8 +175,8 @@ def find_messages_lost(seen: RobotSnapshot) -> Iterator[Fault]:
             if count >= MIN_DROPS:
                 yield Fault(
                     about=f'{node.name} {key}',
-                    text=f'{node.name} lost {count} messages between the processes in '
-                    f'{seen.seconds:.0f} s ({key}): large images need the Fast DDS profile of '
+                    text=f'{node.name} lost {count} messages between the processes '
+                    f'{span(seen)} ({key}): large images need the Fast DDS profile of '
                     'this package on both sides',
                     remedy=f'export FASTDDS_DEFAULT_PROFILES_FILE={seen.machine.profile}',
                 )
@@ -200,7 +237,8 @@ NODE_CHECKS = (
     HealthCheck(
         name='lifecycle',
         severity=Severity.ERROR,
-        meaning='A node of ours is not active and waits for a transition.',
+        meaning='A node of ours, or the driver of its camera, is not active and waits for a '
+        'transition.',
         remedy='ros2 lifecycle set NODE configure (then activate), or -p autostart:=true',
         find=find_lifecycle,
     ),
@@ -231,6 +269,13 @@ NODE_CHECKS = (
         meaning='Inputs were dropped while the doctor watched, by reason ([reasons](topics.md)).',
         remedy='ros2 param set NODE max_stamp_difference_s SECONDS, or what the log says',
         find=find_dropped,
+    ),
+    HealthCheck(
+        name='node-defect',
+        severity=Severity.ERROR,
+        meaning='A callback or a frame of a node of ours ended with an error that nobody foresaw.',
+        remedy='ros2 topic echo /rosout, and report the traceback',
+        find=find_defect,
     ),
     HealthCheck(
         name='messages-lost',

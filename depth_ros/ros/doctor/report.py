@@ -33,6 +33,8 @@ def text_report(seen: RobotSnapshot, findings: Sequence[Finding]) -> str:
 
 def _heading(seen: RobotSnapshot) -> str:
     names = ', '.join(node.name for node in seen.nodes) or 'no node of depth_ros'
+    if not seen.seconds:
+        return '\n'.join(_wrapped(f'depth_ros doctor: report of {names}', ''))
     text = (
         f'depth_ros doctor: watched {seen.seconds:.0f} s in domain {seen.machine.domain} '
         f'({seen.machine.middleware}): {len(seen.node_names)} nodes, '

@@ -333,6 +333,7 @@ class RobotSnapshot:
         subscriptions: All of them, likewise.
         nodes: Nodes of this package.
         simulated: Nodes that take their time from ``/clock``, as far as they were asked.
+        states: State of managed nodes by name, as far as they were asked.
         topics: What was listened to, by name.
         clock: ``/clock``.
         transforms: The TF tree; a child with two parents is in it twice.
@@ -347,6 +348,7 @@ class RobotSnapshot:
     subscriptions: tuple[Endpoint, ...] = ()
     nodes: tuple[DepthNode, ...] = ()
     simulated: frozenset[str] = frozenset()
+    states: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, HeardTopic] = field(default_factory=dict)
     clock: HeardClock = field(default_factory=HeardClock)
     transforms: tuple[HeardTransform, ...] = ()

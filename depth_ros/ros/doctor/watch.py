@@ -150,6 +150,7 @@ class RobotWatch:
             simulated=frozenset(
                 name for name, values in answers.items() if values.get('use_sim_time') is True
             ),
+            states={name: inquiry.state for name, inquiry in self._inquiries.items()},
             topics=topics,
             clock=self._clock.heard(),
             transforms=self._transforms.transforms(),

@@ -55,6 +55,7 @@ def main() -> None:
             'engine': 'openvino',
             'outputs': f'{count}',
             'dropped_superseded': f'{4 * count}',
+            'callback_failures': f'{count}',
             'lost_left': f'{count}',
             'unpaired_queue_full': f'{count}',
         }

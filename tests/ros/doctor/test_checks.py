@@ -403,6 +403,13 @@ FAULTS: list[tuple[str, str, Callable[[], RobotSnapshot], str]] = [
         f'ros2 lifecycle set {NODE} activate',
     ),
     ('lifecycle', NODE, lambda: with_node(state=state(lifecycle='finalized')), 'ros2 run'),
+    (
+        'lifecycle',
+        DRIVER,
+        lambda: well(states={DRIVER: 'unconfigured'}),
+        f'ros2 lifecycle set {DRIVER} configure',
+    ),
+    ('node-defect', NODE, lambda: with_node(state=state(callback_failures='1')), '/rosout'),
     ('node-silent', NODE, lambda: with_node(state=None), 'diagnostics_period_s'),
     ('node-error', NODE, lambda: with_node(state=state(level=2, message='no GPU')), 'echo'),
     (
@@ -537,6 +544,8 @@ def test_no_false_alarm() -> None:
         'metres': depth('32FC1', 2.0),
         'steps': depth('16UC1', 2000.0),
         'cleared': costmap(**{'scan.clearing': True}),
+        'decaying': costmap(plugin='spatio_temporal_voxel_layer/SpatioTemporalVoxelLayer'),
+        'active driver': well(states={DRIVER: 'active'}),
         'not listened to': with_node(state=state(outputs='80', dropped_no_subscriber='99')),
         'sgbm': with_parameters(model='sgbm', engine='openvino'),
     }

@@ -17,7 +17,7 @@ pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 from tests.kit.doctor_farm import cameras, diagnosis, found, line_of, nodes, process
 from tests.kit.tf_messages import tf_environment
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.nightly]
 
 TREE = (
     *('optical:base_link>left_eye', 'static:left_eye>right_eye', 'static:base_link>body_camera'),

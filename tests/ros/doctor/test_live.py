@@ -70,6 +70,8 @@ FAULTS = [
     ('depth-unit', '/units/depth/image'),
     ('node-silent', '/mute/stereo_node'),
     ('node-warning', '/ill/stereo_node'),
+    ('node-defect', '/ill/stereo_node'),
+    ('lifecycle', '/dormant/sample_camera'),
     ('node-slow', '/ill/stereo_node'),
     ('engine-other', '/ill/stereo_node'),
     ('engine-preparing', '/ill/stereo_node'),
@@ -78,7 +80,7 @@ FAULTS = [
     ('costmap-no-clearing', '/local_costmap/local_costmap obstacle_layer'),
 ]
 RIGS = ('qos', 'typo', 'skew', 'stamps', 'late', 'unread', 'sizes', 'rig', 'uneven', 'slow')
-OTHERS = ('asleep', 'nowhen', 'types', 'hostile')
+OTHERS = ('asleep', 'nowhen', 'types', 'hostile', 'dormant')
 PARAMETERS: dict[str, dict[str, Any]] = {
     'qos': {'input_reliability': 'reliable'},
     'asleep': {'autostart': False},
@@ -102,7 +104,9 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     require_interfaces()
     folder = tmp_path_factory.mktemp('farm')
     kinds = dict.fromkeys((*RIGS, *OTHERS), 'stereo')
-    with cameras(folder, *kinds, 'units'):
+    sample = ['depth_ros.ros', 'sample_camera', '--ros-args', '-r', '__ns:=/dormant']
+    sample += ['-p', 'source:=scene', '-p', 'size:=120x160', '-p', 'autostart:=false']
+    with process(folder, 'sample', *sample), cameras(folder, *kinds, 'units'):
         with (
             nodes(folder, {**kinds, 'units': 'odometry'}, PARAMETERS),
             process(folder, 'stand_ins', 'tests.kit.nodes.stand_in_nodes'),
@@ -124,9 +128,10 @@ def cured(folder: Path, before: dict[str, Any]) -> Visit:
         ('stamp-skew', '/skew/right/image_raw'),
         ('clock-missing', '/nowhen/nowhen_node'),
         ('lifecycle', '/asleep/asleep_node'),
+        ('lifecycle', '/dormant/sample_camera'),
     ]
     typed = {fault: line_of(before, *fault) for fault in (*restarted, *running)}
-    left = dict.fromkeys(('skew', 'nowhen', 'asleep'), 'stereo')
+    left = dict.fromkeys(('skew', 'nowhen', 'asleep', 'dormant'), 'stereo')
     with ExitStack() as stack:
         stack.enter_context(nodes(folder, left, PARAMETERS))
         for index, line in enumerate(joined([typed[fault] for fault in restarted])):
@@ -160,15 +165,10 @@ def type_line(driver: Robot, line: str) -> None:
         assert driver.set_parameters(node, **{name: value}).successful
         return
     assert (verb, words) == ('lifecycle', ['configure'])
-    client = driver.node.create_client(ChangeState, f'{node}/change_state')
     for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        client = driver.node.create_client(ChangeState, f'{node}/change_state')
         request = ChangeState.Request(transition=Transition(id=number))
-        assert driver._call(client_of(driver, client, node), request).success
-
-
-def client_of(driver: Robot, client: Any, node: str) -> Any:
-    driver.node.destroy_client(client)
-    return driver.node.create_client(ChangeState, f'{node}/change_state')
+        assert driver._call(client, request).success
 
 
 @pytest.mark.parametrize('fault', FAULTS, ids=lambda fault: f'{fault[0]}{fault[1]}')
@@ -211,6 +211,7 @@ def test_what_is_listened_to_is_bounded_and_no_output_of_ours(visit: Visit) -> N
         ('stamp-skew', '/skew/right/image_raw'),
         ('clock-missing', '/nowhen/nowhen_node'),
         ('lifecycle', '/asleep/asleep_node'),
+        ('lifecycle', '/dormant/sample_camera'),
     ],
     ids=lambda fault: f'{fault[0]}{fault[1]}',
 )

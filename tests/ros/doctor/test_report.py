@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
+from depth_ros.ros.doctor import command
 from depth_ros.ros.doctor.checks import judge
 from depth_ros.ros.doctor.finding import Fault, Finding, Severity
 from depth_ros.ros.doctor.report import json_report, text_report
@@ -68,3 +70,45 @@ def test_json_has_every_finding_with_its_line() -> None:
     ]
     assert record['is_healthy'] is False
     assert record['listened_to']['/left/image_raw'] == 20
+
+
+def judge_reports(*paths: Path, words: tuple[str, ...] = ()) -> int:
+    return command.main([word for path in paths for word in ('--report', str(path))] + list(words))
+
+
+def test_the_report_of_a_node_that_ended_is_judged_without_ros(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / 'good.json', tmp_path / 'bad.json'
+    counts = {'outputs': 90, 'callback_failures': 0, 'lost_left': 0, 'rate_hz': 9.0}
+    good.write_text(json.dumps({**counts, 'dropped': {'superseded': 5, 'shutdown': 1}}))
+    spoilt = {'dropped': {'internal': 3}, 'refused': {'zero_stamp': 7}, 'lost_left': 12}
+    bad.write_text(json.dumps({**counts, **spoilt}))
+    assert judge_reports(good) == 0
+    assert 'HEALTHY' in capsys.readouterr().out
+    assert judge_reports(good, bad, words=('--json',)) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert {entry['id'] for entry in record['findings']} == {
+        'dropped',
+        'messages-lost',
+        'node-defect',
+    }
+    assert 'in its run' in record['findings'][0]['text']
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{}', '{"outputs": 1}', '[' * 9000, 'NaN', '\x00'])
+def test_what_is_no_report_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / 'report.json'
+    path.write_text(text)
+    assert judge_reports(path) == 2
+    assert 'report' in capsys.readouterr().err
+    assert judge_reports(tmp_path / 'missing.json') == 2
+
+
+def test_counters_of_any_kind_end_nothing(tmp_path: Path) -> None:
+    path = tmp_path / 'report.json'
+    dropped = {'a': 'b', 'c': None, 'd': [1], 'e': 1e400, 'f\x1b': 5}
+    path.write_text(json.dumps({'outputs': 'x', 'dropped': dropped, 'refused': 3}))
+    assert judge_reports(path) == 1
