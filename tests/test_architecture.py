@@ -53,6 +53,7 @@ APART: dict[str, tuple[str, ...]] = {
     'models/*': ('models/base', 'models/layers'),
     'models/registry': ('models/*',),
     'tasks/*': EVERY_TASKS,
+    'tasks/mono': ('tasks/multiview', *EVERY_TASKS),
     'tasks/odometry': ('tasks/matching', 'tasks/stereo', *EVERY_TASKS),
     'ros/*': ('ros/node',),
     'ros/launching': ('ros/fastdds', 'ros/topic_names'),

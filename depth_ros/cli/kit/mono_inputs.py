@@ -133,6 +133,9 @@ class MonoItem(FrameItem[MonoFrame], Protocol):
     def reference(self, camera: PinholeCamera) -> DepthResult | None:
         """Read the metric depth that goes with it, if there is any."""
 
+    def pose(self) -> np.ndarray | None:
+        """Return ``(4, 4)`` world from camera; None where nobody knows."""
+
 
 class MonoSource(Protocol):
     """Where the images come from."""
@@ -273,6 +276,10 @@ class FileItem:
         unit_m = self.source.depth_unit_m
         return None if path is None else read_reference(path, camera, unit_m=unit_m)
 
+    def pose(self) -> np.ndarray | None:
+        """Return nothing: nobody knows."""
+        return None
+
 
 class BagSource:
     """The images of one camera in a bag."""
@@ -349,12 +356,20 @@ class RgbdBagImage(BagItem[MonoFrame]):
         """Return the depth of the same moment."""
         return self.depth
 
+    def pose(self) -> np.ndarray | None:
+        """Return nothing: nobody knows."""
+        return None
+
 
 class BagImage(BagItem[MonoFrame]):
     """One image of a bag."""
 
     def reference(self, camera: PinholeCamera) -> DepthResult | None:
         """Return nothing: bags are read for images only."""
+        return None
+
+    def pose(self) -> np.ndarray | None:
+        """Return nothing: nobody knows."""
         return None
 
 

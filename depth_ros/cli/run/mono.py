@@ -33,15 +33,18 @@ from depth_ros.cli.kit.outputs import (
     chosen_kinds,
     run_facts,
 )
+from depth_ros.cli.kit.posed_images import PosedSource
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.errors import ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
-from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
+from depth_ros.tasks.mono.refine import DepthSource
+from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
 from depth_ros.tensors import Progress
 
-IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale')
+IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale', 'refined')
+RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ = 10.0, 0.1, 1000.0
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -50,7 +53,8 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'mono',
         description='Turn the images of one camera into depth: an image, a folder, or a rosbag2 '
         'bag (sqlite3 or MCAP). What is done already is skipped. Depth of one image has no '
-        'scale of its own: without --scale-mode it is relative.',
+        'scale of its own: without --scale-mode it is relative. --refine multiview takes a '
+        'folder with poses (images/, K.txt, poses.txt) and gives metres.',
     )
     add_input_arguments(parser)
     add_output_arguments(parser, MONO_KINDS, task='mono')
@@ -61,6 +65,13 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         metavar='FILE|FOLDER',
         help='for reference_depth: .npy in metres or 16-bit .png, named as the images; a bag '
         'brings its own',
+    )
+    parser.add_argument(
+        '--rate',
+        type=float,
+        default=RATE_HZ,
+        metavar='HZ',
+        help=f'images a second of a folder with poses, default {RATE_HZ:g}',
     )
     parser.set_defaults(run=run_mono)
 
@@ -75,7 +86,12 @@ def run_mono(arguments: argparse.Namespace) -> int:
     )
     kinds = chosen_kinds(arguments, MONO_KINDS)
     tally = Tally()
-    source = open_source(inputs, tally.refuse)
+    is_moving = needs_poses(settings)
+    source: MonoSource = (
+        PosedSource(inputs, tally.refuse, rate_hz=rate_of(arguments))
+        if is_moving
+        else open_source(inputs, tally.refuse)
+    )
     folder = OutputFolder(
         arguments.out, kinds, {**_identity(settings, inputs), 'range': str(arguments.range)}
     )
@@ -86,7 +102,8 @@ def run_mono(arguments: argparse.Namespace) -> int:
             folder,
             tally=tally,
             progress=progress,
-            is_again=arguments.overwrite,
+            # What comes of an image depends on those before it.
+            is_again=arguments.overwrite or is_moving,
         )
         summary = runner.summary(tally, source)
     lines = [as_options(line, arguments) for line in _lines(tally.records)]
@@ -113,7 +130,7 @@ class ImageRunner(BatchRunner[MonoProcessor]):
         frame = item.frame()
         reference = item.reference(frame.camera)
         processor = self._processor()
-        output = processor.process(frame, reference=reference)
+        output = processor.process(frame, reference=reference, world_from_camera=item.pose())
         height, width = output.frame.image.shape[:2]
         title = f'{item.name} | {processor.describe()} | image {width}x{height} | {_scale(output)}'
         facts = run_facts(
@@ -124,6 +141,7 @@ class ImageRunner(BatchRunner[MonoProcessor]):
         )
         facts['is_untrained'] = output.is_untrained
         facts['scale'] = _scale_record(output, self._settings.scale.mode)
+        facts['refined'] = _refined_record(output)
         return self._folder.write(item, output, title=title, facts=facts)
 
     def summary(self, tally: Tally, source: MonoSource) -> Record:
@@ -175,9 +193,44 @@ def _scale_record(output: MonoOutput, mode: ScaleMode) -> Record:
     }
 
 
+def needs_poses(settings: MonoSettings) -> bool:
+    """Whether images must come with their poses."""
+    is_refined = settings.refine is RefineMode.MULTIVIEW
+    return is_refined or settings.scale.mode is ScaleMode.MOTION
+
+
+def rate_of(arguments: argparse.Namespace) -> float:
+    """Return the images a second.
+
+    Raises:
+        ParameterError: If it is none.
+    """
+    rate: float = arguments.rate
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise ParameterError(
+            f'--rate takes images a second within {MIN_RATE_HZ:g}..{MAX_RATE_HZ:g}, got {rate:g}'
+        )
+    return rate
+
+
+def _refined_record(output: MonoOutput) -> Record:
+    """Return whose depth the pixels have, as shares, or why there is none of keyframes."""
+    source = output.source
+    shares = {} if source is None else {
+        member.name.lower(): round(float((source == member).mean()), 4) for member in DepthSource
+    }  # fmt: skip
+    refused = output.refusal[1] if output.refusal else ''
+    age_s = output.refined.age_s if output.refined else None
+    return {'shares': shares, 'keyframe_age_s': age_s, 'reason': refused}
+
+
 def _scale(output: MonoOutput) -> str:
     """Return the scale in a few words."""
     scaled = output.scaled
+    if output.refined is not None:
+        fit = output.refined.fit
+        fitted = f', mono map fitted within {100 * fit.spread:.0f} %' if fit else ''
+        return f'metres from keyframes{fitted}'
     if output.is_untrained:
         return 'UNTRAINED: made-up weights, means nothing'
     if scaled is None or scaled.factor is None:
@@ -192,8 +245,17 @@ def _lines(images: Sequence[Record]) -> Iterator[str]:
     for image in images:
         scale = image['scale']
         assert isinstance(scale, dict)
-        yield line_of(image, instead='relative' if scale['factor'] is None else '')
-        reasons.append(scale['reason'])
+        refined = image['refined']
+        assert isinstance(refined, dict)
+        is_relative = scale['factor'] is None and refined['keyframe_age_s'] is None
+        yield line_of(image, instead=_instead(image, refined) if is_relative else '')
+        reasons.append(refined['reason'] or (scale['reason'] if is_relative else ''))
     yield from dict.fromkeys(filter(None, reasons))
     if any(image['is_untrained'] for image in images):
         yield 'the weights are made up (untrained): these depths mean nothing'
+
+
+def _instead(image: Record, refined: Record) -> str:
+    """Return what to say in place of metres."""
+    is_known = bool(image['valid_fraction'])
+    return 'relative' if is_known or not refined['reason'] else 'no depth yet'

@@ -11,6 +11,9 @@ from depth_ros.pictures.panels import Scale, depth_panel, write_picture
 from depth_ros.pictures.watermark import watermarked
 from depth_ros.tasks.mono.processor import MonoOutput
 
+WITHOUT_METRES = {True: 'relative depth, no unit', False: 'no depth: no keyframe shows this yet'}
+"""Caption where there are no metres, by whether there is a mono network."""
+
 
 def mono_panel(output: MonoOutput, title: str, *, depth_scale: Scale | None = None) -> np.ndarray:
     """Draw image and depth, metric where it is; made-up weights are written all over it.
@@ -24,7 +27,7 @@ def mono_panel(output: MonoOutput, title: str, *, depth_scale: Scale | None = No
         ``(H', W', 3)`` uint8 RGB.
     """
     depth = output.depth or output.relative
-    caption = 'depth, m' if output.depth else 'relative depth, no unit'
+    caption = 'depth, m' if output.depth else WITHOUT_METRES[output.has_network]
     panel = depth_panel(
         image=output.frame.image,
         depth=depth.depth,
@@ -36,8 +39,23 @@ def mono_panel(output: MonoOutput, title: str, *, depth_scale: Scale | None = No
     return watermarked(panel) if output.is_untrained else panel
 
 
-def _write_relative(path: Path, output: MonoOutput, title: str) -> None:
-    np.save(path, output.relative.depth)
+def _write_relative(path: Path, output: MonoOutput, title: str) -> bool:
+    if output.has_network:
+        np.save(path, output.relative.depth)
+    return output.has_network
+
+
+def _write_sigma(path: Path, output: MonoOutput, title: str) -> bool:
+    sigma = output.depth.sigma if output.depth else None
+    if sigma is not None:
+        np.save(path, sigma)
+    return sigma is not None
+
+
+def _write_source(path: Path, output: MonoOutput, title: str) -> bool:
+    if output.source is not None:
+        np.save(path, output.source)
+    return output.source is not None
 
 
 def _write_picture(
@@ -57,6 +75,16 @@ MONO_KINDS: dict[str, OutputKind[MonoOutput]] = {
     ),
     'depth': _METRIC['depth'],
     'png': _METRIC['png'],
+    'sigma': OutputKind(
+        suffix='_depth_sigma.npy',
+        write=_write_sigma,
+        summary='float32 metres, standard deviation; with --refine',
+    ),
+    'source': OutputKind(
+        suffix='_depth_source.npy',
+        write=_write_source,
+        summary='uint8: 0 unknown, 1 keyframe, 2 fitted, 3 scaled mono map; with --refine',
+    ),
     'picture': OutputKind(
         suffix='_picture.png', write=_write_picture, summary='image and depth side by side'
     ),

@@ -62,6 +62,7 @@ class Seen:
         depth: ``(H, W)`` float32 metres, as published (NaN, +Inf, -Inf kept).
         relative: ``(H, W)`` float32 depth up to a factor, NaN where unknown.
         reference: ``(H, W, 3)`` uint8 RGB, the image that ``depth`` belongs to.
+        source: ``(H, W)`` uint8, whose depth each pixel of ``depth`` has.
         matches: ``(H, W, 3)`` uint8 RGB, the picture of matches.
         pose: ``(4, 4)`` float64, the base's newest pose.
         path: ``(N, 4, 4)`` float64 poses of the base as the node found them.
@@ -78,6 +79,7 @@ class Seen:
     relative: np.ndarray | None = None
     cloud: np.ndarray | None = None
     reference: np.ndarray | None = None
+    source: np.ndarray | None = None
     matches: np.ndarray | None = None
     pose: np.ndarray | None = None
     path: np.ndarray | None = None
@@ -189,6 +191,11 @@ def decode_odometry(message: Odometry) -> np.ndarray:
     return pose_matrix(message.pose.pose)
 
 
+def decode_source(message: Image) -> np.ndarray:
+    """Return ``(H, W)`` uint8: whose depth each pixel has."""
+    return decode_image(message)[..., 0]
+
+
 def decode_disparity(message: DisparityImage) -> np.ndarray:
     """Return float32 pixels, NaN where the message marks unknown."""
     values = decode_depth(message.image)
@@ -236,4 +243,11 @@ ODOMETRY_WATCHED = (
 MONO_WATCHED = (_CAMERA, _RELATIVE)
 """Topics that exist without a metric scale."""
 
-MONO_METRIC_WATCHED = (_CAMERA, _RELATIVE, _DEPTH, _POINTS)
+MONO_MOVING_WATCHED = (
+    _CAMERA,
+    _DEPTH,
+    _POINTS,
+    Watched(topic='rectified/image', kind=Image, field='reference', decode=decode_image),
+    Watched(topic='depth/source', kind=Image, field='source', decode=decode_source),
+)
+"""Topics of a moving camera's mono node."""

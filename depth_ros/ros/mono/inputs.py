@@ -1,7 +1,10 @@
-"""One camera in, and metric depth beside it where the scale comes from that."""
+"""One camera in; its poses, and metric depth beside it, where they are needed."""
 
 from __future__ import annotations
 
+from collections import deque
+
+import numpy as np
 from rclpy.node import Node
 
 from depth_ros.camera import PinholeCamera
@@ -12,11 +15,16 @@ from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.depth_input import DepthInput
 from depth_ros.ros.node.image_inputs import ImageInputs
+from depth_ros.ros.node.image_job import ImageJob
+from depth_ros.ros.node.poses import PoseSource, open_poses
 from depth_ros.ros.node.roles import InputCounts, InputTopic
 from depth_ros.ros.node.task_node import Inbox
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.tasks.mono.settings import ScaleMode
 
+MAX_WAITING = 30
+POSES_STOPPED_NS = 1_000_000_000
+"""After so long without a pose images no longer wait for one."""
 REFERENCE = 'reference/depth/image'
 REFERENCE_REMEDY = (
     ': publish it (32FC1 metres or 16UC1 of depth_unit_m), remap that name, or set scale.mode to '
@@ -25,12 +33,24 @@ REFERENCE_REMEDY = (
 
 
 class MonoInputs(ImageInputs[MonoParameters]):
-    """Subscribes to a camera and, where the scale needs it, to metric depth."""
+    """Subscribes to a camera, to its poses and, where the scale needs it, to metric depth.
+
+    An image waits a little for its pose, but only while poses come; without one it goes on alone.
+    """
 
     def __init__(self, node: Node, parameters: MonoParameters, inbox: Inbox[MonoJob]) -> None:
         """Prepare; nothing is subscribed to before ``start``."""
         super().__init__(node, parameters, inbox)
         self._reference: ReferenceInput | None = None
+        self._poses: PoseSource | None = None
+        self._waiting: deque[ImageJob] = deque()
+        self._last_posed_ns: int | None = None
+
+    def _start_beside(self) -> str:
+        if self._parameters.pose_source == 'none':
+            return ''
+        self._poses = open_poses(self._node, self._parameters, self._inbox.warn)
+        return f', poses: {self._parameters.pose_source}'
 
     def start(self) -> bool:
         """Subscribe once the topics are known; otherwise warn and return False."""
@@ -47,19 +67,44 @@ class MonoInputs(ImageInputs[MonoParameters]):
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""
-        return [*super().topics(), *(self._reference.topics() if self._reference else [])]
+        return [
+            *super().topics(),
+            *(self._poses.topics() if self._poses else []),
+            *(self._reference.topics() if self._reference else []),
+        ]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for every topic without messages."""
         reference = self._reference.missing() if self._reference else []
-        return [*super().missing(), *reference]
+        poses = self._poses.missing() if self._poses else []
+        return [*super().missing(), *poses, *reference]
 
     def counts(self) -> InputCounts:
         """Return the statistics: every image received is a job or was refused."""
         num_references = self._reference.input.topic.num_received if self._reference else 0
         return InputCounts(
-            totals={**super().counts().totals, 'received_reference': num_references}
+            totals={
+                **super().counts().totals,
+                'waiting': len(self._waiting),
+                'received_poses': self._poses.num_received if self._poses else 0,
+                'received_reference': num_references,
+            }
         )
+
+    def poll(self) -> None:
+        """Look again for poses of waiting images, which come after the images as a rule."""
+        while self._waiting:
+            image = self._waiting[0]
+            pose = self._pose_of(image)
+            if pose is None and self._may_wait(image):
+                return
+            self._waiting.popleft()
+            self._hand_out(image, pose)
+
+    def close(self) -> None:
+        """Hand out what still waits, which is then counted as all images at the end are."""
+        while self._waiting:
+            self._hand_out(self._waiting.popleft(), None)
 
     @property
     def _needs_reference(self) -> bool:
@@ -88,7 +133,40 @@ class MonoInputs(ImageInputs[MonoParameters]):
     def _on_image(self, message: ImageMessage) -> None:
         image = self._job(message)
         if image is not None:
-            self._inbox.put(MonoJob(image=image, find_reference=self._find_reference))
+            self._waiting.append(image)
+            self.poll()
+
+    def _hand_out(self, image: ImageJob, pose: np.ndarray | None) -> None:
+        self._inbox.put(
+            MonoJob(image=image, find_reference=self._find_reference, world_from_camera=pose)
+        )
+
+    def _pose_of(self, image: ImageJob) -> np.ndarray | None:
+        """Return the pose of an image; None where there is none, or none yet."""
+        if self._poses is None:
+            return None
+        try:
+            pose = self._poses.at(image.stamp_ns, image.frame_id)
+        except InputError as error:
+            self._inbox.warn(error.reason, str(error))
+            self._last_posed_ns = None
+            return None
+        if pose is not None:
+            self._last_posed_ns = image.stamp_ns
+        return pose
+
+    def _may_wait(self, image: ImageJob) -> bool:
+        """Whether poses came lately, and the image has not waited for long."""
+        last = self._last_posed_ns
+        if last is None or abs(image.stamp_ns - last) > POSES_STOPPED_NS:
+            # The first pose comes after its image: one image at a time waits for it.
+            poses = self._poses if len(self._waiting) < 2 else None
+            return poses is not None and poses.expects(image.frame_id)
+        waited_ns = abs(self._waiting[-1].stamp_ns - image.stamp_ns)
+        return (
+            waited_ns <= round(1e9 * self._parameters.max_pose_wait_s)
+            and len(self._waiting) <= MAX_WAITING
+        )
 
 
 class ReferenceInput:

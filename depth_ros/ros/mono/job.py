@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.frames import MonoFrame
 from depth_ros.messages.headers import stamp_ns
@@ -26,10 +28,12 @@ class MonoInput:
     Attributes:
         frame: The image.
         reference: Metric depth of about the same moment, or None.
+        world_from_camera: ``(4, 4)`` pose of the image, or None.
     """
 
     frame: MonoFrame
     reference: DepthResult | None
+    world_from_camera: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -38,9 +42,11 @@ class MonoJob(JobOfImage):
 
     Attributes:
         find_reference: Gives metric depth for a stamp, or None; asked when the worker begins.
+        world_from_camera: ``(4, 4)`` pose of the image, or None.
     """
 
     find_reference: Callable[[int, PinholeCamera], DepthResult | None]
+    world_from_camera: np.ndarray | None = None
 
     def decode(self) -> MonoInput:
         """Decode the image and find its reference.
@@ -50,7 +56,9 @@ class MonoJob(JobOfImage):
         """
         frame = self.image.decode()
         reference = self.find_reference(self.stamp_ns, rectified_camera(frame.camera))
-        return MonoInput(frame=frame, reference=reference)
+        return MonoInput(
+            frame=frame, reference=reference, world_from_camera=self.world_from_camera
+        )
 
 
 class ReferencedProcessor(WrappedProcessor[MonoSettings]):
@@ -63,7 +71,12 @@ class ReferencedProcessor(WrappedProcessor[MonoSettings]):
 
     def process(self, frame: MonoInput, *, wanted: MonoWanted) -> MonoOutput:
         """Run one frame end to end."""
-        return self._processor.process(frame.frame, wanted=wanted, reference=frame.reference)
+        return self._processor.process(
+            frame.frame,
+            wanted=wanted,
+            reference=frame.reference,
+            world_from_camera=frame.world_from_camera,
+        )
 
 
 class ReferenceShelf:

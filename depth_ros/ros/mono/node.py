@@ -7,28 +7,31 @@ This file only joins the parts: ``inputs`` subscribes, ``topics`` is the table o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from depth_ros.ros.mono.inputs import MonoInputs
 from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
 from depth_ros.ros.mono.parameters import MonoParameters
-from depth_ros.ros.mono.topics import OUTPUT_TOPICS, is_metric, scale_values
+from depth_ros.ros.mono.topics import OUTPUT_TOPICS, is_metric, refine_values, scale_values
 from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.publishers import TopicPublishers
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted, open_mono
-from depth_ros.tasks.mono.scale import Scaled
 from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tensors import Progress
 
 NO_SCALE = (
-    'scale.mode is none: depth is relative and goes to relative_depth/image only; for metres on '
-    'depth/image and points set scale.mode to fixed, training_rig, camera_height or '
-    'reference_depth (docs/mono.md)'
+    'scale.mode is none: depth is relative and goes to relative_depth/image only, unless poses '
+    'come with the images (refine); for metres on depth/image and points without them set '
+    'scale.mode to fixed, training_rig, camera_height or reference_depth (docs/mono.md)'
 )
+POSE_POLL_S = 0.02
+open_live = partial(open_mono, is_live=True)
 OpenMono = Callable[..., MonoProcessor]
 
 
@@ -38,7 +41,7 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
     def __init__(self, node: Node, parameters: MonoParameters, warn: ThrottledWarnings) -> None:
         """Advertise every topic."""
         super().__init__(node, parameters, warn, OUTPUT_TOPICS)
-        self.scaled: Scaled | None = None
+        self.last: MonoOutput | None = None
         self._warn = warn
         self._log = node.get_logger()
         self._tell_mode()
@@ -52,14 +55,22 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
 
     def publish(self, output: MonoOutput, *, stamp_ns: int, frame_id: str) -> None:
         """Publish on every topic that has subscribers."""
-        self.scaled = output.scaled
-        if output.scaled is not None and output.scaled.reason and is_metric(self.parameters):
-            self._warn(output.scaled.slug, output.scaled.reason)
+        self.last = output
+        scaled = output.scaled
+        has_refined = output.refined is not None
+        if scaled and scaled.reason and is_metric(self.parameters) and not has_refined:
+            self._warn(scaled.slug, scaled.reason)
+        if output.refusal is not None:
+            self._warn(*output.refusal)
         super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
 
     def details(self) -> dict[str, str]:
-        """Return the last scale for diagnostics."""
-        return scale_values(self.parameters.settings.scale.mode, self.scaled)
+        """Return the last scale, and how depth was refined, for diagnostics."""
+        scaled = self.last.scaled if self.last else None
+        return {
+            **scale_values(self.parameters.settings.scale.mode, scaled),
+            **refine_values(self.last),
+        }
 
     def _tell_mode(self) -> None:
         if not is_metric(self.parameters):
@@ -69,7 +80,9 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
 class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, MonoOutput]):
     """Owns the node and its parts; see ``run_node``."""
 
-    def __init__(self, *, open_processor: OpenMono = open_mono) -> None:
+    inputs: MonoInputs
+
+    def __init__(self, *, open_processor: OpenMono = open_live) -> None:
         """Declare parameters, advertise, and start opening the engine.
 
         Args:
@@ -94,17 +107,24 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
                 job_noun='images',
             )
         )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.node.create_timer(POSE_POLL_S, self._look_for_poses, clock=steady)
+
+    def _look_for_poses(self) -> None:
+        self.inputs.poll()
 
 
 HELP = NodeHelp(
-    summary='one camera in; relative depth out, and metres once the scale is known',
+    summary='one camera in; relative depth out, and metres from its motion or a known scale',
     inputs={
         'image_raw': 'sensor_msgs/Image',
         'camera_info': 'sensor_msgs/CameraInfo',
+        'odometry': 'nav_msgs/Odometry (where there is one)',
+        'pose': 'geometry_msgs/PoseStamped (pose_source: pose)',
     },
     outputs=kinds_of(OUTPUT_TOPICS),
     settings=MonoParameters.specs,
-    example='-p scale.mode:=camera_height -p scale.camera_height_m:=0.42',
+    example='-r odometry:=/odom',
 )
 
 

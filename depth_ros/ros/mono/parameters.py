@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from depth_ros.ros.node.parameters import DepthParameters, cloud_stride_setting
-from depth_ros.settings import nested
+from depth_ros.ros.node.parameters import (
+    DepthParameters,
+    PoseParameters,
+    base_from_camera,
+    cloud_stride_setting,
+)
+from depth_ros.settings import described, nested
 from depth_ros.tasks.mono.settings import MonoSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonoParameters(DepthParameters):
+class MonoParameters(PoseParameters, DepthParameters):
     """Every parameter of ``mono_node``, with its default; described by ``specs()``."""
 
     settings: MonoSettings = nested(MonoSettings)
     cloud_stride: int = cloud_stride_setting()
+    pose_source: str = described(
+        'auto',
+        'Where poses come from, for refine and scale.mode motion. auto: odometry once it comes, '
+        'else TF. odometry: nav_msgs/Odometry on odometry, of wheels too. pose: '
+        'geometry_msgs/PoseStamped on pose. tf: the transform from world_frame to the image. '
+        'none: nowhere.',
+        choices=('auto', 'odometry', 'pose', 'tf', 'none'),
+        is_read_only=True,
+    )
+    world_frame: str = described(
+        'odom', 'For tf: the frame that does not move.', is_read_only=True
+    )
+    max_pose_wait_s: float = described(
+        0.3,
+        'How long an image waits for its pose, by stamps, while poses come; then it goes on '
+        'without.',
+        unit='s',
+        minimum=0.0,
+        maximum=60.0,
+        is_read_only=True,
+    )
+
+    def check_together(self) -> None:
+        """Refuse a mount that is none."""
+        base_from_camera(self.base_from_camera)

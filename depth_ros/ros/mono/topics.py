@@ -18,7 +18,7 @@ from depth_ros.ros.node.publishers import (
 )
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted
 from depth_ros.tasks.mono.scale import Scaled
-from depth_ros.tasks.mono.settings import ScaleMode
+from depth_ros.tasks.mono.settings import RefineMode, ScaleMode
 
 RELATIVE = MonoWanted(depth=False)
 METRIC = MonoWanted(depth=True)
@@ -26,8 +26,13 @@ PAINTED_PERCENT = (1.0, 99.0)
 
 
 def is_metric(parameters: MonoParameters) -> bool:
-    """Whether metric topics are served."""
+    """Whether ``scale.mode`` gives metres."""
     return parameters.settings.scale.mode is not ScaleMode.NONE
+
+
+def may_be_metric(parameters: MonoParameters) -> bool:
+    """Whether there may be metres: of the scale, or of keyframes."""
+    return is_metric(parameters) or parameters.settings.refine is not RefineMode.NONE
 
 
 def scale_values(mode: ScaleMode, scaled: Scaled | None) -> dict[str, str]:
@@ -38,15 +43,33 @@ def scale_values(mode: ScaleMode, scaled: Scaled | None) -> dict[str, str]:
         'scale_mode': mode.value,
         'scale_factor': '' if factor is None else f'{factor:.6g}',
         'scale_spread': '' if spread is None else f'{spread:.4g}',
+        'scale_shift_per_m': f'{scaled.shift:.6g}' if scaled and scaled.shift else '',
         'scale_refused': scaled.slug if scaled else '',
     }
 
 
-def _relative(output: MonoOutput, parameters: MonoParameters) -> Image:
+def refine_values(output: MonoOutput | None) -> dict[str, str]:
+    """Return how the last depth was refined as key-values; empty where it was not."""
+    refined = output.refined if output else None
+    refused = output.refusal[0] if output and output.refusal else ''
+    fit = refined.fit if refined else None
+    return {
+        'mono_network': '' if output is None else ('yes' if output.has_network else 'none'),
+        'keyframe_age_s': f'{refined.age_s:.3f}' if refined else '',
+        'fit_spread': f'{fit.spread:.4g}' if fit else '',
+        'refine_refused': refused,
+    }
+
+
+def _relative(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+    if not output.has_network:
+        return None
     return image_message(output.relative.depth, '32FC1')
 
 
-def _relative_color(output: MonoOutput, parameters: MonoParameters) -> Image:
+def _relative_color(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+    if not output.has_network:
+        return None
     rgb = relative_picture(output.relative.depth)
     return image_message(np.ascontiguousarray(rgb[:, :, ::-1]), 'bgr8')
 
@@ -72,6 +95,21 @@ def _points(output: MonoOutput, parameters: MonoParameters) -> PointCloud2 | Non
     if output.depth is None:
         return None
     return points_message(output.depth, output.frame.image, stride=parameters.cloud_stride)
+
+
+def _sigma(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+    sigma = output.depth.sigma if output.depth else None
+    return None if sigma is None else image_message(sigma, '32FC1')
+
+
+def _source(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+    return None if output.source is None else image_message(output.source, 'mono8')
+
+
+def _metric_info(output: MonoOutput, parameters: MonoParameters) -> CameraInfo | None:
+    if output.depth is None and not is_metric(parameters):
+        return None
+    return _info(output, parameters)
 
 
 def _confidence(output: MonoOutput, parameters: MonoParameters) -> Image | None:
@@ -131,27 +169,45 @@ OUTPUT_TOPICS = (
         message_type=Image,
         make=_depth,
         needs=METRIC,
-        is_served=is_metric,
+        is_served=may_be_metric,
         meaning='`32FC1` metres along the optical axis; NaN unknown, +Inf beyond `max_depth_m`, '
-        '-Inf nearer than `min_depth_m` (REP 117, 118); silent with `scale.mode: none` and while '
-        'the scale is not known',
+        '-Inf nearer than `min_depth_m` (REP 117, 118); silent while neither keyframes nor '
+        '`scale.mode` give metres',
     ),
     OutputTopic(
         name='depth/camera_info',
         message_type=CameraInfo,
-        make=_info,
+        make=_metric_info,
         needs=METRIC,
         rides_along=True,
         alone=_info_alone,
-        is_served=is_metric,
+        is_served=may_be_metric,
         meaning='Calibration of the rectified image, which is that of `depth/image`',
+    ),
+    OutputTopic(
+        name='depth/sigma',
+        message_type=Image,
+        make=_sigma,
+        needs=METRIC,
+        is_served=may_be_metric,
+        meaning='`32FC1` metres, standard deviation of `depth/image`, NaN where that is unknown; '
+        'with `refine` only, or where `scale.mode` measures its spread and keyframes failed',
+    ),
+    OutputTopic(
+        name='depth/source',
+        message_type=Image,
+        make=_source,
+        needs=METRIC,
+        is_served=may_be_metric,
+        meaning='`mono8`, whose depth a pixel has: 0 unknown, 1 a keyframe, 2 the mono map fitted '
+        'to keyframes, 3 the mono map in the scale of `scale.mode`; with `refine` only',
     ),
     OutputTopic(
         name='points',
         message_type=PointCloud2,
         make=_points,
         needs=METRIC,
-        is_served=is_metric,
+        is_served=may_be_metric,
         meaning='Organised cloud in the optical frame: x, y, z in metres and packed rgb, 16 bytes '
         'a point; every depth that is not finite is a NaN point; silent as `depth/image` is',
     ),

@@ -56,6 +56,9 @@ class PoseSource(Protocol):
             InputError: If nobody says how the camera sits.
         """
 
+    def expects(self, camera_frame: str) -> bool:
+        """Whether poses have come at all, so that waiting for one makes sense."""
+
     def why_not(self, camera_frame: str) -> InputError | None:
         """Return why no pose came for an image that waited long; None where nothing is known."""
 
@@ -69,14 +72,30 @@ class PoseSource(Protocol):
 class TopicPoses:
     """Poses from a topic, interpolated between their stamps."""
 
-    def __init__(self, node: Node, parameters: PoseParameters, warn: ThrottledWarnings) -> None:
-        """Subscribe."""
+    def __init__(
+        self,
+        node: Node,
+        parameters: PoseParameters,
+        warn: ThrottledWarnings,
+        *,
+        kind_of_source: str = '',
+        timeout_s: float | None = None,
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: Owner of the subscription.
+            parameters: The node's.
+            warn: Throttled warnings.
+            kind_of_source: Key of ``TOPICS``; empty takes ``pose_source``.
+            timeout_s: Longest silence; None takes that of the images.
+        """
         self.world_frame = ''
         self._warn = warn
         self._track = PoseTrack(max_gap_ns=round(1e9 * parameters.max_pose_gap_s))
         self._child_frame = ''
         self._mount = CameraMount(node, parameters.base_from_camera)
-        kind, name, callback = TOPICS[parameters.pose_source]
+        kind, name, callback = TOPICS[kind_of_source or parameters.pose_source]
         self._topic: WatchedTopic[Odometry | PoseStamped] = WatchedTopic(
             node,
             kind,
@@ -84,7 +103,7 @@ class TopicPoses:
             lambda message: callback(self, message),
             profile=input_profile(parameters),
             warn=warn,
-            timeout_s=parameters.input_timeout_s,
+            timeout_s=parameters.input_timeout_s if timeout_s is None else timeout_s,
         )
 
     @property
@@ -103,6 +122,10 @@ class TopicPoses:
         pose = self._track.expected_at(stamp)
         mount = None if pose is None else self._base_from_camera(stamp, camera_frame)
         return None if pose is None or mount is None else pose @ mount
+
+    def expects(self, camera_frame: str) -> bool:
+        """Whether a message has come."""
+        return self._topic.num_received > 0
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""
@@ -185,6 +208,10 @@ class TransformPoses:
         """Return world from camera at a stamp, where TF has it; TF extrapolates nothing."""
         return self.at(stamp, camera_frame)
 
+    def expects(self, camera_frame: str) -> bool:
+        """Whether TF has any transform to the camera."""
+        return self._tf.at(self.world_frame, camera_frame, 0) is not None
+
     def why_not(self, camera_frame: str) -> InputError | None:
         """Return what tf2 said; see ``PoseSource``."""
         return InputError('no_pose', self._tf.problem) if self._tf.problem else None
@@ -198,6 +225,64 @@ class TransformPoses:
         return []
 
 
+class AutoPoses:
+    """Poses from whichever there is: odometry once a message came, else TF where it has them.
+
+    Nothing is expected: without both, images have no poses and nobody is warned.
+    """
+
+    def __init__(self, node: Node, parameters: PoseParameters, warn: ThrottledWarnings) -> None:
+        """Subscribe to odometry, and listen to TF where it is installed."""
+        self._topic = TopicPoses(
+            node, parameters, warn, kind_of_source='odometry', timeout_s=float('inf')
+        )
+        self._transforms: TransformPoses | None = None
+        try:
+            self._transforms = TransformPoses(node, parameters)
+        except ParameterError:
+            return
+
+    @property
+    def _source(self) -> TopicPoses | TransformPoses:
+        if self._topic.num_received or self._transforms is None:
+            return self._topic
+        return self._transforms
+
+    @property
+    def world_frame(self) -> str:
+        """Frame of the poses; empty before the first."""
+        return self._source.world_frame
+
+    @property
+    def num_received(self) -> int:
+        """Messages of odometry received."""
+        return self._topic.num_received
+
+    def at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return world from camera at a stamp; see ``PoseSource``."""
+        return self._source.at(stamp, camera_frame)
+
+    def expected_at(self, stamp: int, camera_frame: str) -> np.ndarray | None:
+        """Return world from camera, extrapolated where need be; see ``PoseSource``."""
+        return self._source.expected_at(stamp, camera_frame)
+
+    def expects(self, camera_frame: str) -> bool:
+        """Whether the source has had any pose."""
+        return self._source.expects(camera_frame)
+
+    def why_not(self, camera_frame: str) -> InputError | None:
+        """Return why a pose did not come, where it is known; see ``PoseSource``."""
+        return self._source.why_not(camera_frame)
+
+    def topics(self) -> list[InputTopic]:
+        """Return what is subscribed to."""
+        return self._topic.topics()
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Return no warning: there need be no poses."""
+        return []
+
+
 def open_poses(node: Node, parameters: PoseParameters, warn: ThrottledWarnings) -> PoseSource:
     """Open the source that ``pose_source`` names.
 
@@ -206,4 +291,6 @@ def open_poses(node: Node, parameters: PoseParameters, warn: ThrottledWarnings) 
     """
     if parameters.pose_source == 'tf':
         return TransformPoses(node, parameters)
+    if parameters.pose_source == 'auto':
+        return AutoPoses(node, parameters, warn)
     return TopicPoses(node, parameters, warn)

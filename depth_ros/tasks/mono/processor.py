@@ -1,11 +1,13 @@
 """One camera end to end without ROS: raw image in, relative and, where it is known, metric depth.
 
 The node and ``depth-ros run mono`` both run this, so both give equal results. Depth from
-one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where metres come from.
+one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where metres come from, and
+``depth_ros.tasks.mono.refine`` how a moving camera's keyframes give them.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,22 +17,32 @@ import numpy as np
 
 from depth_ros.camera import ideal_camera
 from depth_ros.engines.recipe import TrainingRig
-from depth_ros.errors import CalibrationError, ParameterError
+from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
 from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map, known_share
 from depth_ros.tasks.call import Camera, measured_depth, mono_frame, rgb_image
 from depth_ros.tasks.keywords import settings_given
+from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
+from depth_ros.tasks.mono.moving_camera import MovingCamera
+from depth_ros.tasks.mono.no_network import NO_NETWORK, NoNetwork
+from depth_ros.tasks.mono.refine import DepthSource, RefinedDepth
 from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
-from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
-from depth_ros.tasks.networks import open_model
-from depth_ros.tasks.pipeline import Pipeline
+from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
+from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
+from depth_ros.tasks.networks import OpenedModel, open_model
+from depth_ros.tasks.pipeline import Identity, Pipeline
 from depth_ros.tasks.processor import Processor
 from depth_ros.tensors import Progress, Task
 
+LOGGER = logging.getLogger(__name__)
 MonoPipeline = Pipeline[MonoFrame, DepthResult]
 UNKNOWN = np.float32(np.nan)
+NO_WEIGHTS = (
+    '[no_mono_network] %s has no weights, so depth comes from keyframes of the moving camera '
+    'alone, and only where poses come with the images (%s)'
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +61,11 @@ class MonoOutput:
         relative: Depth up to a factor, as the model gives it; NaN unknown.
         scaled: Result of scaling; None where metric depth was not wanted.
         depth: Metric depth; None if it was not wanted or its scale is not known.
+        refined: What keyframes gave, whose ``depth`` the metric depth then is; None without them.
+        source: ``(H, W)`` uint8, ``DepthSource`` of every pixel of ``depth``; None without it.
+        refusal: Why keyframes gave nothing, as (reason, sentence); None where they did or were
+            not wanted.
+        has_network: Whether there is a mono network; without one ``relative`` is all NaN.
         is_untrained: Whether the weights are made up, so that depth means nothing.
         stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
             ``postprocess``, ``scale``.
@@ -60,11 +77,15 @@ class MonoOutput:
     depth: DepthResult | None
     is_untrained: bool
     stages_s: Mapping[str, float]
+    refined: RefinedDepth | None = None
+    source: np.ndarray | None = None
+    refusal: tuple[str, str] | None = None
+    has_network: bool = True
 
     @property
     def valid_fraction(self) -> float:
-        """Share of pixels whose relative depth is known."""
-        return known_share(self.relative.depth)
+        """Share of pixels whose depth is known: the refined one, else the relative one."""
+        return known_share((self.refined.depth if self.refined else self.relative).depth)
 
 
 class MonoProcessor(Processor[MonoSettings]):
@@ -81,6 +102,7 @@ class MonoProcessor(Processor[MonoSettings]):
         settings: MonoSettings,
         *,
         training_rig: TrainingRig | None = None,
+        keyframes: KeyframeDepths | None = None,
     ) -> None:
         """Take ownership of the pipeline.
 
@@ -88,6 +110,7 @@ class MonoProcessor(Processor[MonoSettings]):
             pipeline: Model and engines.
             settings: What to run.
             training_rig: That of the weights, where the recipe states one.
+            keyframes: Depth of keyframes; None where ``refine`` is none.
 
         Raises:
             ParameterError: If the scale's settings are refused, or the weights are made up and a
@@ -96,7 +119,37 @@ class MonoProcessor(Processor[MonoSettings]):
         self._training_rig = training_rig
         super().__init__(pipeline, settings)
         self._scaler = self._make_scaler(settings)
+        self._moving = MovingCamera(settings, keyframes)
         self._rectifiers = RectifierCache()
+
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a mono network; without one keyframes alone give depth."""
+        return self.pipeline.model.name != NO_NETWORK
+
+    @property
+    def keyframes(self) -> KeyframeDepths | None:
+        """Depth of keyframes; None where ``refine`` is none."""
+        return self._moving.keyframes
+
+    @property
+    def identity(self) -> Identity:
+        """What computes depth: the mono network, or else that of keyframes."""
+        if self.has_network or self.keyframes is None:
+            return super().identity
+        return self.keyframes.open().identity
+
+    def describe(self) -> str:
+        """Return model and engines in one line."""
+        if self.keyframes is None:
+            return super().describe()
+        mono = super().describe() if self.has_network else 'no mono network'
+        return f'{mono}; keyframes: {self.keyframes.describe()}'
+
+    def close(self) -> None:
+        """Close every engine."""
+        super().close()
+        self._moving.close()
 
     @property
     def has_training_rig(self) -> bool:
@@ -117,6 +170,7 @@ class MonoProcessor(Processor[MonoSettings]):
         super().set_settings(settings)
         if settings.scale != former:
             self._scaler = self._make_scaler(settings)
+        self._moving.set_settings(settings)
 
     def __call__(
         self,
@@ -124,6 +178,8 @@ class MonoProcessor(Processor[MonoSettings]):
         camera: Camera | None = None,
         *,
         reference: np.ndarray | None = None,
+        world_from_camera: np.ndarray | None = None,
+        stamp_ns: int = 0,
     ) -> DepthMap:
         """Return the depth of an image in its rectified pixels: metres where the scale is known.
 
@@ -131,13 +187,16 @@ class MonoProcessor(Processor[MonoSettings]):
             image: ``(H, W, 3)`` uint8 RGB; rectified here if the camera says that it is raw.
             camera: As ``read_camera`` gives it; None is enough for relative depth.
             reference: As of ``depth_of``.
+            world_from_camera: As of ``depth_of``.
+            stamp_ns: Time of the image; that of a moving camera must rise.
 
         Raises:
             InputError: If the image or its calibration cannot be used.
             EngineError: If the runtime fails.
         """
         if camera is not None:
-            return self.depth_of(mono_frame(image, camera), reference=reference)
+            frame = mono_frame(image, camera, stamp_ns=stamp_ns)
+            return self.depth_of(frame, reference=reference, world_from_camera=world_from_camera)
         if self.settings.scale.mode is not ScaleMode.NONE:
             raise CalibrationError(
                 'no_calibration',
@@ -151,18 +210,27 @@ class MonoProcessor(Processor[MonoSettings]):
         )
         return replace(self.depth_of(mono_frame(image, any_camera)), camera=None)
 
-    def depth_of(self, frame: MonoFrame, *, reference: np.ndarray | None = None) -> DepthMap:
+    def depth_of(
+        self,
+        frame: MonoFrame,
+        *,
+        reference: np.ndarray | None = None,
+        world_from_camera: np.ndarray | None = None,
+    ) -> DepthMap:
         """Return the depth of a frame, e.g. of ``read_bag``; raises as a call does.
 
         Args:
             frame: Raw or rectified image.
             reference: ``(h, w)`` metres of what the rectified image shows, NaN unknown, of any
                 resolution; for the scale mode ``reference_depth``.
+            world_from_camera: ``(4, 4)`` pose of the camera's optical axes (x right, y down, z
+                forward), metres; for ``refine`` and the scale mode ``motion``. Images come in
+                order of their stamps.
         """
         measured = None if reference is None else measured_depth(reference, frame)
-        output = self.process(frame, reference=measured)
+        output = self.process(frame, reference=measured, world_from_camera=world_from_camera)
         result = output.relative if output.depth is None else output.depth
-        reason = output.scaled.reason if output.scaled else ''
+        reason = '' if output.refined or not output.scaled else output.scaled.reason
         return depth_map(result, output.frame.image, reason=reason)
 
     def process(
@@ -171,6 +239,7 @@ class MonoProcessor(Processor[MonoSettings]):
         *,
         wanted: MonoWanted | None = None,
         reference: DepthResult | None = None,
+        world_from_camera: np.ndarray | None = None,
     ) -> MonoOutput:
         """Run one frame end to end.
 
@@ -179,9 +248,11 @@ class MonoProcessor(Processor[MonoSettings]):
             wanted: What will be looked at; None wants metric depth.
             reference: Metric depth of about the same moment, for ``scale.mode``
                 ``reference_depth``.
+            world_from_camera: ``(4, 4)`` pose of the optical axes of the rectified image; None
+                where nobody knows.
 
         Raises:
-            InputError: If the image or its calibration cannot be used.
+            InputError: If the image, its calibration or its pose cannot be used.
             EngineError: If the runtime fails.
         """
         self.expect_open()
@@ -193,16 +264,62 @@ class MonoProcessor(Processor[MonoSettings]):
         timed = self.pipeline.run(rectified)
         start = time.perf_counter()
         relative = _covered(timed.result, covered)
-        scaled = self._scaler.apply(relative, reference=reference) if wanted.depth else None
-        depth = self._metric(scaled)
+        points = self._moving.points(rectified, world_from_camera)
+        scaled = (
+            self._scaler.apply(relative, reference=points or reference) if wanted.depth else None
+        )
         scale_s = time.perf_counter() - start
-        return MonoOutput(
+        output = MonoOutput(
             frame=rectified,
             relative=relative,
             scaled=scaled,
-            depth=depth,
+            depth=self._metric(scaled.result if scaled else None),
             is_untrained=self.is_untrained,
             stages_s=MappingProxyType({'rectify': rectify_s, **timed.stages_s, 'scale': scale_s}),
+            has_network=self.has_network,
+        )
+        is_refined = wanted.depth and self.keyframes is not None
+        return self._refined(output, world_from_camera, covered) if is_refined else output
+
+    def _refined(
+        self, output: MonoOutput, pose: np.ndarray | None, covered: np.ndarray | None
+    ) -> MonoOutput:
+        """Put depth of keyframes in place of what the scale alone gives, where there is any."""
+        if pose is None and self.settings.refine is RefineMode.AUTO and output.has_network:
+            return output
+        start = time.perf_counter()
+        can_fit = output.has_network and not output.is_untrained
+        try:
+            found = self._moving.refined(output.frame, pose, output.relative if can_fit else None)
+        except InputError as error:
+            return self._unrefined(output, error)
+        depth = _covered(found.depth, covered)
+        source = np.where(np.isfinite(depth.depth), found.source, np.uint8(DepthSource.UNKNOWN))
+        stages = {**output.stages_s, 'refine': time.perf_counter() - start}
+        return replace(
+            output,
+            depth=self._metric(depth),
+            refined=replace(found, depth=depth, source=source),
+            source=source,
+            stages_s=MappingProxyType(stages),
+        )
+
+    @staticmethod
+    def _unrefined(output: MonoOutput, error: InputError) -> MonoOutput:
+        """Return depth in the scale of ``scale.mode`` alone, where that is known."""
+        depth = output.depth
+        if depth is None or output.scaled is None:
+            return replace(output, refusal=(error.reason, str(error)))
+        is_known = np.isfinite(depth.depth)
+        sigma = None
+        if output.scaled.spread is not None:
+            sigma = np.where(is_known, depth.depth * np.float32(output.scaled.spread), UNKNOWN)
+        source = np.where(is_known, np.uint8(DepthSource.SCALED), np.uint8(DepthSource.UNKNOWN))
+        return replace(
+            output,
+            depth=replace(depth, sigma=sigma),
+            source=source,
+            refusal=(error.reason, str(error)),
         )
 
     def _make_scaler(self, settings: MonoSettings) -> Scaler:
@@ -213,26 +330,35 @@ class MonoProcessor(Processor[MonoSettings]):
             )
         return make_scaler(settings.scale, self._training_rig)
 
-    def _metric(self, scaled: Scaled | None) -> DepthResult | None:
+    def _metric(self, result: DepthResult | None) -> DepthResult | None:
         """Return depth within the range that the settings ask for, if it is metric at all."""
-        if scaled is None or scaled.result.scale is not DepthScale.METRIC:
+        if result is None or result.scale is not DepthScale.METRIC:
             return None
         depth = crop_range(
-            scaled.result.depth,
+            result.depth,
             min_depth_m=self.settings.min_depth_m,
             max_depth_m=self.settings.max_depth_m,
         )
-        return replace(scaled.result, depth=depth)
+        return replace(result, depth=depth)
 
 
 def open_mono(
-    settings: MonoSettings | None = None, *, progress: Progress | None = None, **given: object
+    settings: MonoSettings | None = None,
+    *,
+    progress: Progress | None = None,
+    is_live: bool = False,
+    **given: object,
 ) -> MonoProcessor:
     """Open the model and its engines.
+
+    With ``refine`` multiview the default model may be missing: depth then comes from keyframes
+    alone, which the log says.
 
     Args:
         settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        is_live: Whether images come from a camera: keyframes are computed in a thread of their
+            own, and ``refine`` auto does without a mono network too.
         given: Settings by name, in place of those of ``settings``, e.g. ``scale_mode='fixed'``.
 
     Raises:
@@ -242,12 +368,49 @@ def open_mono(
         EngineError: If the runtime is missing or refuses.
     """
     settings = settings_given(settings or MonoSettings(), given)
-    opened = open_model(Task.MONO, settings, progress=progress)
+    is_refined = settings.refine is RefineMode.MULTIVIEW
+    is_refined |= is_live and settings.refine is RefineMode.AUTO
+    opened = _open_network(settings, progress, may_be_missing=is_refined)
+    keyframes = _open_keyframes(settings, progress, in_background=is_live) if is_refined else None
     try:
-        return MonoProcessor(opened.pipeline, settings, training_rig=opened.training_rig)
-    except ParameterError:
+        processor = MonoProcessor(
+            opened.pipeline, settings, training_rig=opened.training_rig, keyframes=keyframes
+        )
+        if keyframes is not None and (
+            settings.refine is RefineMode.MULTIVIEW or not processor.has_network
+        ):
+            keyframes.open()
+        return processor
+    except BaseException:
         opened.pipeline.close()
+        if keyframes is not None:
+            keyframes.close()
         raise
+
+
+def _open_network(
+    settings: MonoSettings, progress: Progress | None, *, may_be_missing: bool
+) -> OpenedModel:
+    """Open the mono network; where it was not named and has no weights, do without."""
+    try:
+        return open_model(Task.MONO, settings, progress=progress)
+    except WeightsError as error:
+        is_named = settings.model != MonoSettings().model or bool(settings.engine.weights)
+        if is_named or not may_be_missing:
+            raise
+        LOGGER.warning(NO_WEIGHTS, settings.model, error)
+        return OpenedModel(pipeline=Pipeline(NoNetwork()))
+
+
+def _open_keyframes(
+    settings: MonoSettings, progress: Progress | None, *, in_background: bool
+) -> KeyframeDepths:
+    chosen = settings.multiview
+
+    def open_processor() -> MultiViewProcessor:
+        return open_multiview(chosen, progress=progress)
+
+    return KeyframeDepths(open_processor, settings.keyframes, in_background=in_background)
 
 
 def _covered(result: DepthResult, covered: np.ndarray | None) -> DepthResult:

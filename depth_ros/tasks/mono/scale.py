@@ -18,7 +18,13 @@ from depth_ros.engines.recipe import TrainingRig
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.ground_plane import MAD_TO_SIGMA, GroundSearch, camera_down, find_ground
 from depth_ros.results import DepthResult, DepthScale
+from depth_ros.tasks.mono.inverse_fit import InverseFit, fit_inverse
 from depth_ros.tasks.mono.settings import ScaleMode, ScaleSettings
+
+NO_POSE = (
+    "scale.mode 'motion' has no pose for this image; publish odometry or TF (pose_source), or set "
+    'scale.mode to another'
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,6 +35,7 @@ class Scaled:
         result: METRIC where ``factor`` is known, else the relative depth as it came.
         factor: Metres per unit of relative depth, or None where it was not found.
         spread: Relative standard deviation of the factor as far as measured, else None.
+        shift: What is added to inverse depth after the factor, 1/metres.
         reason: Why depth stayed relative and what to set, one sentence; empty if it is metric.
         slug: Short form of the reason, for counters.
     """
@@ -36,16 +43,24 @@ class Scaled:
     result: DepthResult
     factor: float | None = None
     spread: float | None = None
+    shift: float = 0.0
     reason: str = ''
     slug: str = ''
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A factor with its relative standard deviation, None where it is not measured."""
+    """A factor with its relative standard deviation, None where it is not measured.
+
+    Attributes:
+        factor: Metres for each unit of relative depth.
+        spread: Relative standard deviation.
+        shift: What is added to inverse depth after that, 1/metres.
+    """
 
     factor: float
     spread: float | None = None
+    shift: float = 0.0
 
 
 Estimator = Callable[[DepthResult, 'DepthResult | None'], Estimate]
@@ -77,10 +92,12 @@ class Scaler:
             estimate = self._estimate(result, reference)
         except InputError as error:
             return Scaled(result=result, reason=str(error), slug=error.reason)
+        scaled = _shifted if estimate.shift else _multiplied
         return Scaled(
-            result=_multiplied(result, estimate.factor),
+            result=scaled(result, estimate),
             factor=estimate.factor,
             spread=estimate.spread,
+            shift=estimate.shift,
         )
 
 
@@ -97,15 +114,17 @@ def make_scaler(settings: ScaleSettings, training_rig: TrainingRig | None = None
     return Scaler(settings.mode, _ESTIMATORS[settings.mode](settings, training_rig))
 
 
-def _multiplied(result: DepthResult, factor: float) -> DepthResult:
+def _multiplied(result: DepthResult, estimate: Estimate) -> DepthResult:
     """Scale depth and sigma; NaN and the infinities stay what they are."""
-    sigma = None if result.sigma is None else result.sigma * np.float32(factor)
-    return replace(
-        result,
-        depth=result.depth * np.float32(factor),
-        sigma=sigma,
-        scale=DepthScale.METRIC,
-    )
+    factor = np.float32(estimate.factor)
+    sigma = None if result.sigma is None else result.sigma * factor
+    return replace(result, depth=result.depth * factor, sigma=sigma, scale=DepthScale.METRIC)
+
+
+def _shifted(result: DepthResult, estimate: Estimate) -> DepthResult:
+    """Scale and shift inverse depth; sigma of a model is not carried through the shift."""
+    fit = InverseFit(scale=1.0 / estimate.factor, shift=estimate.shift, spread=0.0, num_points=0)
+    return replace(result, depth=fit.metres(result.depth), sigma=None, scale=DepthScale.METRIC)
 
 
 class _NoScale:
@@ -207,12 +226,60 @@ class _ReferenceDepthScale:
         return Estimate(factor=factor, spread=spread)
 
 
+class _MotionScale:
+    """Mode ``motion``: scale and shift of inverse depth, fitted to points in metres.
+
+    The points of the last ``window_s`` are fitted together, each with the relative depth that its
+    own image had: what one image says badly the others correct.
+    """
+
+    def __init__(self, settings: ScaleSettings, training_rig: TrainingRig | None) -> None:
+        self._settings = settings
+        self._window_ns = round(settings.window_s * 1e9)
+        self._pairs: deque[tuple[int, np.ndarray, np.ndarray]] = deque()
+
+    def __call__(self, result: DepthResult, reference: DepthResult | None) -> Estimate:
+        if reference is None:
+            raise InputError('no_pose', NO_POSE)
+        self._add(result, reference)
+        relative, metres = (
+            np.concatenate([pair[side] for pair in self._pairs]) for side in (1, 2)
+        )
+        settings = self._settings
+        fit = fit_inverse(relative, metres) if len(relative) >= settings.min_points else None
+        if fit is None:
+            raise InputError(
+                'few_points',
+                f'{len(relative)} points that were followed for {settings.window_s:g} s have a '
+                f'depth, {settings.min_points} needed; move the camera sideways or forwards '
+                '(turning tells nothing), or lower scale.min_points',
+            )
+        if fit.spread > settings.max_spread:
+            raise InputError(
+                'spread',
+                f'followed points and relative depth differ by {100 * fit.spread:.0f} %, '
+                f'{100 * settings.max_spread:.0f} % allowed; check that poses and images have '
+                'stamps of one clock, or raise scale.max_spread',
+            )
+        return Estimate(factor=1.0 / fit.scale, spread=fit.spread, shift=fit.shift)
+
+    def _add(self, result: DepthResult, points: DepthResult) -> None:
+        stamp_ns = result.stamp_ns
+        if self._pairs and stamp_ns <= self._pairs[-1][0]:
+            self._pairs.clear()
+        common = _is_known(points.depth) & _is_known(result.depth)
+        self._pairs.append((stamp_ns, result.depth[common], points.depth[common]))
+        while stamp_ns - self._pairs[0][0] > self._window_ns:
+            self._pairs.popleft()
+
+
 _ESTIMATORS: dict[ScaleMode, Callable[[ScaleSettings, TrainingRig | None], Estimator]] = {
     ScaleMode.NONE: _NoScale,
     ScaleMode.FIXED: _FixedScale,
     ScaleMode.TRAINING_RIG: _TrainingRigScale,
     ScaleMode.CAMERA_HEIGHT: _CameraHeightScale,
     ScaleMode.REFERENCE_DEPTH: _ReferenceDepthScale,
+    ScaleMode.MOTION: _MotionScale,
 }
 
 

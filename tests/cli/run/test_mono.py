@@ -15,8 +15,14 @@ from depth_ros.cli.main import main
 from depth_ros.cli.run import mono as run_mono
 from depth_ros.files.cloud import read_ply
 from depth_ros.files.image import read_rgb
+from depth_ros.frames import MultiViewFrame
 from depth_ros.messages.headers import fill_header
 from depth_ros.pictures.panels import write_picture
+from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
+from depth_ros.tasks.mono.no_network import NoNetwork
+from depth_ros.tasks.mono.processor import MonoProcessor
+from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tasks.pipeline import Pipeline
 from tests.kit.bag_writer import info, raw, stamp, write_bag
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.depth_messages import DEPTH_KINDS
@@ -30,6 +36,8 @@ from tests.kit.mono_doubles import (
     room_depth,
     room_image,
 )
+from tests.kit.multiview_doubles import CAMERA as WALK_CAMERA
+from tests.kit.multiview_doubles import START_NS, TruthProcessor, pose_at, view_at
 
 FIXED = ('--scale-mode', 'fixed', '--scale', f'factor={UNIT_M}')
 FOCAL = ('--focal-length-px', str(CAMERA.fx))
@@ -301,3 +309,81 @@ def test_nothing_to_read_is_told(tmp_path, capsys) -> None:
 def test_without_weights_it_says_what_to_type(folder, tmp_path) -> None:
     outcome = depth_ros('run', 'mono', folder, '-o', 'out', cwd=tmp_path)
     expect_one_sentence(outcome, 'monodepth2', 'depth-ros build monodepth2')
+
+
+# A camera that moves
+
+
+NUM_VIEWS = 5
+WALK_NS = [START_NS + 50_000_000 * step for step in range(NUM_VIEWS)]
+
+
+class ImageTruth(TruthProcessor):
+    """Knows the depth of every image of the walk by its pixels: files have no times."""
+
+    def depth_of(self, frame: MultiViewFrame) -> np.ndarray:
+        pixels = frame.reference.image.tobytes()
+        views = [view_at(stamp_ns) for stamp_ns in WALK_NS]
+        return next(view.depth for view in views if view.image.tobytes() == pixels)
+
+
+@pytest.fixture
+def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with poses, and a machine without a mono network's weights."""
+
+    def open_moving(settings: MonoSettings, *, progress: object = None) -> MonoProcessor:
+        keyframes = KeyframeDepths(lambda: ImageTruth(settings.multiview), settings.keyframes)
+        return MonoProcessor(Pipeline(NoNetwork()), settings, keyframes=keyframes)
+
+    monkeypatch.setattr(run_mono, 'open_mono', open_moving)
+    folder = tmp_path / 'walk'
+    (folder / 'images').mkdir(parents=True)
+    for index, stamp_ns in enumerate(WALK_NS):
+        write_picture(folder / 'images' / f'{index:05d}.png', view_at(stamp_ns).image)
+    np.savetxt(folder / 'K.txt', WALK_CAMERA.k)
+    np.savetxt(folder / 'poses.txt', [pose_at(stamp_ns).ravel() for stamp_ns in WALK_NS])
+    return folder
+
+
+def test_a_walk_without_a_network_gives_metres_sigma_and_source(walk, tmp_path, capsys) -> None:
+    output = tmp_path / 'out'
+    assert run(walk, output, '--refine', 'multiview', '--rate', '20') == 0
+    text = capsys.readouterr().out
+    assert '00000                      0.0 % known   no depth yet' in text
+    assert 'move the camera sideways' in text
+    assert not (output / '00000_depth.npy').exists()
+    assert not list(output.glob('*_relative_depth.npy'))
+    depth, sigma, source = (
+        np.load(output / f'00004_{name}.npy') for name in ('depth', 'depth_sigma', 'depth_source')
+    )
+    truth = view_at(WALK_NS[4]).depth
+    known = np.isfinite(depth)
+    assert known.mean() > 0.6 and np.array_equal(source == 1, known)
+    assert np.array_equal(np.isfinite(sigma), known)
+    assert np.median(np.abs(depth - truth)[known] / truth[known]) < 0.02
+    images = summary_of(output)['images']
+    assert images[0]['refined']['keyframe_age_s'] is None
+    assert images[4]['refined']['shares']['keyframe'] == pytest.approx(known.mean(), abs=1e-3)
+    assert read_rgb(output / '00000_picture.png').shape[1] > 2 * 160
+    assert run(walk, output, '--refine', 'multiview', '--rate', '20') == 0
+    assert counts(output) == (NUM_VIEWS, 0), 'an image depends on those before it'
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (('--refine', 'multiview', '--rate', '0'), '--rate takes images a second'),
+        (('--refine', 'multiview', *FOCAL), 'brings its own calibration'),
+        (('--refine', 'sometimes'), 'auto, multiview, none'),
+    ],
+)
+def test_what_does_not_go_with_a_walk_is_said(walk, tmp_path, capsys, words, said) -> None:
+    assert run(walk, tmp_path / 'out', *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_images_without_poses_cannot_be_refined(folder, tmp_path, capsys) -> None:
+    assert run(folder / '000000.png', tmp_path / 'out', '--refine', 'multiview') == 2
+    assert 'poses.txt' in capsys.readouterr().err
+    assert run(folder, tmp_path / 'out', '--scale-mode', 'motion') == 2
+    assert 'poses.txt' in capsys.readouterr().err

@@ -17,10 +17,10 @@ import pytest
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
 from depth_ros.cli.demo import command as demo
-from depth_ros.cli.demo import drives
 from depth_ros.cli.demo import mono as demo_mono
 from depth_ros.cli.demo.processes import DemoSettings
 from depth_ros.errors import DepthRosError, WeightsError
+from depth_ros.pictures.panels import depth_panel
 from depth_ros.ros.demo.observer import Seen
 from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.settings import MonoSettings
@@ -64,13 +64,7 @@ def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
     opener = Opener('', 'synthetic:1')
     found = find(opener, settings(tmp_path), monkeypatch)
     assert opener.asked == ['']
-    assert found and (found.model, found.is_untrained, found.has_rig) == (
-        'monodepth2',
-        False,
-        True,
-    )
-    without_rig = find(Opener('', rig=None), settings(tmp_path), monkeypatch)
-    assert without_rig and not without_rig.has_rig
+    assert found and (found.model, found.is_untrained) == ('monodepth2', False)
 
 
 def test_what_was_named_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,9 +79,11 @@ def test_without_any_weights_one_camera_shows_its_motion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo_mono, 'open_mono', Opener())
-    monkeypatch.setattr(drives, 'draw_once', lambda: None)
+    monkeypatch.setattr(demo_mono, 'draw_once', lambda: None)
     task = demo_mono.mono_demo(settings(tmp_path, model=''), lambda text: None)
-    assert (task.node, task.picture) == ('multiview_node', 'mono.png')
+    assert (task.node, task.picture) == ('mono_node', 'mono.png')
+    assert task.parameters['refine'] == 'multiview' and 'model' not in task.parameters
+    assert task.camera['source'] == 'drive'
     assert any('none of a network for one image ship' in line for line in task.notes)
 
 
@@ -99,11 +95,14 @@ def test_untrained_weights_watch_relative_depth_alone(
     task = demo.choose_task(settings(tmp_path, model, weights='synthetic:1'))
     assert task.node == 'mono_node'
     assert [entry.topic for entry in task.watched if entry.is_output] == ['relative_depth/image']
-    assert task.parameters['scale.mode'] == 'none'
+    assert (task.parameters['refine'], task.parameters['scale.mode']) == ('none', 'none')
     assert task.parameters['weights'] == 'synthetic:1'
+    monkeypatch.setattr(demo_mono, 'draw_once', lambda: None)
     task = demo.choose_task(settings(tmp_path, model))
-    assert task.parameters['scale.mode'] == 'training_rig' and 'weights' not in task.parameters
-    assert 'depth/image' in [entry.topic for entry in task.watched]
+    assert task.parameters['refine'] == 'multiview' and 'weights' not in task.parameters
+    assert task.parameters['scale.mode'] == 'motion' and task.parameters['model'] == model
+    watched = {entry.topic for entry in task.watched}
+    assert {'depth/image', 'depth/source', 'relative_depth/image'} <= watched
 
 
 def test_a_model_without_a_demo_is_refused(tmp_path: Path) -> None:
@@ -114,17 +113,30 @@ def test_a_model_without_a_demo_is_refused(tmp_path: Path) -> None:
 
 
 def test_untrained_pictures_say_so_in_every_tile() -> None:
-    seen = Seen(left=room_image(), relative=room_depth(), depth=room_depth())
-    plain, marked = (
-        demo_mono.mono_picture(
-            seen, 't', demo_mono.FoundModel(model='m', is_untrained=is_untrained, has_rig=True)
-        )
-        for is_untrained in (False, True)
-    )
+    marked = demo_mono.untrained_picture(Seen(left=room_image(), relative=room_depth()), 't')
+    plain = depth_panel(image=room_image(), depth=room_depth(), caption='relative depth, no unit')
+    assert marked is not None
     rows = min(len(plain), len(marked))
     differs = (plain[:rows] != marked[:rows]).any(axis=-1)
     for tile in np.array_split(differs, 2, axis=1):
         assert tile.mean() > 0.02
+    assert demo_mono.untrained_picture(Seen(left=room_image()), 't') is None
+
+
+def test_a_moving_picture_says_in_words_where_its_metres_are_from() -> None:
+    source = np.ones(room_depth().shape, np.uint8)
+    source[:60] = 0
+    seen = Seen(reference=room_image(), depth=room_depth(), source=source)
+    assert demo_mono.scale_words(seen) == (
+        "metres by the camera's own motion: 50 % from keyframes, 50 % unknown"
+    )
+    seen.diagnostics = {'camera': {}, 'mono_node': {'keyframe_age_s': '0.42'}}
+    assert demo_mono.scale_words(seen).endswith('; the newest keyframe is 0.4 s old')
+    alone = demo_mono.moving_picture(seen, 'title')
+    seen.relative = room_depth()
+    both = demo_mono.moving_picture(seen, 'title')
+    assert alone is not None and both is not None and len(both) > 1.7 * len(alone)
+    assert demo_mono.moving_picture(Seen(reference=room_image()), 't') is None
 
 
 @pytest.fixture(scope='module')

@@ -405,7 +405,7 @@ def test_compressed_and_rectified_input(tmp_path: Path) -> None:
 
 def test_a_start_without_weights_says_what_to_type(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path / 'cache'))
-    node = NodeProcess(tmp_path, module='mono_node')
+    node = NodeProcess(tmp_path, '-p', 'refine:=none', module='mono_node')
     assert node.process.wait(60) == 1
     assert 'depth-ros build monodepth2' in node.log()
     assert 'Traceback' not in node.log()

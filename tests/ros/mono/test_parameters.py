@@ -39,6 +39,7 @@ def test_every_value_reaches_the_settings() -> None:
         (settings, defaults),
         (settings.engine, defaults.engine),
         (settings.scale, defaults.scale),
+        (settings.keyframes, defaults.keyframes),
     ):
         for entry in fields(mine):
             assert getattr(mine, entry.name) != getattr(default, entry.name), entry.name

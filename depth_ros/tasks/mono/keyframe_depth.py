@@ -1,0 +1,198 @@
+"""Depth of a moving camera's keyframes beside the stream of its images, in a thread of its own.
+
+A keyframe takes several times as long as an image may; while one is computed the newest of those
+that came since waits, and images go on with the maps there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from depth_ros.errors import DepthRosError, InputError
+from depth_ros.geometry.consistency import DepthView
+from depth_ros.geometry.posed_view import PosedView
+from depth_ros.streams.mailbox import Mailbox
+from depth_ros.tasks.mono.keyframe_maps import KeyframeMap, KeyframeMaps
+from depth_ros.tasks.mono.settings import KeyframeDepthSettings
+from depth_ros.tasks.multiview.keyframes import DepthRange, KeyframeWindow, ViewSet
+from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewProcessor
+from depth_ros.tasks.multiview.reconstruction import depth_view
+from depth_ros.tasks.multiview.settings import (
+    KeyframeSettings,
+    MultiViewSettings,
+    ReferenceChoice,
+    ViewPolicy,
+)
+
+LOGGER = logging.getLogger(__name__)
+WORKING = ''
+END = 0.015
+"""Part of the search, in inverse depth, at either end of which depth is not trusted."""
+
+OpenMultiview = Callable[[], MultiViewProcessor]
+"""Opens the multi-view network; called once, when the first keyframe is to be computed."""
+
+
+class KeyframeDepths:
+    """Chooses keyframes among posed images and computes their depth.
+
+    Used by the thread of images; with ``in_background`` a thread of its own computes.
+
+    Attributes:
+        num_superseded: Keyframes that gave way to a newer one before they were begun.
+        trouble: Why the last keyframe has no depth; empty where it has.
+    """
+
+    def __init__(
+        self,
+        open_processor: OpenMultiview,
+        settings: KeyframeDepthSettings,
+        *,
+        in_background: bool = False,
+    ) -> None:
+        """Prepare; nothing is opened before the first keyframe, or ``open``."""
+        self.settings = settings
+        self.num_superseded = 0
+        self.trouble = WORKING
+        self._open = open_processor
+        self._opening = threading.Lock()
+        self._processor: MultiViewProcessor | None = None
+        self._window: KeyframeWindow[PosedView] = KeyframeWindow(keyframe_settings(settings))
+        self._maps = KeyframeMaps(min_confidence=settings.min_confidence)
+        self._camera = b''
+        self._mailbox: Mailbox[ViewSet[PosedView]] = Mailbox()
+        self._thread: threading.Thread | None = None
+        if in_background:
+            self._thread = threading.Thread(
+                target=self._run, name='depth-ros-keyframes', daemon=True
+            )
+            self._thread.start()
+
+    @property
+    def num_maps(self) -> int:
+        """Keyframes computed so far."""
+        return self._maps.num_added
+
+    @property
+    def num_keyframes(self) -> int:
+        """Keyframes chosen so far."""
+        return self._window.num_keyframes
+
+    def open(self) -> MultiViewProcessor:
+        """Open the network now, unless it is open.
+
+        Raises:
+            DepthRosError: If it cannot be opened.
+        """
+        with self._opening:
+            if self._processor is None:
+                self._processor = self._open()
+            return self._processor
+
+    def describe(self) -> str:
+        """Return the network and its engines, or that it is opened once a keyframe comes."""
+        if self._processor is None:
+            return f'{MultiViewSettings().model} {self.settings.preset}, once poses come'
+        return self._processor.describe()
+
+    def see(self, view: PosedView) -> None:
+        """Take the next image; a keyframe among them is computed, here or in the background.
+
+        A jump of the pose, or time that goes back, begins anew: the old maps lie elsewhere.
+        """
+        self._notice_camera(view)
+        try:
+            found = self._window.add(view, depth_range_m=self.range_m)
+        except InputError as error:
+            self.reset()
+            self.trouble = str(error)
+            LOGGER.warning('keyframes: %s', error)
+            return
+        if found is None:
+            return
+        if self._thread is None:
+            self._compute(found)
+        else:
+            self.num_superseded += self._mailbox.put(found)
+
+    def young(self, stamp_ns: int) -> Sequence[KeyframeMap]:
+        """Return the maps that may be used for an image, the newest first."""
+        return self._maps.young(stamp_ns, max_age_ns=round(1e9 * self.settings.max_age_s))
+
+    @property
+    def range_m(self) -> DepthRange:
+        """Where depth is searched."""
+        return self.settings.min_depth_m, self.settings.max_depth_m
+
+    def reset(self) -> None:
+        """Forget views and maps."""
+        self._window.reset()
+        self._maps.clear()
+
+    def close(self) -> None:
+        """Finish the keyframe under way and close the network."""
+        self._mailbox.close()
+        if self._thread is not None:
+            self._thread.join()
+        if self._processor is not None:
+            self._processor.close()
+
+    def _notice_camera(self, view: PosedView) -> None:
+        """Begin anew with another calibration: its views do not go with those before."""
+        fingerprint = view.camera.fingerprint()
+        if fingerprint != self._camera:
+            self.reset()
+        self._camera = fingerprint
+
+    def _run(self) -> None:
+        while not self._mailbox.is_closed:
+            views = self._mailbox.take()
+            if views is None:
+                continue
+            try:
+                self._compute(views)
+            except Exception as error:
+                self.trouble = f'a keyframe failed unexpectedly: {error!r}'
+                LOGGER.exception('a keyframe failed')
+
+    def _compute(self, views: ViewSet[PosedView]) -> None:
+        try:
+            output = self.open().process(views.frame(self.range_m))
+        except DepthRosError as error:
+            if str(error) != self.trouble:
+                LOGGER.warning('no depth of a keyframe: %s', error)
+            self.trouble = str(error)
+            return
+        self.trouble = WORKING
+        view = searched_view(output, views.reference.world_from_camera, self.range_m)
+        self._maps.add(view, stamp_ns=views.reference.stamp_ns)
+
+
+def searched_view(
+    output: MultiViewOutput, world_from_camera: np.ndarray, range_m: DepthRange
+) -> DepthView:
+    """Return a map as ``KeyframeMaps`` takes it, without depth at the ends of the search.
+
+    There lies what is really nearer or farther, and what fits nowhere.
+    """
+    view = depth_view(output, world_from_camera)
+    near, far = range_m
+    margin = END * (1.0 / near - 1.0 / far)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        place = 1.0 / view.depth
+        is_within = (place < 1.0 / near - margin) & (place > 1.0 / far + margin)
+    confidence = np.where(is_within, view.confidence, np.float32(0))
+    return replace(view, confidence=confidence)
+
+
+def keyframe_settings(settings: KeyframeDepthSettings) -> KeyframeSettings:
+    """Return how keyframes are chosen: the newest is the reference, for it is needed now."""
+    return KeyframeSettings(
+        reference=ReferenceChoice.NEWEST,
+        policy=ViewPolicy(min_baseline_ratio=settings.min_baseline_ratio),
+    )

@@ -1,0 +1,94 @@
+"""What poses add to the images of one camera: points in metres, and depth of keyframes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from depth_ros.errors import InputError
+from depth_ros.frames import MonoFrame
+from depth_ros.geometry.posed_view import PosedView
+from depth_ros.results import DepthResult
+from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
+from depth_ros.tasks.mono.refine import RefinedDepth, refined_depth
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
+from depth_ros.tasks.mono.tracked_points import TrackedPoints
+
+
+class MovingCamera:
+    """Follows points and keyframes through posed images; one worker owns it."""
+
+    def __init__(self, settings: MonoSettings, keyframes: KeyframeDepths | None) -> None:
+        """Take ownership.
+
+        Args:
+            settings: What is wanted.
+            keyframes: Their depth; None where ``refine`` is none.
+        """
+        self.keyframes = keyframes
+        self._settings = settings
+        self._tracked = TrackedPoints()
+
+    def set_settings(self, settings: MonoSettings) -> None:
+        """Take over settings that need no other engine."""
+        if settings.scale.mode is not self._settings.scale.mode:
+            self._tracked = TrackedPoints()
+        self._settings = settings
+
+    def points(self, frame: MonoFrame, world_from_camera: np.ndarray | None) -> DepthResult | None:
+        """Return sparse metric depth where the scale is to come from motion."""
+        if self._settings.scale.mode is not ScaleMode.MOTION or world_from_camera is None:
+            return None
+        return self._tracked.see(frame, world_from_camera)
+
+    def refined(
+        self,
+        frame: MonoFrame,
+        world_from_camera: np.ndarray | None,
+        relative: DepthResult | None,
+    ) -> RefinedDepth:
+        """Return metric depth of an image by keyframes, this one perhaps among them.
+
+        Args:
+            frame: Rectified image.
+            world_from_camera: ``(4, 4)``, metres; None where nobody knows.
+            relative: The mono map; None where there is none to be trusted.
+
+        Raises:
+            InputError: Why there is none: reason ``'no_pose'`` or ``'no_keyframe'``.
+        """
+        keyframes = self.keyframes
+        assert keyframes is not None, 'only asked where keyframes are wanted'
+        if world_from_camera is None:
+            raise InputError('no_pose', NO_POSE)
+        keyframes.see(PosedView(frame=frame, world_from_camera=world_from_camera))
+        maps = keyframes.young(frame.stamp_ns)
+        width = keyframes.settings.max_width_px
+        found = refined_depth(frame, world_from_camera, maps, relative, max_width_px=width)
+        if found is None:
+            raise InputError('no_keyframe', keyframes.trouble or no_keyframe(keyframes, len(maps)))
+        return found
+
+    def close(self) -> None:
+        """Stop computing keyframes."""
+        if self.keyframes is not None:
+            self.keyframes.close()
+
+
+NO_POSE = (
+    'no pose for this image, so keyframes cannot be used; publish odometry or TF (pose_source), '
+    'or set refine to none'
+)
+
+
+def no_keyframe(keyframes: KeyframeDepths, num_young: int) -> str:
+    """Say why keyframes show nothing of an image, and what to do."""
+    if num_young:
+        return (
+            f'the {num_young} keyframes of the last {keyframes.settings.max_age_s:g} s show '
+            'nothing of this image that is sure; move on, and check poses and calibration'
+        )
+    chosen = f'{keyframes.num_keyframes} keyframes chosen, {keyframes.num_maps} computed'
+    return (
+        f'no keyframe of the last {keyframes.settings.max_age_s:g} s has depth ({chosen}); move '
+        'the camera sideways or forwards: standing or turning on the spot gives none'
+    )

@@ -1,0 +1,194 @@
+"""Mono with poses end to end: keyframes beside the stream, with and without a mono network."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from depth_ros.errors import EngineError, WeightsError
+from depth_ros.frames import MonoFrame, MultiViewFrame
+from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
+from depth_ros.tasks.mono.no_network import NoNetwork
+from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
+from depth_ros.tasks.mono.refine import DepthSource
+from depth_ros.tasks.mono.settings import (
+    KeyframeDepthSettings,
+    MonoSettings,
+    RefineMode,
+    ScaleMode,
+    ScaleSettings,
+)
+from depth_ros.tasks.multiview.processor import MultiViewOutput
+from depth_ros.tasks.multiview.settings import MultiViewSettings
+from depth_ros.tasks.pipeline import Pipeline
+from tests.kit.mono_doubles import truth_pipeline
+from tests.kit.multiview_doubles import CAMERA, START_NS, TruthProcessor, pose_at, view_at
+
+STEP_NS = 50_000_000
+KEYFRAMES = KeyframeDepthSettings(max_depth_m=8.0)
+
+
+def settings(refine: RefineMode = RefineMode.MULTIVIEW, **scale: object) -> MonoSettings:
+    return MonoSettings(refine=refine, keyframes=KEYFRAMES, scale=ScaleSettings(**scale))
+
+
+def moving(
+    given: MonoSettings | None = None,
+    *,
+    pipeline: Pipeline | None = None,
+    open_network: Callable[[], object] = lambda: TruthProcessor(MultiViewSettings()),
+    in_background: bool = False,
+) -> MonoProcessor:
+    given = given or settings()
+    keyframes = KeyframeDepths(open_network, given.keyframes, in_background=in_background)  # type: ignore[arg-type]
+    return MonoProcessor(pipeline or Pipeline(NoNetwork()), given, keyframes=keyframes)
+
+
+def frame_at(stamp_ns: int) -> MonoFrame:
+    return MonoFrame(
+        image=view_at(stamp_ns).image, camera=CAMERA, stamp_ns=stamp_ns, is_rectified=True
+    )
+
+
+def walk(processor: MonoProcessor, count: int, *, first: int = 0):
+    outputs = []
+    for index in range(first, first + count):
+        stamp_ns = START_NS + index * STEP_NS
+        outputs.append(processor.process(frame_at(stamp_ns), world_from_camera=pose_at(stamp_ns)))
+    return outputs
+
+
+def error_of(output) -> np.ndarray:
+    truth = view_at(output.frame.stamp_ns).depth
+    known = np.isfinite(output.depth.depth)
+    return np.abs(output.depth.depth - truth)[known] / truth[known]
+
+
+def test_without_a_network_the_walk_alone_gives_metres() -> None:
+    with moving() as processor:
+        assert not processor.has_network and 'no mono network' in processor.describe()
+        assert processor.identity.model == 'mvsnet'
+        outputs = walk(processor, 8)
+    first, last = outputs[0], outputs[-1]
+    assert first.depth is None and first.refusal is not None
+    assert first.refusal[0] == 'no_keyframe' and 'sideways' in first.refusal[1]
+    assert last.refined is not None and last.refusal is None
+    assert last.valid_fraction > 0.7 and not last.has_network
+    assert np.median(error_of(last)) < 0.01 and (error_of(last) > 0.1).mean() < 0.03
+    assert last.depth.sigma is not None and 'refine' in last.stages_s
+    assert set(np.unique(last.source)) <= {DepthSource.UNKNOWN, DepthSource.KEYFRAME}
+    assert np.isnan(last.relative.depth).all()
+
+
+def test_without_a_pose_nothing_metric_comes_out() -> None:
+    with moving() as processor:
+        walk(processor, 8)
+        output = processor.process(frame_at(START_NS + 8 * STEP_NS))
+    assert output.depth is None and output.refusal is not None
+    assert output.refusal[0] == 'no_pose' and 'odometry' in output.refusal[1]
+
+
+def test_auto_without_a_pose_is_as_it_was() -> None:
+    with moving(settings(RefineMode.AUTO), pipeline=truth_pipeline()) as processor:
+        output = processor.process(frame_at(START_NS))
+    assert output.depth is None and output.refusal is None and output.refined is None
+    assert np.isfinite(output.relative.depth).all()
+
+
+def test_made_up_weights_never_fill_metres() -> None:
+    made_up = truth_pipeline(graph='monodepth2-depth [synthetic:1]')
+    with moving(pipeline=made_up) as processor:
+        last = walk(processor, 8)[-1]
+    assert last.is_untrained and last.refined is not None and last.refined.fit is None
+    assert not (last.source == DepthSource.FITTED).any()
+
+
+def test_where_keyframes_fail_the_scale_mode_goes_on() -> None:
+    given = settings(mode=ScaleMode.FIXED, factor=5.0)
+    with moving(given, pipeline=truth_pipeline()) as processor:
+        first = walk(processor, 1)[0]
+    assert first.refusal is not None and first.depth is not None
+    assert set(np.unique(first.source)) == {DepthSource.SCALED}
+
+
+def test_standing_still_ends_after_a_second() -> None:
+    with moving() as processor:
+        walk(processor, 8)
+        pose, image = pose_at(START_NS + 7 * STEP_NS), frame_at(START_NS + 7 * STEP_NS).image
+        known = []
+        for index in range(8, 40):
+            stamp_ns = START_NS + index * STEP_NS
+            frame = MonoFrame(image=image, camera=CAMERA, stamp_ns=stamp_ns, is_rectified=True)
+            output = processor.process(frame, world_from_camera=pose)
+            known.append(output.depth is not None)
+    assert all(known[:10]) and not any(known[21:])
+
+
+def test_a_jump_of_the_pose_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    with moving() as processor, caplog.at_level(logging.WARNING):
+        walk(processor, 8)
+        stamp_ns = START_NS + 8 * STEP_NS
+        far = pose_at(stamp_ns).copy()
+        far[0, 3] += 50.0
+        output = processor.process(frame_at(stamp_ns), world_from_camera=far)
+    assert output.depth is None and output.refusal is not None
+    assert 'jumped' in output.refusal[1] and 'jumped' in caplog.text
+
+
+class SlowTruth(TruthProcessor):
+    """Takes its time, and fails when it is told to."""
+
+    fails = False
+
+    def process(self, frame: MultiViewFrame, *, wanted: object = None) -> MultiViewOutput:
+        time.sleep(0.05)
+        if self.fails:
+            raise EngineError('the engine has gone')
+        return super().process(frame)
+
+
+def test_in_the_background_images_do_not_wait_for_keyframes() -> None:
+    slow = SlowTruth(MultiViewSettings())
+    with moving(open_network=lambda: slow, in_background=True) as processor:
+        keyframes = processor.keyframes
+        assert keyframes is not None
+        outputs = walk(processor, 6)
+        assert outputs[2].depth is None, 'its own keyframe is not done yet'
+        end = time.monotonic() + 10.0
+        index = 6
+        while keyframes.num_maps < 2 and time.monotonic() < end:
+            walk(processor, 1, first=index)
+            index += 1
+            time.sleep(0.03)
+        last = walk(processor, 1, first=index)[0]
+        assert last.depth is not None and last.refined is not None
+        assert np.median(error_of(last)) < 0.01
+        slow.fails = True
+        before = keyframes.num_maps
+        while not keyframes.trouble and time.monotonic() < end:
+            index += 1
+            walk(processor, 1, first=index)
+            time.sleep(0.03)
+        assert keyframes.trouble == 'the engine has gone' and keyframes.num_maps >= before
+    assert keyframes.num_keyframes >= keyframes.num_maps + keyframes.num_superseded
+
+
+def test_a_start_needs_weights_only_where_nothing_else_can_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
+    with pytest.raises(WeightsError):
+        open_mono()
+    with pytest.raises(WeightsError):
+        open_mono(refine='none', is_live=True)
+    for named in ({'model': 'tio_depth'}, {'weights': 'mine.pth'}):
+        with pytest.raises(WeightsError):
+            open_mono(refine='multiview', **named)
+    with caplog.at_level(logging.WARNING), open_mono(is_live=True, num_threads=1) as processor:
+        assert not processor.has_network and processor.identity.size == '256x320'
+    assert 'monodepth2 has no weights' in caplog.text and 'keyframes' in caplog.text
