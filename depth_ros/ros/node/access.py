@@ -105,6 +105,9 @@ def metric_depth(topic: str, transport: str) -> Access:
 def poses(parameters: PoseParameters) -> Access:
     """Return the access to poses, and to TF where that says how the camera sits."""
     source = parameters.pose_source
-    topics = [POSE_TOPICS[source][1]] if source in POSE_TOPICS else []
-    asks_tf = source == 'tf' or not parameters.base_from_camera.strip()
+    if source == 'none':
+        return Access()
+    kind = 'odometry' if source == 'auto' else source
+    topics = [POSE_TOPICS[kind][1]] if kind in POSE_TOPICS else []
+    asks_tf = source in ('tf', 'auto') or not parameters.base_from_camera.strip()
     return Access(subscribes=frozenset([*topics, *(TF if asks_tf else ())]))
