@@ -24,11 +24,7 @@ def generate_launch_description():
 
 
 def start_nodes(values):
-    cameras = [
-        remap
-        for side in ('left', 'right')
-        for remap in launching.camera_remappings(side, values[side])
-    ]
+    cameras = launching.rig_remappings(values)
     # RViz's file has absolute names.
     shown = [(f'/{topic}', topic) for topic in RVIZ_TOPICS]
     shown.append(('/left/image_raw', dict(cameras)['left/image_raw']))

@@ -110,7 +110,7 @@ def flat_cloud(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """Return a cloud of one row from points that belong to no image.
 
     Args:
-        points: ``(N, 3)``, metres; at least one.
+        points: ``(N, 3)``, metres; may be none.
         colors: ``(N, 3)`` uint8 RGB.
 
     Returns:
@@ -118,7 +118,8 @@ def flat_cloud(points: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """
     cloud = np.empty((1, len(points), 4), np.float32)
     cloud[0, :, :3] = points
-    cloud[..., 3] = _packed_rgb(colors[np.newaxis])
+    if len(points):  # OpenCV refuses an empty image
+        cloud[..., 3] = _packed_rgb(np.ascontiguousarray(colors[np.newaxis]))
     return cloud
 
 

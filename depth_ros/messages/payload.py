@@ -60,4 +60,5 @@ def set_bytes(message: DataMessage, values: np.ndarray) -> None:
     if not isinstance(data, array):
         raise TypeError(f'message.data must be array.array, got {type(data).__name__}')
     del data[:]
-    data.frombytes(np.ascontiguousarray(values).data.cast('B'))
+    if values.size:  # an empty view cannot be cast
+        data.frombytes(np.ascontiguousarray(values).data.cast('B'))

@@ -160,6 +160,11 @@ def ros_arguments(values: Values) -> list[str]:
     return [part for word, value in words.items() if value for part in (word, value)]
 
 
+def rig_remappings(values: Values) -> Remappings:
+    """Take the topics of both cameras from the namespaces that the arguments name."""
+    return [remap for side in ('left', 'right') for remap in camera_remappings(side, values[side])]
+
+
 def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[object]:
     """Return RViz with ``config/STEM.rviz``, what is missing for it, or nothing if not asked for.
 

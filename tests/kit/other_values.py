@@ -9,6 +9,8 @@ VALUES: dict[str, SettingValue] = {
     'tensorrt': 'low_memory=true',
     'hints': 'depth_topic sgbm',
     'left_from_depth': '0 0 0 0 0 0 1',
+    'navigation.base_from_camera': '0 0 0 0 0 0 1',
+    'navigation.crop_box': '0 -2 5 2',
     'max_depth_m': 5.0,
     'color_max_disparity_px': 5.0,
     'low_bits': 12,

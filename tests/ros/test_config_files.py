@@ -181,3 +181,85 @@ def test_topics_page_names_every_topic_with_its_meaning(stem: str) -> None:
         package = topic.message_type.__module__.split('.')[0]
         kind = f'{package}/{topic.message_type.__name__}'
         assert f'| `{topic.name}` | {kind} | {topic.meaning} |' in text
+
+
+@pytest.mark.parametrize('page', ['topics.md', 'mono.md'])
+def test_pages_name_what_costmaps_get(page: str) -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    from depth_ros.ros.node.navigation import NAVIGATION_TOPICS
+
+    text = (REPOSITORY / 'docs' / page).read_text(encoding='utf-8')
+    for topic in NAVIGATION_TOPICS:
+        kind = f'sensor_msgs/{topic.message_type.__name__}'
+        assert f'| `{topic.name}` | {kind} | {topic.meaning} |' in text
+
+
+def published() -> set[str]:
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    from depth_ros.ros.node.navigation import NAVIGATION_TOPICS
+
+    tables = [output_topics('stereo'), output_topics('mono'), NAVIGATION_TOPICS]
+    return {topic.name for table in tables for topic in table}
+
+
+def nav2_costmap() -> dict[str, Any]:
+    return load_yaml('nav2_stereo.yaml')['local_costmap']['local_costmap']['ros__parameters']
+
+
+def test_costmap_layers_take_topics_of_ours_and_keep_their_points() -> None:
+    """A source drops what is outside of its band, also ends of rays; the default is 0, 0."""
+    costmap, names = nav2_costmap(), published()
+    layers = {name: layer for name, layer in costmap.items() if name.startswith('stereo_')}
+    assert len(layers) == 4 and set(costmap['plugins']) - {'inflation_layer'} <= set(layers)
+    navigation = parameters_of('stereo')().navigation
+    for layer in layers.values():
+        for name in layer['observation_sources'].split():
+            source = layer[name]
+            assert source['topic'].removeprefix('/') in names
+            if 'max_obstacle_height' in source:
+                assert source['min_obstacle_height'] <= navigation.min_height_m
+                assert source['max_obstacle_height'] >= navigation.max_height_m
+            assert 'sensor_frame' not in source, 'rays begin at the camera'
+    assert navigation.max_range_m < layers['stereo_voxels']['clearing']['raytrace_max_range']
+
+
+def test_parameter_files_of_others_have_no_aliases() -> None:
+    """The parser of rcl refuses them."""
+    for name in ('nav2_stereo', 'nvblox', 'octomap', 'rtabmap'):
+        text = (CONFIG / f'{name}.yaml').read_text(encoding='utf-8')
+        tokens = yaml.scan(text)
+        assert not [
+            token for token in tokens if isinstance(token, (yaml.AliasToken, yaml.AnchorToken))
+        ]
+
+
+@pytest.mark.parametrize(
+    ('name', 'topics'),
+    [
+        (
+            'nvblox',
+            {
+                'depth/image',
+                'depth/camera_info',
+                'rectified/left/image',
+                'rectified/left/camera_info',
+            },
+        ),
+        ('octomap', {'points/obstacles'}),
+        (
+            'rtabmap',
+            {
+                'depth/image',
+                'rectified/left/image',
+                'rectified/right/image',
+                'rectified/left/camera_info',
+                'rectified/right/camera_info',
+            },
+        ),
+    ],
+)
+def test_notes_for_others_name_topics_of_ours(name: str, topics: set[str]) -> None:
+    text = (CONFIG / f'{name}.yaml').read_text(encoding='utf-8')
+    assert topics <= published()
+    assert [topic for topic in topics if f'| {topic}' not in text] == []
+    assert 'ros__parameters' in next(iter(load_yaml(f'{name}.yaml').values()))

@@ -29,7 +29,7 @@ class PackageNotFoundError(KeyError):
     pass
 
 
-INSTALLED = {'rviz2'}
+INSTALLED = {'rviz2', 'nav2_costmap_2d', 'nav2_lifecycle_manager', 'tf2_ros'}
 
 
 def get_package_prefix(name: str) -> str:
@@ -294,7 +294,7 @@ def test_rviz_is_started_in_the_namespace_with_its_file(start: Any) -> None:
 
 
 def test_rviz_is_not_missed_badly_where_it_is_not_installed(start: Any) -> None:
-    INSTALLED.clear()
+    INSTALLED.remove('rviz2')
     try:
         launched = start(rviz='true')
     finally:
@@ -423,20 +423,54 @@ def test_multiview_takes_a_camera_and_poses(start: Any) -> None:
     assert overrides(launched, 'multiview_node') == expected
 
 
+NODE_OF = {'nav2_demo': 'stereo_node'}
+"""Nodes of launch files that do not have their name."""
+
+
 @pytest.mark.parametrize('stem', [path.name.split('.')[0] for path in LAUNCH.glob('*.launch.py')])
 def test_every_launch_file_describes_its_arguments_and_starts_its_node(
     start: Any, stem: str
 ) -> None:
     launched = start(stem)
-    assert f'{stem}_node' in launched.nodes
+    node = NODE_OF.get(stem, f'{stem}_node')
+    assert node in launched.nodes
     names = {'namespace', 'params_file', 'use_sim_time', 'build_only', 'respawn', 'names'}
     assert names <= set(launched.arguments)
-    assert 'build_only' not in overrides(launched, f'{stem}_node')
-    assert overrides(start(stem, build_only='true'), f'{stem}_node')['build_only'] is True
+    assert 'build_only' not in overrides(launched, node)
+    assert overrides(start(stem, build_only='true'), node)['build_only'] is True
     assert all(argument.description.endswith('.') for argument in launched.arguments.values())
 
 
-@pytest.mark.parametrize('stem', ['stereo', 'mono', 'odometry', 'multiview'])
+def test_nav2_demo_starts_a_costmap_with_the_layer_that_is_asked_for(start: Any) -> None:
+    launched = start('nav2_demo', layer='scan', use_sim_time='true', namespace='/robot')
+    names = {'stereo_node', 'sample_camera', 'odom_from_base', 'local_costmap'}
+    assert names | {'lifecycle_manager'} == set(launched.nodes)
+    costmap = launched.nodes['local_costmap']
+    assert (costmap.name, costmap.namespace) == ('local_costmap', '/robot/local_costmap')
+    assert Path(costmap.parameters[0]).samefile(REPOSITORY / 'config' / 'nav2_stereo.yaml')
+    assert costmap.parameters[1] == {'plugins': ['stereo_scan', 'inflation_layer']}
+    managed = launched.nodes['lifecycle_manager'].parameters[0]['node_names']
+    assert managed == ['local_costmap/local_costmap']
+    camera = launched.nodes['sample_camera'].parameters[0]
+    assert (camera['source'], camera['camera_height_m']) == ('scene', 1.1)
+    assert all(len(node.parameters) > 0 for node in launched.nodes.values())
+    own = start('nav2_demo', sample_camera='false')
+    assert set(own.nodes) == {'stereo_node', 'local_costmap', 'lifecycle_manager'}
+    with pytest.raises(ParameterError, match='obstacles, voxels, stvl, scan'):
+        start('nav2_demo', layer='voxel')
+
+
+def test_nav2_demo_says_what_is_missing_for_its_costmap(start: Any) -> None:
+    INSTALLED.remove('nav2_costmap_2d')
+    try:
+        launched = start('nav2_demo')
+    finally:
+        INSTALLED.add('nav2_costmap_2d')
+    assert 'apt install ros-$ROS_DISTRO-nav2-costmap-2d' in launched.words
+    assert 'local_costmap' not in launched.nodes and 'stereo_node' in launched.nodes
+
+
+@pytest.mark.parametrize('stem', ['stereo', 'mono', 'odometry', 'multiview', 'nav2_demo'])
 def test_rviz_never_leaves_the_namespace(start: Any, stem: str) -> None:
     node = start(stem, rviz='true', namespace='front').nodes['rviz2']
     config = yaml.safe_load(Path(node.arguments[1]).read_text(encoding='utf-8'))

@@ -23,6 +23,7 @@ from rclpy.node import Node, NodeNameNonExistentError
 from depth_ros.cli.main import main
 from depth_ros.errors import ParameterError
 from depth_ros.ros.launch_words import read_launch_words
+from depth_ros.ros.node.access import TF
 from depth_ros.ros.node.bond import TOPIC as BOND
 from depth_ros.ros.parameter_docs import NODES
 from depth_ros.ros.policy import Profile, outputs, policy_of, profile_of
@@ -220,12 +221,11 @@ def opened(observer: Node, profile: Profile) -> Profile:
 
 def without(profile: Profile, *names: str) -> Profile:
     """Return the profile of a machine where some topics have no message type."""
-    kept = tuple(name for name in profile.publishes if name not in names)
     return Profile(
         namespace=profile.namespace,
         node=profile.node,
-        publishes=kept,
-        subscribes=profile.subscribes,
+        publishes=tuple(name for name in profile.publishes if name not in names),
+        subscribes=tuple(name for name in profile.subscribes if name not in names),
         replies=profile.replies,
     )
 
@@ -264,8 +264,11 @@ def test_live_nodes_open_exactly_what_their_policy_allows(live: Robot, name: str
     )
     if find_spec('bond') is None:
         allowed = without(allowed, BOND)
-    live.spin_until(lambda: opened(live.node, allowed) == allowed, 60.0)
+    without_tf = without(allowed, *TF)
+    live.spin_until(lambda: without(opened(live.node, allowed), *TF) == without_tf, 60.0)
     live.spin(0.5)
-    assert opened(live.node, allowed) == allowed
+    seen = opened(live.node, allowed)
+    assert without(seen, *TF) == without_tf
+    assert set(seen.subscribes) <= set(allowed.subscribes), 'TF once it is needed'
     place = (allowed.node, allowed.namespace)
     assert live.node.get_client_names_and_types_by_node(*place) == [], 'it calls nobody'

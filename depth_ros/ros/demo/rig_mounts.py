@@ -17,24 +17,35 @@ BASE_FRAME = 'base_link'
 class RigMounts:
     """Publishes the mounts once, for whoever joins and whenever; keeps the publisher."""
 
-    def __init__(self, node: Node, right: PinholeCamera, *, frames: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        right: PinholeCamera,
+        *,
+        frames: tuple[str, str],
+        height_m: float = 0.0,
+    ) -> None:
         """Publish, where tf2_msgs is installed.
 
         Args:
             node: Owner of the publisher.
             right: Right calibration, which has the baseline.
             frames: Optical frames of the left and of the right camera.
+            height_m: Of the left camera above base_link.
         """
         self._sender = TransformSender(node, is_static=True)
-        self._sender.send(*mounts(right, frames=frames))
+        self._sender.send(*mounts(right, frames=frames, height_m=height_m))
 
 
-def mounts(right: PinholeCamera, *, frames: tuple[str, str]) -> list[TransformStamped]:
+def mounts(
+    right: PinholeCamera, *, frames: tuple[str, str], height_m: float = 0.0
+) -> list[TransformStamped]:
     """Return base_link to the left optical frame (REP 103), and from there to the right one."""
     left_frame, right_frame = frames
+    above = np.array([0.0, 0.0, height_m])
     beside = rigid(np.eye(3), np.array([-right.p[0, 3] / right.fx, 0.0, 0.0]))
     return [
-        _mount(BASE_FRAME, left_frame, BODY_FROM_OPTICAL),
+        _mount(BASE_FRAME, left_frame, rigid(BODY_FROM_OPTICAL[:3, :3], above)),
         _mount(left_frame, right_frame, beside),
     ]
 

@@ -94,6 +94,13 @@ SPECS = (
     start_parameter('reliability', 'best_effort', 'offered reliability', choices=RELIABILITIES),
     start_parameter('left_frame_id', 'left_camera_optical_frame', 'frame of the left camera'),
     start_parameter('right_frame_id', 'right_camera_optical_frame', 'frame of the right camera'),
+    start_parameter(
+        'camera_height_m',
+        0.0,
+        'height of the left camera above base_link on /tf_static; a drive has 0',
+        minimum=0.0,
+        maximum=100.0,
+    ),
     start_parameter('report_file', '', 'JSON file written at exit with what was sent'),
 )
 
@@ -143,7 +150,8 @@ class SampleCamera:
             for side in self._sides
         }
         frames = (self._frame('left'), self._frame('right'))
-        self._mounts = RigMounts(self.node, rig.right, frames=frames)
+        height_m = float(self._values['camera_height_m'])
+        self._mounts = RigMounts(self.node, rig.right, frames=frames, height_m=height_m)
         self._truth = (
             TruthPublishers(self.node, self._drive, self._frame('left'), qos)
             if self._drive

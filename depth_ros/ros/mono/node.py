@@ -15,12 +15,21 @@ from rclpy.node import Node
 from depth_ros.ros.mono.inputs import MonoInputs
 from depth_ros.ros.mono.job import MonoInput, ReferencedProcessor
 from depth_ros.ros.mono.parameters import MonoParameters
-from depth_ros.ros.mono.topics import OUTPUT_TOPICS, is_metric, refine_values, scale_values
+from depth_ros.ros.mono.topics import (
+    METRIC,
+    OUTPUT_TOPICS,
+    is_metric,
+    may_be_metric,
+    refine_values,
+    scale_values,
+)
 from depth_ros.ros.node.help import NodeHelp, kinds_of
-from depth_ros.ros.node.publishers import TopicPublishers
+from depth_ros.ros.node.navigation import NAVIGATION_TOPICS, NavigationPublishers
+from depth_ros.ros.node.publishers import TopicPublishers, joined
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tensors import Progress
@@ -41,6 +50,7 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
     def __init__(self, node: Node, parameters: MonoParameters, warn: ThrottledWarnings) -> None:
         """Advertise every topic."""
         super().__init__(node, parameters, warn, OUTPUT_TOPICS)
+        self._navigation = NavigationPublishers(node, parameters, warn)
         self.last: MonoOutput | None = None
         self._warn = warn
         self._log = node.get_logger()
@@ -50,6 +60,7 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
         """Use other parameters from the next output on."""
         is_told = is_metric(parameters) or not is_metric(self.parameters)
         super().set_parameters(parameters)
+        self._navigation.set_parameters(parameters)
         if not is_told:
             self._tell_mode()
 
@@ -63,6 +74,19 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
         if output.refusal is not None:
             self._warn(*output.refusal)
         super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
+        rgb = output.frame.image
+        self._navigation.publish(output.depth, rgb, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the messages of every topic go out."""
+        return (*super().rates(), *self._navigation.rates())
+
+    def wanted(self) -> MonoWanted | None:
+        """Return which outputs have subscribers; None if there are none."""
+        own = super().wanted()
+        if not (may_be_metric(self.parameters) and self._navigation.is_wanted()):
+            return own
+        return joined([own or METRIC, METRIC])
 
     def details(self) -> dict[str, str]:
         """Return the last scale, and how depth was refined, for diagnostics."""
@@ -122,7 +146,7 @@ HELP = NodeHelp(
         'odometry': 'nav_msgs/Odometry (where there is one)',
         'pose': 'geometry_msgs/PoseStamped (pose_source: pose)',
     },
-    outputs=kinds_of(OUTPUT_TOPICS),
+    outputs=kinds_of((*OUTPUT_TOPICS, *NAVIGATION_TOPICS)),
     settings=MonoParameters.specs,
     example='-r odometry:=/odom',
 )

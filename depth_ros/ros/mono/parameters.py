@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from depth_ros.ros.node.parameters import (
-    DepthParameters,
-    PoseParameters,
-    base_from_camera,
-    cloud_stride_setting,
-)
+from depth_ros.ros.node.cloud_parameters import CloudParameters
+from depth_ros.ros.node.parameters import DepthParameters, PoseParameters, base_from_camera
 from depth_ros.settings import described, nested
 from depth_ros.tasks.mono.settings import MonoSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonoParameters(PoseParameters, DepthParameters):
+class MonoParameters(PoseParameters, DepthParameters, CloudParameters):
     """Every parameter of ``mono_node``, with its default; described by ``specs()``."""
 
     settings: MonoSettings = nested(MonoSettings)
-    cloud_stride: int = cloud_stride_setting()
     pose_source: str = described(
         'auto',
         'Where poses come from, for refine and scale.mode motion. auto: odometry once it comes, '
@@ -44,4 +39,5 @@ class MonoParameters(PoseParameters, DepthParameters):
 
     def check_together(self) -> None:
         """Refuse a mount that is none."""
+        super().check_together()
         base_from_camera(self.base_from_camera)

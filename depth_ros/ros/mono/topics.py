@@ -15,6 +15,7 @@ from depth_ros.ros.node.publishers import (
     image_message,
     info_message,
     points_message,
+    points_rate_hz,
 )
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted
 from depth_ros.tasks.mono.scale import Scaled
@@ -94,7 +95,8 @@ def _depth(output: MonoOutput, parameters: MonoParameters) -> Image | None:
 def _points(output: MonoOutput, parameters: MonoParameters) -> PointCloud2 | None:
     if output.depth is None:
         return None
-    return points_message(output.depth, output.frame.image, stride=parameters.cloud_stride)
+    rgb, stride = output.frame.image, parameters.cloud_stride
+    return points_message(output.depth, rgb, stride=stride, filters=parameters.cloud)
 
 
 def _sigma(output: MonoOutput, parameters: MonoParameters) -> Image | None:
@@ -206,10 +208,12 @@ OUTPUT_TOPICS = (
         name='points',
         message_type=PointCloud2,
         make=_points,
+        max_rate_hz=points_rate_hz,
         needs=METRIC,
         is_served=may_be_metric,
         meaning='Organised cloud in the optical frame: x, y, z in metres and packed rgb, 16 bytes '
-        'a point; every depth that is not finite is a NaN point; silent as `depth/image` is',
+        'a point; every depth that is not finite is a NaN point, and every flying pixel; silent '
+        'as `depth/image` is',
     ),
     OutputTopic(
         name='confidence',

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from depth_ros.ros.node.bond import TOPIC as BOND
 from depth_ros.ros.node.camera_input import IMAGE_NAMES
+from depth_ros.ros.node.cloud_parameters import CloudParameters
 from depth_ros.ros.node.diagnostics import DIAGNOSTICS
+from depth_ros.ros.node.navigation import NAVIGATION_TOPICS
 from depth_ros.ros.node.parameters import CameraParameters, PoseParameters
 from depth_ros.ros.node.poses import TOPICS as POSE_TOPICS
 
@@ -100,6 +102,16 @@ def metric_depth(topic: str, transport: str) -> Access:
     info = f'{topic.rpartition("/")[0]}/camera_info'
     name = topic if transport == 'raw' else f'{topic}/{transport}'
     return Access(subscribes=frozenset([name]), beside=((info, topic),))
+
+
+def costmaps(parameters: CloudParameters) -> Access:
+    """Return the access to publish what costmaps get, and to TF where that places the camera."""
+    navigation = parameters.navigation
+    asks_tf = bool(navigation.scan_frame) or not navigation.base_from_camera.strip()
+    return Access(
+        publishes=frozenset(topic.name for topic in NAVIGATION_TOPICS),
+        subscribes=frozenset(TF if asks_tf else ()),
+    )
 
 
 def poses(parameters: PoseParameters) -> Access:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from rclpy.node import Node
@@ -13,18 +13,25 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from stereo_msgs.msg import DisparityImage
 
 from depth_ros.camera import PinholeCamera, rectified_camera
+from depth_ros.geometry.cloud_bounds import fitting_stride
+from depth_ros.geometry.cloud_filters import without_flying_pixels, without_outliers
+from depth_ros.geometry.cloud_settings import CloudSettings
 from depth_ros.geometry.depth import organised_cloud
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.headers import HeaderMessage, fill_header
 from depth_ros.messages.images import fill_image
 from depth_ros.results import DepthResult
+from depth_ros.ros.node.cloud_parameters import CloudParameters
 from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import output_profile, publisher_events
-from depth_ros.ros.node.roles import Job, OutputT, WantedT
+from depth_ros.ros.node.rate_limit import RateLimit
+from depth_ros.ros.node.roles import Job, WantedT
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
+
+ShownT = TypeVar('ShownT')
 
 
 def always(parameters: object) -> bool:
@@ -32,8 +39,18 @@ def always(parameters: object) -> bool:
     return True
 
 
+def each(parameters: object) -> float:
+    """Send each message of a topic."""
+    return 0.0
+
+
+def same_frame(parameters: object) -> str:
+    """Give a message the frame of its output."""
+    return ''
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
+class OutputTopic(Generic[ShownT, ParametersT, WantedT]):
     """One line of a table of topics; ``WantedT`` is a frozen dataclass of bools.
 
     Attributes:
@@ -47,20 +64,24 @@ class OutputTopic(Generic[OutputT, ParametersT, WantedT]):
             have subscribers; None where that is not possible.
         is_served: Whether there is such a topic with these parameters; where not, it is silent
             and nothing is computed for it.
+        max_rate_hz: Most messages a second, by their stamps; 0 sends each.
+        frame: Frame of the message where it is not that of the output, which empty stands for.
         meaning: One line for the docs.
     """
 
     name: str
     message_type: type
-    make: Callable[[OutputT, ParametersT], object]
+    make: Callable[[ShownT, ParametersT], object]
     needs: WantedT
     rides_along: bool = False
     alone: Callable[[Any, ParametersT], object] | None = None
     is_served: Callable[[ParametersT], bool] = always
+    max_rate_hz: Callable[[ParametersT], float] = each
+    frame: Callable[[ParametersT], str] = same_frame
     meaning: str
 
 
-class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
+class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
     """Publishes one output on every topic that has subscribers.
 
     Attributes:
@@ -72,13 +93,14 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
         node: Node,
         parameters: ParametersT,
         warn: ThrottledWarnings,
-        topics: Sequence[OutputTopic[OutputT, ParametersT, WantedT]],
+        topics: Sequence[OutputTopic[ShownT, ParametersT, WantedT]],
     ) -> None:
         """Advertise every topic."""
         self.parameters = parameters
         self._node = node
-        self._publishers: list[tuple[OutputTopic[OutputT, ParametersT, WantedT], Publisher]] = []
+        self._publishers: list[tuple[OutputTopic[ShownT, ParametersT, WantedT], Publisher]] = []
         self._rates: dict[str, TopicRate] = {}
+        self._limits: dict[str, RateLimit] = {topic.name: RateLimit() for topic in topics}
         for topic in topics:
             resolved = node.resolve_topic_name(topic.name)
             publisher = open_publisher(
@@ -114,11 +136,20 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
         ]
         return joined(needs) if needs else None
 
-    def publish(self, output: OutputT, *, stamp_ns: int, frame_id: str) -> None:
-        """Publish on every topic that has subscribers."""
+    def is_due(self, stamp_ns: int) -> bool:
+        """Whether ``publish`` would publish anything of this stamp."""
+        return any(self._is_due(topic, stamp_ns) for topic, _ in self._listened_to())
+
+    def publish(self, output: ShownT, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish on every topic that has subscribers and whose rate allows it."""
         for topic, publisher in self._listened_to():
+            if not self._is_due(topic, stamp_ns):
+                continue
             message = topic.make(output, self.parameters)
-            self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame_id)
+            if message is not None:
+                self._limits[topic.name].take(stamp_ns, topic.max_rate_hz(self.parameters))
+            frame = topic.frame(self.parameters) or frame_id
+            self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame)
 
     def publish_alone(self, job: Job[Any]) -> None:
         """Publish what needs no computation, for a job that nobody wants computed.
@@ -132,9 +163,12 @@ class TopicPublishers(Generic[OutputT, ParametersT, WantedT]):
                 stamp_ns, frame_id = job.stamp_ns, job.frame_id
                 self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame_id)
 
+    def _is_due(self, topic: OutputTopic[ShownT, ParametersT, WantedT], stamp_ns: int) -> bool:
+        return self._limits[topic.name].is_due(stamp_ns, topic.max_rate_hz(self.parameters))
+
     def _listened_to(
         self,
-    ) -> Iterator[tuple[OutputTopic[OutputT, ParametersT, WantedT], Publisher]]:
+    ) -> Iterator[tuple[OutputTopic[ShownT, ParametersT, WantedT], Publisher]]:
         for topic, publisher in self._publishers:
             if publisher.get_subscription_count() and topic.is_served(self.parameters):
                 yield topic, publisher
@@ -179,15 +213,30 @@ def info_message(camera: PinholeCamera) -> CameraInfo:
     return message
 
 
-def points_message(depth: DepthResult, rgb: np.ndarray, *, stride: int) -> PointCloud2:
+def points_rate_hz(parameters: CloudParameters) -> float:
+    """Return the most clouds a second on ``points``."""
+    return parameters.cloud.max_rate_hz
+
+
+def points_message(
+    depth: DepthResult, rgb: np.ndarray, *, stride: int, filters: CloudSettings | None = None
+) -> PointCloud2:
     """Make an organised cloud without a header.
 
     Args:
         depth: Metric depth.
         rgb: ``(H, W, 3)`` uint8 colours of the same pixels.
         stride: Every n-th pixel and row becomes a point.
+        filters: What is left out; None leaves out nothing.
     """
-    cloud = organised_cloud(depth.depth, rgb, depth.camera, stride=stride)
+    kept = depth.depth
+    if filters is not None:
+        kept = without_flying_pixels(kept, max_step=filters.max_edge_step)
+        kept = without_outliers(
+            kept, min_neighbors=filters.outlier_neighbors, num_sigmas=filters.outlier_sigma
+        )
+        stride = fitting_stride(kept.shape, stride=stride, max_points=filters.max_points)
+    cloud = organised_cloud(kept, rgb, depth.camera, stride=stride)
     message = PointCloud2()
     fill_point_cloud(message, cloud, PointField)
     return message

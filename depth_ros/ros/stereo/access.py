@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from depth_ros.ros.node.access import TF, Access, cameras, metric_depth, poses, publishing
+from depth_ros.ros.node.access import (
+    TF,
+    Access,
+    cameras,
+    costmaps,
+    metric_depth,
+    poses,
+    publishing,
+)
 from depth_ros.ros.stereo.hint_inputs import DEPTH_IMAGE, POINTS
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
@@ -11,7 +19,7 @@ from depth_ros.tasks.stereo.settings import DEPTH_HINTS, PREVIOUS_HINTS
 
 def access_of(parameters: StereoParameters) -> Access:
     """Return topics and services beside those of every node."""
-    outputs = publishing(topic.name for topic in OUTPUT_TOPICS)
+    outputs = publishing(topic.name for topic in OUTPUT_TOPICS) | costmaps(parameters)
     return outputs | cameras(parameters, 'left', 'right') | _hints(parameters)
 
 

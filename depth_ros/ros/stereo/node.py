@@ -11,12 +11,13 @@ from functools import partial
 
 from depth_ros.frames import StereoFrame
 from depth_ros.ros.node.help import NodeHelp, kinds_of
-from depth_ros.ros.node.publishers import TopicPublishers
+from depth_ros.ros.node.navigation import NAVIGATION_TOPICS
 from depth_ros.ros.node.roles import OpenProcessor
 from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.stereo.inputs import HintedInputs
 from depth_ros.ros.stereo.parameters import StereoParameters
+from depth_ros.ros.stereo.publishers import StereoPublishers
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
@@ -48,9 +49,7 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
                 name='stereo_node',
                 parameters=StereoParameters,
                 open_processor=open_processor,
-                outputs=lambda node, parameters, warn: TopicPublishers(
-                    node, parameters, warn, OUTPUT_TOPICS
-                ),
+                outputs=StereoPublishers,
                 inputs=HintedInputs,
                 job_noun='pairs',
             )
@@ -65,7 +64,7 @@ HELP = NodeHelp(
         'right/image_raw': 'sensor_msgs/Image',
         'right/camera_info': 'sensor_msgs/CameraInfo',
     },
-    outputs=kinds_of(OUTPUT_TOPICS),
+    outputs=kinds_of((*OUTPUT_TOPICS, *NAVIGATION_TOPICS)),
     settings=StereoParameters.specs,
     example='-r left/image_raw:=/my_camera/left/image_raw -p model:=sgbm',
 )

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.ros.node.cloud_parameters import CloudParameters
 from depth_ros.ros.node.parameters import (
     DepthParameters,
     PairParameters,
     PoseParameters,
     base_from_camera,
-    cloud_stride_setting,
 )
 from depth_ros.settings import SettingError, described, nested
 from depth_ros.tasks.stereo.settings import StereoSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class StereoParameters(PairParameters, DepthParameters, PoseParameters):
+class StereoParameters(PairParameters, DepthParameters, PoseParameters, CloudParameters):
     """Every parameter of ``stereo_node``, with its default; described by ``specs()``."""
 
     settings: StereoSettings = nested(StereoSettings)
@@ -60,7 +60,6 @@ class StereoParameters(PairParameters, DepthParameters, PoseParameters):
     world_frame: str = described(
         'odom', 'For pose_source tf: the frame that does not move.', is_read_only=True
     )
-    cloud_stride: int = cloud_stride_setting()
     color_min_disparity_px: float = described(
         0.0, 'Disparity painted blue on disparity/color.', unit='px'
     )
@@ -72,6 +71,7 @@ class StereoParameters(PairParameters, DepthParameters, PoseParameters):
 
     def check_together(self) -> None:
         """Refuse colours that contradict each other, and places that are none."""
+        super().check_together()
         base_from_camera(self.base_from_camera)
         base_from_camera(self.left_from_depth, name='left_from_depth')
         high = self.color_max_disparity_px

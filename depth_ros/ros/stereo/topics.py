@@ -17,6 +17,7 @@ from depth_ros.ros.node.publishers import (
     image_message,
     info_message,
     points_message,
+    points_rate_hz,
 )
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted
@@ -56,7 +57,8 @@ def _confidence(output: StereoOutput, parameters: StereoParameters) -> Image | N
 def _points(output: StereoOutput, parameters: StereoParameters) -> PointCloud2 | None:
     if output.depth is None:
         return None
-    return points_message(output.depth, output.rectified.left, stride=parameters.cloud_stride)
+    rgb, stride = output.rectified.left, parameters.cloud_stride
+    return points_message(output.depth, rgb, stride=stride, filters=parameters.cloud)
 
 
 def _left_image(output: StereoOutput, parameters: StereoParameters) -> Image:
@@ -126,9 +128,10 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
         name='points',
         message_type=PointCloud2,
         make=_points,
+        max_rate_hz=points_rate_hz,
         needs=Wanted(depth=True),
         meaning='Organised cloud in the left optical frame: x, y, z in metres and packed rgb, 16 '
-        'bytes a point; every depth that is not finite is a NaN point',
+        'bytes a point; every depth that is not finite is a NaN point, and every flying pixel',
     ),
     OutputTopic(
         name='confidence',

@@ -110,7 +110,9 @@ def test_points_lie_on_the_plane_and_carry_the_pixels_colour(outputs: dict[str, 
     cloud = np.frombuffer(message.data, np.float32).reshape(HEIGHT, WIDTH, 4)
     depth = floats(outputs['depth/image'])
     assert not np.isinf(cloud[..., :3]).any()
-    assert np.array_equal(np.isnan(cloud[..., 2]), ~np.isfinite(depth))
+    is_left_out = np.isnan(cloud[..., 2])
+    assert is_left_out[~np.isfinite(depth)].all()
+    assert is_left_out[np.isfinite(depth)].mean() < 0.02, 'flying pixels'
     row, column = np.argwhere(np.isfinite(depth[40:80, 60:100]))[0] + (40, 60)
     x, y, z, _ = cloud[row, column]
     assert x == pytest.approx((column - (WIDTH - 1) / 2) / FX * z, abs=1e-5)

@@ -1,0 +1,148 @@
+"""Which pixels show an obstacle to a robot, and how far the rays of the others are free.
+
+Everything is looked at in the robot's frame (x forward, y left, z up; REP 103). An obstacle lies
+in a box: a band of heights, a horizontal range about the camera, a rectangle. Every other pixel
+whose depth is known is free as far as its ray stays in that box, or as far as its point; a pixel
+without known depth says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_ros.camera import PinholeCamera
+from depth_ros.geometry.cloud_settings import Ground, NavigationSettings
+
+_NO_RAY = np.float32(np.nan)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Sight:
+    """What a strided depth image says about the space around a robot.
+
+    Attributes:
+        rays: ``(h, w, 3)`` float32 rays of unit Z in the optical frame.
+        depth: ``(h, w)`` float32 metres of the same pixels; NaN unknown, ``+Inf`` beyond range,
+            ``-Inf`` too near.
+        is_obstacle: ``(h, w)`` bool, points in the box.
+        is_floor: ``(h, w)`` bool, points below the band down to as much below the floor.
+        free_z: ``(h, w)`` float32, depth to which the ray is known to be free; NaN of obstacles,
+            of unknown pixels and of rays that never are in the box.
+        is_far: ``(h, w)`` bool, rays that are free up to the maximum range.
+        leaves_top: ``(h, w)`` bool, rays that rise out of the band before the maximum range.
+        base_from_camera: ``(4, 4)`` float64 that was used, heights from the fitted floor if any.
+    """
+
+    rays: np.ndarray
+    depth: np.ndarray
+    is_obstacle: np.ndarray
+    is_floor: np.ndarray
+    free_z: np.ndarray
+    is_far: np.ndarray
+    leaves_top: np.ndarray
+    base_from_camera: np.ndarray
+
+    def obstacle_points(self, ground: Ground) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``(N, 3)`` float32 points in the optical frame and ``(h, w)`` bool of them."""
+        shown = self.is_obstacle | self.is_floor if ground is Ground.KEPT else self.is_obstacle
+        return self.rays[shown] * self.depth[shown][:, np.newaxis], shown
+
+    def free_points(self) -> np.ndarray:
+        """Return ``(N, 3)`` float32 ends of free rays in the optical frame; none is NaN."""
+        shown = np.isfinite(self.free_z)
+        return self.rays[shown] * self.free_z[shown][:, np.newaxis]
+
+
+def look(
+    depth: np.ndarray,
+    camera: PinholeCamera,
+    base_from_camera: np.ndarray,
+    settings: NavigationSettings,
+) -> Sight:
+    """Sort the pixels of a depth image into obstacles, free rays and unknown.
+
+    A ray ends where it leaves the box: at the maximum range, below ``min_height_m`` (what is
+    lower is not looked at), above ``max_height_m``, or at the rectangle's edge. So it clears
+    nothing that no pixel can mark, and a costmap's band of heights does not drop its end.
+
+    Args:
+        depth: ``(H, W)`` float32 metres; NaN unknown, ``+Inf`` beyond range, ``-Inf`` too near.
+        camera: Camera whose pixels they are.
+        base_from_camera: ``(4, 4)``, robot's frame from the optical frame.
+        settings: Band, range, rectangle and stride.
+    """
+    step = settings.stride
+    strided = np.ascontiguousarray(depth[::step, ::step], np.float32)
+    rays = pixel_rays(camera, strided.shape, step)
+    turned = rays @ base_from_camera[:3, :3].T.astype(np.float32)
+    origin = base_from_camera[:3, 3]
+    with np.errstate(divide='ignore', invalid='ignore'):
+        range_z = np.float32(settings.max_range_m) / np.hypot(turned[..., 0], turned[..., 1])
+        exits = [_exit(turned[..., axis], origin[axis], *ends) for axis, ends in _box(settings)]
+        exit_z = np.minimum.reduce([range_z, *exits])
+        is_inside, is_floor = _places(strided, turned, origin, range_z, settings)
+        is_known = ~np.isnan(strided) & (strided > 0.0)
+        free_z = np.where(is_known & ~is_inside, np.minimum(strided, exit_z), _NO_RAY)
+        np.copyto(free_z, _NO_RAY, where=~(free_z > 0.0) | np.isinf(free_z))
+        top_z = _exit(turned[..., 2], origin[2], -np.inf, settings.max_height_m)
+        is_far = free_z >= range_z
+    return Sight(
+        rays=rays,
+        depth=strided,
+        is_obstacle=is_inside,
+        is_floor=is_floor,
+        free_z=free_z,
+        is_far=is_far,
+        leaves_top=top_z < range_z,
+        base_from_camera=base_from_camera,
+    )
+
+
+def pixel_rays(camera: PinholeCamera, shape: tuple[int, ...], stride: int) -> np.ndarray:
+    """Return ``(h, w, 3)`` float32 rays of unit Z through every ``stride``-th pixel."""
+    x = (np.arange(shape[1]) * stride - camera.cx) / camera.fx
+    y = (np.arange(shape[0]) * stride - camera.cy) / camera.fy
+    rays = np.ones((*shape, 3), np.float32)
+    rays[..., 0], rays[..., 1] = x, y[:, np.newaxis]
+    return rays
+
+
+def _box(settings: NavigationSettings) -> list[tuple[int, tuple[float, float]]]:
+    """Return (axis, (low, high)) of every bound of the box."""
+    box = settings.crop_box
+    sides = (
+        [] if box is None else [(0, (box.min_x_m, box.max_x_m)), (1, (box.min_y_m, box.max_y_m))]
+    )
+    return [*sides, (2, (settings.min_height_m, settings.max_height_m))]
+
+
+def _exit(direction: np.ndarray, origin: float, low: float, high: float) -> np.ndarray:
+    """Return the depth at which rays leave a slab; negative or NaN where they never are in it."""
+    bound = np.where(direction > 0.0, np.float32(high - origin), np.float32(low - origin))
+    exit_z = bound / direction
+    is_along = direction == 0.0
+    inside = np.float32(np.inf if low <= origin <= high else np.nan)
+    return np.asarray(np.where(is_along, inside, exit_z))
+
+
+def _places(
+    depth: np.ndarray,
+    turned: np.ndarray,
+    origin: np.ndarray,
+    range_z: np.ndarray,
+    settings: NavigationSettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mark ``(h, w)`` points in the box, and points of the floor below it."""
+    within = np.isfinite(depth) & (depth > 0.0) & (depth < range_z)
+    height = np.zeros_like(depth)
+    for axis, (low, high) in _box(settings):
+        place = turned[..., axis] * depth + np.float32(origin[axis])
+        if axis == 2:
+            height = place
+        else:
+            within &= (place >= low) & (place <= high)
+    low, high = settings.min_height_m, settings.max_height_m
+    is_obstacle = within & (height >= low) & (height <= high)
+    return is_obstacle, within & (height < low) & (height >= -abs(low))

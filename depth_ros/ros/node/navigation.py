@@ -1,0 +1,202 @@
+"""What costmaps get of a depth image: obstacles, free rays and a scan.
+
+Nothing is computed for topics without subscribers, nor while nobody says how the camera sits on
+the robot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import LaserScan, PointCloud2, PointField
+
+from depth_ros.errors import InputError
+from depth_ros.geometry.cloud_filters import without_flying_pixels, without_outliers
+from depth_ros.geometry.cloud_settings import Ground
+from depth_ros.geometry.costmap_clouds import clearing_cloud, marking_cloud
+from depth_ros.geometry.depth import flat_cloud
+from depth_ros.geometry.flat_scan import flat_scan
+from depth_ros.geometry.free_space import Sight, look
+from depth_ros.geometry.ground_plane import GroundSearch, find_ground
+from depth_ros.messages.clouds import fill_point_cloud
+from depth_ros.messages.scans import fill_laser_scan
+from depth_ros.results import DepthResult
+from depth_ros.ros.node.cloud_parameters import CloudParameters
+from depth_ros.ros.node.placing import Placing
+from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
+
+FREE_RGB = (0, 160, 255)
+"""Colour of the ends of free rays."""
+
+MIN_GROUND_SHARE = 0.1
+"""Of the lower image, that must lie on the floor for heights to be measured from it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NavigationWanted:
+    """All topics are derived from one sight."""
+
+    sight: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class NavigationView:
+    """One depth image as a robot sees it.
+
+    Attributes:
+        sight: Obstacles and free rays.
+        rgb: ``(h, w, 3)`` uint8 colours of its pixels.
+        scan_from_base: ``(4, 4)``, the scan's frame from the robot's.
+    """
+
+    sight: Sight
+    rgb: np.ndarray
+    scan_from_base: np.ndarray
+
+
+class NavigationPublishers:
+    """Publishes ``points/obstacles``, ``points/clearing`` and ``scan``."""
+
+    def __init__(self, node: Node, parameters: CloudParameters, warn: ThrottledWarnings) -> None:
+        """Advertise; TF is listened to once somebody subscribes."""
+        self._warn = warn
+        self._parameters = parameters
+        self._placing = Placing(node)
+        self._topics: TopicPublishers[NavigationView, CloudParameters, NavigationWanted] = (
+            TopicPublishers(node, parameters, warn, NAVIGATION_TOPICS)
+        )
+
+    def set_parameters(self, parameters: CloudParameters) -> None:
+        """Use other parameters from the next output on."""
+        self._parameters = parameters
+        self._topics.set_parameters(parameters)
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the messages of every topic go out."""
+        return self._topics.rates()
+
+    def is_wanted(self) -> bool:
+        """Whether one of the topics has a subscriber."""
+        is_wanted = self._topics.wanted() is not None
+        if is_wanted:
+            self._placing.listen(self._parameters.navigation)
+        return is_wanted
+
+    def publish(
+        self, depth: DepthResult | None, rgb: np.ndarray, *, stamp_ns: int, frame_id: str
+    ) -> None:
+        """Publish what a depth image says, on every topic that has subscribers.
+
+        Args:
+            depth: Metric depth; None publishes nothing.
+            rgb: ``(H, W, 3)`` uint8 colours of the same pixels.
+            stamp_ns: Of the image.
+            frame_id: Optical frame.
+        """
+        if depth is None or not self._topics.is_due(stamp_ns):
+            return
+        settings = self._parameters.navigation
+        placed = self._placing.at(stamp_ns, frame_id, settings)
+        if placed is None:
+            self._warn('no_base_frame', self._placing.problem)
+            return
+        view = NavigationView(
+            sight=see(depth, placed.base_from_camera, self._parameters),
+            rgb=rgb[:: settings.stride, :: settings.stride],
+            scan_from_base=placed.scan_from_base,
+        )
+        self._topics.publish(view, stamp_ns=stamp_ns, frame_id=frame_id)
+
+
+def see(depth: DepthResult, base_from_camera: np.ndarray, parameters: CloudParameters) -> Sight:
+    """Filter a depth image as clouds are, and sort its pixels."""
+    cloud, settings = parameters.cloud, parameters.navigation
+    kept = without_flying_pixels(depth.depth, max_step=cloud.max_edge_step)
+    kept = without_outliers(
+        kept, min_neighbors=settings.outlier_neighbors, num_sigmas=cloud.outlier_sigma
+    )
+    if settings.ground is Ground.FITTED:
+        base_from_camera = above_floor(kept, depth, base_from_camera)
+    return look(kept, depth.camera, base_from_camera, settings)
+
+
+def above_floor(kept: np.ndarray, depth: DepthResult, base_from_camera: np.ndarray) -> np.ndarray:
+    """Return ``base_from_camera`` with heights from the plane of the floor, if one is seen."""
+    down = tuple(float(value) for value in -base_from_camera[2, :3])
+    search = GroundSearch(down=(down[0], down[1], down[2]), min_fraction=MIN_GROUND_SHARE)
+    try:
+        plane = find_ground(kept, depth.camera, search)
+    except InputError:
+        return base_from_camera
+    fitted = base_from_camera.copy()
+    fitted[2, :3], fitted[2, 3] = -plane.normal, plane.distance
+    return fitted
+
+
+def _obstacles(view: NavigationView, parameters: CloudParameters) -> PointCloud2:
+    return _cloud(*marking_cloud(view.sight, view.rgb, parameters.navigation))
+
+
+def _clearing(view: NavigationView, parameters: CloudParameters) -> PointCloud2:
+    ends = clearing_cloud(view.sight, parameters.navigation)
+    return _cloud(ends, np.full(ends.shape, FREE_RGB, np.uint8))
+
+
+def _cloud(points: np.ndarray, colors: np.ndarray) -> PointCloud2:
+    message = PointCloud2()
+    fill_point_cloud(message, flat_cloud(points, colors), PointField)
+    message.is_dense = True
+    return message
+
+
+def _scan(view: NavigationView, parameters: CloudParameters) -> LaserScan:
+    message = LaserScan()
+    fill_laser_scan(message, flat_scan(view.sight, view.scan_from_base, parameters.navigation))
+    return message
+
+
+def _max_rate_hz(parameters: CloudParameters) -> float:
+    return parameters.navigation.max_rate_hz
+
+
+def _scan_frame(parameters: CloudParameters) -> str:
+    return parameters.navigation.scan_frame or parameters.navigation.base_frame
+
+
+NAVIGATION_TOPICS: tuple[OutputTopic[NavigationView, CloudParameters, NavigationWanted], ...] = (
+    OutputTopic(
+        name='points/obstacles',
+        message_type=PointCloud2,
+        make=_obstacles,
+        needs=NavigationWanted(),
+        max_rate_hz=_max_rate_hz,
+        meaning='Points of obstacles in the optical frame, within the band of heights and the '
+        'range of `navigation.*`: no floor, no NaN, one a voxel; empty where there are none',
+    ),
+    OutputTopic(
+        name='points/clearing',
+        message_type=PointCloud2,
+        make=_clearing,
+        needs=NavigationWanted(),
+        max_rate_hz=_max_rate_hz,
+        meaning='Ends of rays that are known to be free, in the optical frame: at the maximum '
+        'range, or where the ray leaves the band or comes to the floor; nothing for unknown, no '
+        'NaN',
+    ),
+    OutputTopic(
+        name='scan',
+        message_type=LaserScan,
+        make=_scan,
+        needs=NavigationWanted(),
+        max_rate_hz=_max_rate_hz,
+        frame=_scan_frame,
+        meaning='The nearest obstacle by angle in `navigation.scan_frame`; +Inf free up to '
+        '`range_max`, -Inf too near, NaN unknown (REP 117)',
+    ),
+)
+"""What costmaps get."""

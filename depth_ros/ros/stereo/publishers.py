@@ -1,0 +1,68 @@
+"""Publishes a pair's outputs, and what costmaps get of its depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rclpy.node import Node
+
+from depth_ros.camera import StereoCamera
+from depth_ros.ros.node.navigation import NavigationPublishers
+from depth_ros.ros.node.publishers import TopicPublishers, joined
+from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
+from depth_ros.ros.node.topic_rate import TopicRate
+from depth_ros.ros.stereo.parameters import StereoParameters
+from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
+from depth_ros.tasks.stereo.processor import StereoOutput, Wanted
+
+PARALLEL_PX = 0.01
+"""Difference of the principal points that moves no depth worth telling."""
+
+VERGED = (
+    'cx of the cameras differ by {offset:.2f} px (verged rig, or a crop): disparity is corrected '
+    'for that already, so that Z = f T / d. stereo_image_proc and others that take disparity '
+    'together with both camera_info (point_cloud_node) correct once more and get wrong metres; '
+    'give them points or depth/image with depth/camera_info instead'
+)
+
+
+class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
+    """Publishes, and warns of topics that must not be combined."""
+
+    def __init__(self, node: Node, parameters: StereoParameters, warn: ThrottledWarnings) -> None:
+        """Advertise every topic."""
+        super().__init__(node, parameters, warn, OUTPUT_TOPICS)
+        self._navigation = NavigationPublishers(node, parameters, warn)
+        self._log = node.get_logger()
+        self._told_offset_px = 0.0
+
+    def set_parameters(self, parameters: StereoParameters) -> None:
+        """Use other parameters from the next output on."""
+        super().set_parameters(parameters)
+        self._navigation.set_parameters(parameters)
+
+    def rates(self) -> Sequence[TopicRate]:
+        """Return how the messages of every topic go out."""
+        return (*super().rates(), *self._navigation.rates())
+
+    def wanted(self) -> Wanted | None:
+        """Return which outputs have subscribers; None if there are none."""
+        own = super().wanted()
+        if not self._navigation.is_wanted():
+            return own
+        return joined([own or Wanted(), Wanted(depth=True)])
+
+    def publish(self, output: StereoOutput, *, stamp_ns: int, frame_id: str) -> None:
+        """Publish on every topic that has subscribers."""
+        self._tell_verged(output.disparity.camera)
+        super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
+        rgb = output.rectified.left
+        self._navigation.publish(output.depth, rgb, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def _tell_verged(self, rig: StereoCamera) -> None:
+        """Warn once of every rig whose disparity others would correct again."""
+        offset = rig.cx_offset_px
+        is_told = abs(offset - self._told_offset_px) <= PARALLEL_PX
+        self._told_offset_px = offset
+        if not is_told and abs(offset) > PARALLEL_PX:
+            self._log.warning(f'[verged] {VERGED.format(offset=offset)}')
