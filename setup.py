@@ -93,6 +93,7 @@ setup(
             'odometry_node = depth_ros.ros.entry:odometry_node',
             'viewer_node = depth_ros.ros.entry:viewer_node',
             'doctor = depth_ros.ros.entry:doctor',
+            'perception = depth_ros.ros.entry:perception',
         ],
     },
 )

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from depth_ros.errors import ImageError
-from depth_ros.messages.payload import ByteData, set_bytes, unpadded_rows
+from depth_ros.messages.buffers import ByteData
+from depth_ros.messages.payload import set_bytes, unpadded_rows
 
 FLOAT32_FIELD = 7
 """``sensor_msgs/PointField.FLOAT32``."""

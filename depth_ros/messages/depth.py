@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from depth_ros.errors import ImageError
+from depth_ros.messages.buffers import whole_bytes
 from depth_ros.messages.images import (
     AnyImageMessage,
     CompressedImageMessage,
@@ -81,7 +82,7 @@ def decode_compressed_depth(
     Raises:
         ImageError: With reason ``'compressed'`` or ``'too_large'``.
     """
-    data = bytes(message.data)
+    data = whole_bytes(message.data)
     try:
         return _decompressed(data, message.format, unit_m)
     except ImageError as error:

@@ -8,8 +8,9 @@ from typing import Protocol, cast
 import numpy as np
 
 from depth_ros.errors import ImageError
+from depth_ros.messages.buffers import ByteData, whole_bytes
 from depth_ros.messages.encodings import encoding_named, samples_to_rgb
-from depth_ros.messages.payload import ByteData, set_bytes, unpadded_rows
+from depth_ros.messages.payload import set_bytes, unpadded_rows
 from depth_ros.messages.picture_headers import picture_header
 from depth_ros.messages.pictures import TRANSPORTED, decode_rgb
 
@@ -87,7 +88,7 @@ def decode_compressed_image(message: CompressedImageMessage, *, low_bits: int = 
     Raises:
         ImageError: With reason ``'compressed'``, or ``'too_large'``.
     """
-    data = bytes(message.data)
+    data = whole_bytes(message.data)
     try:
         return decode_rgb(data, text=message.format, low_bits=low_bits)
     except ImageError as error:
@@ -104,7 +105,7 @@ def announced_size(message: AnyImageMessage) -> tuple[int, int]:
         return int(message.height), int(message.width)
     compressed = cast(CompressedImageMessage, message)
     try:
-        header = picture_header(bytes(compressed.data), kinds=TRANSPORTED)
+        header = picture_header(whole_bytes(compressed.data), kinds=TRANSPORTED)
     except ImageError as error:
         raise _undecodable(compressed, error) from None
     return header.height, header.width

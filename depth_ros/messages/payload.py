@@ -8,8 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from depth_ros.errors import ImageError
-
-ByteData = bytes | bytearray | memoryview | array | np.ndarray  # type: ignore[type-arg]
+from depth_ros.messages.buffers import ByteData, byte_view
 
 
 class DataMessage(Protocol):
@@ -21,7 +20,7 @@ class DataMessage(Protocol):
 def unpadded_rows(
     message: DataMessage, *, height: int, step: int, row_bytes: int, kind: str, row: str
 ) -> np.ndarray:
-    """Return ``(height, row_bytes)`` uint8, a view of the message's bytes.
+    """Return ``(height, row_bytes)`` uint8, a view of ``byte_view``.
 
     Args:
         message: Image or cloud.
@@ -32,7 +31,7 @@ def unpadded_rows(
         row: What a row holds, for errors, e.g. ``'640 rgb8 pixels'``.
 
     Raises:
-        ImageError: With reason ``'step'`` or ``'data_length'``.
+        ImageError: With reason ``'step'``, ``'data_length'`` or ``'data_type'``.
     """
     if step < row_bytes:
         raise ImageError(
@@ -40,7 +39,7 @@ def unpadded_rows(
             f'{kind} step is {step} but a row of {row} has {row_bytes} bytes; the driver must '
             'set step to the bytes of a row',
         )
-    data = np.frombuffer(message.data, np.uint8) if len(message.data) else np.zeros(0, np.uint8)
+    data = byte_view(message.data)
     if data.size < step * height:
         raise ImageError(
             'data_length',

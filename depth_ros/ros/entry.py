@@ -23,6 +23,7 @@ NODES: dict[str, str] = {
     'viewer_node': 'depth_ros.ros.viewer.node',
     'sample_camera': 'depth_ros.ros.demo.sample_camera',
     'doctor': 'depth_ros.ros.doctor.command',
+    'perception': 'depth_ros.ros.perception',
 }
 """Module of every executable; each has ``main(args)``, which gives the exit code."""
 
@@ -46,6 +47,7 @@ odometry_node = partial(start, 'odometry_node')
 viewer_node = partial(start, 'viewer_node')
 sample_camera = partial(start, 'sample_camera')
 doctor = partial(start, 'doctor')
+perception = partial(start, 'perception')
 
 
 def main(words: Sequence[str] | None = None) -> int:

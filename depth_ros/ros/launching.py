@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,14 +14,21 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from depth_ros.errors import ParameterError
-from depth_ros.files.share import share_path
-from depth_ros.ros.fastdds import ProfileChoice, choose_profile
+from depth_ros.files.share import cache_root, share_path
+from depth_ros.ros.container import Contained, leave
+from depth_ros.ros.fastdds import (
+    ProfileChoice,
+    choose_profile,
+    segment_bytes,
+    sized_profile,
+)
 from depth_ros.ros.topic_names import NAMES, Remappings
 from depth_ros.ros.topic_names import camera_remappings as camera_remappings
 from launch import LaunchDescription
 
 Values = Mapping[str, str]
 RESPAWN_DELAY_S = 2.0
+SIZE = re.compile(r'([1-9]\d{0,4})x([1-9]\d{0,4})')
 
 NO_RVIZ = 'rviz:=true, but rviz2 is not installed; type: apt install ros-$ROS_DISTRO-rviz2'
 
@@ -53,6 +61,14 @@ def shared_arguments(stem: str, *, fixed_frame: str) -> dict[str, tuple[str, str
         ),
         'log_level': ('', 'debug, info, warn, error or fatal; empty takes info.'),
         'respawn': ('false', 'true: start the node again when it has ended.'),
+        'image_size': (
+            '',
+            'WIDTHxHEIGHT of the largest images, which sizes shared memory; empty: 1920x1080.',
+        ),
+        'container': (
+            'false',
+            'true: one process for this node and those of other launch files that say so.',
+        ),
         'enclave': ('', 'Security enclave of the node, e.g. /depth/stereo_node; empty: none.'),
     }
 
@@ -76,11 +92,12 @@ def launch_description(
 
     def start_nodes(context: object) -> list[object]:
         values = {name: LaunchConfiguration(name).perform(context) for name in arguments}
-        return list(start(values))
+        told = LogInfo(msg=profile_choice(values).reason)
+        actions = [action for entry in start(values) for action in _actions(entry, context)]
+        return [told, *actions]
 
     return LaunchDescription(
         [
-            LogInfo(msg=profile_choice().reason),
             *(
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in arguments.items()
@@ -92,8 +109,8 @@ def launch_description(
 
 def task_node(
     stem: str, values: Values, *, overrides: Sequence[str], remappings: Remappings
-) -> Node:
-    """Return ``STEM_node``.
+) -> Node | Contained:
+    """Return ``STEM_node``: a process of its own, or part of the common one.
 
     Args:
         stem: E.g. ``'stereo'``.
@@ -105,6 +122,24 @@ def task_node(
     if values.get('build_only', 'false') != 'false':
         given['build_only'] = _as_bool('build_only')
     given |= sim_time(values)
+    options = {
+        'respawn': is_true(values['respawn']),
+        'respawn_delay': RESPAWN_DELAY_S,
+        'additional_env': dict(profile_choice(values).environment),
+        'output': 'screen',
+        'emulate_tty': True,
+    }
+    if is_true(values.get('container', 'false')):
+        return Contained(
+            stem=stem,
+            namespace=values['namespace'],
+            params_file=existing(values['params_file']),
+            parameters={name: values[name] for name in given},
+            remappings=[*remappings, *usual_names(values)],
+            enclave=values['enclave'],
+            log_level=values['log_level'],
+            options=options,
+        )
     return Node(
         package='depth_ros',
         executable=f'{stem}_node',
@@ -113,17 +148,40 @@ def task_node(
         parameters=[existing(values['params_file']), *([given] if given else [])],
         remappings=[*remappings, *usual_names(values)],
         ros_arguments=ros_arguments(values),
-        respawn=is_true(values['respawn']),
-        respawn_delay=RESPAWN_DELAY_S,
-        additional_env=dict(profile_choice().environment),
-        output='screen',
-        emulate_tty=True,
+        **options,
     )
 
 
-def profile_choice() -> ProfileChoice:
-    """Return whether our processes use the shipped Fast DDS profile; others are left alone."""
-    return choose_profile(share_path('config/fastdds.xml'), os.environ)
+def _actions(entry: object, context: object) -> list[object]:
+    """Return what launch does for an entry; a contained node starts with the others."""
+    return leave(entry, context) if isinstance(entry, Contained) else [entry]
+
+
+def profile_choice(values: Values) -> ProfileChoice:
+    """Return whether our processes use the Fast DDS profile; others are left alone.
+
+    It is the shipped one, or one for the argument ``image_size``, kept in the cache folder.
+
+    Raises:
+        ParameterError: If that is no size.
+        DepthRosError: If there is no cache folder.
+    """
+    shipped = share_path('config/fastdds.xml')
+    if not values['image_size']:
+        return choose_profile(shipped, os.environ)
+    size = SIZE.fullmatch(values['image_size'])
+    if size is None:
+        raise ParameterError(
+            f'image_size needs WIDTHxHEIGHT, got {values["image_size"]!r}; type e.g. '
+            'image_size:=640x480'
+        )
+    width, height = int(size[1]), int(size[2])
+    segment = segment_bytes(height, width)
+    choice = choose_profile(shipped, os.environ, segment=segment)
+    if not choice.environment:
+        return choice
+    profile = sized_profile(shipped, height, width, cache_root() / 'launch')
+    return choose_profile(profile, os.environ, segment=segment)
 
 
 def existing(params_file: str) -> str:
@@ -187,7 +245,7 @@ def rviz_nodes(stem: str, values: Values, *, remappings: Remappings) -> list[obj
             arguments=['-d', config, '-f', values['fixed_frame']],
             parameters=[sim_time(values)] if sim_time(values) else [],
             remappings=renamed(remappings, usual_names(values)),
-            additional_env=dict(profile_choice().environment),
+            additional_env=dict(profile_choice(values).environment),
         )
     ]
 

@@ -65,12 +65,13 @@ class NodeProcess:
         *arguments: str,
         module: str = 'stereo_node',
         has_known_matcher: bool = True,
+        words: Sequence[str] = (),
     ) -> None:
         name = module.rpartition('.')[2]
         self.log_path = folder / f'{name}.log'
         self.report_path = folder / f'{name}.json'
-        words = [module] if '.' in module else ['depth_ros.ros', module]
-        command = [sys.executable, '-m', *words, '--ros-args']
+        started = [module] if '.' in module else ['depth_ros.ros', module]
+        command = [sys.executable, '-m', *started, *words, '--ros-args']
         if name.endswith('stereo_node') and has_known_matcher:
             arguments = ('-p', 'model:=sgbm', *arguments)
         command += ['-p', f'report_file:={self.report_path}', *arguments]
@@ -117,9 +118,12 @@ def running(
     module: str = 'stereo_node',
     is_subscribing: bool = True,
     has_known_matcher: bool = True,
+    words: Sequence[str] = (),
 ) -> Iterator[NodeProcess]:
     """Start a node, by default wait until it subscribes, and stop it whatever happens."""
-    node = NodeProcess(folder, *arguments, module=module, has_known_matcher=has_known_matcher)
+    node = NodeProcess(
+        folder, *arguments, module=module, has_known_matcher=has_known_matcher, words=words
+    )
     try:
         if module in SUBSCRIBING_NODES and is_subscribing:
             node.wait_for('subscribed to')

@@ -88,6 +88,7 @@ STARTS: dict[str, Start] = {
 }
 OTHER_NODES = {
     'sample_camera': 'feeds the four',
+    'perception': 'tests/ros/perception',
     'viewer_node': 'tests/ros/viewer; it computes nothing',
     'doctor': 'tests/ros/doctor; it watches and ends',
     'mono_node': 'test_mono_node_says_which_weights_it_needs',

@@ -60,6 +60,26 @@ class OpaqueFunction:
     function: Any
 
 
+@dataclass(kw_only=True)
+class TimerAction:
+    period: float
+    actions: list[Any]
+
+
+class Context:
+    """Launch's context: configurations, and globals that outlive an included file."""
+
+    def __init__(self, configurations: dict[str, Any]) -> None:
+        self.launch_configurations = configurations
+        self._globals: dict[str, Any] = {}
+
+    def extend_globals(self, extensions: dict[str, Any]) -> None:
+        self._globals |= extensions
+
+    def get_locals_as_dict(self) -> dict[str, Any]:
+        return dict(self._globals)
+
+
 @dataclass
 class LaunchConfiguration:
     variable_name: str
@@ -92,10 +112,10 @@ class ParameterValue:
 class Node:
     package: str
     executable: str
-    name: str
-    namespace: str
-    parameters: list[Any]
-    remappings: list[tuple[str, str]]
+    name: str = ''
+    namespace: str = ''
+    parameters: list[Any] = field(default_factory=list)
+    remappings: list[tuple[str, str]] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
     output: str = 'log'
     emulate_tty: bool = False
@@ -125,6 +145,7 @@ def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
             DeclareLaunchArgument,
             LogInfo,
             OpaqueFunction,
+            TimerAction,
         ],
         'launch.conditions': [IfCondition],
         'launch.substitutions': [LaunchConfiguration],
@@ -146,20 +167,22 @@ def start(launch_modules: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     usage = SimpleNamespace(free=8 * 2**30)
     monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
 
-    def run(_stem: str = 'stereo', **given: str) -> Launched:
-        path = LAUNCH / f'{_stem}.launch.py'
-        spec = importlib.util.spec_from_file_location(f'{_stem}_launch', path)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return execute(module.generate_launch_description().entities, given)
+    return lambda _stem='stereo', **given: execute(described(_stem), given)
 
-    return run
+
+def described(stem: str) -> list[Any]:
+    """Return what a launch file describes."""
+    path = LAUNCH / f'{stem}.launch.py'
+    spec = importlib.util.spec_from_file_location(f'{stem}_launch', path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(module.generate_launch_description().entities)
 
 
 def execute(entities: list[Any], given: dict[str, str]) -> Launched:
     """Do what ``launch`` does with a description, conditions included."""
-    context = SimpleNamespace(launch_configurations=dict(given))
+    context = Context(dict(given))
     launched = Launched({}, {}, '', {}, context)
     for entity in entities:
         if isinstance(entity, DeclareLaunchArgument):
@@ -327,6 +350,22 @@ def test_small_shared_memory_is_named_and_left_alone(start: Any, monkeypatch: An
     assert '64 MB' in launched.words and '--shm-size' in launched.words
 
 
+def test_shared_memory_is_sized_by_the_images(
+    start: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
+    usage = SimpleNamespace(free=100 * 2**20)
+    monkeypatch.setattr(fastdds.shutil, 'disk_usage', lambda path: usage)
+    launched = start(image_size='640x480')
+    profile = Path(launched.environment['FASTDDS_DEFAULT_PROFILES_FILE'])
+    assert profile.is_relative_to(tmp_path) and '29 MiB' in launched.words
+    assert fastdds.profile_segment_bytes(launched.environment) == 29 * 2**20
+    assert start().environment == {}, '3 processes of 192 MiB do not fit'
+    for wrong in ('640', '0x480', '640 x 480', 'big'):
+        with pytest.raises(ParameterError, match='image_size needs WIDTHxHEIGHT, got'):
+            start(image_size=wrong)
+
+
 def test_manners_of_a_bringup(start: Any) -> None:
     node = start().nodes['stereo_node']
     assert (node.respawn, node.ros_arguments) == (False, [])
@@ -478,3 +517,88 @@ def test_rviz_never_leaves_the_namespace(start: Any, stem: str) -> None:
     for display in config['Visualization Manager']['Displays']:
         if 'Topic' in display:
             assert not remaps[display['Topic']['Value']].startswith('/')
+
+
+def included(context: Context, stem: str, **given: str) -> list[Any]:
+    """Go through an included file: what it is given ends with it, globals do not."""
+    entities = described(stem)
+    before = dict(context.launch_configurations)
+    for entity in entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            value = given.get(entity.name, entity.default_value)
+            context.launch_configurations[entity.name] = value
+    (function,) = [entity.function for entity in entities if isinstance(entity, OpaqueFunction)]
+    actions = [item for item in function(context) if not isinstance(item, LogInfo)]
+    context.launch_configurations = before
+    return actions
+
+
+def one_process(actions: list[Any], context: Context) -> Node:
+    """Let the timer fire."""
+    (timer,) = actions
+    assert isinstance(timer, TimerAction) and timer.period == 0.0
+    ((start,),) = [timer.actions]
+    (node,) = start.function(context)
+    return node
+
+
+def test_a_container_runs_the_nodes_of_all_files_that_ask_for_it(start: Any) -> None:
+    context = Context(
+        {
+            'ros_namespace': '/robot',
+            'global_params': [('use_sim_time', True), '/etc/all.yaml'],
+            'ros_remaps': [('/tf', 'tf')],
+        }
+    )
+    stereo = {'container': 'true', 'model': 'sgbm', 'left': '/cam/l', 'log_level': 'debug'}
+    actions = included(context, 'stereo', **stereo, respawn='true')
+    context.launch_configurations = {}
+    odometry = {'container': 'True', 'base_frame': 'base_link', 'enclave': '/depth/all'}
+    actions += included(context, 'odometry', namespace='own', **odometry)
+    node = one_process(actions, context)
+    assert (node.package, node.executable, node.respawn) == ('depth_ros', 'perception', True)
+    assert node.arguments == ['--nodes', 'stereo,odometry']
+    assert list(node.additional_env) == ['FASTDDS_DEFAULT_PROFILES_FILE']
+    words = node.ros_arguments
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    for expected in (
+        ('-r', 'stereo_node:__ns:=/robot'),
+        ('-p', 'stereo_node:use_sim_time:=true'),
+        ('--params-file', 'stereo_node:/etc/all.yaml'),
+        ('-p', 'stereo_node:model:=sgbm'),
+        ('-r', 'stereo_node:/tf:=tf'),
+        ('-r', 'stereo_node:left/image_raw:=/cam/l/image_raw'),
+        ('--log-level', 'robot.stereo_node:=debug'),
+        ('-r', 'odometry_node:__ns:=/own'),
+        ('-p', 'odometry_node:base_frame:=base_link'),
+        ('--enclave', '/depth/all'),
+    ):
+        assert expected in pairs
+    assert not [word for _, word in pairs if word.startswith('odometry_node:use_sim_time')]
+    later = included(context, 'mono', container='true')
+    assert one_process(later, context).arguments == ['--nodes', 'mono'], 'a process of its own'
+
+
+def test_a_container_takes_one_node_of_a_kind_and_one_enclave(start: Any) -> None:
+    context = Context({})
+    actions = included(context, 'stereo', container='true', enclave='/a')
+    with pytest.raises(ParameterError, match='two launch files ask for a stereo_node'):
+        included(context, 'stereo', container='true', namespace='rear')
+    included(context, 'odometry', container='true', enclave='/b')
+    with pytest.raises(ParameterError, match='need one enclave, got /a, /b'):
+        one_process(actions, context)
+
+
+def test_words_of_a_container_are_those_the_program_reads(start: Any, tmp_path: Path) -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+    from depth_ros.ros.node.words import check_words
+    from depth_ros.ros.perception import parted_by_node, wanted
+
+    context = Context({})
+    actions = included(context, 'stereo', container='true', model='sgbm')
+    node = one_process(actions, context)
+    stems, words = wanted([*node.arguments, '--ros-args', *node.ros_arguments])
+    common, own = parted_by_node(words, ['stereo_node'])
+    assert (stems, common) == (['stereo'], ['--ros-args'])
+    check_words(['--ros-args', *own['stereo_node']], name='stereo_node')
+    assert 'model:=sgbm' in own['stereo_node']

@@ -22,6 +22,7 @@ from depth_ros.errors import (
     ParameterError,
 )
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
+from depth_ros.messages.buffers import byte_view
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.images import ImageMessage
 from depth_ros.messages.poses import fill_motion
@@ -169,7 +170,7 @@ def decode_mask(message: ImageMessage, *, what: str) -> np.ndarray | None:
             f'{what} says {width}x{height} and step {step} but has {len(message.data)} bytes; '
             'set step to the bytes of a row and send all rows',
         )
-    rows = np.frombuffer(message.data, np.uint8)[: step * height].reshape(height, step)
+    rows = byte_view(message.data)[: step * height].reshape(height, step)
     return np.asarray(rows[:, :width] != 0)
 
 

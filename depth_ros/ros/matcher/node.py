@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rclpy.node import Node
 
 from depth_ros.ros.matcher.parameters import MatcherParameters
+from depth_ros.ros.node.company import Company
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.roles import OpenProcessor
@@ -34,11 +35,13 @@ class MatcherNode(
         self,
         *,
         open_processor: OpenProcessor[Question, MatchWanted, Answer, MatchSettings] = open_matcher,
+        company: Company | None = None,
     ) -> None:
         """Declare parameters, offer service and topics, and start opening the matcher.
 
         Args:
             open_processor: Opens the processor; benchmarks and tests put their own here.
+            company: Shared with other nodes of the process; None if it is alone there.
 
         Raises:
             ParameterError: If a start value is refused.
@@ -69,6 +72,7 @@ class MatcherNode(
                 job_noun='requests or pairs',
                 queue=lambda: queue,
                 on_failed=lambda job, error: job.fail(error),
+                company=company,
             )
         )
 

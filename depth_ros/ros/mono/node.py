@@ -23,6 +23,7 @@ from depth_ros.ros.mono.topics import (
     refine_values,
     scale_values,
 )
+from depth_ros.ros.node.company import Company
 from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.navigation import NAVIGATION_TOPICS, NavigationPublishers
 from depth_ros.ros.node.publishers import TopicPublishers, joined
@@ -106,11 +107,14 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
 
     inputs: MonoInputs
 
-    def __init__(self, *, open_processor: OpenMono = open_live) -> None:
+    def __init__(
+        self, *, open_processor: OpenMono = open_live, company: Company | None = None
+    ) -> None:
         """Declare parameters, advertise, and start opening the engine.
 
         Args:
             open_processor: Opens the processor; benchmarks and tests put their own here.
+            company: Shared with other nodes of the process; None if it is alone there.
 
         Raises:
             ParameterError: If a start value is refused.
@@ -129,6 +133,7 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
                 outputs=MonoPublishers,
                 inputs=MonoInputs,
                 job_noun='images',
+                company=company,
             )
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)

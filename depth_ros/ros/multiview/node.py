@@ -31,6 +31,7 @@ from depth_ros.ros.multiview.job import (
 )
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.multiview.topics import OUTPUT_TOPICS
+from depth_ros.ros.node.company import Company
 from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.patient_service import PatientService
@@ -127,11 +128,14 @@ class MultiviewNode(
 
     inputs: MultiviewInputs
 
-    def __init__(self, *, open_processor: OpenMultiview = open_multiview) -> None:
+    def __init__(
+        self, *, open_processor: OpenMultiview = open_multiview, company: Company | None = None
+    ) -> None:
         """Declare parameters, advertise, and start opening the engine.
 
         Args:
             open_processor: Opens the processor; benchmarks and tests put their own here.
+            company: Shared with other nodes of the process; None if it is alone there.
 
         Raises:
             ParameterError: If a start value is refused.
@@ -157,6 +161,7 @@ class MultiviewNode(
                 outputs=make_outputs,
                 inputs=MultiviewInputs,
                 job_noun='references',
+                company=company,
             )
         )
         self.cloud = clouds[0]

@@ -19,6 +19,7 @@ from depth_ros.messages.images import announced_size, decode_any_image
 from depth_ros.ros.node.parameters import CameraParameters
 from depth_ros.ros.node.qos import camera_info_profile, input_profile
 from depth_ros.ros.node.roles import InputTopic
+from depth_ros.ros.node.shared_memory import SharedMemoryTeller
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.watched_topic import WatchedTopic
 
@@ -26,6 +27,8 @@ ImageMessage: TypeAlias = Image | CompressedImage
 IMAGE_NAMES = {'raw': 'image_raw', 'rectified': 'image_rect'}
 MESSAGE_TYPES: dict[str, type] = {'raw': Image, 'compressed': CompressedImage}
 INFO_GRACE_S = 2.0
+ONE_OF_A_RIG = ('', 'left')
+"""Cameras whose size is looked at."""
 
 
 class CameraInfoCache:
@@ -184,6 +187,7 @@ class CameraInput:
         self._parameters = parameters
         self._on_image = on_image
         self._warn = warn
+        self._memory = SharedMemoryTeller(node.get_logger().info, warn)
         self.info = CameraInfoCache(node.resolve_topic_name(f'{self._prefix}camera_info'))
         self.num_lost = 0
         self._images: WatchedTopic[ImageMessage] | None = None
@@ -221,12 +225,17 @@ class CameraInput:
             node,
             MESSAGE_TYPES[parameters.image_transport],
             self._name_for(kind),
-            self._on_image,
+            self._take,
             profile=input_profile(parameters),
             warn=self._warn,
             timeout_s=parameters.input_timeout_s,
             on_lost=self._on_lost,
         )
+
+    def _take(self, message: ImageMessage) -> None:
+        if isinstance(message, Image) and self.name in ONE_OF_A_RIG:
+            self._memory.look(message.height, message.width)
+        self._on_image(message)
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""

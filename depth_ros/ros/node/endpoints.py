@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
-from rclpy.subscription import Subscription
 
 from depth_ros.errors import ParameterError
+from depth_ros.ros.node.company import CompanyNode
+from depth_ros.ros.node.local_topics import (
+    AnyPublisher,
+    AnySubscription,
+    LocalSubscription,
+    LocalTopics,
+)
 
 if TYPE_CHECKING:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -41,13 +46,15 @@ def open_publisher(
     profile: QoSProfile,
     *,
     events: PublisherEventCallbacks | None = None,
-) -> Publisher:
+) -> AnyPublisher:
     """Advertise a topic with this quality of service, or what ``qos_overrides`` say.
+
+    In company it serves the nodes of its process too.
 
     Raises:
         ParameterError: If an override is no quality of service.
     """
-    return _opened(
+    opened = _opened(
         node,
         name,
         lambda: node.create_publisher(
@@ -58,6 +65,8 @@ def open_publisher(
             qos_overriding_options=_options(),
         ),
     )
+    topics = local_topics(node)
+    return topics.publisher(opened) if topics else opened
 
 
 def open_subscription(
@@ -68,12 +77,27 @@ def open_subscription(
     profile: QoSProfile,
     *,
     events: SubscriptionEventCallbacks | None = None,
-) -> Subscription:
+    on_lost: Callable[[int], None] | None = None,
+) -> AnySubscription:
     """Subscribe with this quality of service, or what ``qos_overrides`` say.
+
+    What another node of this process publishes is read from there, without DDS.
+
+    Args:
+        node: Owner of the subscription.
+        kind: Type of the messages.
+        name: Name before remapping.
+        take: Called with every message.
+        profile: Quality of service.
+        events: Of DDS.
+        on_lost: Called with the number of messages that were not taken in time, in one process.
 
     Raises:
         ParameterError: If an override is no quality of service.
     """
+    topics, topic = local_topics(node), node.resolve_topic_name(name)
+    if topics and topics.has_publisher(topic, kind):
+        return LocalSubscription(node, topics, topic, take, depth=profile.depth, on_lost=on_lost)
     return _opened(
         node,
         name,
@@ -86,6 +110,19 @@ def open_subscription(
             qos_overriding_options=_options(),
         ),
     )
+
+
+def close_subscription(node: Node, subscription: AnySubscription) -> None:
+    """Unsubscribe."""
+    if isinstance(subscription, LocalSubscription):
+        subscription.close()
+    else:
+        node.destroy_subscription(subscription)
+
+
+def local_topics(node: Node) -> LocalTopics | None:
+    """Return the topics of the node's process; None if it is alone there."""
+    return node.local_topics if isinstance(node, CompanyNode) else None
 
 
 def _opened(node: Node, name: str, make: Callable[[], EndT]) -> EndT:

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from stereo_msgs.msg import DisparityImage
 
@@ -24,6 +23,7 @@ from depth_ros.messages.images import fill_image
 from depth_ros.results import DepthResult
 from depth_ros.ros.node.cloud_parameters import CloudParameters
 from depth_ros.ros.node.endpoints import open_publisher
+from depth_ros.ros.node.local_topics import AnyPublisher
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.rate_limit import RateLimit
@@ -98,7 +98,7 @@ class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
         """Advertise every topic."""
         self.parameters = parameters
         self._node = node
-        self._publishers: list[tuple[OutputTopic[ShownT, ParametersT, WantedT], Publisher]] = []
+        self._publishers: list[tuple[OutputTopic[Any, Any, Any], AnyPublisher]] = []
         self._rates: dict[str, TopicRate] = {}
         self._limits: dict[str, RateLimit] = {topic.name: RateLimit() for topic in topics}
         for topic in topics:
@@ -168,13 +168,13 @@ class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
 
     def _listened_to(
         self,
-    ) -> Iterator[tuple[OutputTopic[ShownT, ParametersT, WantedT], Publisher]]:
+    ) -> Iterator[tuple[OutputTopic[ShownT, ParametersT, WantedT], AnyPublisher]]:
         for topic, publisher in self._publishers:
             if publisher.get_subscription_count() and topic.is_served(self.parameters):
                 yield topic, publisher
 
     def _send(
-        self, name: str, publisher: Publisher, message: object, *, stamp_ns: int, frame_id: str
+        self, name: str, publisher: AnyPublisher, message: object, *, stamp_ns: int, frame_id: str
     ) -> None:
         if message is None:
             return

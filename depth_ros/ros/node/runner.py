@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import rclpy
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -81,40 +82,47 @@ def run_node(
     if help is not None and is_help(words):
         sys.stdout.write(help.text(name))
         return 0
+    return run_ros(name, words, lambda stop: _spin(make(), stop))
+
+
+def run_ros(name: str, words: Sequence[str], work: Callable[[StopRequest], int]) -> int:
+    """Initialise ROS, do the work, and end in order; return the exit code.
+
+    Args:
+        name: Of the program, for what is wrong with its words and for its log.
+        words: Words for ROS, after the program's own.
+        work: Works until the stop request is set, and returns the exit code.
+    """
     stop = stop_request()
     if stop.is_set:
         return 0
     keep_freed_memory()
     try:
         check_words(words, name=name)
-        _init(args)
+        _init(words)
     except ParameterError as error:
         sys.stderr.write(f'{name}: {error}\n')
         return WRONG_WORDS
     try:
-        runnable = make()
+        code = work(stop)
     except DepthRosError as error:
         get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
         return 1
-    code = _spin(runnable, stop)
     rclpy.try_shutdown()
     stop.ignore()
     return _leave(code)
 
 
-def _init(args: Sequence[str] | None) -> None:
-    words = None if args is None else list(args)
+def _init(words: Sequence[str]) -> None:
     try:
-        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=list(words), signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         raise ParameterError(refused_by_ros(error)) from error
 
 
 def _spin(runnable: Runnable, stop: StopRequest) -> int:
-    library_logger = logging.getLogger('depth_ros')
-    library_logger.addHandler(NodeLogHandler(runnable.node))
-    library_logger.setLevel(logging.INFO)
+    forward_log(runnable.node.get_logger())
     executor = GuardedExecutor()
     executor.add_node(runnable.node)
     refuse_unknown_types(runnable.node)
@@ -144,13 +152,20 @@ def _leave(code: int) -> int:
     return code
 
 
-class NodeLogHandler(logging.Handler):
-    """Passes the library's log lines to the node's logger."""
+def forward_log(logger: RcutilsLogger) -> None:
+    """Pass the library's log lines to a logger of ROS."""
+    library_logger = logging.getLogger('depth_ros')
+    library_logger.addHandler(RosLogHandler(logger))
+    library_logger.setLevel(logging.INFO)
 
-    def __init__(self, node: Node) -> None:
-        """Forward to this node."""
+
+class RosLogHandler(logging.Handler):
+    """Passes log lines to a logger of ROS."""
+
+    def __init__(self, logger: RcutilsLogger) -> None:
+        """Forward to this one."""
         super().__init__()
-        self._logger = node.get_logger()
+        self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
         """Forward one record; each severity has a call of its own, as rclpy demands."""

@@ -16,11 +16,11 @@ from typing import Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
 from depth_ros import __version__
 from depth_ros.errors import DepthRosError, InputError, ParameterError
+from depth_ros.ros.node.company import Company, CompanyNode
 from depth_ros.ros.node.declare import DeclaredParameters
 from depth_ros.ros.node.diagnostics import NodeReport
 from depth_ros.ros.node.engine_manager import EngineManager
@@ -85,6 +85,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         job_noun: What a job is called in words, plural: ``'pairs'``.
         queue: Makes what stands before the worker; by default the newest job wins.
         on_failed: Called with jobs that failed in the worker, in its thread.
+        company: Shared with other nodes of the process; None if it is alone there.
     """
 
     name: str
@@ -97,6 +98,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     job_noun: str
     queue: Callable[[], JobQueue] = Mailbox
     on_failed: Callable[..., None] = tell_nobody
+    company: Company | None = None
 
 
 class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
@@ -109,7 +111,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             ParameterError: If a start value is refused.
         """
         self._parts = parts
-        self.node = LifecycleNode(parts.name, allow_undeclared_parameters=True)
+        self.node = CompanyNode(parts.name, parts.company, allow_undeclared_parameters=True)
         self._declared = DeclaredParameters(self.node, parts.parameters)
         parameters, log = self._declared.current, self.node.get_logger()
         self.warn = ThrottledWarnings(log.warning)

@@ -11,13 +11,13 @@ from nav_msgs.msg import Odometry
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
 from rclpy.time import Time
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.ros.node.endpoints import open_publisher
+from depth_ros.ros.node.local_topics import AnyPublisher
 from depth_ros.ros.node.parameters import base_from_camera
 from depth_ros.ros.node.qos import profile
 
@@ -54,7 +54,7 @@ class TransformSender:
     def __init__(self, node: Node, *, is_static: bool = False) -> None:
         """Advertise as tf2's broadcasters do."""
         self._message_type: type | None = None
-        self._publisher: Publisher | None = None
+        self._publisher: AnyPublisher | None = None
         try:
             self._message_type = import_module('tf2_msgs.msg').TFMessage
         except ImportError:

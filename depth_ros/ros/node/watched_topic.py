@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 
 from depth_ros.messages.headers import stamp_ns
-from depth_ros.ros.node.endpoints import open_subscription
+from depth_ros.ros.node.endpoints import close_subscription, open_subscription
+from depth_ros.ros.node.local_topics import AnySubscription
 from depth_ros.ros.node.qos import subscription_events
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
@@ -58,10 +58,10 @@ class WatchedTopic(Generic[MessageT]):
         self._node = node
         self._take = take
         events = subscription_events(self.name, warn, on_lost)
-        self._open: Callable[[], Subscription] = lambda: open_subscription(
-            node, kind, name, self._on_message, profile, events=events
+        self._open: Callable[[], AnySubscription] = lambda: open_subscription(
+            node, kind, name, self._on_message, profile, events=events, on_lost=on_lost
         )
-        self._subscription: Subscription | None = self._open()
+        self._subscription: AnySubscription | None = self._open()
 
     @property
     def num_received(self) -> int:
@@ -76,7 +76,7 @@ class WatchedTopic(Generic[MessageT]):
     def pause(self) -> None:
         """Unsubscribe; counters stay."""
         if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
+            close_subscription(self._node, self._subscription)
             self._subscription = None
 
     def resume(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from depth_ros.errors import ParameterError
 
 BEGIN, END = '--ros-args', '--'
-_RULES: Mapping[str, str] = {
+RULES: Mapping[str, str] = {
     '-p': 'NAME:=VALUE',
     '--param': 'NAME:=VALUE',
     '-r': 'FROM:=TO',
@@ -34,7 +34,7 @@ def check_words(words: Sequence[str], *, name: str) -> None:
     if own:
         raise ParameterError(_own_text(own[0], name))
     for option, word in zip(ros, [*ros, ''][1:], strict=True):
-        if option in _RULES:
+        if option in RULES:
             _check_rule(option, word)
         elif option == PARAMETERS and not Path(word).is_file():
             raise ParameterError(
@@ -69,14 +69,14 @@ def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _own_text(word: str, name: str) -> str:
     known = f'{name} knows --help and what follows {BEGIN}'
-    if word in _RULES or word in _OTHERS or ':=' in word:
+    if word in RULES or word in _OTHERS or ':=' in word:
         option = word if word.startswith('-') else '-p'
         return f'{known}, got {word!r} before it; add {BEGIN} before {option}: {name} {BEGIN} ...'
     return f'{known}, got {word!r}; leave it out, or see: {name} --help'
 
 
 def _check_rule(option: str, word: str) -> None:
-    form = _RULES[option]
+    form = RULES[option]
     left, joined, _ = word.partition(':=')
     if joined and left:
         return

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from depth_ros.frames import CameraFrame
+from depth_ros.ros.node.company import Company
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.roles import Inputs, OpenProcessor
@@ -25,6 +26,7 @@ from depth_ros.ros.odometry.parameters import OdometryParameters
 from depth_ros.tasks.odometry.processor import OdometryProcessor, open_odometry
 from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput, Reason
+from depth_ros.tensors import Progress
 
 if TYPE_CHECKING:
     from depth_ros.ros.odometry.topics import OdometryPublishers
@@ -47,25 +49,36 @@ class OdometryNode(
         open_processor: OpenProcessor[
             CameraFrame, bool, OdometryOutput, OdometrySettings
         ] = open_odometry,
+        company: Company | None = None,
     ) -> None:
         """Declare parameters, advertise, and start opening the model.
 
         Args:
             open_processor: Opens the processor; benchmarks and tests put their own here.
+            company: Shared with other nodes of the process; None if it is alone there.
 
         Raises:
             ParameterError: If a start value is refused.
             DepthRosError: If depth_ros_interfaces is not built.
         """
         require_interfaces()
+        lender = company.stereo if company else None
+
+        def open_borrowing(
+            settings: OdometrySettings, *, progress: Progress | None = None
+        ) -> OdometryProcessor:
+            borrows = self._declared.current.keyframe_depth == 'auto'
+            return open_odometry(settings, progress=progress, lender=lender if borrows else None)
+
         super().__init__(
             NodeParts(
                 name='odometry_node',
                 parameters=OdometryParameters,
-                open_processor=open_processor,
+                open_processor=open_borrowing if lender else open_processor,
                 outputs=_make_outputs,
                 inputs=_make_inputs,
                 job_noun='frames',
+                company=company,
             )
         )
         self.node.create_service(Trigger, '~/reset', self._reset)

@@ -39,6 +39,14 @@ class OdometryParameters(PairParameters, DepthParameters):
         'does that.',
         is_read_only=True,
     )
+    keyframe_depth: str = described(
+        'auto',
+        'Depth of keyframes for source stereo. auto: in one process with stereo_node (ros2 run '
+        'depth_ros perception) what that computes for the same pair, else by depth_model. own: '
+        'always by depth_model.',
+        choices=('auto', 'own'),
+        is_read_only=True,
+    )
     max_path_poses: int = described(
         2000, 'Poses kept in path; the oldest go.', minimum=1, maximum=1_000_000
     )

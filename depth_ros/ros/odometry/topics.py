@@ -10,9 +10,9 @@ from typing import Any
 from geometry_msgs.msg import PoseStamped, QuaternionStamped, Vector3Stamped
 from nav_msgs.msg import Odometry, Path
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 
 from depth_ros.ros.node.endpoints import open_publisher
+from depth_ros.ros.node.local_topics import AnyPublisher
 from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.roles import Job
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
@@ -163,7 +163,7 @@ class OdometryPublishers:
         if self._publishers[PATH].get_subscription_count():
             self._publishers[PATH].publish(Path(header=message.header, poses=list(self._path)))
 
-    def _advertise(self, node: Node, name: str) -> Publisher:
+    def _advertise(self, node: Node, name: str) -> AnyPublisher:
         return open_publisher(
             node,
             KINDS[name],

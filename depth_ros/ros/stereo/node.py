@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from depth_ros.frames import StereoFrame
+from depth_ros.ros.node.company import Company
 from depth_ros.ros.node.help import NodeHelp, kinds_of
 from depth_ros.ros.node.navigation import NAVIGATION_TOPICS
 from depth_ros.ros.node.roles import OpenProcessor
@@ -35,15 +36,19 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
         open_processor: OpenProcessor[
             StereoFrame, Wanted, StereoOutput, StereoSettings
         ] = OPEN_LIVE,
+        company: Company | None = None,
     ) -> None:
         """Declare parameters, advertise, and start opening the engine.
 
         Args:
             open_processor: Opens the processor; benchmarks and tests put their own here.
+            company: Shared with other nodes of the process; None if it is alone there.
 
         Raises:
             ParameterError: If a start value is refused.
         """
+        if company and company.stereo:
+            open_processor = company.stereo.open
         super().__init__(
             NodeParts(
                 name='stereo_node',
@@ -52,6 +57,7 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
                 outputs=StereoPublishers,
                 inputs=HintedInputs,
                 job_noun='pairs',
+                company=company,
             )
         )
 

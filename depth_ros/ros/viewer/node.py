@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from depth_ros.ros.node.company import Company, CompanyNode
 from depth_ros.ros.node.declare import AUTOSTART, declare_once, start_parameter
 from depth_ros.ros.node.diagnostics import DIAGNOSTICS, own_states
-from depth_ros.ros.node.endpoints import open_subscription
+from depth_ros.ros.node.endpoints import close_subscription, open_subscription
 from depth_ros.ros.node.help import NodeHelp
 from depth_ros.ros.node.lifecycle import Lifecycle, NothingToManage
+from depth_ros.ros.node.local_topics import AnySubscription
 from depth_ros.ros.node.parameters import RELIABILITIES
 from depth_ros.ros.node.qos import diagnostics_profile, profile, subscription_events
 from depth_ros.ros.node.runner import run_node
@@ -79,14 +79,17 @@ class ViewerTopic:
 class ViewerNode:
     """Owns the node and the view; see ``run_node``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, company: Company | None = None) -> None:
         """Open the view.
+
+        Args:
+            company: Shared with other nodes of the process; None if it is alone there.
 
         Raises:
             ParameterError: If a parameter is refused.
             ViewerError: If viser is missing or the port is taken.
         """
-        self.node = LifecycleNode('viewer_node')
+        self.node = CompanyNode('viewer_node', company)
         values = declare_once(self.node, SPECS)
         log = self.node.get_logger()
         self.warn = ThrottledWarnings(log.warning)
@@ -94,7 +97,7 @@ class ViewerNode:
         stride = int(values['viewer_stride'])
         rated = [source.role for source in self._sources if source.kind in RATED_TYPES]
         self._inputs = ViewerInputs(stride=stride, expected=rated)
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: list[AnySubscription] = []
         self.viewer = open_viewer(
             int(values['port']), stride=stride, max_rate_hz=float(values['max_rate_hz'])
         )
@@ -128,10 +131,10 @@ class ViewerNode:
             self._subscriptions = [self._subscribe(source) for source in self._sources]
         elif self._subscriptions and not has_clients:
             for subscription in self._subscriptions:
-                self.node.destroy_subscription(subscription)
+                close_subscription(self.node, subscription)
             self._subscriptions = []
 
-    def _subscribe(self, source: ViewerTopic) -> Subscription:
+    def _subscribe(self, source: ViewerTopic) -> AnySubscription:
         topic = self.node.resolve_topic_name(source.topic)
         return open_subscription(
             self.node,

@@ -23,12 +23,14 @@ from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.networks import open_model
 from depth_ros.tasks.odometry.direction import DirectionTracker, MatchedMotion, NetworkMotion
 from depth_ros.tasks.odometry.frame_tracker import FrameTracker
+from depth_ros.tasks.odometry.keyframe_depth import KeyframeDepth
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source
 from depth_ros.tasks.odometry.tracker import OdometryTracker
 from depth_ros.tasks.odometry.values import OdometryFrame, OdometryOutput
 from depth_ros.tasks.pipeline import Pipeline
 from depth_ros.tasks.processor import Processor
-from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
+from depth_ros.tasks.stereo.processor import StereoProcessor, open_stereo
+from depth_ros.tasks.stereo.shared import StereoLender
 from depth_ros.tensors import Progress, Task
 
 
@@ -69,6 +71,7 @@ class OdometryProcessor(Processor[OdometrySettings]):
         *,
         tracker: FrameTracker,
         stereo: StereoProcessor | None = None,
+        lender: StereoLender | None = None,
     ) -> None:
         """Take ownership of tracker and stereo.
 
@@ -77,10 +80,12 @@ class OdometryProcessor(Processor[OdometrySettings]):
             settings: What runs.
             tracker: Places frames, by the model.
             stereo: Gives depth of keyframes; needed for source ``STEREO``.
+            lender: May have a processor of the same pairs, which is asked first.
         """
         super().__init__(pipeline, settings)
         self._tracker = tracker
         self._stereo = stereo
+        self._depth = KeyframeDepth(stereo, lender) if stereo else None
         self._rectifiers = RectifierCache()
         self._lock = threading.Lock()
 
@@ -158,8 +163,8 @@ class OdometryProcessor(Processor[OdometrySettings]):
     def _prepared(self, frame: CameraFrame) -> OdometryFrame:
         """Rectify, and attach the function that computes depth."""
         source = self.settings.source
-        if source is Source.STEREO and isinstance(frame, StereoFrame) and self._stereo:
-            return _stereo_frame(self._stereo, frame)
+        if source is Source.STEREO and isinstance(frame, StereoFrame) and self._depth:
+            return self._depth.prepared(frame)
         if source is Source.RGBD and isinstance(frame, RgbdFrame):
             return self._image_frame(frame.image, frame.depth)
         if source is Source.MONO and isinstance(frame, MonoFrame):
@@ -181,25 +186,11 @@ class OdometryProcessor(Processor[OdometrySettings]):
         )
 
 
-def _stereo_frame(stereo: StereoProcessor, frame: StereoFrame) -> OdometryFrame:
-    """Rectify a pair; disparity is computed only if the frame becomes a keyframe."""
-    rectified = stereo.rectify(frame)
-
-    def depth() -> DepthResult | None:
-        return stereo.process_rectified(rectified, wanted=Wanted(depth=True)).depth
-
-    return OdometryFrame(
-        image=np.ascontiguousarray(rectified.left),
-        camera=rectified.camera.left,
-        stamp_ns=frame.stamp_ns,
-        depth=depth,
-    )
-
-
 def open_odometry(
     settings: OdometrySettings | None = None,
     *,
     progress: Progress | None = None,
+    lender: StereoLender | None = None,
     **given: object,
 ) -> OdometryProcessor:
     """Open matcher, stereo matcher and their engines.
@@ -207,6 +198,7 @@ def open_odometry(
     Args:
         settings: What to run; None takes the defaults.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        lender: Of a process that computes stereo too; None where nothing is shared.
         given: Settings by name, in place of those of ``settings``, e.g. ``source='rgbd'``.
 
     Raises:
@@ -222,7 +214,7 @@ def open_odometry(
         stereo = (
             open_stereo(settings.stereo, progress=progress, is_live=True) if is_stereo else None
         )
-        return OdometryProcessor(pipeline, settings, tracker=tracker, stereo=stereo)
+        return OdometryProcessor(pipeline, settings, tracker=tracker, stereo=stereo, lender=lender)
     except BaseException:
         tracker.close()
         raise

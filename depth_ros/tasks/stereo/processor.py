@@ -24,7 +24,7 @@ from depth_ros.geometry.postprocess import (
     remove_speckles,
 )
 from depth_ros.geometry.preprocess import mirrored
-from depth_ros.geometry.rectify import Rectifier, RectifierCache
+from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.models.registry import model_entry, weightless_models
 from depth_ros.results import DepthMap, DepthResult, DepthScale, DisparityResult, depth_map
 from depth_ros.tasks.call import Rig, stereo_frame
@@ -47,6 +47,20 @@ class Wanted:
     depth: bool = True
     confidence: bool = False
     sigma: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RectifiedPair:
+    """A pair on common rows.
+
+    Attributes:
+        images: Both images, treat them as read-only.
+        covered: ``(H, W)`` bool, False where the left image shows nothing (black after
+            rectification) and disparity is unknown; None where all is covered.
+    """
+
+    images: RectifiedStereo
+    covered: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -133,9 +147,19 @@ class StereoProcessor(Processor[StereoSettings]):
         if is_other:
             self._take_hints(settings)
 
-    def rectify(self, frame: StereoFrame) -> RectifiedStereo:
-        """Rectify a pair, rebuilding the maps if a calibration changed."""
-        return self._rectifier(frame).rectify(frame)
+    def rectify(self, frame: StereoFrame) -> RectifiedPair:
+        """Rectify a pair, rebuilding the maps if a calibration changed.
+
+        Raises:
+            CalibrationError: If the calibration cannot be used.
+        """
+        rectifier = self._rectifiers.of_rig(
+            frame.left.camera,
+            frame.right.camera,
+            baseline_m=self.settings.baseline_m,
+            is_rectified=frame.right.is_rectified,
+        )
+        return RectifiedPair(images=rectifier.rectify(frame), covered=rectifier.covered_in(frame))
 
     def process(self, frame: StereoFrame, *, wanted: Wanted | None = None) -> StereoOutput:
         """Run one pair end to end.
@@ -146,12 +170,9 @@ class StereoProcessor(Processor[StereoSettings]):
         """
         self.expect_open()
         start = time.perf_counter()
-        rectifier = self._rectifier(frame)
-        rectified = rectifier.rectify(frame)
+        pair = self.rectify(frame)
         rectify_s = time.perf_counter() - start
-        output = self.process_rectified(
-            rectified, wanted=wanted, covered=rectifier.covered_in(frame)
-        )
+        output = self.process_rectified(pair.images, wanted=wanted, covered=pair.covered)
         stages = MappingProxyType({'rectify': rectify_s, **output.stages_s})
         return replace(output, stages_s=stages)
 
@@ -187,14 +208,6 @@ class StereoProcessor(Processor[StereoSettings]):
             depth=depth,
             stages_s=MappingProxyType(stages),
             fault=fault,
-        )
-
-    def _rectifier(self, frame: StereoFrame) -> Rectifier:
-        return self._rectifiers.of_rig(
-            frame.left.camera,
-            frame.right.camera,
-            baseline_m=self.settings.baseline_m,
-            is_rectified=frame.right.is_rectified,
         )
 
     def _match(
