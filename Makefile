@@ -17,7 +17,7 @@ STAMPS = $(VENV)/stamps
 CLEAN_ENV = env -u PYTHONPATH -u AMENT_PREFIX_PATH -u LD_LIBRARY_PATH -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 # make docs    run what the documentation shows and write its outputs anew
-.PHONY: docs fuzz demo test test-all test-oldest test-jazzy setup setup-test interfaces lint bench clean help
+.PHONY: docs stereo-card fuzz demo test test-all test-oldest test-jazzy setup setup-test interfaces lint bench clean help
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -91,6 +91,11 @@ test-all: test
 # The outputs that the documentation shows, written anew by running it.
 docs: $(STAMPS)/test
 	@$(CLEAN_ENV) $(VENV)/bin/python -m tests.kit.pages
+
+# make stereo-card   table, gallery and figures of the stereo card and the README's picture, anew; DATA=folder
+DATA ?= ../shared/data
+stereo-card: $(STAMPS)/test
+	@$(CLEAN_ENV) $(VENV)/bin/python scripts/stereo_card.py $(DATA)
 
 # make fuzz    altered bytes to every reader of files, FUZZ_SECONDS each; READER=part of a name
 FUZZ_SECONDS ?= 10

@@ -56,6 +56,23 @@ class KnownBeside:
 NOTHING_BESIDE = KnownBeside()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsefulPart:
+    """What a calibration calls useful of its rig; all else is unknown.
+
+    Attributes:
+        region: Left, top, right, bottom of the rectified left image in shares of its sides; None
+            for all of it.
+        depth_range_m: Nearest and farthest depth; None for any.
+    """
+
+    region: tuple[float, float, float, float] | None = None
+    depth_range_m: tuple[float, float] | None = None
+
+
+EVERYTHING = UsefulPart()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class StereoFrame:
     """A synchronized pair; ``left`` is the reference whose stamp and frame the results carry.
@@ -64,11 +81,13 @@ class StereoFrame:
         left: Left image.
         right: Right image.
         beside: What others know about this moment.
+        useful: What the calibration calls useful.
     """
 
     left: MonoFrame
     right: MonoFrame
     beside: KnownBeside = NOTHING_BESIDE
+    useful: UsefulPart = EVERYTHING
 
     @property
     def stamp_ns(self) -> int:
@@ -130,6 +149,7 @@ class RectifiedStereo:
         stamp_ns: Stamp of the left image in nanoseconds.
         hint: What is already known of the disparity, for models that take it; None for nothing.
         beside: What others know about this moment; hints are made of it.
+        useful: What the calibration calls useful.
     """
 
     left: np.ndarray
@@ -138,6 +158,7 @@ class RectifiedStereo:
     stamp_ns: int = 0
     hint: DisparityHint | None = None
     beside: KnownBeside = NOTHING_BESIDE
+    useful: UsefulPart = EVERYTHING
 
     def __post_init__(self) -> None:
         check_rgb_image(self.left, what='left image')

@@ -57,10 +57,10 @@ class BuildStatus:
 class BuildTimes:
     """How long phases took, by their text; a damaged file counts as empty."""
 
-    def __init__(self, cache: EngineCache | None = None) -> None:
-        """Use the file in a cache, by default the user's."""
+    def __init__(self, cache: EngineCache | None = None, *, file: str = _FILE) -> None:
+        """Use a file in a cache, by default the user's."""
         self._cache = cache or EngineCache()
-        self._path = self._cache.root / _FILE
+        self._path = self._cache.root / file
         self._known = self._read()
 
     def expected_s(self, phase: str) -> float | None:

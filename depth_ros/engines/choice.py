@@ -10,6 +10,7 @@ from depth_ros.errors import EngineError
 from depth_ros.settings import SIZE, SettingError, Settings, described
 
 PRECISIONS = ('f32', 'auto', 'bf16', 'f16')
+AUTO_PRESET = 'auto'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,12 @@ class EngineChoice(Settings):
         opens_engine=True,
     )
     preset: str = described(
-        '', "Named size of the model's recipe; empty takes its default.", opens_engine=True
+        '',
+        "Named size of the model's recipe, as fast, balanced or fine; empty takes its default. "
+        'auto: commands take the largest that ships and needs no enlarging of the image; '
+        "stereo_node takes the largest that holds the camera's rate with a margin, as measured, "
+        'and changes it when the load changes.',
+        opens_engine=True,
     )
     size: tuple[int, int] | None = described(
         None,

@@ -22,10 +22,10 @@ def content_mask(image: np.ndarray) -> np.ndarray | None:
     Returns:
         ``(H, W)`` bool, False in black areas that touch the edge, and close to them.
     """
-    black = (image.max(axis=2) <= BLACK).astype(np.uint8)
-    edge = np.concatenate([black[0], black[-1], black[:, 0], black[:, -1]])
-    if not edge.any():
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    if not (edge.max(axis=1) <= BLACK).any():
         return None
+    black = (image.max(axis=2) <= BLACK).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(black)
     touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     least_px = MIN_SHARE * black.size

@@ -17,6 +17,9 @@ from depth_ros.camera import PinholeCamera, StereoCamera
 from depth_ros.errors import ParameterError, ShapeError
 from depth_ros.frames import RectifiedStereo
 
+ODD_PX = 32
+"""Engines have sizes in multiples of 16 or 32; a frame that lacks fewer pixels is of odd size."""
+
 
 class Fit(Enum):
     """How a frame is brought to the engine's size."""
@@ -26,6 +29,10 @@ class Fit(Enum):
 
     PAD = 'pad'
     """Keep the aspect: shrink only if needed, then repeat the right and bottom edge pixels."""
+
+    NATIVE = 'native'
+    """``PAD`` for frames of odd size, that fill the engine's image but for ``ODD_PX`` of a side;
+    all others as ``RESIZE``, which loses less: rows that padding leaves empty are rows less."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +67,8 @@ def fit_size(frame_size: tuple[int, int], engine_size: tuple[int, int], *, fit: 
     Args:
         frame_size: (height, width) of the frame.
         engine_size: (height, width) of the engine's input.
-        fit: With ``PAD``, a frame no larger than the engine's image keeps every pixel as it is.
+        fit: With ``PAD``, a frame no larger than the engine's image keeps every pixel as it is,
+            with ``NATIVE`` one that nearly fills it.
 
     Raises:
         ShapeError: If a size is not positive.
@@ -71,7 +79,7 @@ def fit_size(frame_size: tuple[int, int], engine_size: tuple[int, int], *, fit: 
             f'{engine_size} (height, width); check the camera and the recipe'
         )
     placed_height, placed_width = engine_size
-    if fit is Fit.PAD:
+    if fit is Fit.PAD or (fit is Fit.NATIVE and _is_odd(frame_size, engine_size)):
         scale = min(1.0, engine_size[0] / frame_size[0], engine_size[1] / frame_size[1])
         placed_height = max(1, round(frame_size[0] * scale))
         placed_width = max(1, round(frame_size[1] * scale))
@@ -85,11 +93,16 @@ def fit_size(frame_size: tuple[int, int], engine_size: tuple[int, int], *, fit: 
     )
 
 
+def _is_odd(frame_size: tuple[int, int], engine_size: tuple[int, int]) -> bool:
+    """Whether a frame lacks but a few pixels of each side."""
+    return all(0 <= side - own < ODD_PX for own, side in zip(frame_size, engine_size, strict=True))
+
+
 def fit_from_name(name: str) -> Fit:
     """Read a parameter's text.
 
     Raises:
-        ParameterError: If it is neither ``'resize'`` nor ``'pad'``.
+        ParameterError: If it is none of ``'resize'``, ``'pad'`` and ``'native'``.
     """
     try:
         return Fit(name)

@@ -197,6 +197,7 @@ class Rectifier:
             camera=self.camera,
             stamp_ns=frame.stamp_ns,
             beside=frame.beside,
+            useful=frame.useful,
         )
 
 

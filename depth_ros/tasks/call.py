@@ -15,7 +15,7 @@ from depth_ros.camera import PinholeCamera, StereoCamera
 from depth_ros.errors import CalibrationError, ImageError, InputError
 from depth_ros.files.calibration import MonoCalibration, StereoCalibration
 from depth_ros.files.posed.values import ViewFile
-from depth_ros.frames import MonoFrame, StereoFrame
+from depth_ros.frames import EVERYTHING, MonoFrame, StereoFrame
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
@@ -105,6 +105,7 @@ def stereo_frame(
     return StereoFrame(
         left=_frame(left, rig.left, 'left', is_rectified, stamp_ns),
         right=_frame(right, rig.right, 'right', is_rectified, stamp_ns),
+        useful=EVERYTHING if isinstance(rig, StereoCamera) else rig.useful,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from depth_ros.engines.choice import AUTO_PRESET
 from depth_ros.entries import ModelEntry, Service
 from depth_ros.errors import ParameterError
 from depth_ros.models.registry import model_entry
@@ -14,6 +15,7 @@ from depth_ros.tensors import Options, Progress, Task
 
 if TYPE_CHECKING:
     from depth_ros.engines.recipe import TrainingRig
+    from depth_ros.engines.sizes import SizeStep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,6 +37,7 @@ def open_model(
     *,
     options: Mapping[str, int | str] | None = None,
     progress: Progress | None = None,
+    auto_preset: str = '',
 ) -> OpenedModel:
     """Open a model and, where it has any, the engines it needs.
 
@@ -44,18 +47,23 @@ def open_model(
             asks for beyond.
         options: Options of the recipe; what is 0 or empty takes the preset's.
         progress: Called with a phase and a fraction (None where unknown) during long work.
+        auto_preset: Preset that is taken for ``auto``; empty takes the recipe's default size.
 
     Raises:
         ParameterError: If the model does not serve the task or refuses a setting.
         WeightsError: If there are no weights; says what to type.
         EngineError: If the runtime is missing or refuses.
     """
+    from depth_ros.engines.sizes import settled
+
     entry = model_entry(settings.model, task)
     service = entry.services[task]
     if not entry.needs_weights:
         model = entry.load(task)(**arguments_of(service, settings))
         return OpenedModel(pipeline=Pipeline(model))
-    return _open_network(entry, task, settings, _given(options), progress)
+    choice = settled(settings.engine, auto_preset)
+    settled_settings = replace(settings, engine=choice)
+    return _open_network(entry, task, settled_settings, _given(options), progress)
 
 
 def graphs_of(service: Service, settings: NetworkSettings) -> tuple[str, ...] | None:
@@ -122,3 +130,19 @@ def _open_network(
 
 def _given(options: Mapping[str, int | str] | None) -> Options:
     return {name: value for name, value in (options or {}).items() if value}
+
+
+def steps_to_choose(settings: NetworkSettings, task: Task) -> tuple[SizeStep, ...]:
+    """Return the presets that ``preset: auto`` chooses from; none where it is not asked to.
+
+    Raises:
+        ParameterError: If the model does not serve the task.
+    """
+    from depth_ros.engines.recipe import load_recipe
+    from depth_ros.engines.sizes import steps_of
+
+    entry = model_entry(settings.model, task)
+    choice = settings.engine
+    if choice.preset != AUTO_PRESET or choice.size or not entry.needs_weights:
+        return ()
+    return steps_of(load_recipe(entry.recipe or entry.name), choice)

@@ -25,6 +25,9 @@ class Processor(Generic[SettingsT]):
 
     is_closed = False
 
+    frame_size: tuple[int, int] | None = None
+    """``(height, width)`` of the last frame; None before the first, and where nobody asks."""
+
     def __init__(self, pipeline: Pipeline, settings: SettingsT) -> None:
         """Take ownership of the pipeline; raises as ``check_settings``."""
         self.pipeline = pipeline

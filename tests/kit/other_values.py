@@ -8,6 +8,8 @@ VALUES: dict[str, SettingValue] = {
     'size': '96x128',
     'tensorrt': 'low_memory=true',
     'hints': 'depth_topic sgbm',
+    'valid_region': '0 0.1 0.9 1',
+    'useful_depth_m': '1 5',
     'left_from_depth': '0 0 0 0 0 0 1',
     'navigation.base_from_camera': '0 0 0 0 0 0 1',
     'navigation.crop_box': '0 -2 5 2',

@@ -55,7 +55,7 @@ def test_crestereo_tiny_is_as_accurate_as_its_card_says() -> None:
     """1.34 px and 9.6 % in the card, which resizes in the same way but keeps float32 torch."""
     pair = motorcycle(shared_path('data'))
     with closing(
-        open_stereo(StereoSettings(model='crestereo_tiny', engine=EngineChoice(preset='accurate')))
+        open_stereo(StereoSettings(model='crestereo_tiny', engine=EngineChoice(preset='balanced')))
     ) as stereo:
         found = stereo.process_rectified(pair.frame).disparity.disparity
     errors = disparity_errors(found, pair.truth)

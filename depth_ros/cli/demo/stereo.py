@@ -39,6 +39,7 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
         parameters={
             'max_depth_m': MAX_DEPTH_M,
             'precision': 'auto',
+            **useful_part(),
             **(FILTERS if settings.model in weightless_models(Task.STEREO) else {}),
             **{name: value for name, value in given.items() if value},
         },
@@ -55,6 +56,20 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
         picture='stereo.png',
         draw=stereo_picture,
     )
+
+
+def useful_part() -> dict[str, str]:
+    """Return the parameters that say what the calibration of the OAK-D pairs calls useful."""
+    from depth_ros.files.calibration import read_stereo_calibration
+    from depth_ros.ros.demo.sample_images import CALIBRATION_NAMES, stereodemo_folder
+
+    useful = read_stereo_calibration([stereodemo_folder() / CALIBRATION_NAMES[0]]).useful
+    values = {'valid_region': useful.region, 'useful_depth_m': useful.depth_range_m}
+    return {
+        name: ' '.join(f'{number:g}' for number in numbers)
+        for name, numbers in values.items()
+        if numbers
+    }
 
 
 def stereo_picture(seen: Seen, title: str) -> np.ndarray | None:

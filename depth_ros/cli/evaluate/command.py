@@ -10,7 +10,7 @@ from depth_ros.cli.kit.commands import Command, LazyTasks, command_lines
 TASKS: dict[str, Command] = {
     'stereo': Command(
         module='depth_ros.cli.evaluate.stereo',
-        summary='disparity on Motorcycle and Aloe, beside SGBM',
+        summary='disparity on any folder with truth, or on the pairs of the card, beside SGBM',
     ),
     'mono': Command(
         module='depth_ros.cli.evaluate.mono',

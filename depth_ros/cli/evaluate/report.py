@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 ItemT = TypeVar('ItemT')
 
 
-def add_report_arguments(parser: argparse.ArgumentParser, *, folders: Iterable[str]) -> None:
+def add_report_arguments(
+    parser: argparse.ArgumentParser, *, folders: Iterable[str], is_required: bool = True
+) -> None:
     """Add the data folder and the file for figures.
 
     Args:
         parser: Of the task.
         folders: Sets that are looked for in the data folder.
+        is_required: Whether nothing else can be judged.
     """
     add_json_argument(parser)
     parser.add_argument(
         '--data',
         type=Path,
-        required=True,
+        required=is_required,
         help=f'folder with {" and ".join(folders)}; what is not there is left out',
     )
 

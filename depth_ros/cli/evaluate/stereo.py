@@ -14,6 +14,7 @@ from depth_ros.cli.evaluate.report import (
     say_untrained,
     write_figures,
 )
+from depth_ros.cli.evaluate.stereo_folder import add_folder_arguments, judge_folder
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.recipe import load_recipe, parse_size
@@ -41,18 +42,21 @@ CARD_SIZES = ('240x320', '480x640')
 NATIVE = 'native'
 AS_IN_NODES = ('engine', 'precision', 'hints', 'min_confidence', 'confidence_threshold_px')
 """Settings that the card's way of measuring does not know."""
-CHOSEN = ('model', 'iterations', 'num_threads', *AS_IN_NODES)
+CHOSEN = ('iterations', 'num_threads', *AS_IN_NODES)
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
     """Add the task to ``depth-ros evaluate``."""
     parser = tasks.add_parser(
         'stereo',
-        description='Measure disparity on real pairs, beside SGBM. crestereo_tiny runs in torch '
-        'float32, as its card has it, unless --engine or --precision is named; all other models '
-        'run as in nodes.',
+        description='Measure disparity on the pairs of a FOLDER with truth, every model side by '
+        'side; or, with --data, on the real pairs of the card, beside SGBM. There crestereo_tiny '
+        'runs in torch float32, as its card has it, unless --engine or --precision is named; all '
+        'other models run as in nodes.',
     )
-    add_report_arguments(parser, folders=[item.folder for item in STEREO_SETS.values()])
+    add_folder_arguments(parser)
+    folders = [item.folder for item in STEREO_SETS.values()]
+    add_report_arguments(parser, folders=folders, is_required=False)
     add_settings(parser, StereoSettings, title='stereo', only=CHOSEN)
     parser.add_argument(
         '--weights',
@@ -83,12 +87,24 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         action='append',
         help='folder of pairs for --gallery, repeatable; DATA/oakd_stereo',
     )
-    parser.set_defaults(run=run, model=CARD_MODEL, num_threads=2)
+    parser.set_defaults(run=run, models=[CARD_MODEL], num_threads=2)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table; return the exit status."""
-    read_settings(StereoSettings, args)
+    if args.folder is not None:
+        return judge_folder(args)
+    if args.data is None:
+        raise ParameterError(
+            'give FOLDER with stereo pairs and truth, or --data with the pairs of the card'
+        )
+    if len(args.models) > 1:
+        raise ParameterError(
+            f'--data judges one model at a time, got --model {" ".join(args.models)}; give FOLDER '
+            'to see several side by side'
+        )
+    args.model = args.models[0]
+    read_settings(StereoSettings, args, {'model': args.model})
     found = present_sets(args, STEREO_SETS)
     is_card = args.model == CARD_MODEL and not any(getattr(args, name) for name in AS_IN_NODES)
     rows = (_in_torch if is_card else _in_pipeline)(
@@ -183,7 +199,11 @@ def _settings(args: argparse.Namespace) -> list[StereoSettings]:
     every = {'min_confidence': 0.0} if args.min_confidence is None else {}
     words = args.sizes or (CARD_SIZES if args.model == CARD_MODEL else ('',))
     return [
-        read_settings(StereoSettings, args, {**every, 'weights': str(weights), 'size': word})
+        read_settings(
+            StereoSettings,
+            args,
+            {**every, 'model': args.model, 'weights': str(weights), 'size': word},
+        )
         for weights, word in product(args.checkpoints or [''], words)
     ]
 

@@ -105,6 +105,7 @@ class Rig:
                 stamp_ns=0,
                 is_rectified=calibration.is_rectified,
             ),
+            useful=calibration.useful,
         )
 
     def describe(self) -> str:

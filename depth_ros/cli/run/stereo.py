@@ -123,7 +123,10 @@ class PairRunner(BatchRunner[StereoProcessor]):
         beside: BesideFiles,
     ) -> None:
         """Remember what to run with."""
-        super().__init__(lambda: open_stereo(settings, progress=progress))
+        super().__init__(
+            lambda: open_stereo(settings, progress=progress, frame_size=self._frame_size)
+        )
+        self._frame_size: tuple[int, int] | None = None
         self._folder = folder
         self._settings = settings
         self._beside = beside
@@ -144,6 +147,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
             baseline_m=baseline_m,
             is_rectified=frame.right.is_rectified,
         )
+        self._frame_size = self._frame_size or (rig.left.height, rig.left.width)
         processor = self._processor()
         frame = replace(frame, beside=self._beside.of(pair.name, frame, rig.left))
         output = processor.process(frame, wanted=self._wanted)

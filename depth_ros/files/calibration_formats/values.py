@@ -13,6 +13,7 @@ from depth_ros.camera import PinholeCamera, camera_from_calibration, ideal_camer
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.files.calibration_formats.stated import Stated, check_stated
 from depth_ros.files.given_file import given_text
+from depth_ros.frames import UsefulPart
 
 ImageSize = tuple[int, int]
 
@@ -38,6 +39,11 @@ class StereoCalibration:
     format: str = ''
     depth_range_m: tuple[float, float] | None = None
     valid_region: tuple[float, float, float, float] | None = None
+
+    @property
+    def useful(self) -> UsefulPart:
+        """What the file calls useful; all else is unknown."""
+        return UsefulPart(region=self.valid_region, depth_range_m=self.depth_range_m)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -38,7 +38,7 @@ class CreStereoModel:
         *,
         engine_height: int,
         engine_width: int,
-        fit: str = 'resize',
+        fit: str = 'native',
         max_disparity_px: float = 0.0,
     ) -> None:
         """Describe the engine the frames are fitted to.
@@ -46,7 +46,7 @@ class CreStereoModel:
         Args:
             engine_height: Rows of the engine's inputs.
             engine_width: Columns of the engine's inputs.
-            fit: ``'resize'`` or ``'pad'``; see ``preprocess.Fit``.
+            fit: ``'native'``, ``'resize'`` or ``'pad'``; see ``preprocess.Fit``.
             max_disparity_px: Largest disparity to believe, in frame pixels; 0 takes the frame's
                 width, beyond which nothing can match.
 

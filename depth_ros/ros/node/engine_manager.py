@@ -68,6 +68,9 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             open_processor, self._monitor, may_build=declared.current.may_build
         )
         self._loss: DeviceLostError | None = None
+        self._is_resizing = False
+        self.on_preset_refused: Callable[[], None] = lambda: None
+        """Called when a preset of ``take_preset`` could not be opened."""
         declared.start(self._apply)
 
     def open(self) -> None:
@@ -92,6 +95,18 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._worker.unload()
         self.failure = self._loss = self._checker = None
         self._is_wanted, self._words = False, ''
+
+    def take_preset(self, preset: str) -> bool:
+        """Open the same settings at another preset in the background, where ``auto`` is set.
+
+        Returns:
+            Whether it was begun; False while another engine is being prepared.
+        """
+        if self._loader.is_busy or not self.is_open or self.degradation:
+            return False
+        self._words, self._is_resizing = f'opening preset {preset}', True
+        self._loader.start(self._settings, auto_preset=preset)
+        return True
 
     @property
     def is_open(self) -> bool:
@@ -118,7 +133,12 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         if loaded is None:
             return
         self._monitor.finish(is_complete=loaded.error is None)
-        if loaded.error is not None:
+        is_resizing, self._is_resizing = self._is_resizing, False
+        if loaded.error is not None and is_resizing:
+            self._words = ''
+            self._log.warning(f'preset auto: the old size goes on: {loaded.error}')
+            self.on_preset_refused()
+        elif loaded.error is not None:
             self._on_failure(loaded.error)
         else:
             self._take(loaded, self._declared.current)

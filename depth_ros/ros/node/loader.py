@@ -64,8 +64,8 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         """Whether a request is under way or its result has not been taken."""
         return self._thread is not None
 
-    def start(self, settings: SettingsT) -> None:
-        """Start opening.
+    def start(self, settings: SettingsT, *, auto_preset: str = '') -> None:
+        """Start opening; ``auto_preset`` is what ``preset: auto`` means now.
 
         Raises:
             ParameterError: If another request is not finished.
@@ -77,7 +77,7 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
             )
         self._loaded = None
         self._thread = threading.Thread(
-            target=self._run, args=(settings,), name=THREAD_NAME, daemon=True
+            target=self._run, args=(settings, auto_preset), name=THREAD_NAME, daemon=True
         )
         self._thread.start()
 
@@ -92,10 +92,11 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         loaded, self._loaded = self._loaded, None
         return loaded
 
-    def _run(self, settings: SettingsT) -> None:
+    def _run(self, settings: SettingsT, auto_preset: str) -> None:
+        chosen = {'auto_preset': auto_preset} if auto_preset else {}
         try:
             with building(is_allowed=self._may_build):
-                processor = self._open(settings, progress=self._progress)
+                processor = self._open(settings, progress=self._progress, **chosen)
             self._loaded = Loaded(processor=processor, error=None)
         except DepthRosError as error:
             self._loaded = Loaded(processor=None, error=error)

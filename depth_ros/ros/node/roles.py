@@ -47,6 +47,10 @@ class FrameProcessor(Protocol[FrameT_contra, WantedT_contra, OutputT_co, Setting
     def identity(self) -> Identity:
         """Model, engine, precision and size in words."""
 
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """``(height, width)`` of the last frame; None before the first, and where unknown."""
+
     def describe(self) -> str:
         """Return model and engines in one line."""
 

@@ -17,6 +17,7 @@ import numpy as np
 
 NUM_TIMES = 300
 RATE_WINDOW_S = 5.0
+NUM_WORKED = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +81,31 @@ class NodeStatistics:
         self._output_times_s: deque[float] = deque(maxlen=1000)
         self._stages_s: dict[str, deque[float]] = {}
         self._valid_fraction = float('nan')
+        self._work_s: deque[tuple[float, float]] = deque(maxlen=NUM_WORKED)
+        self._job_times_s: deque[float] = deque(maxlen=1000)
+
+    def job(self) -> None:
+        """Count a pair that is handed over for computing."""
+        with self._lock:
+            self._job_times_s.append(self._clock())
+
+    def recent_job_rate_hz(self, window_s: float) -> float:
+        """Return how many pairs a second were handed over of late; 0 for fewer than two."""
+        with self._lock:
+            oldest = self._clock() - window_s
+            recent = [moment for moment in self._job_times_s if moment > oldest]
+        return _rate_hz(len(recent), recent[-1] - recent[0]) if recent else 0.0
+
+    def recent_work_s(self, since_s: float, *, at_least: int) -> float | None:
+        """Return what a pair takes without waiting, s: the median of the last ones.
+
+        Args:
+            since_s: Earlier ones do not count, by the clock.
+            at_least: So many must be there, else None.
+        """
+        with self._lock:
+            seconds = [value for moment, value in self._work_s if moment > since_s]
+        return float(np.median(seconds)) if len(seconds) >= at_least else None
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count dropped pairs."""
@@ -91,6 +117,8 @@ class NodeStatistics:
         """Count one output with its wall seconds by stage."""
         with self._lock:
             self._output_times_s.append(self._clock())
+            worked_s = stages_s.get('total', 0.0) - stages_s.get('wait', 0.0)
+            self._work_s.append((self._output_times_s[-1], worked_s))
             if self._num_outputs == 0:
                 self._first_output_s = self._output_times_s[-1]
             self._num_outputs += 1

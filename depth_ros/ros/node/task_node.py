@@ -19,6 +19,9 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from depth_ros import __version__
+from depth_ros.engines.choice import AUTO_PRESET
+from depth_ros.engines.recipe import format_size
+from depth_ros.engines.sizes import SizeStep
 from depth_ros.errors import DepthRosError, InputError, ParameterError
 from depth_ros.ros.node.company import Company, CompanyNode
 from depth_ros.ros.node.declare import DeclaredParameters
@@ -41,12 +44,15 @@ from depth_ros.ros.node.roles import (
     OutputT,
     WantedT,
 )
+from depth_ros.ros.node.size_keeper import Running, SizeKeeper
 from depth_ros.ros.node.statistics import NodeStatistics
 from depth_ros.ros.node.stop_request import is_stop_requested
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.node.worker import Worker, tell_nobody
+from depth_ros.settings import SettingValue
 from depth_ros.streams.mailbox import Mailbox
+from depth_ros.tasks.pipeline import NetworkSettings
 from depth_ros.tasks.processor import SettingsT
 
 JobT_contra = TypeVar('JobT_contra', bound=Job, contravariant=True)
@@ -72,6 +78,11 @@ class Inbox(Protocol[JobT_contra]):
         """Count and name messages that cannot become a job."""
 
 
+def no_steps(settings: NetworkSettings) -> tuple[SizeStep, ...]:
+    """Return no presets to choose from."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     """What a task brings.
@@ -84,6 +95,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         inputs: Prepares the subscriptions.
         job_noun: What a job is called in words, plural: ``'pairs'``.
         queue: Makes what stands before the worker; by default the newest job wins.
+        steps: Lists the presets that ``auto`` chooses from; none where it chooses nothing.
         on_failed: Called with jobs that failed in the worker, in its thread.
         company: Shared with other nodes of the process; None if it is alone there.
     """
@@ -97,6 +109,7 @@ class NodeParts(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
     inputs: Callable[[Node, ParametersT, Inbox], Inputs[ParametersT]]
     job_noun: str
     queue: Callable[[], JobQueue] = Mailbox
+    steps: Callable[[NetworkSettings], tuple[SizeStep, ...]] = no_steps
     on_failed: Callable[..., None] = tell_nobody
     company: Company | None = None
 
@@ -134,6 +147,8 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             on_change=self._on_change,
             log=log,
         )
+        self._engine_manager.on_preset_refused = self._on_preset_refused
+        self._sizes: tuple[tuple[SettingValue, ...], SizeKeeper | None] = ((), None)
         self.lifecycle = Lifecycle(self.node, self)
         self._is_starting = parameters.autostart
         if self._is_starting or parameters.build_only:
@@ -164,6 +179,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
         if not job.frame_id:
             self.warn('frame_id', NO_FRAME_ID)
         if self.outputs.wanted() is not None:
+            self._statistics.job()
             self._worker.submit(job)
             return
         self._statistics.drop('no_subscriber')
@@ -268,8 +284,42 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
                 self._failure = self.lifecycle.error
         elif self.lifecycle.is_active:
             self._subscribe()
+            self._keep_size()
         if self.failure is not None:
             self._diagnose()
+
+    def _keep_size(self) -> None:
+        """Where the preset is ``auto``, see whether another size suits the camera better."""
+        settings, processor = self._declared.current.settings, self._worker.processor
+        if processor is None or settings.engine.preset != AUTO_PRESET:
+            return
+        key, keeper = self._sizes
+        if key != settings.pipeline_key:
+            keeper = self._keeper(self._parts.steps(settings))
+            self._sizes = (settings.pipeline_key, keeper)
+        if keeper is not None:
+            running = Running(
+                identity=processor.identity,
+                num_threads=settings.engine.num_threads,
+                frame_size=processor.frame_size,
+            )
+            keeper.poll(running, time.monotonic())
+
+    def _keeper(self, steps: tuple[SizeStep, ...]) -> SizeKeeper | None:
+        log = self.node.get_logger()
+        if len(steps) < 2:
+            log.info('preset auto: there is one size alone')
+            return None
+        sizes = ', '.join(f'{format_size(step.size)} ({step.preset})' for step in steps)
+        log.info(f'preset auto: one of {sizes}, as the camera and this machine allow')
+        return SizeKeeper(
+            steps, self._statistics, ask=self._engine_manager.take_preset, say=log.info
+        )
+
+    def _on_preset_refused(self) -> None:
+        _, keeper = self._sizes
+        if keeper is not None:
+            keeper.refused(time.monotonic())
 
     def _subscribe(self) -> None:
         if not self.inputs.input and self.inputs.start():

@@ -25,6 +25,11 @@ class WrappedProcessor(Generic[SettingsT]):
         """Model, engine, precision and size in words."""
         return self._opened.identity
 
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """``(height, width)`` of the last frame; None before the first, and where unknown."""
+        return self._opened.frame_size
+
     def describe(self) -> str:
         """Return model and engines in one line."""
         return self._opened.describe()

@@ -20,8 +20,10 @@ from depth_ros.ros.stereo.inputs import HintedInputs
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.publishers import StereoPublishers
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
+from depth_ros.tasks.networks import steps_to_choose
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tensors import Task
 
 OPEN_LIVE = partial(open_stereo, is_live=True)
 """The first pairs of a running rig speak for the others."""
@@ -56,6 +58,7 @@ class StereoNode(TaskNode[StereoParameters, StereoSettings, StereoFrame, Wanted,
                 open_processor=open_processor,
                 outputs=StereoPublishers,
                 inputs=HintedInputs,
+                steps=partial(steps_to_choose, task=Task.STEREO),
                 job_noun='pairs',
                 company=company,
             )

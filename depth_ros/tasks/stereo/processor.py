@@ -29,11 +29,12 @@ from depth_ros.models.registry import model_entry, weightless_models
 from depth_ros.results import DepthMap, DepthResult, DepthScale, DisparityResult, depth_map
 from depth_ros.tasks.call import Rig, stereo_frame
 from depth_ros.tasks.keywords import settings_given
-from depth_ros.tasks.networks import open_model
+from depth_ros.tasks.networks import open_model, steps_to_choose
 from depth_ros.tasks.pipeline import Pipeline, Timed
 from depth_ros.tasks.processor import Processor
 from depth_ros.tasks.stereo.hints import GivenHints, HintSource, hint_source
 from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tasks.stereo.shown import Shown
 from depth_ros.tensors import Progress, Task
 
 StereoPipeline = Pipeline[RectifiedStereo, DisparityResult]
@@ -102,6 +103,7 @@ class StereoProcessor(Processor[StereoSettings]):
         """Take ownership of the pipeline; ``is_live`` as of ``PairWatch``."""
         super().__init__(pipeline, settings)
         self._take_hints(settings)
+        self._shown = Shown(settings)
         self._rectifiers = RectifierCache()
         self._watch = PairWatch(is_live=is_live)
 
@@ -132,9 +134,11 @@ class StereoProcessor(Processor[StereoSettings]):
         """Raise what ``set_settings`` would raise for a value; change nothing.
 
         Raises:
-            ParameterError: If hints are asked for that the model does not take.
+            ParameterError: If hints are asked for that the model does not take, or the mask
+                cannot be read.
         """
         hint_source(settings)
+        Shown(settings)
 
     def set_settings(self, settings: StereoSettings) -> None:
         """Take over settings that need no new pipeline.
@@ -144,6 +148,7 @@ class StereoProcessor(Processor[StereoSettings]):
         """
         is_other = settings.hints != self.settings.hints
         super().set_settings(settings)
+        self._shown = Shown(settings)
         if is_other:
             self._take_hints(settings)
 
@@ -193,10 +198,11 @@ class StereoProcessor(Processor[StereoSettings]):
         """
         self.expect_open()
         wanted = wanted or Wanted()
+        self.frame_size = (rectified.left.shape[0], rectified.left.shape[1])
         fault = self._watch.look(rectified)
         timed = self._match(rectified, wants_confidence=wanted.confidence)
         start = time.perf_counter()
-        disparity = self._filtered(timed.result, covered)
+        disparity = self._filtered(timed.result, rectified, covered)
         filtered = time.perf_counter()
         depth = self._depth(disparity, wanted) if wanted.depth or wanted.sigma else None
         stages = dict(timed.stages_s)
@@ -272,11 +278,12 @@ class StereoProcessor(Processor[StereoSettings]):
         source.learn(rectified, timed.result.disparity)
         return Timed(result=timed.result, stages_s={'hint': spent_s, **timed.stages_s})
 
-    def _filtered(self, result: DisparityResult, covered: np.ndarray | None) -> DisparityResult:
+    def _filtered(
+        self, result: DisparityResult, rectified: RectifiedStereo, covered: np.ndarray | None
+    ) -> DisparityResult:
         """Apply the filters that the settings switch on, in a fixed order."""
-        settings, disparity, confidence = self.settings, result.disparity, result.confidence
-        if covered is not None:
-            disparity = np.where(covered, disparity, UNKNOWN)
+        settings, confidence = self.settings, result.confidence
+        disparity = self._shown.of(result.disparity, rectified, covered)
         if settings.left_right_check and confidence is not None:
             disparity = np.where(confidence > 0, disparity, UNKNOWN)
         least = self._least_confidence(result)
@@ -291,7 +298,7 @@ class StereoProcessor(Processor[StereoSettings]):
         if confidence is not None:
             confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
         if settings.fill_holes:
-            disparity = fill_holes(disparity)
+            disparity = self._shown.of(fill_holes(disparity), rectified, covered)
         return replace(result, disparity=disparity, confidence=confidence)
 
     def _depth(self, result: DisparityResult, wanted: Wanted) -> DepthResult:
@@ -319,6 +326,8 @@ def open_stereo(
     *,
     progress: Progress | None = None,
     is_live: bool = False,
+    frame_size: tuple[int, int] | None = None,
+    auto_preset: str = '',
     **given: object,
 ) -> StereoProcessor:
     """Open the model and its engines.
@@ -328,6 +337,9 @@ def open_stereo(
         progress: Called with a phase and a fraction (None where unknown) during long work.
         is_live: Whether all pairs come from one running rig, whose first pairs speak for the
             others; otherwise each pair is examined by itself.
+        frame_size: ``(height, width)`` of the images, by which ``preset: auto`` chooses a size;
+            None takes the model's default.
+        auto_preset: Preset to take for ``auto`` whatever the frame's size.
         given: Settings by name, in place of those of ``settings``.
 
     Raises:
@@ -338,8 +350,20 @@ def open_stereo(
     settings = settings_given(settings or StereoSettings(), given)
     _expect_runtime(settings)
     options = {'iterations': settings.iterations, 'stages': settings.stages}
-    opened = open_model(Task.STEREO, settings, options=options, progress=progress)
+    if frame_size is not None and not auto_preset:
+        auto_preset = preset_for(settings, frame_size)
+    opened = open_model(
+        Task.STEREO, settings, options=options, progress=progress, auto_preset=auto_preset
+    )
     return StereoProcessor(opened.pipeline, settings, is_live=is_live)
+
+
+def preset_for(settings: StereoSettings, frame_size: tuple[int, int]) -> str:
+    """Return the preset that ``auto`` means for images ``(height, width)``; empty without one."""
+    from depth_ros.engines.sizes import fitting
+
+    steps = steps_to_choose(settings, Task.STEREO)
+    return fitting(steps, frame_size).preset if steps else ''
 
 
 def _expect_runtime(settings: StereoSettings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from depth_ros.frames import UsefulPart
 from depth_ros.models.registry import model_entry
 from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.settings import (
@@ -63,6 +64,29 @@ class StereoSettings(NetworkSettings):
         'previous: the result of the pair before, moved with the rig where its motion is known, '
         'where the left image shows the same as then. depth_topic: what another sensor measured, '
         'a laser scanner or a depth camera.',
+    )
+    mask: str = described(
+        '',
+        'Image file of the rectified left image, at any resolution: what is black in it is '
+        "unknown, e.g. the robot's own body. Empty: nothing.",
+    )
+    valid_region: str = described(
+        '',
+        'Part of the rectified left image outside of which all is unknown, as left top right '
+        'bottom in shares of its sides, e.g. 0 0.04 0.95 1. Empty: none. Files of calibrations '
+        'bring their own.',
+    )
+    useful_depth_m: str = described(
+        '',
+        'Nearest and farthest depth outside of which all is unknown, e.g. 1 5; '
+        'otherwise than min_depth_m and max_depth_m, which say that something is nearer or '
+        'farther. Empty: any. Files of calibrations bring their own.',
+        unit='m',
+    )
+    unknown_black_borders: bool = described(
+        True,
+        'What is black along the edges of images that come rectified is unknown; where images are '
+        'rectified here it always is.',
     )
     baseline_m: float = baseline_setting()
     min_depth_m: float = described(
@@ -129,9 +153,32 @@ class StereoSettings(NetworkSettings):
         service = model_entry(self.model, Task.STEREO).services[Task.STEREO]
         return service.defaults.get('min_confidence', 0.0)
 
+    @property
+    def useful(self) -> UsefulPart:
+        """``valid_region`` and ``useful_depth_m`` as numbers."""
+        region = _numbers(self.valid_region, 4, 'valid_region', 'e.g. 0 0.04 0.95 1')
+        depths = _numbers(self.useful_depth_m, 2, 'useful_depth_m', 'e.g. 1 5')
+        if region and not (
+            0.0 <= region[0] < region[2] <= 1.0 and 0.0 <= region[1] < region[3] <= 1.0
+        ):
+            raise SettingError(
+                '{valid_region} must be left top right bottom within 0..1, left below right and '
+                f'top below bottom, got {self.valid_region!r}; e.g. 0 0.04 0.95 1'
+            )
+        if depths and not 0.0 <= depths[0] < depths[1]:
+            raise SettingError(
+                f'{{useful_depth_m}} must be nearest and farthest, got {self.useful_depth_m!r}; '
+                'e.g. 1 5'
+            )
+        return UsefulPart(
+            region=(region[0], region[1], region[2], region[3]) if region else None,
+            depth_range_m=(depths[0], depths[1]) if depths else None,
+        )
+
     def check_together(self) -> None:
-        """Require a range of depth, and sources of hints that there are, each once."""
+        """Require a range of depth, a region, and sources of hints that there are, each once."""
         check_depth_range(self.min_depth_m, self.max_depth_m)
+        self.useful  # noqa: B018 - raises
         words = self.hint_words
         is_named = bool(self.hints.strip()) and set(words) <= set(HINT_SOURCES)
         if not is_named or len(set(words)) < len(words):
@@ -140,3 +187,15 @@ class StereoSettings(NetworkSettings):
                 f'{", ".join(HINT_SOURCES)}, each once, got {self.hints!r}; e.g. '
                 f'{DEPTH_HINTS} {SGBM_HINTS} asks SGBM where the other sensor measured nothing'
             )
+
+
+def _numbers(text: str, count: int, name: str, example: str) -> tuple[float, ...]:
+    """Read so many finite numbers, or none of an empty text."""
+    words = text.replace(',', ' ').split()
+    try:
+        numbers = tuple(float(word) for word in words)
+    except ValueError:
+        numbers = (math.nan,)
+    if words and (len(numbers) != count or not all(map(math.isfinite, numbers))):
+        raise SettingError(f'{{{name}}} must be {count} numbers or empty, got {text!r}; {example}')
+    return numbers

@@ -1,0 +1,71 @@
+"""What the settings and the pair say that the left image does not show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from depth_ros.errors import InputError, ParameterError
+from depth_ros.files.image import read_rgb
+from depth_ros.frames import RectifiedStereo
+from depth_ros.geometry.content import content_mask
+from depth_ros.geometry.shown import fitted_mask, useful_disparity
+from depth_ros.tasks.stereo.settings import StereoSettings
+
+
+class Shown:
+    """Makes unknown what the left image does not show; the mask's file is read once."""
+
+    def __init__(self, settings: StereoSettings) -> None:
+        """Read the mask.
+
+        Raises:
+            ParameterError: If its file cannot be read.
+        """
+        self._mask = None if not settings.mask else read_mask(settings.mask)
+        self._useful = settings.useful
+        self._has_borders = settings.unknown_black_borders
+
+    def of(
+        self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None
+    ) -> np.ndarray:
+        """Return a map with NaN where nothing is shown.
+
+        Args:
+            disparity: ``(H, W)`` float32 px, NaN unknown.
+            pair: What it was made of.
+            covered: ``(H, W)`` bool, where rectifying found something; None where it did not
+                rectify, and black borders are looked for.
+
+        Raises:
+            ImageError: If the mask is of another shape than the image.
+        """
+        shape = (pair.left.shape[0], pair.left.shape[1])
+        masks = [
+            covered,
+            None if self._mask is None else fitted_mask(self._mask, shape),
+        ]
+        if covered is None and self._has_borders:
+            masks.append(content_mask(pair.left))
+        for mask in masks:
+            if mask is not None:
+                disparity = np.where(mask, disparity, np.float32(np.nan))
+        for useful in (self._useful, pair.useful):
+            disparity = useful_disparity(disparity, pair.camera, useful)
+        return disparity
+
+
+def read_mask(path: str) -> np.ndarray:
+    """Read a mask, ``(h, w)`` bool, False where it is black.
+
+    Raises:
+        ParameterError: If it is no image.
+    """
+    try:
+        return np.asarray(read_rgb(Path(path)).max(axis=2) > 0)
+    except InputError as error:
+        raise ParameterError(
+            f'mask must be an image of the rectified left image, black where nothing is shown: '
+            f'{error}'
+        ) from error

@@ -1,0 +1,92 @@
+"""``depth-ros evaluate stereo FOLDER`` on tiny rendered pairs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from depth_ros.cli.main import main
+from depth_ros.files.maps import read_disparity
+from tests.kit.stereo_truth_folders import LAYOUTS, SIZE, plain, rendered
+
+
+def evaluate(*words: object) -> int:
+    return main(['evaluate', 'stereo', *map(str, words)])
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp('plain')
+    plain(place, rendered())
+    return place
+
+
+def test_sgbm_raw_and_filled_side_by_side(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    json_file, pictures = tmp_path / 'figures.json', tmp_path / 'pictures'
+    words = ('--model', 'sgbm', '--json', json_file, '--pictures', pictures)
+    assert evaluate(folder, *words) == 0
+    shown = capsys.readouterr()
+    assert '1 pairs laid out as plain' in shown.err
+    assert '| sgbm filled |' in shown.out and 'bad-2 % by parts' in shown.out
+    rows = json.loads(json_file.read_text())
+    everywhere = {row['method']: row['figures'] for row in rows if row['part'] == 'all'}
+    assert everywhere['sgbm filled']['density'] == 1.0 > everywhere['sgbm']['density']
+    assert everywhere['sgbm']['bad2'] < 0.1
+    hidden = next(r for r in rows if (r['method'], r['part']) == ('sgbm filled', 'occluded'))
+    assert 0 < hidden['figures']['num_pixels'] < everywhere['sgbm filled']['num_pixels']
+    assert sorted(path.name for path in pictures.iterdir()) == [
+        '0001_sgbm.png',
+        '0001_sgbm_filled.png',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('benchmark', 'layout', 'file'),
+    [
+        ('kitti_2015', 'kitti_2015', 'disp_0/000000_10.png'),
+        ('eth3d', 'eth3d', 'low_res_two_view/room_1l.pfm'),
+        ('middlebury', 'middlebury_v3', 'Room/disp0sgbm_filled.pfm'),
+    ],
+)
+def test_submissions(benchmark: str, layout: str, file: str, tmp_path: Path) -> None:
+    write, below, _ = LAYOUTS[layout]
+    write(tmp_path / 'set', rendered())
+    out = tmp_path / 'out'
+    words = ('--model', 'sgbm', '--submit', benchmark, '--out', out)
+    assert evaluate(tmp_path / 'set' / below, *words) == 0
+    assert read_disparity(out / file).shape == SIZE
+
+
+@pytest.mark.parametrize(
+    ('words', 'sentence'),
+    [
+        (['--submit', 'eth3d'], 'go together'),
+        (['--limit', '-1'], '--limit must be 0'),
+        (['--model', 'sgbm', 'nothing'], 'nothing'),
+        (['--model', 'other.onnx'], 'needs its manifest'),
+        (['--data', '.'], 'two things to judge'),
+    ],
+)
+def test_what_does_not_go_together_is_told(
+    folder: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert evaluate(folder, *words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_neither_a_folder_nor_data_is_told(capsys: pytest.CaptureFixture) -> None:
+    assert evaluate() == 2
+    assert 'give FOLDER with stereo pairs and truth, or --data' in capsys.readouterr().err
+    assert evaluate('--data', '.', '--model', 'sgbm', 'crestereo_tiny') == 2
+    assert 'one model at a time' in capsys.readouterr().err
+
+
+def test_pairs_without_truth_are_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    plain(tmp_path, rendered())
+    (tmp_path / 'truth' / '0001.pfm').unlink()
+    assert evaluate(tmp_path, '--model', 'sgbm') == 2
+    assert 'has truth; add --submit to write maps' in capsys.readouterr().err
