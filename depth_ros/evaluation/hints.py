@@ -15,6 +15,7 @@ SHIFT_PX = 8.0
 SHIFT_WIDTH = 640
 """A shifted hint is wrong by ``SHIFT_PX`` of an image as wide as this."""
 OTHER_SCENE = 'room'
+AS_GIVEN = 'given'
 OTHER_BASELINE_M = 0.12
 OTHER_WIDTH = 640
 
@@ -59,7 +60,7 @@ def _other(pair: RectifiedStereo, make: HintMaker) -> DisparityHint:
 
 
 HINT_KINDS: dict[str, Callable[[RectifiedStereo, HintMaker], DisparityHint]] = {
-    'given': _given,
+    AS_GIVEN: _given,
     'none': _none,
     'shifted': _shifted,
     'other': _other,

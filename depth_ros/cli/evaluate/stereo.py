@@ -19,7 +19,7 @@ from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import ParameterError
-from depth_ros.evaluation.hints import HINT_KINDS, spoiled
+from depth_ros.evaluation.hints import AS_GIVEN, HINT_KINDS, spoiled
 from depth_ros.evaluation.stereo import (
     EvaluationRow,
     Matcher,
@@ -167,8 +167,11 @@ def _with_hints(
             f'hints {processor.settings.hints!r}; name one of {", ".join(hinted_models())} with '
             '--model, and leave --hints none out'
         )
+    makers = {kind: spoiled(kind, source.hint) for kind in kinds}
+    # Hints that come with a pair are compared with it first; those of the model's own are not.
+    makers.pop(AS_GIVEN, None)
     return {
-        f'{label} hint {kind}': processor_matcher(processor, hint=spoiled(kind, source.hint))
+        f'{label} hint {kind}': processor_matcher(processor, hint=makers.get(kind))
         for kind in kinds
     }
 
