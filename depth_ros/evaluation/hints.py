@@ -16,6 +16,7 @@ SHIFT_WIDTH = 640
 """A shifted hint is wrong by ``SHIFT_PX`` of an image as wide as this."""
 OTHER_SCENE = 'room'
 AS_GIVEN = 'given'
+"""Kind of hint that a node would give."""
 OTHER_BASELINE_M = 0.12
 OTHER_WIDTH = 640
 

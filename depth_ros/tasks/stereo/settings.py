@@ -83,6 +83,11 @@ class StereoSettings(NetworkSettings):
         'farther. Empty: any. Files of calibrations bring their own.',
         unit='m',
     )
+    calibrated_limits: bool = described(
+        True,
+        'The region and the range of depth that a calibration file calls useful limit what is '
+        'known; false keeps everything, nearer obstacles too.',
+    )
     unknown_black_borders: bool = described(
         True,
         'What is black along the edges of images that come rectified is unknown; where images are '

@@ -25,6 +25,7 @@ class Shown:
         """
         self._mask = None if not settings.mask else read_mask(settings.mask)
         self._useful = settings.useful
+        self._has_limits = settings.calibrated_limits
         self._has_borders = settings.unknown_black_borders
 
     def of(
@@ -51,8 +52,9 @@ class Shown:
         for mask in masks:
             if mask is not None:
                 disparity = np.where(mask, disparity, np.float32(np.nan))
-        for useful in (self._useful, pair.useful):
-            disparity = useful_disparity(disparity, pair.camera, useful)
+        disparity = useful_disparity(disparity, pair.camera, self._useful)
+        if self._has_limits:
+            disparity = useful_disparity(disparity, pair.camera, pair.useful)
         return disparity
 
 
