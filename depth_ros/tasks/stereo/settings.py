@@ -90,8 +90,8 @@ class StereoSettings(NetworkSettings):
     )
     unknown_black_borders: bool = described(
         True,
-        'What is black along the edges of images that come rectified is unknown; where images are '
-        'rectified here it always is.',
+        'Of images that come rectified, what is black along most of a side, or in three or four '
+        'corners, is unknown; where images are rectified here the borders are known exactly.',
     )
     baseline_m: float = baseline_setting()
     min_depth_m: float = described(

@@ -9,7 +9,7 @@ import numpy as np
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.image import read_rgb
 from depth_ros.frames import RectifiedStereo
-from depth_ros.geometry.content import content_mask
+from depth_ros.geometry.content import border_mask
 from depth_ros.geometry.shown import fitted_mask, useful_disparity
 from depth_ros.tasks.stereo.settings import StereoSettings
 
@@ -48,7 +48,7 @@ class Shown:
             None if self._mask is None else fitted_mask(self._mask, shape),
         ]
         if covered is None and self._has_borders:
-            masks.append(content_mask(pair.left))
+            masks.append(border_mask(pair.left))
         for mask in masks:
             if mask is not None:
                 disparity = np.where(mask, disparity, np.float32(np.nan))

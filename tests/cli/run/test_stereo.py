@@ -369,7 +369,7 @@ def test_a_folder_with_both_sides_is_given_once(pair, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ('model', 'valid_fraction'), [('sgbm', 0.75), (DEFAULT_STEREO_MODEL, 0.9)]
+    ('model', 'valid_fraction'), [('sgbm', 0.75), (DEFAULT_STEREO_MODEL, 0.999)]
 )
 def test_real_oak_d_room_has_believable_metres(tmp_path, model, valid_fraction):
     folder = shared_path('data/oakd_stereo')

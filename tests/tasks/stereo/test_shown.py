@@ -11,7 +11,9 @@ import pytest
 
 from depth_ros.errors import ImageError, ParameterError
 from depth_ros.files.calibration import read_stereo_calibration
+from depth_ros.files.image import read_rgb
 from depth_ros.frames import EVERYTHING, RectifiedStereo, UsefulPart
+from depth_ros.geometry.content import border_mask
 from depth_ros.geometry.depth import disparity_to_depth
 from depth_ros.geometry.shown import useful_disparity
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
@@ -65,6 +67,28 @@ def test_a_black_thing_within_the_image_is_known(pair: RectifiedStereo) -> None:
     left = pair.left.copy()
     left[40:80, 60:100] = 0
     assert found(replace(pair, left=left)).all()
+
+
+def test_a_black_thing_at_the_edge_is_known(pair: RectifiedStereo) -> None:
+    """A dark cupboard at the right, from the top to the middle: no border."""
+    left = pair.left.copy()
+    left[:60, 120:] = 0
+    assert found(replace(pair, left=left)).all()
+
+
+def test_black_corners_are_unknown_if_most_are(pair: RectifiedStereo) -> None:
+    left = pair.left.copy()
+    wedge = np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)) < 30
+    for corner in (wedge, wedge[::-1], wedge[:, ::-1], wedge[::-1, ::-1]):
+        left[corner] = 0
+    known = found(replace(pair, left=left))
+    assert not known[0, 0] and not known[-1, -1] and known[60].all() and known[:, 80].all()
+
+
+@pytest.mark.parametrize('name', ['desk', 'donkey_toy', 'toy', 'stairs', 'living_room'])
+def test_dark_furniture_of_real_pairs_is_no_border(name: str) -> None:
+    image = read_rgb(shared_path(f'data/oakd_stereo/{name}_left.png'))
+    assert border_mask(image) is None
 
 
 def test_a_filled_hole_does_not_fill_the_border(pair: RectifiedStereo) -> None:
