@@ -29,6 +29,7 @@ from depth_ros.scenes.solids import (
 from depth_ros.tasks.mono import processor as mono_processor
 from depth_ros.tasks.networks import OpenedModel
 from tests.kit import bag_writer, mono_doubles
+from tests.kit.child_environment import child_environment
 from tests.kit.match_scenes import shifted_pair
 from tests.kit.shared_data import REPOSITORY
 from tests.kit.truth_folders import write_hololens
@@ -68,7 +69,7 @@ def test_importing_costs_numpy_at_most() -> None:
         f'print([name for name in {HEAVY!r} if name in sys.modules], "depth_ros.camera" in '
         'sys.modules)'
     )
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    environment = child_environment()
     output = subprocess.run(
         [sys.executable, '-c', program],
         capture_output=True,

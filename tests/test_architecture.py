@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from depth_ros.models.registry import MODELS
+from tests.kit.child_environment import child_environment
 from tests.kit.shared_data import REPOSITORY
 
 PACKAGE = REPOSITORY / 'depth_ros'
@@ -301,7 +301,7 @@ def test_package_imports_with_numpy_alone() -> None:
         'import depth_ros.tensors, depth_ros.tasks.pipeline, depth_ros.models.base\n'
         'print(depth_ros.__version__)\n'
     )
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    environment = child_environment()
     result = subprocess.run(
         [sys.executable, '-c', program],
         capture_output=True,

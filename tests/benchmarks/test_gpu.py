@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.kit.child_environment import child_environment
 from tests.kit.shared_data import REPOSITORY
 
 torch = pytest.importorskip('torch', reason='torch is absent')
@@ -32,7 +32,7 @@ def run_script(*words: str) -> subprocess.CompletedProcess[str]:
         f'sys.argv = ["gpu.py", *{list(words)!r}]\n'
         f'runpy.run_path({str(REPOSITORY / "benchmarks" / "gpu.py")!r}, run_name="__main__")\n'
     )
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': ''}
+    environment = child_environment(OMP_NUM_THREADS='1')
     return subprocess.run(
         [sys.executable, '-c', program],
         capture_output=True,

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.kit.child_environment import python_path
+
 pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
@@ -117,9 +119,8 @@ def test_other_classes_are_refused_by_name_with_a_remedy_that_works(
     command = re.search(r'(python -c ".*?") and pass (\S+)$', str(caught.value))
     assert command is not None
     words = [sys.executable, *shlex.split(command[1])[1:]]
-    root = str(Path(__file__).parents[2])
     subprocess.run(
-        words, cwd=tmp_path, check=True, env={'PYTHONPATH': root, 'HOME': str(tmp_path)}
+        words, cwd=tmp_path, check=True, env={'PYTHONPATH': python_path(), 'HOME': str(tmp_path)}
     )
     assert load_checkpoint(tmp_path / command[2])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import signal
 import subprocess
@@ -18,8 +17,8 @@ from depth_ros.cli.build import watched
 from depth_ros.cli.main import main
 from depth_ros.engines.build_monitor import BuildMonitor, BuildTimes
 from depth_ros.engines.cache import EngineCache
+from tests.kit.child_environment import child_environment
 from tests.kit.cli_process import depth_ros, expect_one_sentence
-from tests.kit.shared_data import REPOSITORY
 
 BUILD = ('--weights', 'synthetic:0', '--size', '64x64')
 
@@ -136,11 +135,7 @@ def start_slow_build(tmp_path: Path, *, seconds: float) -> subprocess.Popen[str]
     from tests.kit.toy_graph import write_toy_artifact
 
     program = PROGRAM.format(onnx=str(write_toy_artifact(tmp_path)), seconds=seconds)
-    environment = {
-        **os.environ,
-        'PYTHONPATH': str(REPOSITORY),
-        'DEPTH_ROS_CACHE': str(tmp_path / 'cache'),
-    }
+    environment = child_environment(DEPTH_ROS_CACHE=str(tmp_path / 'cache'))
     return subprocess.Popen(
         [sys.executable, '-c', program],
         env=environment,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import PairOnDisk
+from tests.kit.child_environment import python_path
 from tests.kit.cli_process import depth_ros
 from tests.kit.shared_data import REPOSITORY
 
@@ -28,9 +28,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pip = [sys.executable, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
     offline = ['--no-deps', '--no-build-isolation', '--no-index', '--target', 'site']
     subprocess.run([*pip, *offline, './source'], cwd=folder, check=True)
-    paths = [str(folder / 'site'), str(REPOSITORY), os.environ.get('PYTHONPATH', '')]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('PYTHONPATH', os.pathsep.join(paths))
+        patch.setenv('PYTHONPATH', python_path(folder / 'site'))
         patch.setenv('DEPTH_ROS_CACHE', str(folder / 'cache'))
         weights = [sys.executable, '-m', 'toy_stereo.network', 'toy_stereo.npz']
         subprocess.run(weights, cwd=folder, check=True)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.child_environment import child_environment
+
 pytest.importorskip('rosbags', reason='rosbags is not installed')
 pytest.importorskip('mcap', reason='mcap is not installed')
 
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.job_kit import json_lines
 from tests.kit.plane_drive import Drive
-from tests.kit.shared_data import REPOSITORY
 
 JOB = """\
 tasks:
@@ -93,7 +94,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None
     process = subprocess.Popen(
         [sys.executable, '-m', 'depth_ros', *words],
         cwd=folder,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,7 +122,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(folder: Path) 
     result = subprocess.run(
         [sys.executable, '-m', 'depth_ros', *words, '--workers', '1'],
         cwd=folder,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000)),
         capture_output=True,
         text=True,
@@ -146,7 +147,7 @@ def test_a_killed_program_leaves_no_workers_and_is_begun_again(folder: Path) -> 
     process = subprocess.Popen(
         [sys.executable, '-m', 'depth_ros', *words],
         cwd=folder,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
         stderr=subprocess.DEVNULL,
     )
     parts = folder / 'out/parts'

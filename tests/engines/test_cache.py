@@ -19,7 +19,7 @@ from depth_ros.engines import cache as cache_module
 from depth_ros.engines.cache import CacheKey, EngineCache
 from depth_ros.errors import ArtifactError, EngineError
 from depth_ros.files.share import cache_root
-from tests.kit.shared_data import REPOSITORY
+from tests.kit.child_environment import child_environment
 
 KEY = CacheKey(
     name='toy-12x20',
@@ -57,7 +57,7 @@ print((folder / 'plan').read_bytes().decode())
 
 
 def start(root: Path, log: Path, mode: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    environment = child_environment()
     return subprocess.Popen(
         [sys.executable, '-c', PROGRAM, str(root), str(log), mode],
         stdout=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.kit.child_environment import child_environment
 from tests.kit.shared_data import REPOSITORY
 from tests.kit.toy_graph import (
     COMMAND,
@@ -150,7 +150,7 @@ def test_export_is_quiet(tmp_path: Path) -> None:
         text=True,
         timeout=120,
         check=True,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
     )
     assert (result.stdout, result.stderr) == ('', '')
     manifest = json.loads((tmp_path / 'toy.json').read_text())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from depth_ros.engines.cache import EngineCache
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.engines.runtime import RUNTIMES, BuildSettings
 from depth_ros.errors import EngineError
-from tests.kit.shared_data import REPOSITORY
+from tests.kit.child_environment import child_environment
 from tests.kit.toy_graph import toy_frames, toy_function, write_toy_artifact
 
 ONNX_RUNTIMES = ('openvino', 'onnxruntime')
@@ -130,7 +129,7 @@ def test_signal_after_openvino_closed_is_survived(onnx: Path, tmp_path: Path) ->
         [sys.executable, '-c', program, str(onnx), str(tmp_path / 'cache')],
         capture_output=True,
         text=True,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
         check=False,
         timeout=120,
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kit.shared_data import REPOSITORY
+from tests.kit.child_environment import child_environment
 
 TIMEOUT_S = 300.0
 
@@ -24,12 +23,9 @@ class Outcome:
 
 def depth_ros(*words: object, cwd: Path, cache: Path | None = None) -> Outcome:
     """Run one command in ``cwd`` with a cache of its own."""
-    environment = {
-        **os.environ,
-        'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
-        'DEPTH_ROS_CACHE': str(cache or cwd / 'cache'),
-        'OMP_NUM_THREADS': '1',
-    }
+    environment = child_environment(
+        DEPTH_ROS_CACHE=str(cache or cwd / 'cache'), OMP_NUM_THREADS='1'
+    )
     result = subprocess.run(
         [sys.executable, '-m', 'depth_ros', *map(str, words)],
         cwd=cwd,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,6 +26,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
+
+from tests.kit.child_environment import child_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 120, 160
@@ -75,11 +76,7 @@ class NodeProcess:
         if name.endswith('stereo_node') and has_known_matcher:
             arguments = ('-p', 'model:=sgbm', *arguments)
         command += ['-p', f'report_file:={self.report_path}', *arguments]
-        environment = {
-            **os.environ,
-            'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
-            'PYTHONUNBUFFERED': '1',
-        }
+        environment = child_environment(PYTHONUNBUFFERED='1')
         with self.log_path.open('wb') as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment

@@ -20,7 +20,8 @@ from depth_ros.pictures.panels import write_picture
 from depth_ros.ros.demo.sample_images import stereodemo_folder
 from depth_ros.scenes.paths import scene_path
 from depth_ros.scenes.solids import View
-from tests.kit.shared_data import REPOSITORY, shared_root
+from tests.kit.child_environment import child_environment
+from tests.kit.shared_data import shared_root
 from tests.kit.truth_folders import write_depth, write_hololens
 
 PAIRS = ('desk', 'donkey_toy', 'living_room', 'stairs', 'toy')
@@ -62,14 +63,12 @@ def reader_environment(place: Path) -> dict[str, str]:
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
         script.chmod(0o755)
-    return {
-        **os.environ,
-        'PATH': os.pathsep.join([str(commands), os.environ['PATH']]),
-        'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
-        'HOME': str(place),
-        'DEPTH_ROS_CACHE': str(place.parent / 'cache'),
-        'COLUMNS': '80',
-    }
+    return child_environment(
+        PATH=os.pathsep.join([str(commands), os.environ['PATH']]),
+        HOME=str(place),
+        DEPTH_ROS_CACHE=str(place.parent / 'cache'),
+        COLUMNS='80',
+    )
 
 
 def _add_motorcycle(folder: Path) -> None:

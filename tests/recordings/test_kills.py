@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.child_environment import child_environment
 from tests.kit.job_kit import process
 from tests.kit.plane_drive import Drive
 from tests.kit.shared_data import REPOSITORY
@@ -24,7 +25,7 @@ def test_killed_at_every_write_and_begun_again_gives_the_same_bytes(tmp_path: Pa
     result = subprocess.run(
         [sys.executable, '-m', 'tests.kit.killed_job', str(bag), str(tmp_path / 'killed')],
         cwd=REPOSITORY,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
         capture_output=True,
         text=True,
         check=False,

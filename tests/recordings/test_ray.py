@@ -15,9 +15,9 @@ from depth_ros.recordings.on_ray import run_on_ray
 from depth_ros.recordings.plan import plan_job
 from depth_ros.recordings.run_job import run_job
 from depth_ros.tasks.stereo.settings import StereoSettings
+from tests.kit.child_environment import python_path
 from tests.kit.job_kit import process
 from tests.kit.plane_drive import Drive
-from tests.kit.shared_data import REPOSITORY
 from tests.recordings.conftest import stereo_job, without_parts
 
 pytestmark = pytest.mark.nightly
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.nightly
 @pytest.fixture(autouse=True)
 def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('ray', reason='ray is not installed')
-    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    monkeypatch.setenv('PYTHONPATH', python_path())
 
 
 def test_ray_gives_the_bytes_of_this_process_and_goes_on(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from depth_ros.cli.run.command import TASKS
 from depth_ros.ros.entry import NODES
 from tests.kit import cli_process, sample_folder
-from tests.kit.shared_data import REPOSITORY
+from tests.kit.child_environment import python_path
 
 WITHOUT_TORCH = "import sys\n\nsys.modules['torch'] = None\n"
 NEEDS_WEIGHTS = 'no weights of {!r} are shipped or exported'
@@ -105,7 +105,7 @@ def torchless(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     """Hide torch from every process that a test starts, and give it an empty cache."""
     folder = tmp_path_factory.mktemp('torchless')
     (folder / 'sitecustomize.py').write_text(WITHOUT_TORCH)
-    monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(REPOSITORY), str(folder)]))
+    monkeypatch.setenv('PYTHONPATH', python_path(folder))
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(folder / 'cache'))
 
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.kit.child_environment import python_path
 from tests.kit.interfaces import require_interfaces
 
 require_interfaces()
@@ -242,7 +243,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
     nodes: list[NodeProcess] = []
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv('PYTHONPATH', str(stand_ins), prepend=':')
+        patch.setenv('PYTHONPATH', python_path(stand_ins))
         for name, case in CASES.items():
             folder = tmp_path_factory.mktemp(name)
             words = arguments_of(list(case.words), f'/{name}', case.stem)

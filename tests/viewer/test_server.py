@@ -24,7 +24,7 @@ from depth_ros.errors import DepthRosError, ImageError, ParameterError, ViewerEr
 from depth_ros.viewer import server as viewer_module
 from depth_ros.viewer.page import DEFAULT_POINT_SIZE_M, point_size_m
 from depth_ros.viewer.server import Viewer, ViewerFrame, open_viewer
-from tests.kit.shared_data import REPOSITORY
+from tests.kit.child_environment import child_environment
 
 pytest.importorskip('viser', reason='viser is not installed')
 
@@ -255,7 +255,7 @@ def test_importing_the_module_needs_no_viser() -> None:
         "for name in ('viser', 'websockets', 'rich', 'rclpy'): sys.modules[name] = None\n"
         'import depth_ros.viewer.server, depth_ros.viewer.inputs'
     )
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    environment = child_environment()
     subprocess.run([sys.executable, '-c', program], check=True, env=environment)
 
 

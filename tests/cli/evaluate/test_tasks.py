@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from functools import cache
@@ -24,9 +23,10 @@ from depth_ros.tasks.matching.matcher import open_matcher
 from depth_ros.tasks.multiview.processor import MultiViewOutput
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from depth_ros.tasks.pipeline import Pipeline
+from tests.kit.child_environment import child_environment
 from tests.kit.match_scenes import shifted_pair
 from tests.kit.mono_doubles import open_truth as open_true_mono
-from tests.kit.shared_data import REPOSITORY, shared_path
+from tests.kit.shared_data import shared_path
 from tests.kit.stereo_pairs import textured_pair, write_motorcycle
 from tests.kit.truth_folders import write_hololens, write_iclnuim
 
@@ -337,7 +337,7 @@ sys.exit(main(sys.argv[1:]))
 def test_without_torch_a_way_out_is_told(words: tuple[str, ...], said: str, data: Path) -> None:
     result = subprocess.run(
         [sys.executable, '-c', WITHOUT_TORCH, 'evaluate', *words, '--data', str(data)],
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        env=child_environment(),
         capture_output=True,
         text=True,
         check=False,

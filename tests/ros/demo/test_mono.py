@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
+from tests.kit.child_environment import child_environment
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
@@ -146,12 +147,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     if missing:
         pytest.skip(f'not installed: {", ".join(missing)}')
     folder = tmp_path_factory.mktemp('mono_demo')
-    environment = {
-        **os.environ,
-        'PYTHONPATH': str(REPOSITORY),
-        'DEPTH_ROS_CACHE': str(folder / 'cache'),
-        'OMP_NUM_THREADS': '1',
-    }
+    environment = child_environment(DEPTH_ROS_CACHE=str(folder / 'cache'), OMP_NUM_THREADS='1')
     command = [sys.executable, '-m', 'depth_ros', 'demo', '--model', 'monodepth2']
     command += [
         '--weights',

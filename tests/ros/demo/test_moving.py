@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.kit.child_environment import child_environment
+
 pytest.importorskip('rclpy', reason='ROS is absent')
 pytest.importorskip('tests.kit.built_interfaces')
 
 from depth_ros.cli.demo.command import DEMOS, RESULTS, clear_results
-from tests.kit.shared_data import REPOSITORY
 
 pytestmark = pytest.mark.ros
 
@@ -32,12 +32,7 @@ def test_demo_leaves_a_picture(tmp_path: Path, cache: Path, task: str) -> None:
     old.parent.mkdir()
     old.write_text('of an earlier demo')
     words = ['demo', '--task', task, '--duration', '6', '--rate', '3', '--out', 'out']
-    environment = {
-        **os.environ,
-        'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
-        'DEPTH_ROS_CACHE': str(cache),
-        'COLUMNS': '80',
-    }
+    environment = child_environment(DEPTH_ROS_CACHE=str(cache), COLUMNS='80')
     done = subprocess.run(
         [sys.executable, '-m', 'depth_ros', *words],
         cwd=tmp_path,

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.kit.child_environment import child_environment
+
 pytest.importorskip('rclpy')
 
 from depth_ros.cli.demo import command as demo
@@ -44,7 +46,7 @@ PROMISED = {
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    environment = child_environment()
     command = [sys.executable, '-m', 'depth_ros', 'demo', '--rate', '4', *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, env=environment, check=False

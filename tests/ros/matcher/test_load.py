@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.child_environment import child_environment
+
 pytest.importorskip('tests.kit.built_interfaces')
 
 from depth_ros.ros.matcher.client import MatchClient, MatchReply, reply_of
 from depth_ros.ros.matcher.messages import MatchStatus
-from tests.kit.live_node import REPOSITORY, Robot
+from tests.kit.live_node import Robot
 from tests.kit.matcher_kit import Stage, assert_shifted, shifted, staged, windows
 from tests.kit.nodes.slow_matcher_node import GATE
 
@@ -158,7 +160,7 @@ def test_right_answers_beside_a_camera_stream(open_stage: Stage) -> None:
 def test_callers_that_vanish_cost_one_inference_each_at_most(open_stage: Stage) -> None:
     stage = open_stage
     outputs, requests = stage.robot.count('outputs'), stage.robot.count('requests')
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    environment = child_environment()
     command = [sys.executable, '-m', 'tests.kit.nodes.vanishing_callers', '3']
     result = subprocess.run(command, env=environment, check=False, timeout=60)
     assert result.returncode == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.kit.child_environment import child_environment
 
 pytest.importorskip('rclpy', reason='ROS 2 Python packages are not installed')
 pytest.importorskip('viser', reason='viser is not installed')
@@ -48,7 +49,7 @@ class ViewerProcess:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._log_path = folder / 'viewer_node.log'
         command = [sys.executable, '-m', 'depth_ros.ros', 'viewer_node', '--ros-args', *arguments]
-        environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'PYTHONUNBUFFERED': '1'}
+        environment = child_environment(PYTHONUNBUFFERED='1')
         with self._log_path.open('wb') as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment
