@@ -15,7 +15,8 @@ from pathlib import Path
 from depth_ros.ros.fastdds import choose_profile
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 120.0
+"""Long, for a machine that has other things to do: even a killed process must be given time."""
 HELD = ('threads', 'descriptors', 'shared memory maps', 'resident MB')
 """What ``resources`` reads."""
 
@@ -65,12 +66,12 @@ class NodeProcess:
     def abort(self) -> None:
         """End it with the stacks of its threads in its words."""
         self._process.send_signal(signal.SIGABRT)
-        self._process.wait(STOP_TIMEOUT_S)
+        self._process.wait()
 
     def kill(self) -> None:
         """End it without a chance to clean up."""
         self._process.kill()
-        self._process.wait(STOP_TIMEOUT_S)
+        self._process.wait()
 
     def stop(self) -> dict:
         """Stop it as Ctrl-C does and give its report."""

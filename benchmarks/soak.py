@@ -222,6 +222,7 @@ def look(record: Record, nodes: dict[str, NodeProcess], start_s: float) -> None:
     for name, node in nodes.items():
         if node.is_running:
             record.samples.setdefault(name, []).append((now_s, resources(node.pid)))
+    write_report('soak', {'hours': now_s / 3600.0, **as_json(record)}, is_quiet=True)
     record.shared_mb.append((now_s, shutil.disk_usage(SHARED_MEMORY).used / 2**20))
 
 

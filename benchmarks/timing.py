@@ -41,10 +41,11 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
     return '\n'.join('| ' + ' | '.join(str(cell) for cell in line) + ' |' for line in lines)
 
 
-def write_report(name: str, record: Mapping[str, object]) -> Path:
-    """Write the raw figures as ``benchmarks/out/<name>.json`` and say where."""
+def write_report(name: str, record: Mapping[str, object], *, is_quiet: bool = False) -> Path:
+    """Write the raw figures as ``benchmarks/out/<name>.json`` and, unless quiet, say where."""
     OUT.mkdir(exist_ok=True)
     path = OUT / f'{name}.json'
     path.write_text(json.dumps({'machine': machine(), **record}, indent=1), encoding='utf-8')
-    print(f'raw figures: {path}')
+    if not is_quiet:
+        print(f'raw figures: {path}')
     return path
