@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from depth_ros.errors import EngineError
+from depth_ros.ros.node.interfaces import require_interfaces
 from tests.kit.shared_data import REPOSITORY
 
 PACKAGE = REPOSITORY / 'depth_ros_interfaces'
@@ -94,6 +96,55 @@ def test_colcon_finds_both_packages_interfaces_first(tmp_path: Path) -> None:
     command += ['--base-paths', '.', 'depth_ros_interfaces']
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.stdout.split() == ['depth_ros_interfaces', 'depth_ros'], result.stderr
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A workspace as README says: the checkout, and a link to the package within it."""
+    checkout = tmp_path / 'src' / 'depth_ros'
+    checkout.mkdir(parents=True)
+    for name in ('package.xml', 'setup.py', 'setup.cfg', 'depth_ros_interfaces'):
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name)
+    (tmp_path / 'src' / 'depth_ros_interfaces').symlink_to('depth_ros/depth_ros_interfaces')
+    return tmp_path
+
+
+def test_readme_links_the_package_beside_the_checkout() -> None:
+    text = (REPOSITORY / 'README.md').read_text(encoding='utf-8')
+    assert 'git clone <this repository> depth_ros && ln -s depth_ros/depth_ros_interfaces' in text
+    assert 'rosdep install --from-paths src --ignore-src -y' in text
+
+
+def test_rosdep_finds_the_dependencies_of_both_packages(workspace: Path) -> None:
+    """rosdep asks catkin_pkg, which looks for no package within another one."""
+    packages = pytest.importorskip('catkin_pkg.packages', reason='catkin_pkg is not installed')
+    found = {
+        package.name: package for package in packages.find_packages(workspace / 'src').values()
+    }
+    assert set(found) == {'depth_ros', 'depth_ros_interfaces'}
+    needed = {depend.name for depend in found['depth_ros_interfaces'].buildtool_depends}
+    assert needed == {'ament_cmake', 'rosidl_default_generators'}
+    (workspace / 'src' / 'depth_ros_interfaces').unlink()
+    alone = packages.find_packages(workspace / 'src').values()
+    assert [package.name for package in alone] == ['depth_ros'], 'the link has become needless'
+
+
+@pytest.mark.skipif(not COLCON.is_file(), reason='colcon is not installed')
+def test_plain_colcon_build_takes_both_packages_interfaces_first(workspace: Path) -> None:
+    command = [str(COLCON), '--log-base', '/dev/null', 'list', '-t', '-n']
+    result = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    assert result.stdout.split() == ['depth_ros_interfaces', 'depth_ros'], result.stderr
+
+
+def test_definitions_alone_are_not_taken_for_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python takes a folder without ``__init__`` for a package: in a checkout all seemed well."""
+    for name in ('depth_ros_interfaces', 'depth_ros_interfaces.srv'):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    with pytest.raises(EngineError, match=r'folder of its definitions.*make interfaces'):
+        require_interfaces()
 
 
 def test_up_to_date_build_is_left_alone(

@@ -14,7 +14,8 @@ def require_interfaces() -> None:
         EngineError: Saying how to build it.
     """
     try:
-        import_module('depth_ros_interfaces.srv')
+        if not hasattr(import_module('depth_ros_interfaces.srv'), 'MatchImages'):
+            raise ImportError('found is the folder of its definitions')  # as in a checkout
     except ImportError as error:
         raise EngineError(
             f'depth_ros_interfaces cannot be imported ({error}); build it with: colcon build '
