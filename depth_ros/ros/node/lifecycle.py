@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from lifecycle_msgs.srv import ChangeState
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.lifecycle.managed_entity import ManagedEntity
 from rclpy.lifecycle.node import LifecycleState
@@ -69,6 +71,7 @@ class Lifecycle(ManagedEntity):
         self._log = node.get_logger()
         self._bond = Bond(node)
         node.add_managed_entity(self)
+        answer_impossible_requests(node)
 
     @property
     def is_active(self) -> bool:
@@ -129,3 +132,28 @@ class Lifecycle(ManagedEntity):
         (self._bond.form if self.is_active else self._bond.end)()
         self.error = self.error if keeps_error else None
         return TransitionCallbackReturn.SUCCESS
+
+
+def answer_impossible_requests(node: LifecycleNode) -> None:
+    """Answer requests for transitions that the present state does not have.
+
+    Until Jazzy rclpy raises instead, and whoever asked would wait for ever.
+    """
+    for service in node.services:
+        if service.srv_type is ChangeState:
+            service.callback = _answering(service.callback)
+
+
+def _answering(
+    answer: Callable[[ChangeState.Request, ChangeState.Response], ChangeState.Response],
+) -> Callable[[ChangeState.Request, ChangeState.Response], ChangeState.Response]:
+    def on_request(
+        request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return answer(request, response)
+        except rclpy_implementation.RCLError:
+            response.success = False
+            return response
+
+    return on_request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,9 @@ pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from depth_ros.ros.node.lifecycle import answer_impossible_requests
 from tests.kit.live_node import NodeProcess, Robot, robot, running
 
 pytestmark = pytest.mark.ros
@@ -52,6 +55,22 @@ class Stage:
     def num_subscriptions(self) -> int:
         images = [item for name, item in self.robot.publishers.items() if 'image' in name]
         return sum(item.get_subscription_count() for item in images)
+
+
+def test_impossible_transitions_are_answered_where_rclpy_raises() -> None:
+    """As rclpy of Jazzy does: whoever asked waited for ever."""
+
+    def raising(request: object, response: object) -> object:
+        raise rclpy_implementation.RCLError('Transition is not registered.')
+
+    services = [
+        SimpleNamespace(srv_type=ChangeState, callback=raising),
+        SimpleNamespace(srv_type=GetState, callback=raising),
+    ]
+    answer_impossible_requests(SimpleNamespace(services=services))
+    answer = services[0].callback(ChangeState.Request(), ChangeState.Response(success=True))
+    assert answer.success is False
+    assert services[1].callback is raising, 'nothing else is touched'
 
 
 @pytest.fixture(scope='module')

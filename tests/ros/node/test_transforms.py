@@ -149,9 +149,8 @@ def test_the_optical_frame_gets_no_second_parent(
     node: Node, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """By default odom was made the parent of the camera, which tore base_link off."""
-    topics = pytest.importorskip(
-        'depth_ros.ros.odometry.topics', reason='depth_ros_interfaces is not built'
-    )
+    pytest.importorskip('tests.kit.built_interfaces')
+    from depth_ros.ros.odometry import topics
     from depth_ros.ros.odometry.parameters import OdometryParameters
 
     made: list[Node] = []
