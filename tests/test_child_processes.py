@@ -20,6 +20,7 @@ ALONE: dict[str, str] = {
     'tests/test_child_processes.py': 'it looks for the others',
     'tests/test_install.py': 'an installation is tested without the checkout',
     'scripts/build_interfaces.py': 'nothing of a distro may get into the wheels',
+    'tests/kit/tf_messages.py': 'nor into the messages that it builds',
     'benchmarks/node_processes.py': 'it extends it, for benchmarks',
 }
 FILES = [

@@ -25,12 +25,12 @@ CAMERAS: dict[str, dict[str, str]] = {
 }
 """Arguments that name a camera's namespace, and the namespace that the node uses for it."""
 TOPICS: dict[str, dict[str, str]] = {
-    'mono': {'reference': 'reference/depth/image'},
+    'mono': {'reference': 'reference/depth/image', 'odometry': 'odometry'},
     'multiview': {'odometry': 'odometry', 'pose': 'pose', 'range_points': 'range/points'},
     'odometry': {'depth': 'depth/image'},
 }
 """Arguments that name a topic, and the name that the node uses for it."""
-WITHOUT_TOPICS = ('rviz', 'fixed_frame', 'log_level', 'respawn')
+WITHOUT_TOPICS = ('rviz', 'fixed_frame', 'log_level', 'respawn', 'container', 'image_size')
 """Arguments that open no topic of the node."""
 USE_SIM_TIME = 'use_sim_time'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from tests.kit.live_node import REPOSITORY, wait_until
+from tests.kit.child_environment import child_environment
+from tests.kit.live_node import wait_until
 
 DOCTOR_S = 5.0
 STOP_S = 15.0
@@ -23,8 +23,7 @@ Findings = set[tuple[str, str]]
 
 def environment(**changes: str) -> dict[str, str]:
     """Give what a child needs: the checkout before what was there."""
-    path = os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')])
-    return {**os.environ, 'PYTHONPATH': path, 'PYTHONUNBUFFERED': '1', **changes}
+    return child_environment(**{'PYTHONUNBUFFERED': '1', **changes})
 
 
 @contextmanager

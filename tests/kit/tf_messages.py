@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.child_environment import python_path
 from tests.kit.live_node import REPOSITORY
 
 NAME = 'tf2_msgs'
@@ -53,9 +54,8 @@ def tf_environment(folder: Path) -> dict[str, str]:
     if fault:
         pytest.skip(fault)
     packages = next(prefix.rglob(f'{NAME}/msg/__init__.py')).parents[2]
-    paths = [str(REPOSITORY), str(packages), os.environ.get('PYTHONPATH', '')]
     return {
-        'PYTHONPATH': os.pathsep.join(paths),
+        'PYTHONPATH': python_path(packages),
         'LD_LIBRARY_PATH': f'{prefix}/lib{os.pathsep}{os.environ.get("LD_LIBRARY_PATH", "")}',
         'AMENT_PREFIX_PATH': f'{prefix}{os.pathsep}{sys.prefix}',
     }

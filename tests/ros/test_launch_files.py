@@ -275,7 +275,7 @@ def test_remapped_names_are_those_the_node_subscribes_to(
 
 LAUNCHED: dict[str, dict[str, str]] = {
     'stereo': {'left': '/cam/l/', 'names': 'image_pipeline'},
-    'mono': {'camera': '/cam', 'reference': '/lidar/depth'},
+    'mono': {'camera': '/cam', 'reference': '/lidar/depth', 'odometry': '/odom'},
     'multiview': {'camera': 'cam', 'pose_source': 'pose', 'range_points': '/lidar/points'},
     'matcher': {'camera': '/cam', 'input': 'rectified'},
     'odometry': {'source': 'rgbd', 'camera': '/cam', 'depth': '/cam/depth'},
@@ -299,6 +299,15 @@ def test_policies_read_arguments_as_the_launch_file_does(start: Any, stem: str) 
         for name, value in overrides(launched, f'{stem}_node').items()
         if name in LAUNCHED[stem]
     }
+
+
+@pytest.mark.parametrize('stem', LAUNCHED)
+def test_policies_know_every_argument(start: Any, stem: str) -> None:
+    """Defaults of the launch file: each is read, or known to open no topic."""
+    arguments = start(stem).arguments
+    read_launch_words(
+        stem, [f'{name}:={entry.default_value}' for name, entry in arguments.items()]
+    )
 
 
 def test_rviz_is_started_in_the_namespace_with_its_file(start: Any) -> None:

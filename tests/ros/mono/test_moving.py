@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.kit.child_environment import python_path
+
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
 from nav_msgs.msg import Odometry
@@ -171,7 +173,7 @@ def test_the_node_starts_with_what_ships_and_says_so(
     blocked = tmp_path / 'blocked'
     blocked.mkdir()
     (blocked / 'torch.py').write_text("raise ImportError('blocked by the test')\n")
-    monkeypatch.setenv('PYTHONPATH', str(blocked))
+    monkeypatch.setenv('PYTHONPATH', python_path(blocked))
     with running(tmp_path, '-p', 'num_threads:=1', module='mono_node') as node:
         log = node.log()
         assert 'monodepth2 has no weights' in log and 'keyframes' in log
