@@ -26,8 +26,8 @@ from stereo_msgs.msg import DisparityImage
 from depth_ros.messages.clouds import decode_cloud
 from depth_ros.messages.depth import decode_depth
 from depth_ros.messages.images import decode_image
+from depth_ros.messages.poses import motion_of
 from depth_ros.ros.node.diagnostics import DIAGNOSTICS, own_states
-from depth_ros.ros.node.transforms import pose_matrix
 
 RATE_WINDOW_S = 5.0
 RELIABLE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
@@ -182,13 +182,14 @@ def observing(namespace: str, watched: Sequence[Watched] | None = None) -> Itera
 
 def decode_path(message: Path) -> np.ndarray:
     """Return ``(N, 4, 4)`` float64 poses."""
-    poses = [pose_matrix(entry.pose) for entry in message.poses]
+    poses = [motion_of(entry.pose.position, entry.pose.orientation) for entry in message.poses]
     return np.array(poses, np.float64).reshape(-1, 4, 4)
 
 
 def decode_odometry(message: Odometry) -> np.ndarray:
     """Return the ``(4, 4)`` float64 pose."""
-    return pose_matrix(message.pose.pose)
+    pose = message.pose.pose
+    return motion_of(pose.position, pose.orientation)
 
 
 def decode_source(message: Image) -> np.ndarray:

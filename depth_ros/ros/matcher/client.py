@@ -29,8 +29,9 @@ from depth_ros.errors import EngineError
 from depth_ros.frames import check_rgb_image
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.images import fill_image
+from depth_ros.messages.matches import points_of
 from depth_ros.results import MatchResult
-from depth_ros.ros.matcher.messages import MatchStatus, check_pixels, points_of
+from depth_ros.ros.matcher.messages import MatchStatus, check_pixels
 from depth_ros.ros.node.interfaces import require_interfaces
 from depth_ros.ros.node.patient_service import QUEUE_DEPTH
 from depth_ros.ros.node.qos import profile

@@ -9,11 +9,11 @@ from typing import Protocol, TypeAlias
 
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.frames import ImagePair
+from depth_ros.messages.matches import fill_matches
 from depth_ros.ros.matcher.messages import (
     MatchStatus,
     decode_mask,
     fill_geometry,
-    fill_matches,
     needs_cameras,
     status_of,
 )

@@ -7,7 +7,6 @@ of ``srv/MatchImages.srv``; a test compares them with the generated ones.
 from __future__ import annotations
 
 import math
-from array import array
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -26,12 +25,10 @@ from depth_ros.messages.buffers import byte_view
 from depth_ros.messages.camera_info import CameraInfoMessage, camera_from_info
 from depth_ros.messages.images import ImageMessage
 from depth_ros.messages.poses import fill_motion
-from depth_ros.tasks.matching.question import MatchAnswer
 
 if TYPE_CHECKING:
     from geometry_msgs.msg import PoseWithCovariance
 
-    from depth_ros_interfaces.msg import Matches
     from depth_ros_interfaces.msg import TwoViewGeometry as GeometryMessage
     from depth_ros_interfaces.srv import MatchImages
 
@@ -174,17 +171,6 @@ def decode_mask(message: ImageMessage, *, what: str) -> np.ndarray | None:
     return np.asarray(rows[:, :width] != 0)
 
 
-def fill_matches(message: Matches, answer: MatchAnswer) -> None:
-    """Set points, confidences and inliers; headers and sizes are the caller's."""
-    result = answer.result
-    _set_floats(message.first_points, result.points_first)
-    _set_floats(message.second_points, result.points_second)
-    _set_floats(message.confidences, result.confidence)
-    message.inliers = answer.geometry.inliers.tolist()
-    message.num_found = answer.num_found
-    message.model = answer.model
-
-
 def fill_geometry(
     message: GeometryMessage, geometry: TwoViewGeometry, request: MatchImages.Request
 ) -> None:
@@ -206,11 +192,6 @@ def fill_geometry(
         _fill_pose(message.second_from_first, geometry)
 
 
-def points_of(values: array[float]) -> np.ndarray:
-    """Return ``(N, 2)`` float32 points of a message's field, owned by the caller."""
-    return np.array(values, np.float32).reshape(-1, 2)
-
-
 def _fill_pose(message: PoseWithCovariance, geometry: TwoViewGeometry) -> None:
     matrix, covariance = geometry.second_from_first, geometry.covariance
     assert matrix is not None
@@ -218,10 +199,3 @@ def _fill_pose(message: PoseWithCovariance, geometry: TwoViewGeometry) -> None:
     fill_motion(pose.position, pose.orientation, matrix)
     if covariance is not None:
         message.covariance = covariance.ravel().astype(np.float64)
-
-
-def _set_floats(target: array[float], values: np.ndarray) -> None:
-    """Copy into the message's own array, past the setter that checks every element."""
-    del target[:]
-    if values.size:
-        target.frombytes(np.ascontiguousarray(values, np.float32).data.cast('B'))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.geometry.mounting import base_from_camera
 from depth_ros.ros.node.cloud_parameters import CloudParameters
-from depth_ros.ros.node.parameters import DepthParameters, PoseParameters, base_from_camera
+from depth_ros.ros.node.parameters import DepthParameters, PoseParameters
 from depth_ros.settings import described, nested
 from depth_ros.tasks.mono.settings import MonoSettings
 

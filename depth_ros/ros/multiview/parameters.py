@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.geometry.mounting import base_from_camera
 from depth_ros.ros.node.parameters import (
     PoseParameters,
-    base_from_camera,
     cloud_stride_setting,
 )
-from depth_ros.settings import SettingError, described, nested
-from depth_ros.tasks.multiview.settings import SequenceSettings
+from depth_ros.settings import described, nested
+from depth_ros.tasks.multiview.settings import SearchSettings, SequenceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +34,7 @@ class MultiviewParameters(PoseParameters):
         choices=('fixed', 'previous', 'cloud'),
         name='depth.source',
     )
-    depth_min_m: float = described(
-        0.5,
-        'Nearest depth of the search.',
-        unit='m',
-        minimum=0.001,
-        maximum=1e5,
-        name='depth.min_m',
-    )
-    depth_max_m: float = described(
-        10.0,
-        'Farthest depth of the search.',
-        unit='m',
-        minimum=0.001,
-        maximum=1e5,
-        name='depth.max_m',
-    )
+    search: SearchSettings = nested(SearchSettings, prefix='depth.')
     cloud_stride: int = cloud_stride_setting()
     map_period_s: float = described(
         1.0, 'Least time between two messages of fused/points.', unit='s', minimum=0.0
@@ -63,14 +48,9 @@ class MultiviewParameters(PoseParameters):
 
     def check_together(self) -> None:
         """Refuse values that contradict each other."""
-        if not self.depth_min_m < self.depth_max_m:
-            raise SettingError(
-                f'{{depth_min_m}} must be below {{depth_max_m}}, got {self.depth_min_m:g} and '
-                f'{self.depth_max_m:g}; correct one of them'
-            )
         base_from_camera(self.base_from_camera)
 
     @property
     def depth_range_m(self) -> tuple[float, float]:
         """Nearest and farthest depth of the search, metres."""
-        return self.depth_min_m, self.depth_max_m
+        return self.search.range_m

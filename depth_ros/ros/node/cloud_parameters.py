@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from depth_ros.geometry.cloud_settings import CloudSettings, NavigationSettings
-from depth_ros.ros.node.parameters import NodeParameters, base_from_camera, cloud_stride_setting
+from depth_ros.geometry.mounting import base_from_camera
+from depth_ros.ros.node.parameters import NodeParameters, cloud_stride_setting
 from depth_ros.settings import nested
 
 

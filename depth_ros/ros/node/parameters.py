@@ -13,10 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
-import numpy as np
-
-from depth_ros.errors import ParameterError
-from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
 from depth_ros.settings import (
     Setting,
     Settings,
@@ -255,26 +251,3 @@ LAST = (
     'report_file',
 )
 """Described after the node's own parameters."""
-
-
-def base_from_camera(text: str, *, name: str = 'base_from_camera') -> np.ndarray | None:
-    """Read ``'x y z qx qy qz qw'`` as ``(4, 4)``; None where empty.
-
-    ``name`` is that of the parameter, for words.
-
-    Raises:
-        ParameterError: If it is not seven numbers, or the quaternion has no length.
-    """
-    if not text.strip():
-        return None
-    try:
-        numbers = tuple(float(word) for word in text.replace(',', ' ').split())
-    except ValueError:
-        numbers = ()
-    is_finite = all(abs(number) < 1e9 for number in numbers)
-    if len(numbers) != 7 or not is_finite or not any(numbers[3:]):
-        raise ParameterError(
-            f'{name} takes x y z qx qy qz qw, got {text!r}; for a camera that looks '
-            'forward from the base itself set it to: 0 0 0 -0.5 0.5 -0.5 0.5'
-        )
-    return rigid(rotation_from_quaternion(numbers[3:]), np.array(numbers[:3]))

@@ -9,7 +9,7 @@ import numpy as np
 from rclpy.node import Node
 
 from depth_ros.geometry.cloud_settings import NavigationSettings
-from depth_ros.ros.node.parameters import base_from_camera
+from depth_ros.geometry.mounting import base_from_camera
 from depth_ros.ros.node.transforms import TransformListener, transform_listener
 
 POLL_S = 0.01

@@ -12,13 +12,13 @@ from rclpy.node import Node
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.messages.headers import stamp_ns
+from depth_ros.messages.poses import motion_of
 from depth_ros.ros.node.parameters import PoseParameters
 from depth_ros.ros.node.qos import input_profile
 from depth_ros.ros.node.roles import InputTopic
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import (
     CameraMount,
-    pose_matrix,
     transform_listener,
 )
 from depth_ros.ros.node.watched_topic import WatchedTopic
@@ -146,7 +146,9 @@ class TopicPoses:
     def _add(self, message: Odometry | PoseStamped, pose: Pose, child_frame: str) -> None:
         self.world_frame, self._child_frame = message.header.frame_id, child_frame
         try:
-            self._track.add(stamp_ns(message.header.stamp), pose_matrix(pose))
+            self._track.add(
+                stamp_ns(message.header.stamp), motion_of(pose.position, pose.orientation)
+            )
         except InputError as error:
             self._warn(error.reason, f'{self._topic.name}: {error}')
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
+from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
@@ -14,38 +14,13 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.time import Time
 
-from depth_ros.errors import InputError, ParameterError
-from depth_ros.geometry.rigid import rigid, rotation_from_quaternion
+from depth_ros.geometry.mounting import base_from_camera
+from depth_ros.messages.poses import motion_of
 from depth_ros.ros.node.endpoints import open_publisher
 from depth_ros.ros.node.local_topics import AnyPublisher
-from depth_ros.ros.node.parameters import base_from_camera
 from depth_ros.ros.node.qos import profile
 
 TF_DEPTH = 100
-
-
-def pose_matrix(pose: Pose) -> np.ndarray:
-    """Turn a geometry_msgs/Pose into ``(4, 4)``.
-
-    Raises:
-        InputError: Reason ``'pose_values'`` if the quaternion has no length or a number is not
-            finite.
-    """
-    return motion(pose.position, pose.orientation)
-
-
-def motion(position: Point | Vector3, orientation: Quaternion) -> np.ndarray:
-    """Join a place and a quaternion into ``(4, 4)``.
-
-    Raises:
-        InputError: As ``pose_matrix``.
-    """
-    p, q = position, orientation
-    try:
-        rotation = rotation_from_quaternion([q.x, q.y, q.z, q.w])
-    except ParameterError as error:
-        raise InputError('pose_values', f'a pose cannot be used: {error}') from error
-    return rigid(rotation, np.array([p.x, p.y, p.z]))
 
 
 class TransformSender:
@@ -127,7 +102,7 @@ class TransformListener:
             self.problem = f'TF has no {target!r} from {source!r} ({error})'
             return None
         self.problem = ''
-        return motion(found.transform.translation, found.transform.rotation)
+        return motion_of(found.transform.translation, found.transform.rotation)
 
 
 def transform_listener(node: Node) -> TransformListener | None:

@@ -10,7 +10,7 @@ from geometry_msgs.msg import (
 from nav_msgs.msg import Odometry
 
 from depth_ros.messages.headers import fill_header
-from depth_ros.messages.poses import fill_motion, fill_quaternion, fill_velocity
+from depth_ros.messages.poses import fill_direction, fill_odometry, fill_turn
 from depth_ros.tasks.odometry.body import BodyPose
 from depth_ros.tasks.odometry.values import Direction, OdometryOutput, OdometryState
 from depth_ros_interfaces.msg import OdometryStatus
@@ -51,12 +51,8 @@ def odometry_message(
     body: BodyPose, *, stamp_ns: int, odom_frame: str, child_frame: str
 ) -> Odometry:
     """Return pose and velocity; a velocity that is not known is zero with a huge covariance."""
-    message = Odometry(child_frame_id=child_frame)
-    fill_header(message.header, stamp_ns=stamp_ns, frame_id=odom_frame)
-    pose = message.pose.pose
-    fill_motion(pose.position, pose.orientation, body.odom_from_base)
-    message.pose.covariance = body.covariance.ravel()
-    fill_velocity(message.twist, body.velocity, body.velocity_covariance)
+    message = Odometry()
+    fill_odometry(message, body, stamp_ns=stamp_ns, odom_frame=odom_frame, child_frame=child_frame)
     return message
 
 
@@ -68,15 +64,12 @@ def pose_message(message: Odometry) -> PoseStamped:
 def direction_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> Vector3Stamped:
     """Return the direction of travel in the camera's own axes; its length is no distance."""
     message = Vector3Stamped()
-    fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
-    vector = direction.reference_from_camera.T @ direction.translation
-    message.vector.x, message.vector.y, message.vector.z = vector.tolist()
+    fill_direction(message, direction, stamp_ns=stamp_ns, frame_id=frame_id)
     return message
 
 
 def rotation_message(direction: Direction, *, stamp_ns: int, frame_id: str) -> QuaternionStamped:
     """Return the rotation since the reference frame."""
     message = QuaternionStamped()
-    fill_header(message.header, stamp_ns=stamp_ns, frame_id=frame_id)
-    fill_quaternion(message.quaternion, direction.reference_from_camera)
+    fill_turn(message, direction, stamp_ns=stamp_ns, frame_id=frame_id)
     return message

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from depth_ros.ros.node.parameters import DepthParameters, PairParameters, base_from_camera
+from depth_ros.geometry.mounting import base_from_camera
+from depth_ros.ros.node.parameters import DepthParameters, PairParameters
 from depth_ros.settings import SettingError, described, nested
 from depth_ros.tasks.odometry.settings import OdometrySettings
 

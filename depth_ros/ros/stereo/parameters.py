@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.geometry.mounting import base_from_camera
 from depth_ros.ros.node.cloud_parameters import CloudParameters
 from depth_ros.ros.node.parameters import (
     DepthParameters,
     PairParameters,
     PoseParameters,
-    base_from_camera,
 )
 from depth_ros.settings import SettingError, described, nested
 from depth_ros.tasks.stereo.settings import StereoSettings

@@ -215,3 +215,36 @@ class SequenceSettings(MultiViewSettings):
                 f'{{num_sources}} must be that of the keyframes, got {self.num_sources} and '
                 f'{self.keyframes.num_sources}; set both alike'
             )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchSettings(Settings):
+    """Where depth of views of a moving camera is searched."""
+
+    min_m: float = described(
+        0.5,
+        'Nearest depth of the search.',
+        unit='m',
+        minimum=0.001,
+        maximum=1e5,
+    )
+    max_m: float = described(
+        10.0,
+        'Farthest depth of the search.',
+        unit='m',
+        minimum=0.001,
+        maximum=1e5,
+    )
+
+    def check_together(self) -> None:
+        """Require a range."""
+        if not self.min_m < self.max_m:
+            raise SettingError(
+                f'{{min_m}} must be below {{max_m}}, got {self.min_m:g} and {self.max_m:g}; '
+                'correct one of them'
+            )
+
+    @property
+    def range_m(self) -> tuple[float, float]:
+        """Nearest and farthest depth, metres."""
+        return self.min_m, self.max_m

@@ -20,6 +20,7 @@ from depth_ros.errors import (
 )
 from depth_ros.frames import ImagePair
 from depth_ros.geometry.two_view import TwoViewGeometry, TwoViewStatus
+from depth_ros.messages.matches import fill_matches, points_of
 from depth_ros.results import MatchResult
 from depth_ros.ros.matcher.messages import (
     GEOMETRY_NOT_ASKED,
@@ -29,8 +30,6 @@ from depth_ros.ros.matcher.messages import (
     check_pixels,
     decode_mask,
     fill_geometry,
-    fill_matches,
-    points_of,
     request_camera,
     status_of,
 )

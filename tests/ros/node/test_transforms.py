@@ -21,11 +21,12 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from depth_ros.messages.camera_info import camera_from_info
+from depth_ros.messages.poses import motion_of
 from depth_ros.ros.demo.rig_mounts import mounts
 from depth_ros.ros.multiview.parameters import MultiviewParameters
 from depth_ros.ros.node.poses import TopicPoses
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
-from depth_ros.ros.node.transforms import CameraMount, motion, transform_listener
+from depth_ros.ros.node.transforms import CameraMount, transform_listener
 from tests.kit.live_node import BASELINE_M, camera_info
 
 SECOND_NS = 1_000_000_000
@@ -140,7 +141,7 @@ def test_the_sample_rig_stands_on_its_base_link() -> None:
     assert (left_mount.header.frame_id, left_mount.child_frame_id) == ('base_link', 'l')
     assert (right_mount.header.frame_id, right_mount.child_frame_id) == ('l', 'r')
     assert right_mount.transform.translation.x == pytest.approx(BASELINE_M)
-    base_from_left = motion(left_mount.transform.translation, left_mount.transform.rotation)
+    base_from_left = motion_of(left_mount.transform.translation, left_mount.transform.rotation)
     ahead = base_from_left @ np.array([0.0, 0.0, 2.0, 1.0])
     assert np.allclose(ahead[:3], (2.0, 0.0, 0.0)), 'z of the camera is x of the robot, REP 103'
 
