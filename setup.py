@@ -12,6 +12,8 @@ SHARED_FOLDERS = {
     'config/security': '*.xml',
     'engines': '*.*',
     'weights': '*.*',
+    'config/foxglove': '*.json',
+    'depth_ros_interfaces/msg': '*.msg',
 }
 
 
@@ -64,6 +66,8 @@ setup(
             'rich>=13',
         ],
         'report': ['pyarrow>=14'],
+        # Zarr 3 needs Python 3.11.
+        'zarr': ['zarr>=3'],
         'remote': ['fsspec>=2024.2', 's3fs>=2024.2'],
         # The same on a Ray cluster; every machine of it needs this.
         'ray': [

@@ -13,7 +13,15 @@ import pytest
 
 from tests.kit.shared_data import REPOSITORY
 
-COPIED = ('depth_ros', 'launch', 'config', 'engines', 'resource', 'weights')
+COPIED = (
+    'depth_ros',
+    'launch',
+    'config',
+    'engines',
+    'resource',
+    'weights',
+    'depth_ros_interfaces',
+)
 TESTS = ('tests', 'docs', 'benchmarks')
 FILES = ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', 'LICENSE', 'README.md')
 COLCON = shutil.which('colcon', path=f'{Path(sys.executable).parent}:{os.environ["PATH"]}')
@@ -62,7 +70,13 @@ def test_ament_finds_the_package(prefix: Path) -> None:
     assert (share.parent / 'ament_index/resource_index/packages/depth_ros').is_file()
     for relative in ('package.xml', 'launch/stereo.launch.py', 'config/stereo.yaml'):
         assert (share / relative).is_file(), relative
-    for relative in ('config/fastdds.xml', 'config/stereo.rviz', 'engines/crestereo.yaml'):
+    for relative in (
+        'config/fastdds.xml',
+        'config/stereo.rviz',
+        'config/foxglove/stereo.json',
+        'engines/crestereo.yaml',
+        'depth_ros_interfaces/msg/Matches.msg',
+    ):
         assert (share / relative).is_file(), relative
 
 

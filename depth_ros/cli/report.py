@@ -8,9 +8,11 @@ from depth_ros.cli.kit.tables import counted
 from depth_ros.recordings.measures import MEASURES
 from depth_ros.recordings.places import join, write_whole
 from depth_ros.recordings.report_page import (
+    num_marks,
     overview_page,
     page_name,
     recording_page,
+    verdict,
     worst_lines,
 )
 from depth_ros.recordings.report_pictures import frame_pictures
@@ -51,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_whole(join(folder, page_name(result)), page.encode())
     write_whole(join(folder, 'index.html'), overview_page(results).encode())
     table = write_table(folder, results)
+    for result in sorted(results, key=lambda one: (-num_marks(one), one.name)):
+        print(f'{result.name}: {verdict(result)}')
     print(
         f'{counted(len(results), "recording")}; open {join(folder, "index.html")}; '
         f'figures are in {table}'

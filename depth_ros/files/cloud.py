@@ -63,9 +63,15 @@ def write_ply(path: Path, points: np.ndarray, colors: np.ndarray) -> None:
     Raises:
         InputError: If shapes do not fit or a coordinate is not finite, reason ``'cloud'``.
     """
-    data = _vertices(points, colors).tobytes()
+    data = ply_bytes(points, colors)
     with whole_file(path) as draft:
-        draft.write_bytes(_HEADER.format(count=len(points)).encode('ascii') + data)
+        draft.write_bytes(data)
+
+
+def ply_bytes(points: np.ndarray, colors: np.ndarray) -> bytes:
+    """Return the content of a PLY file; arguments and errors are those of ``write_ply``."""
+    data = _vertices(points, colors).tobytes()
+    return _HEADER.format(count=len(points)).encode('ascii') + data
 
 
 def write_pcd(path: Path, points: np.ndarray, colors: np.ndarray) -> None:

@@ -40,13 +40,20 @@ class CameraSource:
             InputError: If image or calibration cannot be used.
         """
         kind = stretch.recording.kind_of(self.topic)
-        camera = self.camera or stretch.camera_at(self.info_topic, message.position)
         return MonoFrame(
             image=decode_any_image(parsed(stretch.data_of(message), kind)),
-            camera=camera,
+            camera=self.calibration(stretch, message),
             stamp_ns=message.stamp_ns,
             is_rectified=self.is_rectified,
         )
+
+    def calibration(self, stretch: Stretch, message: StampedMessage) -> PinholeCamera:
+        """Return the calibration of a message's moment, or that of the file.
+
+        Raises:
+            CalibrationError: If there is none or it is unfit.
+        """
+        return self.camera or stretch.camera_at(self.info_topic, message.position)
 
 
 def info_topics_of(cameras: Sequence[CameraSource]) -> list[str]:

@@ -11,6 +11,19 @@ from depth_ros.results import DisparityResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class WorldPlace:
+    """Where a camera was.
+
+    Attributes:
+        frame: Frame of the world.
+        world_from_camera: ``(4, 4)`` float64.
+    """
+
+    frame: str
+    world_from_camera: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DepthFrame:
     """Maps in the pixels of one rectified image.
 
@@ -24,6 +37,7 @@ class DepthFrame:
         disparity: Of a pair; else None.
         confidence: ``(H, W)`` float32 in 0..1, or None.
         sigma: ``(H, W)`` float32 metres, or None.
+        place: Where the camera was, where that is known.
     """
 
     stamp_ns: int
@@ -35,3 +49,4 @@ class DepthFrame:
     disparity: DisparityResult | None = None
     confidence: np.ndarray | None = None
     sigma: np.ndarray | None = None
+    place: WorldPlace | None = None

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.copied import CopySettings
 from depth_ros.recordings.outcome import SegmentWork
+from depth_ros.recordings.result_settings import FusedCloudSettings, SinkSettings
 from depth_ros.recordings.segments import SegmentSettings
 from depth_ros.settings import Settings, SettingValue, described, values_of
 
@@ -77,12 +78,26 @@ TASK_KINDS: dict[str, TaskKind] = {
         place=1,
     ),
     'odometry': TaskKind(
-        input=f'{_HERE}.topics:PairTopicNames',
+        input=f'{_HERE}.topics:OdometryTopicNames',
         settings='depth_ros.tasks.odometry.settings:OdometrySettings',
         outputs=f'{_HERE}.odometry_outputs:OdometryOutputs',
         work=f'{_HERE}.odometry_work:OdometryWork',
         place=2,
         is_sequential=True,
+    ),
+    'multiview': TaskKind(
+        input=f'{_HERE}.topics:PosedTopicNames',
+        settings=f'{_HERE}.multiview_settings:SegmentedViewSettings',
+        outputs=f'{_HERE}.outputs:PosedOutputs',
+        work=f'{_HERE}.multiview_work:MultiviewWork',
+        place=3,
+    ),
+    'match': TaskKind(
+        input=f'{_HERE}.topics:MatchTopicNames',
+        settings='depth_ros.tasks.matching.settings:MatchSettings',
+        outputs=f'{_HERE}.match_work:MatchOutputs',
+        work=f'{_HERE}.match_work:MatchWork',
+        place=4,
     ),
 }
 """Every task that a job can name."""
@@ -135,12 +150,14 @@ class JobTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class RecordingJob:
-    """Tasks, and how recordings are cut for them."""
+    """Tasks, how recordings are cut for them, and what is made of the results."""
 
     tasks: tuple[JobTask, ...]
     segments: SegmentSettings
     workers: WorkerSettings
     copy: CopySettings
+    sinks: SinkSettings = SinkSettings()
+    fusion: FusedCloudSettings = FusedCloudSettings()
 
 
 class OpensWork(Protocol):

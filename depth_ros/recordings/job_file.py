@@ -14,6 +14,7 @@ from depth_ros.files.settings_text import entry_text
 from depth_ros.files.yaml_text import parse_yaml
 from depth_ros.recordings.copied import CopySettings
 from depth_ros.recordings.job import TASK_KINDS, JobTask, RecordingJob, WorkerSettings
+from depth_ros.recordings.result_settings import FusedCloudSettings, SinkSettings
 from depth_ros.recordings.segments import SegmentSettings
 from depth_ros.settings import Naming, Settings, SettingsT, check_names, settings_from, settings_of
 from depth_ros.settings import values_of as written_values
@@ -23,6 +24,8 @@ GROUPS: dict[str, type[Settings]] = {
     'segments': SegmentSettings,
     'workers': WorkerSettings,
     'copy': CopySettings,
+    'sinks': SinkSettings,
+    'fusion': FusedCloudSettings,
 }
 HEAD = """\
 # A job for recordings (docs/recordings.md). Every key but tasks may be left out; what is missing
@@ -72,6 +75,8 @@ def read_job(path: Path) -> RecordingJob:
         segments=segments,
         workers=workers,
         copy=_group(body.inner('copy'), CopySettings),
+        sinks=_group(body.inner('sinks'), SinkSettings),
+        fusion=_group(body.inner('fusion'), FusedCloudSettings),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import glob
@@ -49,6 +50,10 @@ class LocalPlace:
     def remove(self, name: str) -> None:
         """Delete a file, if there is one."""
         Path(name).unlink(missing_ok=True)
+
+    def remove_tree(self, name: str) -> None:
+        """Delete a folder with all that is in it, if there is one."""
+        shutil.rmtree(name, ignore_errors=True)
 
     def sweep(self, folder: str) -> None:
         """Delete what writers that were killed on this machine left half-written."""

@@ -107,6 +107,15 @@ MEASURES: dict[str, RecordingMeasure] = {
         limit=0.3,
         scale=100.0,
     ),
+    'flicker': RecordingMeasure(
+        label='flicker beside the motion of the camera',
+        unit='%',
+        column='flicker',
+        value=_of('flicker', is_high_bad=True),
+        is_high_bad=True,
+        limit=0.05,
+        scale=100.0,
+    ),
     'brightness': RecordingMeasure(
         label='brightness',
         unit='of 255',

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import cast
 
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.files.bag_topics import BagTopic, mono_topics
-from depth_ros.files.calibration import read_mono_calibration
-from depth_ros.recordings.camera_frames import (
-    FROM_FILE,
-    CameraSource,
-    info_topics_of,
-    taken_as,
-    with_file_topic,
-)
+from depth_ros.files.bag_topics import BagTopic
+from depth_ros.recordings.camera_frames import info_topics_of
+from depth_ros.recordings.camera_reader import camera_source, guessed_camera
 from depth_ros.recordings.depth_frame import DepthFrame
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
 from depth_ros.recordings.figures import figures_of
+from depth_ros.recordings.flicker import FlickerWatch
 from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.outputs import MonoOutputs, messages_of
-from depth_ros.recordings.pairing import StampedMessage
+from depth_ros.recordings.pairing import StampedMessage, is_near
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import Stretch, refused
@@ -54,13 +48,8 @@ class MonoWork:
                 f'cuts recordings into segments; set it to one of: {known}'
             )
         self._outputs = cast('MonoOutputs', task.outputs)
-        calibration = given.calibration
-        self._camera = CameraSource(
-            topic=given.image,
-            info_topic=given.info,
-            camera=read_mono_calibration(calibration).camera if calibration else None,
-            is_rectified=given.images == 'rectified',
-        )
+        self._camera = camera_source(given)
+        self._flicker = FlickerWatch(self._outputs.flicker_every)
         self._processor = open_mono(with_threads(settings, task.threads))
         self.identity = engine_identity(
             self._processor.pipeline,
@@ -72,62 +61,63 @@ class MonoWork:
     @staticmethod
     def guessed(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
         """Return the task with every topic named, and the topic of the images."""
-        given = cast('CameraTopicNames', task.input)
-        found = mono_topics(
-            with_file_topic(topics, given.calibration),
-            image_topic=given.image,
-            info_topic=FROM_FILE if given.calibration else given.info,
-        )
-        is_rectified = found.is_rectified
-        if given.calibration:
-            is_rectified = read_mono_calibration(given.calibration).is_rectified
-        known = replace(
-            given,
-            image=found.image.name,
-            info=found.info.name,
-            images=taken_as(given.images, is_rectified=is_rectified),
-        )
-        return replace(task, input=known), found.image.name
+        return guessed_camera(task, topics)
 
     def channels(self) -> Mapping[int, OutputChannel]:
         """Return what it writes."""
         return frame_channels(self._outputs)
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
-        """Return what it reads of a segment; images stand alone, so nothing lies beside it."""
+        """Return what it reads of a segment, and beside it where frames are compared."""
         return Stretch(
             recording,
             segment,
             topics=[self._camera.topic],
             info_topics=info_topics_of([self._camera]),
-            overlap_ns=0,
+            overlap_ns=overlap_ns if self._outputs.flicker_every else 0,
         )
 
     def outcomes(self, stretch: Stretch) -> Iterator[Outcome]:
         """Return an output or a refusal of every image."""
+        self._flicker.forget()
+        number, before = stretch.segment.first_frame, None
         for image in stretch.images[self._camera.topic]:
             if image.is_own:
-                yield self._outcome(stretch, image)
+                known = before and is_near(before, image, stretch.overlap_ns)
+                yield self._outcome(stretch, image, number, before if known else None)
+                number += 1
+            before = image
         yield from stretch.damaged
 
     def close(self) -> None:
         """Free the engines."""
         self._processor.close()
 
-    def _outcome(self, stretch: Stretch, image: StampedMessage) -> Outcome:
-        wanted = MonoWanted(depth=self._outputs.depth or self._outputs.points)
+    def _outcome(
+        self, stretch: Stretch, image: StampedMessage, number: int, before: StampedMessage | None
+    ) -> Outcome:
         try:
-            frame = self._camera.frame(stretch, image)
-            output = self._processor.process(frame, wanted=wanted)
+            frame = self._computed(stretch, image)
         except InputError as error:
             return refused(image, error)
-        result = _depth_frame(output, image)
+        change = self._flicker.look(
+            frame,
+            image,
+            number=number,
+            before=before,
+            compute=lambda: self._computed(stretch, before or image),
+        )
         return Made(
             reference=image,
             num_inputs=1,
-            messages=messages_of(result, self._outputs),
-            figures=figures_of(result, task=TASK, log_ns=image.position.time_ns),
+            messages=messages_of(frame, self._outputs),
+            figures=figures_of(frame, task=TASK, log_ns=image.position.time_ns, flicker=change),
         )
+
+    def _computed(self, stretch: Stretch, image: StampedMessage) -> DepthFrame:
+        wanted = MonoWanted(depth=self._outputs.depth or self._outputs.points)
+        frame = self._camera.frame(stretch, image)
+        return _depth_frame(self._processor.process(frame, wanted=wanted), image)
 
 
 def _depth_frame(output: MonoOutput, image: StampedMessage) -> DepthFrame:

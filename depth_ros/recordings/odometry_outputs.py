@@ -7,14 +7,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from depth_ros.messages.headers import fill_header
-from depth_ros.messages.poses import fill_motion, fill_velocity
+from depth_ros.messages.poses import (
+    fill_direction,
+    fill_motion,
+    fill_odometry,
+    fill_turn,
+)
 from depth_ros.recordings.outcome import OutputChannel
-from depth_ros.recordings.wire import ODOMETRY, TRANSFORMS, blank, blank_transform
+from depth_ros.recordings.wire import (
+    DIRECTION,
+    ODOMETRY,
+    ROTATION,
+    TRANSFORMS,
+    blank,
+    blank_transform,
+)
 from depth_ros.settings import Settings, described
 from depth_ros.tasks.odometry.body import BodyPose
+from depth_ros.tasks.odometry.values import Direction
 
-POSES, TF = 0, 1
+POSES, TF, DIRECTIONS, ROTATIONS = range(4)
 """Places of the channels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PlacedFrame:
+    """Where a frame is.
+
+    Attributes:
+        body: Pose in metres, or None.
+        direction: Direction and rotation of one camera alone, or None.
+    """
+
+    body: BodyPose | None
+    direction: Direction | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,41 +50,51 @@ class OdometryOutputs(Settings):
     namespace: str = described('odometry', 'First part of the name of the topic of poses.')
     poses: bool = described(True, 'Pose and velocity with covariances: odometry.')
     tf: bool = described(True, 'The same as transform from odom_frame to the camera, on /tf.')
+    direction: bool = described(
+        True, 'Of source mono, which has no metres: direction of travel and rotation.'
+    )
     odom_frame: str = described('odom', 'Frame of the poses, REP 105.')
 
 
-def odometry_channels(outputs: OdometryOutputs) -> Mapping[int, OutputChannel]:
-    """Return the channels that are asked for."""
-    channels = {
-        POSES: (outputs.poses, f'/{outputs.namespace.strip("/")}/odometry', ODOMETRY),
+def odometry_channels(outputs: OdometryOutputs, *, is_metric: bool) -> Mapping[int, OutputChannel]:
+    """Return the channels that are asked for; without metres those of the direction."""
+    first = f'/{outputs.namespace.strip("/")}'
+    metric = {
+        POSES: (outputs.poses, f'{first}/odometry', ODOMETRY),
         TF: (outputs.tf, '/tf', TRANSFORMS),
+    }
+    alone = {
+        DIRECTIONS: (outputs.direction, f'{first}/direction', DIRECTION),
+        ROTATIONS: (outputs.direction, f'{first}/rotation', ROTATION),
     }
     return {
         place: OutputChannel(topic=topic, kind=kind, metadata={})
-        for place, (is_wanted, topic, kind) in channels.items()
+        for place, (is_wanted, topic, kind) in (metric if is_metric else alone).items()
         if is_wanted
     }
 
 
 def odometry_messages(
-    body: BodyPose, outputs: OdometryOutputs, *, stamp_ns: int, frame_id: str
+    placed: PlacedFrame, outputs: OdometryOutputs, *, stamp_ns: int, frame_id: str
 ) -> dict[int, Any]:
-    """Return the messages of a pose, by the place of their channel."""
-    makers = {POSES: _poses, TF: _transforms}
-    return {
-        place: makers[place](body, outputs.odom_frame, stamp_ns, frame_id)
-        for place in odometry_channels(outputs)
-    }
+    """Return the messages of a frame, by the place of their channel."""
+    found: dict[int, Any] = {}
+    if placed.body is not None:
+        if outputs.poses:
+            found[POSES] = _poses(placed.body, outputs.odom_frame, stamp_ns, frame_id)
+        if outputs.tf:
+            found[TF] = _transforms(placed.body, outputs.odom_frame, stamp_ns, frame_id)
+    elif placed.direction is not None and outputs.direction:
+        found[DIRECTIONS] = blank(DIRECTION)
+        fill_direction(found[DIRECTIONS], placed.direction, stamp_ns=stamp_ns, frame_id=frame_id)
+        found[ROTATIONS] = blank(ROTATION)
+        fill_turn(found[ROTATIONS], placed.direction, stamp_ns=stamp_ns, frame_id=frame_id)
+    return found
 
 
 def _poses(body: BodyPose, odom_frame: str, stamp_ns: int, frame_id: str) -> Any:
     message = blank(ODOMETRY)
-    message.child_frame_id = frame_id
-    fill_header(message.header, stamp_ns=stamp_ns, frame_id=odom_frame)
-    pose = message.pose.pose
-    fill_motion(pose.position, pose.orientation, body.odom_from_base)
-    message.pose.covariance = body.covariance.ravel()
-    fill_velocity(message.twist, body.velocity, body.velocity_covariance)
+    fill_odometry(message, body, stamp_ns=stamp_ns, odom_frame=odom_frame, child_frame=frame_id)
     return message
 
 

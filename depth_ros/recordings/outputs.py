@@ -16,6 +16,7 @@ from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.disparity import fill_disparity
 from depth_ros.messages.headers import fill_header
 from depth_ros.messages.images import fill_image
+from depth_ros.messages.poses import fill_motion
 from depth_ros.recordings.depth_encodings import FORMAT, compressed_depth, whole_units
 from depth_ros.recordings.depth_frame import DepthFrame
 from depth_ros.recordings.wire import (
@@ -24,6 +25,7 @@ from depth_ros.recordings.wire import (
     DISPARITY,
     IMAGE,
     POINT_CLOUD,
+    POSE,
     blank,
     point_field,
 )
@@ -58,6 +60,12 @@ class DepthOutputs(Settings):
     image: bool = described(False, 'The rectified image itself.')
 
 
+FLICKER_EVERY = (
+    'How much depth changes beside the motion of the camera is measured in every n-th frame, for '
+    'the report; 0 measures none.'
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairOutputs(DepthOutputs):
     """What is written of a pair."""
@@ -71,11 +79,12 @@ class PairOutputs(DepthOutputs):
     )
     sigma: bool = described(False, 'Standard deviation of depth in metres.')
     row_error_every: int = described(
-        10,
+        30,
         'The error of the rows is measured in every n-th pair, for the report; 0 measures none.',
         minimum=0,
         maximum=1_000_000,
     )
+    flicker_every: int = described(30, FLICKER_EVERY, minimum=0, maximum=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +95,16 @@ class MonoOutputs(DepthOutputs):
     relative_depth: bool = described(
         False, 'Depth up to an unknown factor, as the network gives it.'
     )
+    flicker_every: int = described(30, FLICKER_EVERY, minimum=0, maximum=1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PosedOutputs(DepthOutputs):
+    """What is written of a keyframe."""
+
+    namespace: str = described('multiview', 'First part of the names of the topics.')
+    confidence: bool = described(False, 'Photometric confidence, 0..1.')
+    pose: bool = described(True, 'Pose of the camera in the frame of the poses: pose.')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +145,9 @@ def messages_of(frame: DepthFrame, outputs: DepthOutputs) -> dict[int, Any]:
     for place, output in channels_of(outputs).items():
         message = output.make(frame, outputs)
         if message is None:
+            continue
+        if output.kind == POSE:
+            found[place] = message
             continue
         headers = [message.header]
         if output.kind == DISPARITY:
@@ -187,6 +209,17 @@ def _points(frame: DepthFrame, outputs: DepthOutputs) -> Any:
     return message
 
 
+def _pose(frame: DepthFrame, outputs: DepthOutputs) -> Any:
+    """Return the pose in the frame of the world, header included."""
+    if frame.place is None:
+        return None
+    message = blank(POSE)
+    fill_header(message.header, stamp_ns=frame.stamp_ns, frame_id=frame.place.frame)
+    pose = message.pose
+    fill_motion(pose.position, pose.orientation, frame.place.world_from_camera)
+    return message
+
+
 FRAME_OUTPUTS: tuple[FrameOutput, ...] = (
     FrameOutput(switch='depth', topic='depth/image', kind=IMAGE, make=_depth, encodings=(FLOAT,)),
     FrameOutput(
@@ -228,5 +261,6 @@ FRAME_OUTPUTS: tuple[FrameOutput, ...] = (
         kind=IMAGE,
         make=lambda frame, outputs: _image(frame.relative, FLOAT),
     ),
+    FrameOutput(switch='pose', topic='pose', kind=POSE, make=_pose),
 )
 """Everything that is written of a frame; a place in this table is part of the files' numbers."""

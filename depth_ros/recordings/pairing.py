@@ -35,6 +35,11 @@ class StampedMessage:
     is_own: bool
 
 
+def is_near(one: StampedMessage, other: StampedMessage, overlap_ns: int) -> bool:
+    """Return whether two messages were recorded within the overlap."""
+    return abs(other.position.time_ns - one.position.time_ns) <= overlap_ns
+
+
 def partners(
     lefts: Sequence[StampedMessage],
     rights: Sequence[StampedMessage],

@@ -43,6 +43,9 @@ class FilePlace(Protocol):
     def remove(self, name: str) -> None:
         """Delete a file, if there is one."""
 
+    def remove_tree(self, name: str) -> None:
+        """Delete a folder with all that is in it, if there is one."""
+
     def sweep(self, folder: str) -> None:
         """Delete what killed writers left half-written."""
 
@@ -119,6 +122,11 @@ def write_whole(name: str, data: bytes) -> None:
 def remove(name: str) -> None:
     """Delete a file, if there is one."""
     place_of(name).remove(name)
+
+
+def remove_tree(name: str) -> None:
+    """Delete a folder with all that is in it, if there is one."""
+    place_of(name).remove_tree(name)
 
 
 def sweep(folder: str) -> None:

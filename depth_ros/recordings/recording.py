@@ -152,7 +152,9 @@ class Recording:
 
     def message(self, position: Position) -> RecordedMessage:
         """Return one message; raises as ``messages``."""
-        return next(found for found in self.messages(position.chunk) if found.position == position)
+        messages = self.messages(position.chunk)
+        place = bisect_left(messages, position.number, key=lambda found: found.position.number)
+        return messages[place]
 
     def forget_before(self, number: int) -> None:
         """Drop the chunks before one from memory."""

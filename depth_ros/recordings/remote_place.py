@@ -82,6 +82,12 @@ class RemotePlace:
             with _reported(name):
                 self._files.rm_file(name)
 
+    def remove_tree(self, name: str) -> None:
+        """Delete everything below a name, if there is anything."""
+        if self.is_folder(name):
+            with _reported(name):
+                self._files.rm(name, recursive=True)
+
     def sweep(self, folder: str) -> None:
         """Do nothing: what was not written whole has no name."""
 

@@ -14,7 +14,8 @@ STYLE = """\
 body{font:15px/1.45 sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;text-align:right;
 border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
-.bad{background:#c92a2a;color:#fff}figure{margin:1rem 0}figcaption{color:#555}
+.bad{background:#c92a2a;color:#fff}.good{background:#2b8a3e;color:#fff}
+figure{margin:1rem 0}figcaption{color:#555}
 svg{background:#f8f9fa}svg text{font:11px sans-serif;fill:#555}img{max-width:100%}
 """
 WIDTH_PX, HEIGHT_PX, MARGIN_PX = 880, 130, 46
@@ -28,13 +29,13 @@ def overview_page(results: Sequence[Results]) -> str:
     labels = ''.join(f'<th>{html.escape(measure.label)}</th>' for measure in MEASURES.values())
     rows = ''.join(
         f'<tr><td><a href="{_address(result)}">{html.escape(result.name)}</a></td>'
-        f'<td>{len(result.figures)}</td>{_cells(result)}</tr>'
+        f'{_verdict_cell(result)}<td>{len(result.figures)}</td>{_cells(result)}</tr>'
         for result in order
     )
     note = 'Values are of the worst tenth of each recording; red is beyond the limit.'
     return _page(
         'Recordings',
-        f'<p>{note}</p><table><tr><th>recording</th><th>outputs</th>{labels}</tr>{rows}</table>',
+        f'<p>{note}</p><table><tr><th>recording</th><th>verdict</th><th>outputs</th>{labels}</tr>{rows}</table>',
     )
 
 
@@ -62,7 +63,7 @@ def recording_page(result: Results, pictures: Mapping[str, str]) -> str:
         result.name,
         f'<p><a href="index.html">all recordings</a>; made from '
         f'{html.escape(result.recording)}</p>'
-        f'<table>{measures}</table>'
+        f'<table><tr><td>verdict</td>{_verdict_cell(result)}</tr>{measures}</table>'
         f'<h2>Refused</h2><table>{reasons or "<tr><td>none</td></tr>"}</table>'
         f'<h2>Over time</h2>{_curves(result)}<h2>Frames</h2>{figures or "<p>none</p>"}',
     )
@@ -75,7 +76,14 @@ def page_name(result: Results) -> str:
 
 def num_marks(result: Results) -> int:
     """Return how many measures of a recording are beyond their limits."""
-    return sum(measure.is_bad(measure.value(result)) for measure in MEASURES.values())
+    return len(_marks(result))
+
+
+def verdict(result: Results) -> str:
+    """Return in a few words whether a recording is as it should be, else what is not."""
+    if not result.figures:
+        return 'no outputs'
+    return ', '.join(_marks(result)) or 'nothing marked'
 
 
 def worst_lines(results: Sequence[Results], name: str) -> list[str]:
@@ -86,6 +94,20 @@ def worst_lines(results: Sequence[Results], name: str) -> list[str]:
         f'{" (beyond the limit)" if measure.is_bad(value) else ""}'
         for result, value in ranked(list(results), name)
     ]
+
+
+def _marks(result: Results) -> list[str]:
+    """Return the words of the measures that are beyond their limits."""
+    return [
+        name.replace('_', ' ')
+        for name, measure in MEASURES.items()
+        if measure.is_bad(measure.value(result))
+    ]
+
+
+def _verdict_cell(result: Results) -> str:
+    is_good = bool(result.figures) and not _marks(result)
+    return f'<td class="{"good" if is_good else "bad"}">{html.escape(verdict(result))}</td>'
 
 
 def _cells(result: Results) -> str:

@@ -14,8 +14,12 @@ import numpy as np
 from depth_ros.errors import InputError
 from depth_ros.files.json_text import parse_json
 from depth_ros.recordings.figures import COLUMNS
+from depth_ros.recordings.keyframe_blocks import PASSED_OVER
 from depth_ros.recordings.places import join, matches, read_whole, write_whole
 from depth_ros.recordings.plan import result_files
+
+DAMAGE = (ValueError, KeyError, AttributeError, AssertionError, StopIteration, InputError)
+"""What reading altered results raises."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -56,9 +60,14 @@ class Results:
 
     @property
     def coverage(self) -> float:
-        """Share of the reference images that became outputs; NaN without any."""
+        """Share of the reference images that became outputs; NaN without any.
+
+        Images between keyframes are no loss.
+        """
         topics = set(self.input_topics.values())
-        lost = sum(line['topic'] in topics for line in self.ledger)
+        lost = sum(
+            line['topic'] in topics and line['reason'] != PASSED_OVER for line in self.ledger
+        )
         total = len(self.figures) + lost
         return len(self.figures) / total if total else float('nan')
 
@@ -125,19 +134,22 @@ def _read(out: str, name: str) -> Results:
             name=name,
             bag=files.bag,
             recording=str(record['recording']),
-            input_topics={
-                task: str(topics.get('left', topics.get('image'))).strip("'")
-                for task, topics in inputs.items()
-            },
+            input_topics={task: _reference_topic(topics) for task, topics in inputs.items()},
             figures=figures,
             ledger=ledger,
         )
-    except (ValueError, KeyError, AttributeError, AssertionError, InputError) as error:
+    except DAMAGE as error:
         raise InputError(
             'file',
             f'the results of {name!r} in {out} are not whole ({type(error).__name__}); type the '
             'command that made them again',
         ) from error
+
+
+def _reference_topic(topics: Mapping[str, str]) -> str:
+    """Return the topic of the reference images: the left ones of a rig, else the only ones."""
+    names = (topics.get(key, '').strip("'") for key in ('left', 'image'))
+    return next(name for name in names if name)
 
 
 def _lines(name: str) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from depth_ros.recordings.camera_frames import (
     with_file_topic,
 )
 from depth_ros.recordings.job import JobTask
-from depth_ros.recordings.pairing import StampedMessage, partners
+from depth_ros.recordings.pairing import StampedMessage, is_near, partners
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import LedgerLine, Stretch
@@ -32,11 +32,13 @@ class RecordedPair:
         left: The reference.
         right: Its partner.
         number: Its place among the left images of the recording.
+        before: The pair of the left image before, recorded near it; None where there is none.
     """
 
     left: StampedMessage
     right: StampedMessage
     number: int
+    before: RecordedPair | None = None
 
 
 class RigReader:
@@ -71,16 +73,21 @@ class RigReader:
             overlap_ns=stretch.overlap_ns,
         )
         number = stretch.segment.first_frame
+        last: RecordedPair | None = None
         for image in sorted([*left, *right], key=lambda image: image.position):
             partner = found.get(image.position)
             is_left = image.topic == self.cameras[0].topic
-            if not image.is_own or (partner is not None and not is_left):
+            if partner is not None and not is_left:
                 continue
-            if partner is None:
-                yield _alone(image, 'left' if is_left else 'right')
-            else:
-                yield RecordedPair(left=image, right=partner, number=number)
-            number += is_left
+            pair = None
+            if partner is not None:
+                near = last if last and is_near(last.left, image, stretch.overlap_ns) else None
+                pair = RecordedPair(left=image, right=partner, number=number, before=near)
+            if image.is_own:
+                yield pair or _alone(image, 'left' if is_left else 'right')
+                number += is_left
+            if is_left:
+                last = replace(pair, before=None) if pair else None
         yield from stretch.damaged
 
     def frame(self, stretch: Stretch, pair: RecordedPair) -> StereoFrame:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from depth_ros.errors import DepthRosError
 from depth_ros.files.settings_text import yaml_value
 from depth_ros.recordings.copied import CopiedTopics
+from depth_ros.recordings.fused_cloud import write_cloud_of
 from depth_ros.recordings.job import TASK_KINDS, RecordingJob
 from depth_ros.recordings.local import Finished
 from depth_ros.recordings.merge import MergedPart, merge
@@ -23,8 +24,9 @@ from depth_ros.recordings.plan import (
     result_files,
 )
 from depth_ros.recordings.recording import Recording
+from depth_ros.recordings.sinks import expect_libraries, write_sinks
 from depth_ros.recordings.workshop import FinishedPart
-from depth_ros.settings import SettingValue
+from depth_ros.settings import SettingValue, values_of
 
 Scheduler = Callable[[Sequence[WorkItem]], Iterable[Finished]]
 """Takes all the work and gives each item back when it is done."""
@@ -71,6 +73,7 @@ def run_plans(
     job: RecordingJob, plans: Sequence[RecordingPlan], out: str, schedule: Scheduler
 ) -> Iterator[RecordingResult]:
     """Process what was planned; as ``run_job``."""
+    expect_libraries(job.sinks)
     for folder in (out, join(out, PARTS)):
         sweep(folder)
     items = [item for plan in plans for item in plan.items]
@@ -99,8 +102,10 @@ def _merged(
     made = sum(part.made for part in parts)
     record = {
         'recording': plan.bag,
-        'tasks': {task.kind: _as_text(task.values) for task in job.tasks},
+        'tasks': {item.task.kind: _as_text(item.task.values) for item in plan.items},
         'copy': job.copy.topics,
+        'sinks': _texts(values_of(job.sinks)),
+        'fusion': _texts(values_of(job.fusion)),
         'parts': [part.key for part in parts],
         'made': made,
         'refused': dict(sorted(refused.items())),
@@ -109,6 +114,8 @@ def _merged(
     if not (is_there(files.bag) and is_there(record_name) and read_whole(record_name) == text):
         remove(record_name)  # until the bag is whole, nothing may say what it is made of
         _write_result(job, plan, out, parts)
+        write_sinks(job.sinks, files.bag, out, plan.name)
+        write_cloud_of(job.fusion, files.bag, out, plan.name)
         write_whole(record_name, text)
     return RecordingResult(
         name=plan.name,
@@ -121,10 +128,11 @@ def _merged(
 
 def _as_text(values: Mapping[str, Mapping[str, SettingValue]]) -> dict[str, dict[str, str]]:
     """Return values as YAML writes them: JSON has no infinity."""
-    return {
-        group: {name: yaml_value(value) for name, value in found.items()}
-        for group, found in values.items()
-    }
+    return {group: _texts(found) for group, found in values.items()}
+
+
+def _texts(values: Mapping[str, SettingValue]) -> dict[str, str]:
+    return {name: yaml_value(value) for name, value in values.items()}
 
 
 def _write_result(

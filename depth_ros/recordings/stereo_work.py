@@ -10,6 +10,7 @@ from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.depth_frame import DepthFrame
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
 from depth_ros.recordings.figures import figures_of
+from depth_ros.recordings.flicker import FlickerWatch
 from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
@@ -45,6 +46,7 @@ class StereoWork:
                 'tasks.stereo.settings'
             )
         self._processor = open_stereo(with_threads(settings, task.threads), is_live=True)
+        self._flicker = FlickerWatch(self._outputs.flicker_every)
         self._wanted = Wanted(
             depth=self._outputs.depth or self._outputs.points,
             confidence=self._outputs.confidence,
@@ -72,6 +74,7 @@ class StereoWork:
 
     def outcomes(self, stretch: Stretch) -> Iterator[Outcome]:
         """Return an output or a refusal of every left image, and a refusal of every lone right."""
+        self._flicker.forget()
         for found in self._reader.pairs(stretch):
             if isinstance(found, LedgerLine):
                 yield found
@@ -83,22 +86,39 @@ class StereoWork:
         self._processor.close()
 
     def _outcome(self, stretch: Stretch, pair: RecordedPair) -> Outcome:
-        left = pair.left
+        left, before = pair.left, pair.before
         try:
-            output = self._processor.process(
-                self._reader.frame(stretch, pair), wanted=self._wanted
-            )
+            output = self._computed(stretch, pair)
         except InputError as error:
             return refused(left, error)
         frame = _depth_frame(output, left)
+        change = self._flicker.look(
+            frame,
+            left,
+            number=pair.number,
+            before=before.left if before else None,
+            compute=lambda: self._frame_of(stretch, before or pair),
+        )
         every = self._outputs.row_error_every
         pair_seen = output.rectified if every and pair.number % every == 0 else None
         return Made(
             reference=left,
             num_inputs=2,
             messages=messages_of(frame, self._outputs),
-            figures=figures_of(frame, task=TASK, log_ns=left.position.time_ns, pair=pair_seen),
+            figures=figures_of(
+                frame,
+                task=TASK,
+                log_ns=left.position.time_ns,
+                pair=pair_seen,
+                flicker=change,
+            ),
         )
+
+    def _frame_of(self, stretch: Stretch, pair: RecordedPair) -> DepthFrame:
+        return _depth_frame(self._computed(stretch, pair), pair.left)
+
+    def _computed(self, stretch: Stretch, pair: RecordedPair) -> StereoOutput:
+        return self._processor.process(self._reader.frame(stretch, pair), wanted=self._wanted)
 
 
 def _depth_frame(output: StereoOutput, left: StampedMessage) -> DepthFrame:

@@ -51,7 +51,7 @@ def refused(message: StampedMessage, error: InputError) -> LedgerLine:
 
 
 class Stretch:
-    """The messages of some topics in a segment and within twice the overlap beside it."""
+    """The messages of some topics in a segment and within reach beside it."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Stretch:
         topics: Collection[str],
         info_topics: Collection[str],
         overlap_ns: int,
+        reach_ns: int = 0,
     ) -> None:
         """Remember what to read.
 
@@ -70,10 +71,12 @@ class Stretch:
             topics: Images.
             info_topics: Their calibrations.
             overlap_ns: Time within which partners were recorded.
+            reach_ns: Time beside the segment that is read, at least twice the overlap.
         """
         self.recording = recording
         self.segment = segment
         self.overlap_ns = overlap_ns
+        self._reach_ns = max(reach_ns, 2 * overlap_ns)
         self._topics = frozenset(topics)
         self._info_topics = frozenset(info_topics)
         self._cameras: dict[bytes, PinholeCamera | CalibrationError] = {}
@@ -149,9 +152,8 @@ class Stretch:
     def _near(self) -> list[int]:
         """Numbers of the chunks that are read: those with wanted topics, within the overlap."""
         chunks = self.recording.chunks[self.segment.first : self.segment.end]
-        reach = 2 * self.overlap_ns
-        start = min(chunk.start_ns for chunk in chunks) - reach
-        end = max(chunk.end_ns for chunk in chunks) + reach
+        start = min(chunk.start_ns for chunk in chunks) - self._reach_ns
+        end = max(chunk.end_ns for chunk in chunks) + self._reach_ns
         near = {*self.recording.chunks_between(start, end)}
         near |= {*range(self.segment.first, self.segment.end)}
         wanted = self._topics | self._info_topics

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 from array import array
-from dataclasses import fields
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from depth_ros.errors import InputError
+from depth_ros.files.given_file import given_text
+from depth_ros.files.share import share_path
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -19,6 +21,10 @@ POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 DISPARITY = 'stereo_msgs/msg/DisparityImage'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
+POSE = 'geometry_msgs/msg/PoseStamped'
+ROTATION = 'geometry_msgs/msg/QuaternionStamped'
+DIRECTION = 'geometry_msgs/msg/Vector3Stamped'
+MATCHES = 'depth_ros_interfaces/msg/Matches'
 KINDS = (
     IMAGE,
     COMPRESSED_IMAGE,
@@ -27,8 +33,15 @@ KINDS = (
     DISPARITY,
     ODOMETRY,
     TRANSFORMS,
+    POSE,
+    ROTATION,
+    DIRECTION,
+    MATCHES,
 )
 """Types that jobs write; their places here are part of the numbers in the files."""
+
+OWN_TYPES = {MATCHES: 'depth_ros_interfaces/msg/Matches.msg'}
+"""Definitions that no other package has, below the share folders."""
 
 _LITTLE, _BIG = 1, 0
 _PLAIN: dict[str, object] = {'string': '', 'bool': False, 'float32': 0.0, 'float64': 0.0}
@@ -68,9 +81,14 @@ def header_of(data: bytes) -> tuple[int, str]:
 
 def blank(kind: str) -> Any:
     """Return a message whose fields are zero or empty; bytes are ``array.array``, to be filled."""
-    store = _store()
-    definition = store.fielddefs[kind][1]
-    return store.types[kind](**{name: _blank_field(field) for name, field in definition})
+    return _store().types[kind](**{name: make() for name, make in _blank_fields(kind)})
+
+
+@cache
+def _blank_fields(kind: str) -> tuple[tuple[str, Callable[[], object]], ...]:
+    """Return what makes each field of a blank message; looked up once, called for every frame."""
+    definition = _store().fielddefs[kind][1]
+    return tuple((name, _blank_field(field)) for name, field in definition)
 
 
 def point_field(**values: object) -> Any:
@@ -97,9 +115,11 @@ def definition_of(kind: str) -> bytes:
 
 @cache
 def _store() -> Any:
-    from rosbags.typesys import Stores, get_typestore
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-    return get_typestore(Stores.ROS2_HUMBLE)
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    store.register(get_types_from_msg(given_text(share_path(OWN_TYPES[MATCHES])), MATCHES))
+    return store
 
 
 def _parse_errors() -> tuple[type[Exception], ...]:
@@ -117,19 +137,26 @@ def _parse_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _blank_field(definition: Any) -> object:
+def _blank_field(definition: Any) -> Callable[[], object]:
     from rosbags.interfaces import Nodetype
 
     node, content = definition
     if node == Nodetype.BASE:
-        return _PLAIN.get(content[0], 0)
+        return partial(_PLAIN.get, content[0], 0)
     if node == Nodetype.NAME:
-        return blank(content)
+        return partial(blank, content)
     element, length = content
     if element[0] == Nodetype.NAME or element[1][0] == 'string':
-        return []
+        return list
     dtype = np.dtype(element[1][0])
-    return np.zeros(length, dtype) if node == Nodetype.ARRAY else array(dtype.char)
+    is_array = node == Nodetype.ARRAY or dtype == np.bool_
+    return partial(np.zeros, length or 0, dtype) if is_array else partial(array, dtype.char)
+
+
+@cache
+def _field_names(kind: str) -> tuple[str, ...]:
+    """Return the fields of a type of messages."""
+    return tuple(name for name, _ in _store().fielddefs[kind][1])
 
 
 def _with_arrays(value: Any) -> Any:
@@ -140,5 +167,5 @@ def _with_arrays(value: Any) -> Any:
         return [_with_arrays(item) for item in value]
     if not hasattr(value, '__msgtype__'):
         return value
-    names = [entry.name for entry in fields(value) if entry.init and entry.name != '__msgtype__']
+    names = _field_names(value.__msgtype__)
     return type(value)(**{name: _with_arrays(getattr(value, name)) for name in names})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import depth_ros
-from depth_ros.errors import ParameterError
-from depth_ros.geometry.rigid import rotation_from_quaternion
+from depth_ros.geometry.rigid import inverse, rotation_from_quaternion
 from depth_ros.messages.headers import stamp_ns
+from depth_ros.messages.poses import motion_of
 from depth_ros.recordings.copied import CopySettings
 from depth_ros.recordings.job import JobTask, RecordingJob, WorkerSettings
 from depth_ros.recordings.job_file import default_task
@@ -18,7 +19,7 @@ from depth_ros.recordings.segments import SegmentSettings
 from depth_ros.scenes.paths import scene_path
 from depth_ros.tasks.odometry.body import CAMERA_ALONE
 from depth_ros.tasks.odometry.settings import OdometrySettings, Source
-from tests.kit.bag_writer import rig_messages
+from tests.kit.bag_writer import STEP_NS, Recorded, info, raw, rig_messages, stamp
 from tests.kit.job_kit import bag_messages, json_lines, process
 from tests.kit.plane_drive import Drive, write_mcap
 
@@ -94,7 +95,59 @@ def test_two_tasks_share_a_bag_and_change_nothing_of_each_other(
     }
 
 
-def test_other_sources_are_refused(walk: Path, tmp_path: Path) -> None:
-    task = default_task('odometry', settings=OdometrySettings(source=Source.MONO))
-    with pytest.raises(ParameterError, match='set source to stereo'):
-        process(job_of(task), walk, tmp_path)
+def rgbd_messages(num_frames: int) -> list[Recorded]:
+    """The left camera of the room with its exact depth, 2 ms later."""
+    path = scene_path('room')
+    recorded: list[Recorded] = []
+    for index in range(num_frames):
+        view = path.view(index)
+        late_ns = stamp(index, late_ns=2_000_000)
+        recorded += [
+            ('/camera/camera_info', info(path.camera.left, stamp_ns=stamp(index))),
+            ('/camera/image_rect', raw(view.image, stamp_ns=stamp(index))),
+            ('/aligned_depth/image', raw(view.depth, stamp_ns=late_ns, encoding='32FC1')),
+        ]
+    return recorded
+
+
+def sourced(source: Source, **given: object) -> JobTask:
+    task = default_task('odometry', settings=OdometrySettings(source=source))
+    return replace(task, input=replace(task.input, **given))
+
+
+def test_images_with_depth_give_poses_of_the_path(tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'rgbd.mcap', rgbd_messages(NUM_FRAMES))
+    task = sourced(Source.RGBD, max_stamp_difference_s=0.01)
+    result = process(job_of(task), bag, tmp_path / 'out')
+    assert result.made >= NUM_FRAMES - 1
+    messages = bag_messages(tmp_path / 'out/rgbd.mcap')
+    poses = [message for topic, _, message in messages if topic == '/odometry/odometry']
+    path = scene_path('room')
+    number = (stamp_ns(poses[-1].header.stamp) - stamp(0)) // STEP_NS
+    moved = inverse(path.world_from_camera[0]) @ path.world_from_camera[number]
+    expected = CAMERA_ALONE.odom_from_world @ moved
+    found = poses[-1].pose.pose
+    np.testing.assert_allclose(
+        motion_of(found.position, found.orientation)[:3, 3], expected[:3, 3], atol=0.02
+    )
+
+
+def test_images_far_from_depth_are_lines(tmp_path: Path) -> None:
+    bag = write_mcap(tmp_path / 'rgbd.mcap', rgbd_messages(3))
+    result = process(job_of(sourced(Source.RGBD)), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (0, {'no_depth': 3})
+    assert (
+        'raise max_stamp_difference_s' in json_lines(tmp_path / 'out/rgbd.ledger.jsonl')[0]['text']
+    )
+
+
+def test_one_camera_alone_gives_direction_and_no_metres(walk: Path, tmp_path: Path) -> None:
+    task = sourced(Source.MONO, image='/left/image_rect', info='/left/camera_info')
+    result = process(job_of(task), walk, tmp_path)
+    assert result.made + sum(result.refused.values()) == NUM_FRAMES
+    messages = bag_messages(tmp_path / 'walk.mcap')
+    assert {topic for topic, _, _ in messages} == {'/odometry/direction', '/odometry/rotation'}
+    vectors = [message.vector for topic, _, message in messages if topic == '/odometry/direction']
+    lengths = [np.linalg.norm([vector.x, vector.y, vector.z]) for vector in vectors]
+    assert len(lengths) == result.made >= 1
+    assert all(length == pytest.approx(1.0) or length == 0.0 for length in lengths)

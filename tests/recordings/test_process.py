@@ -61,7 +61,9 @@ def test_times_of_recording_are_those_of_the_left_image(drive: Path, tmp_path: P
 def test_messages_do_not_depend_on_where_the_recording_is_cut(
     drive: Path, tmp_path: Path, frames: int
 ) -> None:
-    outputs = PairOutputs(disparity=True, points=True, confidence=True, row_error_every=3)
+    outputs = PairOutputs(
+        disparity=True, points=True, confidence=True, row_error_every=3, flicker_every=3
+    )
     process(stereo_job(outputs=outputs, frames=2), drive, tmp_path / 'two')
     process(stereo_job(outputs=outputs, frames=frames), drive, tmp_path / 'other')
     one, other = (raw_messages(tmp_path / name / 'drive.mcap') for name in ('two', 'other'))

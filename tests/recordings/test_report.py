@@ -11,7 +11,13 @@ import pytest
 from depth_ros.cli.main import main
 from depth_ros.recordings.measures import MEASURES, ranked
 from depth_ros.recordings.outputs import PairOutputs
-from depth_ros.recordings.report_page import num_marks, overview_page, recording_page, worst_lines
+from depth_ros.recordings.report_page import (
+    num_marks,
+    overview_page,
+    recording_page,
+    verdict,
+    worst_lines,
+)
 from depth_ros.recordings.report_pictures import frame_pictures
 from depth_ros.recordings.results import Results, read_results
 from depth_ros.scenes.paths import scene_path
@@ -28,8 +34,9 @@ KNOCKED_PX = 4
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of a walk, of one whose right camera is knocked half-way, and of a bleached one."""
     folder = tmp_path_factory.mktemp('report')
-    job = stereo_job(outputs=PairOutputs(row_error_every=1), settings=SGBM)
-    for name, change in (('good', None), ('knocked', knocked), ('bleached', bleached)):
+    outputs = PairOutputs(row_error_every=1, flicker_every=1, image=True)
+    job = stereo_job(outputs=outputs, settings=SGBM)
+    for name, change in RECORDINGS.items():
         messages = rig_messages(scene_path('room'), NUM_FRAMES)
         for number, (topic, message) in enumerate(messages):
             if change and 'image' in topic:
@@ -48,6 +55,17 @@ def bleached(topic: str, index: int, message) -> None:
     pixels = np.frombuffer(message.data, np.uint8).astype(np.float64)
     brighter = np.clip(2.5 * pixels, 0, 255).astype(np.uint8)
     message.data = type(message.data)('B', brighter.tobytes())
+
+
+def flickering(topic: str, index: int, message) -> None:
+    """Every other right image is shifted: rows stay right, and depth jumps."""
+    if topic == '/right/image_rect' and index % 2:
+        rows = np.frombuffer(message.data, np.uint8).reshape(message.height, -1)
+        shifted = np.roll(rows, -2 * (message.step // message.width), axis=1)
+        message.data = type(message.data)('B', shifted.tobytes())
+
+
+RECORDINGS = {'good': None, 'knocked': knocked, 'bleached': bleached, 'flickering': flickering}
 
 
 def named(out: Path) -> dict[str, Results]:
@@ -75,7 +93,20 @@ def test_marks_tell_good_from_spoiled(out: Path) -> None:
     assert page.index('bag_knocked.html') < page.index('bag_good.html')
     good = recording_page(results['good'], {})
     assert 'class="bad"' not in good
+    assert verdict(results['good']) == 'nothing marked'
+    assert 'row error' in verdict(results['knocked'])
+    assert verdict(results['flickering']) == 'flicker'
     assert 'class="bad"' in recording_page(results['knocked'], {})
+
+
+def test_flicker_is_told_from_the_motion_of_the_camera(out: Path) -> None:
+    results = named(out)
+    order = ranked(list(results.values()), 'flicker')
+    assert order[0][0].name == 'flickering'
+    measure = MEASURES['flicker']
+    assert measure.is_bad(measure.value(results['flickering']))
+    assert measure.value(results['good']) < 0.02
+    assert not MEASURES['row_error'].is_bad(MEASURES['row_error'].value(results['flickering']))
 
 
 def test_pictures_show_input_and_depth(out: Path) -> None:
@@ -101,17 +132,20 @@ def test_pictures_do_without_the_input(out: Path, tmp_path: Path) -> None:
 
 def test_the_command_writes_pages_and_the_table(out: Path, capsys) -> None:
     assert main(['report', str(out)]) == 0
-    assert 'open ' in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == 'good: nothing marked'
+    assert 'open ' in lines[-1]
     folder = out / 'report'
     assert {path.name for path in folder.glob('*.html')} == {
         'index.html',
         'bag_good.html',
         'bag_knocked.html',
         'bag_bleached.html',
+        'bag_flickering.html',
     }
     assert '<script' not in ''.join(path.read_text() for path in folder.glob('*.html'))
     rows = table_rows(folder)
-    assert len(rows) == 3 * NUM_FRAMES
+    assert len(rows) == len(RECORDINGS) * NUM_FRAMES
     worst = max(rows, key=lambda row: float(row['row_error_px'] or 0))
     assert worst['recording'] == 'knocked'
 
