@@ -1,8 +1,8 @@
 """Cost of ``depth-ros process`` beside the plain loop: frames a second, processor time, memory.
 
-``python benchmarks/recordings.py --frames 2000 --model sgbm --workers 1,2`` writes a recording of
-a rendered corridor (each rendered pair many times, with stamps of its own), processes it, and
-prints a table. Times of a busy machine vary; processor time a frame hardly does.
+``python benchmarks/recordings.py --frames 20000 --size 120x160 --raylets 1,2,3`` renders a drive
+through a corridor, every frame of its own and with exact truth, processes it, compares some frames
+with the truth, and prints a table. Times of a busy machine vary; processor time hardly does.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import struct
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -24,20 +26,27 @@ import numpy as np
 from mcap.records import Channel, Schema
 
 import depth_ros
+from depth_ros.camera import StereoCamera
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.headers import fill_header
 from depth_ros.messages.images import fill_image
 from depth_ros.recordings.bag_writer import BagWriter
+from depth_ros.recordings.depth_encodings import metres
+from depth_ros.recordings.result_frames import result_frames
 from depth_ros.recordings.wire import CAMERA_INFO, IMAGE, blank, definition_of, serialised
-from depth_ros.scenes.paths import scene_path
+from depth_ros.scenes.solids import ideal_stereo_camera
 
+FIRST_NS = 1_700_000_000_000_000_000
 STEP_NS = 50_000_000
-NUM_RENDERED = 30
+HALF_WIDTH_M, HALF_HEIGHT_M, END_M = 1.5, 1.2, 6.0
+"""Of the corridor; its end keeps its distance, as a vehicle ahead does."""
+SPEED_M_S = 1.2
+TEXTURE_PX, PX_PER_M = 1024, 40.0
 JOB = """\
 tasks:
   stereo:
     settings: {{model: {model}{more}}}
-    outputs: {{depth_encoding: 16UC1, row_error_every: 10}}
+    outputs: {{depth_encoding: 16UC1, row_error_every: 30}}
 """
 
 
@@ -57,30 +66,96 @@ def main() -> None:
     parser.add_argument('--plain', type=int, default=500, help='frames of the plain loop')
     parser.add_argument('--model', default='sgbm')
     parser.add_argument('--workers', default='1,2')
+    parser.add_argument('--raylets', default='', help='numbers of Ray nodes of one processor')
+    parser.add_argument('--size', default='240x320', help='HEIGHTxWIDTH of the images')
     parser.add_argument('--folder', type=Path, help='keep recording and results here')
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.folder or Path(name)
         folder.mkdir(exist_ok=True)
-        bag = folder / f'corridor_{arguments.frames}.mcap'
+        bag = folder / f'corridor_{arguments.frames}_{arguments.size}.mcap'
+        height, width = (int(word) for word in arguments.size.split('x'))
+        drive = Drive(height=height, width=width)
         if not bag.is_file():
-            write_recording(bag, arguments.frames)
+            write_recording(bag, arguments.frames, drive)
         print(f'{bag.name}: {bag.stat().st_size / 2**20:.0f} MiB')
-        lines = [plain_loop(bag, arguments.model, arguments.plain)]
-        for workers in arguments.workers.split(','):
-            lines.append(job(bag, arguments.model, int(workers), arguments.frames, folder))
+        bench = Bench(
+            bag=bag, model=arguments.model, folder=folder, num_frames=arguments.frames, drive=drive
+        )
+        lines = [plain_loop(bag, arguments.model, min(arguments.plain, arguments.frames - 1))]
+        lines += [bench.local(int(number)) for number in arguments.workers.split(',') if number]
+        lines += [bench.on_ray(int(number)) for number in arguments.raylets.split(',') if number]
     print('| | frames/s | CPU ms a frame | peak of the largest process MiB |')
     print('| --- | --- | --- | --- |')
     for line in lines:
         print(f'| {line.name} | {line.rate_hz:.1f} | {line.cpu_ms:.1f} | {line.peak_mib:.0f} |')
 
 
-def write_recording(path: Path, num_frames: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """A rig that sways through a corridor without an end; no two frames are the same."""
+
+    height: int
+    width: int
+
+    @cached_property
+    def camera(self) -> StereoCamera:
+        """The rig."""
+        return ideal_stereo_camera(height=self.height, width=self.width)
+
+    def depth(self, index: int, *, side_m: float = 0.0) -> np.ndarray:
+        """Return exact depth ``(H, W)`` in metres, of a camera so far to the right of the left."""
+        return self._seen(index, side_m)[0]
+
+    def image(self, index: int, *, side_m: float = 0.0) -> np.ndarray:
+        """Return ``(H, W)`` uint8 grey."""
+        depth, wall, place = self._seen(index, side_m)
+        along = depth + SPEED_M_S * index * STEP_NS / 1e9
+        along = np.where(wall == 4, place[0], along)  # the end is painted, not passed
+        across = np.where(wall < 2, place[1], place[0]) + 7.0 * wall
+        x, y = ((PX_PER_M * values).astype(np.float32) for values in (along, across))
+        x, y = np.mod(x, TEXTURE_PX), np.mod(y, TEXTURE_PX)
+        return cv2.remap(self._texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+    @cached_property
+    def _texture(self) -> np.ndarray:
+        noise = np.random.default_rng(0).integers(0, 256, (TEXTURE_PX, TEXTURE_PX), np.uint8)
+        blurred = cv2.GaussianBlur(noise, (0, 0), 1.2)
+        return cv2.normalize(blurred, None, 10, 245, cv2.NORM_MINMAX)
+
+    @cached_property
+    def _rays(self) -> tuple[np.ndarray, np.ndarray]:
+        camera = self.camera.left
+        columns, rows = np.meshgrid(np.arange(self.width), np.arange(self.height))
+        return (columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
+
+    def _seen(
+        self, index: int, side_m: float
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Return depth, which wall it is of, and the place on it, x and y in metres."""
+        time_s = index * STEP_NS / 1e9
+        x = 0.5 * np.sin(0.37 * time_s) + side_m
+        y = 0.2 * np.sin(0.71 * time_s)
+        rays = self._rays
+        with np.errstate(divide='ignore'):
+            walls = np.stack(
+                [
+                    (-HALF_WIDTH_M - x) / rays[0],
+                    (HALF_WIDTH_M - x) / rays[0],
+                    (-HALF_HEIGHT_M - y) / rays[1],
+                    (HALF_HEIGHT_M - y) / rays[1],
+                    np.full_like(rays[0], END_M),
+                ]
+            )
+        walls[~(walls > 0.0)] = np.inf
+        wall, depth = walls.argmin(axis=0), walls.min(axis=0)
+        return depth, wall, (x + rays[0] * depth, y + rays[1] * depth)
+
+
+def write_recording(path: Path, num_frames: int, drive: Drive) -> None:
     """Write a rectified grey rig, 20 pairs a second."""
-    scene = scene_path('corridor', num_frames=NUM_RENDERED)
     topics = ('/left/camera_info', '/right/camera_info', '/left/image_rect', '/right/image_rect')
     kinds = (CAMERA_INFO, CAMERA_INFO, IMAGE, IMAGE)
-    rendered = [_messages(scene, number) for number in range(NUM_RENDERED)]
     with path.with_suffix('.part').open('wb') as file:
         writer = BagWriter(file)
         for number, (topic, kind) in enumerate(zip(topics, kinds, strict=True), start=1):
@@ -92,12 +167,13 @@ def write_recording(path: Path, num_frames: int) -> None:
                 schema,
             )
         for index in range(num_frames):
-            stamp_ns = 1_700_000_000_000_000_000 + index * STEP_NS
-            for number, data in enumerate(rendered[index % NUM_RENDERED], start=1):
-                stamped = data[:4] + struct.pack('<iI', *divmod(stamp_ns, 10**9)) + data[12:]
+            stamp_ns = FIRST_NS + index * STEP_NS
+            for number, data in enumerate(_messages(drive, index), start=1):
                 writer.add_message(
-                    number, log_ns=stamp_ns + number, publish_ns=stamp_ns, data=stamped
+                    number, log_ns=stamp_ns + number, publish_ns=stamp_ns, data=data
                 )
+            if index % 1000 == 0:
+                print(f'  {index} of {num_frames} frames are rendered', flush=True)
         writer.finish()
     path.with_suffix('.part').rename(path)
 
@@ -121,30 +197,78 @@ def plain_loop(bag: Path, model: str, num_frames: int) -> Measured:
     )
 
 
-def job(bag: Path, model: str, num_workers: int, num_frames: int, folder: Path) -> Measured:
-    """Run the command in processes of its own."""
-    job_file = folder / 'job.yaml'
-    job_file.write_text(JOB.format(model=model, more=''))
-    out = folder / f'out_{model}_{num_workers}_{time.time_ns()}'
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    words = ['process', str(bag), '--out', str(out), '--job', str(job_file)]
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'depth_ros', *words, '--workers', str(num_workers)],
-        stdout=subprocess.DEVNULL,
-        env=os.environ,
-    )
-    peak = Peak(process.pid)
-    code = process.wait()
-    wall_s = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert code == 0, 'the job failed'
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measured(
-        name=f'job, {num_workers} worker{"s" if num_workers > 1 else ""} of one thread',
-        rate_hz=num_frames / wall_s,
-        cpu_ms=1e3 * cpu_s / num_frames,
-        peak_mib=peak.largest_mib(),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A recording, and how it is processed."""
+
+    bag: Path
+    model: str
+    folder: Path
+    num_frames: int
+    drive: Drive
+
+    def local(self, num_workers: int) -> Measured:
+        """Run the command with worker processes."""
+        plural = 's' if num_workers > 1 else ''
+        name = f'job, {num_workers} worker{plural} of one thread'
+        return self._run(name, ['--workers', str(num_workers)])
+
+    def on_ray(self, num_nodes: int) -> Measured:
+        """Run the command on a cluster of raylets of one processor each on this machine."""
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 1})
+        try:
+            for _ in range(num_nodes - 1):
+                cluster.add_node(num_cpus=1)
+            plural = 's' if num_nodes > 1 else ''
+            name = f'job on Ray, {num_nodes} raylet{plural} of one processor'
+            return self._run(name, ['--ray', cluster.address], is_counted=False)
+        finally:
+            cluster.shutdown()
+
+    def _run(self, name: str, more: list[str], *, is_counted: bool = True) -> Measured:
+        """Run the command in processes of its own; those of Ray are not its children."""
+        job_file = self.folder / 'job.yaml'
+        job_file.write_text(JOB.format(model=self.model, more=''))
+        out = self.folder / f'out_{time.time_ns()}'
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        words = ['process', str(self.bag), '--out', str(out), '--job', str(job_file)]
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'depth_ros', *words, *more],
+            stdout=subprocess.DEVNULL,
+            env=os.environ,
+        )
+        peak = Peak(process.pid)
+        code = process.wait()
+        wall_s = time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert code == 0, 'the job failed'
+        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        result = out / f'{self.bag.stem}.mcap'
+        print(f'  {name}: sha256 {sha256(result.read_bytes()).hexdigest()[:16]}')
+        print(f'  {name}: {truth_text(result, self.drive)}', flush=True)
+        shutil.rmtree(out)
+        return Measured(
+            name=name,
+            rate_hz=self.num_frames / wall_s,
+            cpu_ms=1e3 * cpu_s / self.num_frames if is_counted else float('nan'),
+            peak_mib=peak.largest_mib(),
+        )
+
+
+def truth_text(result: Path, drive: Drive) -> str:
+    """Return how far the depth of every 500th frame is from the exact one."""
+    errors, number = [], 0
+    for frame in result_frames(str(result)):
+        units = frame.named('depth/image')
+        if number % 500 == 0 and isinstance(units, np.ndarray):
+            truth = drive.depth(number)
+            known = metres(units, frame.units_m['stereo/depth/image'])
+            errors.append(np.abs(known / truth - 1.0)[np.isfinite(known)])
+        number += 1
+    every = np.concatenate(errors)
+    return f'{number} frames, median error of depth {100 * np.median(every):.1f} %'
 
 
 class Peak:
@@ -188,19 +312,19 @@ def _resident_mib(process: int) -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def _messages(scene: object, number: int) -> list[bytes]:
-    pair = scene.stereo(number)  # type: ignore[attr-defined]
+def _messages(drive: Drive, index: int) -> list[bytes]:
+    stamp_ns = FIRST_NS + index * STEP_NS
+    rig = drive.camera
     found = []
-    for camera in (pair.camera.left, pair.camera.right):
+    for camera in (rig.left, rig.right):
         info = blank(CAMERA_INFO)
         fill_camera_info(info, camera)
-        fill_header(info.header, stamp_ns=0, frame_id='left_optical')
+        fill_header(info.header, stamp_ns=stamp_ns, frame_id='left_optical')
         found.append(serialised(info))
-    for image in (pair.left, pair.right):
+    for side_m in (0.0, rig.baseline_m):
         message = blank(IMAGE)
-        grey = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-        fill_image(message, grey, 'mono8')
-        fill_header(message.header, stamp_ns=0, frame_id='left_optical')
+        fill_image(message, drive.image(index, side_m=side_m), 'mono8')
+        fill_header(message.header, stamp_ns=stamp_ns, frame_id='left_optical')
         found.append(serialised(message))
     return found
 
