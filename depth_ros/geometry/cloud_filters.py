@@ -16,6 +16,7 @@ STEEPER = 1.25
 
 NUM_NEIGHBORS = 8
 STATISTICS_STEP = 4
+LARGEST = float(np.finfo(np.float32).max)
 _UNKNOWN = np.float32(np.nan)
 
 
@@ -101,7 +102,8 @@ def _usual_distance(inverse: np.ndarray, num_sigmas: float) -> np.float32:
     known = np.concatenate([distance[np.isfinite(distance)] for distance in distances])
     if not known.size:
         return np.float32(0.0)
-    return np.float32(known.mean() + num_sigmas * known.std())
+    spread = known.std(dtype=np.float64)  # squares of what is very near do not fit a float32
+    return np.float32(min(known.mean(dtype=np.float64) + num_sigmas * spread, LARGEST))
 
 
 def _steps(inverse: np.ndarray, least: np.ndarray, *, axis: int) -> np.ndarray:

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
+from depth_ros.errors import InputError
 from depth_ros.geometry.cloud_settings import Ground, NavigationSettings
+from depth_ros.geometry.ground_plane import GroundSearch, find_ground
+
+MIN_FLOOR_SHARE = 0.1
+"""Of the lower image, that must lie on the floor for heights to be measured from it."""
 
 _NO_RAY = np.float32(np.nan)
 
@@ -98,6 +103,31 @@ def look(
         leaves_top=top_z < range_z,
         base_from_camera=base_from_camera,
     )
+
+
+def above_floor(
+    depth: np.ndarray, camera: PinholeCamera, base_from_camera: np.ndarray
+) -> np.ndarray:
+    """Return the robot's frame from the camera's with heights from the floor that is seen.
+
+    Args:
+        depth: ``(H, W)`` float32 metres; not finite is unknown.
+        camera: Camera whose pixels they are.
+        base_from_camera: ``(4, 4)``; says about where down is.
+
+    Returns:
+        ``(4, 4)`` whose third row gives heights above the fitted plane, or ``base_from_camera``
+        itself where no floor is found. It is no rigid motion by as much as the mount is off.
+    """
+    x, y, z = (float(value) for value in -base_from_camera[2, :3])
+    search = GroundSearch(down=(x, y, z), min_fraction=MIN_FLOOR_SHARE)
+    try:
+        plane = find_ground(depth, camera, search)
+    except InputError:
+        return base_from_camera
+    fitted = base_from_camera.copy()
+    fitted[2, :3], fitted[2, 3] = -plane.normal, plane.distance
+    return fitted
 
 
 def pixel_rays(camera: PinholeCamera, shape: tuple[int, ...], stride: int) -> np.ndarray:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from depth_ros.camera import ideal_camera
 from depth_ros.errors import ParameterError
+from depth_ros.geometry.cloud_filters import without_flying_pixels, without_outliers
 from depth_ros.geometry.cloud_settings import CropBox, Ground, NavigationSettings, read_crop_box
 from depth_ros.geometry.costmap_clouds import clearing_cloud, marking_cloud
-from depth_ros.geometry.free_space import Sight, look
+from depth_ros.geometry.flat_scan import flat_scan
+from depth_ros.geometry.free_space import Sight, above_floor, look
+from depth_ros.geometry.rigid import rigid, rotation_from_vector
 from depth_ros.settings import settings_from, values_of
 from tests.kit.costmap import ObstacleLayer
 from tests.kit.robot_view import (
@@ -131,6 +136,69 @@ def test_clouds_are_bounded(crate: np.ndarray) -> None:
     assert len(few) == 100
     cells = np.floor(in_base(thinned) / 0.05 + 1e-3).astype(int)
     assert len(np.unique(cells, axis=0)) >= 0.95 * len(cells)
+
+
+def pitched(angle_rad: float) -> np.ndarray:
+    """Give the mount as somebody believes it who is off by an angle: down is positive."""
+    turn = rotation_from_vector(np.array([0.0, angle_rad, 0.0]))
+    return rigid(turn @ BASE_FROM_CAMERA[:3, :3], BASE_FROM_CAMERA[:3, 3])
+
+
+def test_a_mount_that_nods_raises_the_floor_unless_it_is_fitted(crate: np.ndarray) -> None:
+    """The camera looks 3 degrees lower than TF says: the floor seems to rise ahead."""
+    believed = pitched(-0.052)
+    for mount, most in ((believed, 2.0), (above_floor(crate, CAMERA, believed), 0.6 + 0.02)):
+        sight = look(crate, CAMERA, mount, SETTINGS)
+        rows = np.flatnonzero(sight.is_obstacle[:, 5])
+        assert (len(rows) > 5) == (most == 2.0), 'beside the crate there is floor alone'
+        points, _ = sight.obstacle_points(Ground.REMOVED)
+        heights = points @ mount[2, :3] + mount[2, 3]
+        assert heights.max() <= most
+
+
+def test_without_a_floor_the_mount_is_believed() -> None:
+    nothing = np.full((CAMERA.height, CAMERA.width), np.nan, np.float32)
+    assert above_floor(nothing, CAMERA, BASE_FROM_CAMERA) is BASE_FROM_CAMERA
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_whatever_comes_no_end_is_nan_and_nothing_fails(seed: int) -> None:
+    """Odd sizes, large strides, any mount, any depth."""
+    random = np.random.default_rng(seed)
+    height, width = (int(size) for size in random.integers(1, 9, 2))
+    camera = ideal_camera(
+        fx=max(width, 2.0),
+        fy=max(height, 2.0),
+        cx=(width - 1) / 2,
+        cy=(height - 1) / 2,
+        height=height,
+        width=width,
+    )
+    turn = rotation_from_vector(random.normal(size=3) * 2)
+    mount = rigid(turn, random.normal(size=3))
+    depth = random.choice(
+        np.array([np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-30, 1e30, 0.5, 2.0, 4.0], np.float32),
+        (height, width),
+    )
+    settings = replace(
+        SETTINGS,
+        stride=int(random.choice([1, 2, 64])),
+        ground=random.choice(list(Ground)),
+        crop_box=random.choice([None, CropBox(min_x_m=-1, min_y_m=-1, max_x_m=1, max_y_m=1)]),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        depth = without_outliers(
+            without_flying_pixels(depth, max_step=0.02), min_neighbors=3, num_sigmas=3.0
+        )
+        sight = look(depth, camera, above_floor(depth, camera, mount), settings)
+        rgb = np.zeros((*sight.depth.shape, 3), np.uint8)
+        points, colors = marking_cloud(sight, rgb, settings)
+        ends = clearing_cloud(sight, settings)
+        scan = flat_scan(sight, np.eye(4), settings)
+    assert np.isfinite(points).all() and np.isfinite(ends).all() and len(points) == len(colors)
+    assert np.isfinite(scan.angle_min_rad) and len(scan.ranges) >= 1
+    assert (scan.ranges[np.isfinite(scan.ranges)] >= 0.0).all()
 
 
 @pytest.mark.parametrize('text', ['1 2 3', 'a b c d', '0 -1 -2 1', '0 0 0 0', 'nan 0 1 1'])

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from depth_ros.camera import ideal_camera, stereo_camera
+from depth_ros.camera import StereoCamera, ideal_camera, stereo_camera
+from depth_ros.geometry.depth import disparity_to_depth
 from depth_ros.messages.disparity import fill_disparity
 from depth_ros.results import DisparityResult
 from tests.kit import message_doubles as doubles
@@ -106,3 +107,24 @@ def test_filling_does_not_touch_the_result() -> None:
     result = disparity_result([[np.nan, 1.0, 2.0, 3.0, 4.0, 5.0]] * 2)
     filled(result)
     assert np.isnan(result.disparity[0, 0])
+
+
+def depth_upstream(message: Any, rig: StereoCamera) -> np.ndarray:
+    """Give Z as ``image_geometry::StereoCameraModel`` does of a disparity and both camera_info.
+
+    Its Q has ``(cx_right - cx_left) / T`` in the last place, whatever was taken off before.
+    """
+    offset = rig.right.cx - rig.left.cx
+    return rig.left.fx * rig.baseline_m / (pixels(message) + offset)
+
+
+@pytest.mark.parametrize('cx_right', [2.0, 5.0])
+def test_upstream_agrees_for_parallel_rigs_and_corrects_verged_ones_twice(cx_right: float) -> None:
+    """What the warning [verged] of the node is about; f, T and d alone are right for both."""
+    both = rig(cx_right=cx_right)
+    result = disparity_result([[4.0, 8.0, 16.0, 20.0, 32.0, 40.0]] * 2, camera=both)
+    message = filled(result)
+    ours = disparity_to_depth(result.disparity, both)
+    np.testing.assert_allclose(message.f * message.t / pixels(message), ours, rtol=1e-6)
+    theirs = depth_upstream(message, both)
+    assert np.allclose(theirs, ours, rtol=1e-6) == (cx_right == 2.0)

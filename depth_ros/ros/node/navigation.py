@@ -13,14 +13,12 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 
-from depth_ros.errors import InputError
 from depth_ros.geometry.cloud_filters import without_flying_pixels, without_outliers
 from depth_ros.geometry.cloud_settings import Ground
 from depth_ros.geometry.costmap_clouds import clearing_cloud, marking_cloud
 from depth_ros.geometry.depth import flat_cloud
 from depth_ros.geometry.flat_scan import flat_scan
-from depth_ros.geometry.free_space import Sight, look
-from depth_ros.geometry.ground_plane import GroundSearch, find_ground
+from depth_ros.geometry.free_space import Sight, above_floor, look
 from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.scans import fill_laser_scan
 from depth_ros.results import DepthResult
@@ -32,9 +30,6 @@ from depth_ros.ros.node.topic_rate import TopicRate
 
 FREE_RGB = (0, 160, 255)
 """Colour of the ends of free rays."""
-
-MIN_GROUND_SHARE = 0.1
-"""Of the lower image, that must lie on the floor for heights to be measured from it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,21 +116,8 @@ def see(depth: DepthResult, base_from_camera: np.ndarray, parameters: CloudParam
         kept, min_neighbors=settings.outlier_neighbors, num_sigmas=cloud.outlier_sigma
     )
     if settings.ground is Ground.FITTED:
-        base_from_camera = above_floor(kept, depth, base_from_camera)
+        base_from_camera = above_floor(kept, depth.camera, base_from_camera)
     return look(kept, depth.camera, base_from_camera, settings)
-
-
-def above_floor(kept: np.ndarray, depth: DepthResult, base_from_camera: np.ndarray) -> np.ndarray:
-    """Return ``base_from_camera`` with heights from the plane of the floor, if one is seen."""
-    down = tuple(float(value) for value in -base_from_camera[2, :3])
-    search = GroundSearch(down=(down[0], down[1], down[2]), min_fraction=MIN_GROUND_SHARE)
-    try:
-        plane = find_ground(kept, depth.camera, search)
-    except InputError:
-        return base_from_camera
-    fitted = base_from_camera.copy()
-    fitted[2, :3], fitted[2, 3] = -plane.normal, plane.distance
-    return fitted
 
 
 def _obstacles(view: NavigationView, parameters: CloudParameters) -> PointCloud2:
