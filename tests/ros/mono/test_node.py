@@ -169,7 +169,9 @@ def test_fixed_scale_gives_metres_and_points(stage: Stage) -> None:
     assert driver.spin_until(lambda: driver.output('points', stamp))
     cloud = np.frombuffer(driver.output('points', stamp).data, np.float32)
     points = cloud.reshape(HEIGHT, WIDTH, 4)
-    np.testing.assert_allclose(points[..., 2], room_depth(), rtol=1e-4)
+    is_kept = np.isfinite(points[..., 2])
+    np.testing.assert_allclose(points[is_kept, 2], room_depth()[is_kept], rtol=1e-4)
+    assert is_kept.mean() > 0.97, 'surfaces of a single row pass for flying pixels'
     np.testing.assert_allclose(
         points[10, 20, 0], (20 - 79.5) / 100.0 * room_depth()[10, 20], rtol=1e-4
     )
