@@ -32,7 +32,9 @@ from depth_ros.scenes.solids import Box, Scene, Texture, room
 from depth_ros.tasks.mono.keyframe_depth import keyframe_settings, searched_view
 from depth_ros.tasks.mono.keyframe_maps import KeyframeMaps
 from depth_ros.tasks.mono.refine import DepthSource, refined_depth
-from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tasks.mono.scale import make_scaler
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.tracked_points import TrackedPoints
 from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
 
@@ -144,6 +146,8 @@ class Worker:
     def __init__(self, processor: MultiViewProcessor, settings: MonoSettings, delay_s: float):
         self.maps = KeyframeMaps(min_confidence=settings.keyframes.min_confidence)
         self.newest: ViewSet[PosedView] | None = None
+        self.points = TrackedPoints()
+        self.scaler = make_scaler(ScaleSettings(mode=ScaleMode.MOTION))
         self._window: KeyframeWindow[PosedView] = KeyframeWindow(
             keyframe_settings(settings.keyframes)
         )
@@ -279,6 +283,9 @@ def estimates(
     mono = DepthResult(
         depth=relative, camera=frame.camera, stamp_ns=frame.stamp_ns, scale=DepthScale.RELATIVE
     )
+    scaled = worker.scaler.apply(mono, reference=worker.points.see(frame, pose))
+    is_scaled = scaled.factor is not None
+    yield 'mono, scale from motion', scaled.result.depth if is_scaled else unknown, None
     max_age_ns = round(1e9 * settings.keyframes.max_age_s)
     maps = worker.maps.young(frame.stamp_ns, max_age_ns=max_age_ns)
     for method, given in (('keyframes alone', None), ('refined', mono)):
@@ -309,7 +316,7 @@ HEADER = (
 
 
 def main() -> None:
-    """Run the drives and print the table."""
+    """Run the drives and print a table of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--drive', action='append', choices=(*DRIVES, 'hololens'))
     parser.add_argument('--data', type=Path, help='folder with hololens_mvs')
@@ -329,17 +336,17 @@ def main() -> None:
     table: Table = {}
     processor = open_multiview(settings.multiview)
     for name in names:
+        own, moments, delay_s = settings, None, args.delay
         if name == 'hololens':
             near, far = HOLOLENS_RANGE_M
             keyframes = replace(settings.keyframes, min_depth_m=near, max_depth_m=far)
+            own, delay_s = replace(settings, keyframes=keyframes), 0.0
             moments = hololens(args.data / 'hololens_mvs')
-            own = replace(settings, keyframes=keyframes)
-            table |= judge(name, moments, processor, own, 0.0)
-        else:
-            table |= judge(name, DRIVES[name](), processor, settings, args.delay)
+        found = judge(name, moments or DRIVES[name](), processor, own, delay_s)
+        print(markdown_table(HEADER, [[*key, *sums.cells()] for key, sums in found.items()]))
+        print(flush=True)
+        table |= found
     processor.close()
-    rows = [[*key, *sums.cells()] for key, sums in table.items()]
-    print(markdown_table(HEADER, rows))
     if args.json:
         write_json(args.json, [{'row': key, **asdict(sums)} for key, sums in table.items()])
 

@@ -132,12 +132,15 @@ class ImageRunner(BatchRunner[MonoProcessor]):
         processor = self._processor()
         output = processor.process(frame, reference=reference, world_from_camera=item.pose())
         height, width = output.frame.image.shape[:2]
-        title = f'{item.name} | {processor.describe()} | image {width}x{height} | {_scale(output)}'
+        ran_by = processor.identity
+        runs = f'{ran_by.model} {ran_by.size} {ran_by.precision} on {ran_by.engine}'
+        by = processor.describe() if processor.keyframes is None else runs
+        title = f'{item.name} | {by} | image {width}x{height} | {_scale(output)}'
         facts = run_facts(
             valid_fraction=output.valid_fraction,
             depth=output.depth.depth if output.depth else NOTHING,
             stages_s=output.stages_s,
-            ran_by=asdict(processor.identity),
+            ran_by=asdict(ran_by),
         )
         facts['is_untrained'] = output.is_untrained
         facts['scale'] = _scale_record(output, self._settings.scale.mode)

@@ -84,11 +84,13 @@ def no_keyframe(keyframes: KeyframeDepths, num_young: int) -> str:
     """Say why keyframes show nothing of an image, and what to do."""
     if num_young:
         return (
-            f'the {num_young} keyframes of the last {keyframes.settings.max_age_s:g} s show '
-            'nothing of this image that is sure; move on, and check poses and calibration'
+            f'the keyframes of the last {keyframes.settings.max_age_s:g} s ({num_young}) show '
+            'nothing of this image that is sure: two must agree; move on, and check poses and '
+            'calibration'
         )
-    chosen = f'{keyframes.num_keyframes} keyframes chosen, {keyframes.num_maps} computed'
+    chosen = f'chosen {keyframes.num_keyframes}, computed {keyframes.num_maps}'
     return (
         f'no keyframe of the last {keyframes.settings.max_age_s:g} s has depth ({chosen}); move '
-        'the camera sideways or forwards: standing or turning on the spot gives none'
+        'the camera sideways or forwards: standing or turning on the spot gives none. If it '
+        'moves, keyframes are too slow here: a smaller keyframes.preset, or slower motion'
     )

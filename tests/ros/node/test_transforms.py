@@ -23,8 +23,9 @@ from rclpy.time import Time
 from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.messages.poses import motion_of
 from depth_ros.ros.demo.rig_mounts import mounts
+from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.multiview.parameters import MultiviewParameters
-from depth_ros.ros.node.poses import TopicPoses
+from depth_ros.ros.node.poses import TopicPoses, open_poses
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.transforms import CameraMount, transform_listener
 from tests.kit.live_node import BASELINE_M, camera_info
@@ -126,6 +127,20 @@ def test_extrinsics_are_waited_for_and_may_move(node: Node) -> None:
         pose = poses.at(second * SECOND_NS, 'eye')
         assert pose is not None and pose[0, 3] == pytest.approx(second + mount_x)
     assert poses.why_not('eye') is None
+
+
+def test_auto_takes_tf_where_no_odometry_comes_and_warns_nobody(node: Node) -> None:
+    poses = open_poses(node, MonoParameters(), ThrottledWarnings(print))
+    assert not poses.expects('eye') and poses.missing() == [] and poses.num_received == 0
+    assert poses.at(SECOND_NS, 'eye') is None
+    for buffer in BUFFERS:
+        buffer.set('odom', 'eye', SECOND_NS, 0.5)
+    assert poses.expects('eye') and poses.world_frame == 'odom'
+    found = poses.at(SECOND_NS, 'eye')
+    assert found is not None and found[0, 3] == 0.5
+    assert poses.at(2 * SECOND_NS, 'eye') is None, 'it may still come'
+    (topic,) = poses.topics()
+    assert topic.timeout_s == float('inf'), 'odometry need not come'
 
 
 def test_a_mount_by_parameter_asks_nobody(node: Node) -> None:
