@@ -2,9 +2,9 @@
 
 Drives through rendered scenes have exact depth and poses. A keyframe's map is there ``--delay``
 seconds after its image, one at a time, as a thread beside the images has it. No mono network
-ships, so its part is played by the exact depth made wrong: another scale and shift of inverse
-depth in each image, smooth waves, soft edges, noise. Its error alone, scaled to the truth of each
-image, is in the table; a real network is better or worse than that.
+ships, so its part is played by the exact depth made wrong: scale and shift of inverse depth, which
+wander by 5 % from image to image, smooth waves, soft edges, noise. Its error alone, scaled to the
+truth of each image, is in the table; a real network is better or worse than that.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
 
 BAD = 0.10
-RATE_HZ = 15.0
+RATE_HZ = 10.0
 GONE_S = 2.0
 """When the box of ``vanishing`` is taken away."""
 WALK_S = 1.5
@@ -89,7 +89,7 @@ def vanishing() -> Iterator[Moment]:
     texture = Texture(seed=70, color=(170.0, 90.0, 90.0), wavelength_m=0.25, cell_m=0.1)
     box = Box(center=(0.1, 0.2, 2.0), size=(0.8, 1.4, 0.4), texture=texture)
     full, empty = Scene(shapes=(*room().shapes, box)), room()
-    path = scene_path('moving_object', num_frames=60, rate_hz=RATE_HZ)
+    path = scene_path('moving_object', num_frames=40, rate_hz=RATE_HZ)
     standing = replace(path, scene_at=lambda time_s: full)
     path = replace(path, scene_at=lambda time_s: full if time_s < GONE_S else empty)
     for moment, there in zip(drive(path), drive(standing, mover=True), strict=True):
@@ -136,7 +136,7 @@ def stand_in(truth: np.ndarray, random: np.random.Generator) -> np.ndarray:
     soft = cv2.GaussianBlur(inverse, (0, 0), width / 80.0)
     waves = cv2.resize(random.normal(0.0, 0.12, (4, 5)), (width, height))
     bent = soft * np.exp(waves) + random.normal(0.0, 0.01, truth.shape) * soft
-    scale, shift = random.uniform(0.7, 1.4), random.uniform(0.0, 0.1)
+    scale, shift = 1.3 * math.exp(random.normal(0.0, 0.05)), random.normal(0.05, 0.01)
     return (1.0 / (scale * bent + shift)).astype(np.float32)
 
 
@@ -302,10 +302,10 @@ def estimates(
 
 
 DRIVES: dict[str, Callable[[], Iterator[Moment]]] = {
-    'room': lambda: drive(scene_path('room', num_frames=90, rate_hz=RATE_HZ)),
-    'corridor': lambda: drive(scene_path('corridor', num_frames=90, rate_hz=RATE_HZ)),
+    'room': lambda: drive(scene_path('room', num_frames=60, rate_hz=RATE_HZ)),
+    'corridor': lambda: drive(scene_path('corridor', num_frames=80, rate_hz=RATE_HZ)),
     'moving_object': lambda: drive(
-        scene_path('moving_object', num_frames=60, rate_hz=RATE_HZ), mover=True
+        scene_path('moving_object', num_frames=40, rate_hz=RATE_HZ), mover=True
     ),
     'vanishing': vanishing,
     'turning': lambda: drive(turning_path()),

@@ -21,6 +21,9 @@ SEEN_THROUGH = 0.9
 """A point nearer than this share of what a later map has behind it has gone."""
 LEAST_SIGMA = 0.01
 """Of depth, relative: two maps may agree better by chance."""
+ALIKE = 2.0
+"""Maps share their sources and are wrong alike: their deviation counts twice. Without it 43 % of the
+pixels of ``benchmarks/mono_refine.py`` are within one sigma of the truth, of normal errors 68 %."""
 MAX_REPROJECTION_PX, MAX_DEPTH_RATIO = 1.5, 0.05
 """Wider than for a cloud: the depth is looked at once, not fused."""
 
@@ -90,8 +93,8 @@ def compared(
 ) -> KeyframeMap:
     """Return what is sure in a map: trusted by the network, and as at least one other map has it.
 
-    Depth is the mean of the maps that agree; sigma is their standard deviation, at least
-    ``LEAST_SIGMA`` of the depth.
+    Depth is the mean of the maps that agree; sigma is ``ALIKE`` times their standard deviation,
+    which is taken for at least ``LEAST_SIGMA`` of the depth.
     """
     known = view.known(rules.min_confidence)
     rows, columns = np.nonzero(np.isfinite(known))
@@ -106,7 +109,8 @@ def compared(
         squares += (agreed - depth) ** 2
     is_sure = votes >= MIN_VIEWS
     mean = total / votes
-    sigma = np.maximum(np.sqrt(squares / np.maximum(votes - 1, 1)), LEAST_SIGMA * mean)
+    apart = np.sqrt(squares / np.maximum(votes - 1, 1))
+    sigma = ALIKE * np.maximum(apart, LEAST_SIGMA * mean)
     sure, sigmas = (np.full(view.depth.shape, np.nan, np.float32) for _ in range(2))
     sure[rows[is_sure], columns[is_sure]] = mean[is_sure]
     sigmas[rows[is_sure], columns[is_sure]] = sigma[is_sure]
