@@ -28,14 +28,15 @@ from depth_ros.tasks.multiview.settings import (
     ReferenceChoice,
     ViewPolicy,
 )
+from depth_ros.tensors import Progress
 
 LOGGER = logging.getLogger(__name__)
 WORKING = ''
 END = 0.015
 """Part of the search, in inverse depth, at either end of which depth is not trusted."""
 
-OpenMultiview = Callable[[], MultiViewProcessor]
-"""Opens the multi-view network; called once, when the first keyframe is to be computed."""
+OpenMultiview = Callable[[Progress | None], MultiViewProcessor]
+"""Opens the multi-view network; called once, by ``open`` or when the first keyframe comes."""
 
 
 class KeyframeDepths:
@@ -83,15 +84,18 @@ class KeyframeDepths:
         """Keyframes chosen so far."""
         return self._window.num_keyframes
 
-    def open(self) -> MultiViewProcessor:
+    def open(self, progress: Progress | None = None) -> MultiViewProcessor:
         """Open the network now, unless it is open.
+
+        Args:
+            progress: Called with the phase of long work.
 
         Raises:
             DepthRosError: If it cannot be opened.
         """
         with self._opening:
             if self._processor is None:
-                self._processor = self._open()
+                self._processor = self._open(progress)
             return self._processor
 
     def describe(self) -> str:

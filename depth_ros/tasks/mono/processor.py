@@ -371,7 +371,7 @@ def open_mono(
     is_refined = settings.refine is RefineMode.MULTIVIEW
     is_refined |= is_live and settings.refine is RefineMode.AUTO
     opened = _open_network(settings, progress, may_be_missing=is_refined)
-    keyframes = _open_keyframes(settings, progress, in_background=is_live) if is_refined else None
+    keyframes = _open_keyframes(settings, in_background=is_live) if is_refined else None
     try:
         processor = MonoProcessor(
             opened.pipeline, settings, training_rig=opened.training_rig, keyframes=keyframes
@@ -379,7 +379,7 @@ def open_mono(
         if keyframes is not None and (
             settings.refine is RefineMode.MULTIVIEW or not processor.has_network
         ):
-            keyframes.open()
+            keyframes.open(progress)
         return processor
     except BaseException:
         opened.pipeline.close()
@@ -402,12 +402,10 @@ def _open_network(
         return OpenedModel(pipeline=Pipeline(NoNetwork()))
 
 
-def _open_keyframes(
-    settings: MonoSettings, progress: Progress | None, *, in_background: bool
-) -> KeyframeDepths:
+def _open_keyframes(settings: MonoSettings, *, in_background: bool) -> KeyframeDepths:
     chosen = settings.multiview
 
-    def open_processor() -> MultiViewProcessor:
+    def open_processor(progress: Progress | None) -> MultiViewProcessor:
         return open_multiview(chosen, progress=progress)
 
     return KeyframeDepths(open_processor, settings.keyframes, in_background=in_background)

@@ -332,7 +332,9 @@ def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with poses, and a machine without a mono network's weights."""
 
     def open_moving(settings: MonoSettings, *, progress: object = None) -> MonoProcessor:
-        keyframes = KeyframeDepths(lambda: ImageTruth(settings.multiview), settings.keyframes)
+        keyframes = KeyframeDepths(
+            lambda progress: ImageTruth(settings.multiview), settings.keyframes
+        )
         return MonoProcessor(Pipeline(NoNetwork()), settings, keyframes=keyframes)
 
     monkeypatch.setattr(run_mono, 'open_mono', open_moving)

@@ -17,7 +17,7 @@ from tests.kit.multiview_doubles import open_truth
 
 def open_moving(settings: MonoSettings, *, progress: Any = None) -> MonoProcessor:
     keyframes = KeyframeDepths(
-        lambda: open_truth(settings.multiview),  # type: ignore[arg-type, return-value]
+        lambda progress: open_truth(settings.multiview),  # type: ignore[arg-type, return-value]
         settings.keyframes,
         in_background=True,
     )

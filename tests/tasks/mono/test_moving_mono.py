@@ -41,7 +41,7 @@ def moving(
     given: MonoSettings | None = None,
     *,
     pipeline: Pipeline | None = None,
-    open_network: Callable[[], object] = lambda: TruthProcessor(MultiViewSettings()),
+    open_network: Callable[..., object] = lambda progress: TruthProcessor(MultiViewSettings()),
     in_background: bool = False,
 ) -> MonoProcessor:
     given = given or settings()
@@ -154,7 +154,7 @@ class SlowTruth(TruthProcessor):
 
 def test_in_the_background_images_do_not_wait_for_keyframes() -> None:
     slow = SlowTruth(MultiViewSettings())
-    with moving(open_network=lambda: slow, in_background=True) as processor:
+    with moving(open_network=lambda progress: slow, in_background=True) as processor:
         keyframes = processor.keyframes
         assert keyframes is not None
         outputs = walk(processor, 6)
