@@ -27,6 +27,7 @@ from tests.kit.live_node import (
     running,
     set_stamp,
     stamp_of,
+    wait_until,
 )
 from tests.kit.multiview_doubles import HEIGHT, START_NS, WIDTH, pose_at, view_at
 from tests.kit.multiview_replay import fill_pose
@@ -133,8 +134,11 @@ def test_images_with_poses_have_metres_sigma_and_source(walk: Walk) -> None:
     source = np.frombuffer(message.data, np.uint8).reshape(HEIGHT, WIDTH)
     assert message.encoding == 'mono8' and np.array_equal(source == 1, known)
     assert set(np.unique(source)) <= {0, 1}
-    cloud = decode_cloud(walk.output('points', stamp))
-    np.testing.assert_allclose(cloud[..., 2], np.where(known, depth, np.nan))
+    z = decode_cloud(walk.output('points', stamp))[..., 2]
+    kept = np.isfinite(z)
+    np.testing.assert_allclose(z[kept], depth[kept])
+    # Pixels that fly between two surfaces are no points.
+    assert 0.7 * known.sum() < kept.sum() < known.sum()
     assert float(driver.diagnostics['keyframe_age_s'] or 'nan') <= 1.0
 
 
@@ -174,7 +178,10 @@ def test_the_node_starts_with_what_ships_and_says_so(
     blocked.mkdir()
     (blocked / 'torch.py').write_text("raise ImportError('blocked by the test')\n")
     monkeypatch.setenv('PYTHONPATH', python_path(blocked))
-    with running(tmp_path, '-p', 'num_threads:=1', module='mono_node') as node:
+    options = ('-p', 'num_threads:=1')
+    with running(tmp_path, *options, module='mono_node', is_subscribing=False) as node:
+        # Engines are compiled and checked here, which may take long beside other work.
+        assert wait_until(lambda: 'subscribed to' in node.log(), 180.0), node.log()
         log = node.log()
         assert 'monodepth2 has no weights' in log and 'keyframes' in log
         assert 'mvsnet-depth-256x320-d48' in log
