@@ -22,8 +22,8 @@ SEEN_THROUGH = 0.9
 LEAST_SIGMA = 0.01
 """Of depth, relative: two maps may agree better by chance."""
 ALIKE = 2.0
-"""Maps share their sources and are wrong alike: their deviation counts twice. Without it 42 to 49 %
-of the pixels of ``benchmarks/mono_refine.py`` are within one sigma of the truth, not 68 %."""
+"""Maps share their sources and are wrong alike: their deviation counts twice. Without it 42 to
+49 % of the pixels of ``benchmarks/mono_refine.py`` are within one sigma of the truth, not 68 %."""
 MAX_REPROJECTION_PX, MAX_DEPTH_RATIO = 1.5, 0.05
 """Wider than for a cloud: the depth is looked at once, not fused."""
 
