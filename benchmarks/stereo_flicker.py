@@ -52,15 +52,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('weights', help=f'of {hinted_models()[0]}')
     parser.add_argument('--data', type=Path, help='folder that holds middlebury_motorcycle')
+    parser.add_argument('--drive', action='append', choices=DRIVES, help='default all')
+    parser.add_argument('--hints', action='append', help='default: ' + ', '.join(SOURCES))
     parser.add_argument('--size', default='240x320')
     parser.add_argument('--pairs', type=int, default=6)
     parser.add_argument('--engine', default='torch')
     arguments = parser.parse_args()
     engine = {'engine': arguments.engine, 'weights': arguments.weights, 'size': arguments.size}
     print('sequence       hints          px med  px 90 %  depth %  EPE px  bad-2 %  ghost %')
-    for name in (*DRIVES, *(['still'] if arguments.data else [])):
+    for name in (*(arguments.drive or DRIVES), *(['still'] if arguments.data else [])):
         moments = list(sequence(name, arguments))
-        for hints in SOURCES:
+        for hints in arguments.hints or SOURCES:
             with open_stereo(model=hinted_models()[0], hints=hints, **engine) as one:
                 print(f'{name:<13}  {hints:<13}  {line(one, moments)}', flush=True)
     return 0
