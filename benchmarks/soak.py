@@ -5,8 +5,8 @@
 Each node is a process of its own. At random moments subscribers come and go, a parameter of some
 node is changed, and the camera is stopped or killed and started again. Resident memory, threads
 and descriptors are read from /proc every half minute, and what the machine has in /dev/shm.
-Printed at the end, or at Ctrl-C: the slope of memory by least squares over the last two thirds,
-the least and most of the others, and what each node counted. Exit code 1: a node ended by itself,
+Printed at the end, or at Ctrl-C, of the last two thirds: the slope of memory by least squares and
+the least and most of the others; and what each node counted. Exit code 1: a node ended by itself,
 or its callbacks failed.
 """
 
@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import rclpy
@@ -41,6 +42,7 @@ SAMPLE_S = 30.0
 SUBSCRIBER_S, PARAMETER_S, CAMERA_S = 5.0, 10.0, 60.0
 """Mean times between two disturbances of a kind."""
 WARM_UP_SHARE = 1 / 3
+SampleT = TypeVar('SampleT')
 SHARED_MEMORY = Path('/dev/shm')
 
 
@@ -232,24 +234,30 @@ def slope_per_hour(samples: Sequence[tuple[float, float]]) -> float:
     Args:
         samples: ``(seconds, value)`` in order of time.
     """
-    if not samples:
-        return float('nan')
-    begin_s = samples[0][0] + WARM_UP_SHARE * (samples[-1][0] - samples[0][0])
-    used = np.array([sample for sample in samples if sample[0] >= begin_s], np.float64)
+    used = np.array(settled(samples), np.float64)
     if len(used) < 3:
         return float('nan')
     return float(np.polyfit(used[:, 0] / 3600.0, used[:, 1], 1)[0])
 
 
+def settled(samples: Sequence[tuple[float, SampleT]]) -> list[tuple[float, SampleT]]:
+    """Return the samples after the warming up."""
+    if not samples:
+        return []
+    begin_s = samples[0][0] + WARM_UP_SHARE * (samples[-1][0] - samples[0][0])
+    return [sample for sample in samples if sample[0] >= begin_s]
+
+
 def rows_of(record: Record) -> list[list[object]]:
-    """Return a row for each node: memory with its slope, least and most of the others."""
+    """Return a row for each node: memory with its slope, least and most of the others, warm."""
     rows: list[list[object]] = []
     for name, samples in record.samples.items():
         memory = [(seconds, float(held['resident MB'])) for seconds, held in samples]
-        row: list[object] = [name, *(f'{memory[index][1]:.0f}' for index in (0, -1))]
+        ends = [settled(memory)[index][1] for index in (0, -1)]
+        row: list[object] = [name, *(f'{value:.0f}' for value in ends)]
         row.append(f'{slope_per_hour(memory):+.1f}')
         for key in HELD[:3]:
-            values = [held[key] for _, held in samples]
+            values = [held[key] for _, held in settled(samples)]
             row.append(f'{min(values)} to {max(values)}')
         report = record.reports.get(name, {})
         row += [report.get('outputs', '-'), report.get('callback_failures', '-')]
@@ -259,7 +267,7 @@ def rows_of(record: Record) -> list[list[object]]:
 
 HEADER = (
     'node',
-    'MB at first',
+    'MB when warm',
     'MB at last',
     'MB an hour',
     *HELD[:3],
