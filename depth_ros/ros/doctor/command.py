@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--json', action='store_true', help='for programs')
     parser.add_argument(
+        '--topics', action='store_true', help='also list our nodes and what they take in'
+    )
+    parser.add_argument(
         '--fail-on',
         choices=[severity.word for severity in Severity],
         default=Severity.WARNING.word,
@@ -95,8 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
 def say(seen: RobotSnapshot, findings: Sequence[Finding], arguments: argparse.Namespace) -> int:
     """Write the findings that are not left out; return the exit code."""
     findings = [entry for entry in findings if entry.check not in arguments.ignore]
-    text = json_report if arguments.json else text_report
-    sys.stdout.write(text(seen, findings))
+    if arguments.json:
+        sys.stdout.write(json_report(seen, findings))
+    else:
+        sys.stdout.write(text_report(seen, findings, has_topics=arguments.topics))
     return exit_code(findings, Severity[arguments.fail_on.upper()])
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from depth_ros.ros.doctor.checks import CHECKS
 from depth_ros.ros.doctor.finding import Finding, Severity
+from depth_ros.ros.doctor.overview import node_lines, node_records
 from depth_ros.ros.doctor.snapshot import RobotSnapshot
 
 WIDTH = 80
@@ -20,12 +21,21 @@ _TOGETHER = re.compile(rf'-\S+ (?!-){_WORD}|{_WORD}')
 """A word of a shell's line; an option and its value are one."""
 
 
-def text_report(seen: RobotSnapshot, findings: Sequence[Finding]) -> str:
+def text_report(
+    seen: RobotSnapshot, findings: Sequence[Finding], *, has_topics: bool = False
+) -> str:
     """Return the findings in lines of 80 columns, the worst first.
 
     Only a word that is longer than a line makes a longer one.
+
+    Args:
+        seen: What was seen.
+        findings: What is wrong with it.
+        has_topics: Whether to list our nodes and their inputs before.
     """
     parts = [_heading(seen)]
+    if has_topics:
+        parts += ['\n'.join(_entry(name, text)) for name, text in node_lines(seen)]
     parts += [_paragraph(finding) for finding in findings]
     parts += [_summary(seen, findings)]
     return '\n\n'.join(parts) + '\n'
@@ -41,6 +51,10 @@ def _heading(seen: RobotSnapshot) -> str:
         f'{len({end.topic for end in seen.publishers})} topics; {names}'
     )
     return '\n'.join(_wrapped(text, ''))
+
+
+def _entry(name: str, text: str) -> list[str]:
+    return [_clean(name)[:WIDTH], *_wrapped(text, INDENT)]
 
 
 def _paragraph(finding: Finding) -> str:
@@ -93,7 +107,7 @@ def json_report(seen: RobotSnapshot, findings: Sequence[Finding]) -> str:
         'seconds': round(seen.seconds, 3),
         'domain': seen.machine.domain,
         'middleware': seen.machine.middleware,
-        'nodes': [node.name for node in seen.nodes],
+        'nodes': node_records(seen),
         'listened_to': {topic.topic: len(topic.headers) for topic in seen.topics.values()},
         'is_healthy': not any(finding.severity for finding in findings),
         'findings': [finding.as_dict() for finding in findings],

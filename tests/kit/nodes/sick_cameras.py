@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -207,7 +208,21 @@ def bystanders(node: Node, rigs: Sequence[str]) -> None:
         node.create_subscription(Image, '/qos/depth/image', print, kept)
     if 'squeezed' in rigs:
         node.create_subscription(PointCloud2, '/squeezed/point', print, 1)
+    if 'hostile' in rigs:
         node.create_publisher(Odometry, '/hostile/' + 'n' * 200, 1)
+        slander(node)
+
+
+def slander(node: Node) -> None:
+    """Send diagnostics of impossible nodes, with levels, names and values without measure."""
+    names = ['', ': state', 'x' * 100_000 + ': state', 'hostile/hostile_node: state topic status']
+    values = [KeyValue(key='dropped_' + 'k' * 10_000, value='nan')] * 400
+    statuses = [
+        DiagnosticStatus(name=name, level=b'\xff', message='\x1b[2J' * 1000, values=values)
+        for name in names
+    ]
+    publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+    node.create_timer(1.0, lambda: publisher.publish(DiagnosticArray(status=statuses)))
 
 
 def main() -> None:

@@ -217,7 +217,7 @@ def test_what_is_listened_to_is_bounded_and_no_output_of_ours(visit: Visit) -> N
 )
 def test_its_remedy_ends_it(visit: Visit, fault: tuple[str, str]) -> None:
     cured_nodes = {'/qos/qos_node', '/typo/typo_node', '/types/types_node'}
-    assert cured_nodes <= set(visit.after['nodes'])
+    assert cured_nodes <= {node['name'] for node in visit.after['nodes']}
     assert fault in found(visit.before)
     assert fault not in found(visit.after)
 

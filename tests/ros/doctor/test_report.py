@@ -12,7 +12,7 @@ from depth_ros.ros.doctor import command
 from depth_ros.ros.doctor.checks import judge
 from depth_ros.ros.doctor.finding import Fault, Finding, Severity
 from depth_ros.ros.doctor.report import json_report, text_report
-from tests.kit.doctor_doubles import well, with_machine
+from tests.kit.doctor_doubles import state, well, with_machine, with_node
 
 LONG_LINE = (
     'ros2 run depth_ros stereo_node --ros-args -r __node:=left_eye_node -r __ns:=/robot/head '
@@ -112,3 +112,34 @@ def test_counters_of_any_kind_end_nothing(tmp_path: Path) -> None:
     dropped = {'a': 'b', 'c': None, 'd': [1], 'e': 1e400, 'f\x1b': 5}
     path.write_text(json.dumps({'outputs': 'x', 'dropped': dropped, 'refused': 3}))
     assert judge_reports(path) == 1
+
+
+def test_nodes_and_what_they_take_in_are_listed_where_that_is_asked_for() -> None:
+    seen = with_node(state=state(outputs='90', dropped_superseded='5', dropped='5'))
+    text = text_report(seen, [], has_topics=True)
+    assert max(map(len, text.splitlines())) <= 80
+    assert 'active; no engine; 90 outputs; dropped: superseded 5\n' in text
+    assert '/left/image_raw\n' in text
+    assert '160x120 mono8' in text and "frame 'left_eye'" in text and '20 ms old' in text
+    assert '/left/image_raw\n' not in text_report(seen, [])
+
+
+def test_json_has_rates_sizes_frames_and_quality_of_service() -> None:
+    (node,) = json.loads(json_report(well(), []))['nodes']
+    first = node['inputs'][0]
+    assert (node['name'], node['lifecycle'], node['use_sim_time']) == (
+        '/stereo_node',
+        'active',
+        False,
+    )
+    assert first == {
+        'topic': '/left/image_raw',
+        'type': 'sensor_msgs/msg/Image',
+        'rate_hz': 10.0,
+        'age_s': 0.02,
+        'frame_id': 'left_eye',
+        'encoding': 'mono8',
+        'width': 160,
+        'height': 120,
+        'publishers': [{'node': '/driver', 'reliability': 'reliable', 'durability': 'volatile'}],
+    }
