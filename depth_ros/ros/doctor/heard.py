@@ -54,6 +54,11 @@ class Listening:
         """Whether no further message is needed."""
         return len(self.headers) >= (MAX_IMAGES if self.kind in IMAGES else MAX_OTHERS)
 
+    def is_heard(self, *, has_clock: bool) -> bool:
+        """Whether it said something, and where there is a ``/clock`` since that was heard."""
+        last = self.headers[-1] if self.headers else None
+        return last is not None and (not has_clock or last.clock_ns > 0 or self.is_enough)
+
     def take(self, message: Any) -> None:
         """Keep the header of a message, and the newest message."""
         if self.is_enough:

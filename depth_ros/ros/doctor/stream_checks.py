@@ -22,6 +22,7 @@ MIN_HEARD_S = 3.0
 LARGEST_RATIO = 1.25
 """Of the rates of two cameras of a node."""
 
+MIN_EXPOSURES = 6
 MIN_EVENTS = 10
 """Messages before a rate is believed."""
 
@@ -119,7 +120,7 @@ def exposures_hz(images: HeardTopic, info: HeardTopic | None) -> float:
     Messages that are lost on the way only make some intervals longer.
     """
     stamps = {*max(images.stamps_ns, info.stamps_ns if info else (), key=len)} - {0}
-    if len(stamps) < MIN_EVENTS:
+    if len(stamps) < MIN_EXPOSURES:
         return math.nan
     intervals_ns = sorted(after - before for before, after in itertools.pairwise(sorted(stamps)))
     usual_ns = intervals_ns[len(intervals_ns) // 4]

@@ -57,6 +57,9 @@ KINDS: Mapping[str, type] = {
 MAX_TOPICS = 64
 SPIN_S = 0.05
 PATIENCE = 3.0
+QUIET_S = 2.0
+"""Without a new node of interest before the watch may end at its time."""
+
 LOOK_S = 0.5
 """Time between two looks at the graph."""
 
@@ -65,6 +68,7 @@ SIGNS = ('autostart', 'build_if_missing', 'input_reliability')
 """Parameters by which a node of ours is known."""
 
 COSTMAP = 'costmap'
+CLOCK = '/clock'
 
 logger = logging.getLogger(__name__)
 
@@ -105,12 +109,13 @@ class RobotWatch:
         self._inquiries: dict[str, Inquiry] = {}
         self._listening: dict[str, Listening] = {}
         self._open: dict[str, Subscription] = {}
+        self._changed_s = time.monotonic()
         self._executor = GuardedExecutor()
         self._executor.add_node(node)
         node.create_subscription(
             DiagnosticArray, DIAGNOSTICS, self._statuses.take, DIAGNOSTICS_DEPTH
         )
-        node.create_subscription(Clock, '/clock', self._clock.take, qos_profile_sensor_data)
+        node.create_subscription(Clock, CLOCK, self._clock.take, qos_profile_sensor_data)
 
     def run(self, seconds: float, *, is_stopped: Callable[[], bool]) -> float:
         """Watch until the time is up or somebody stops it; return for how many seconds.
@@ -168,19 +173,23 @@ class RobotWatch:
     def _is_settled(self) -> bool:
         """Whether all nodes of ours and all that they take in said something."""
         ours = self._ours()
+        is_complete = not any(name.endswith(UNKNOWN_NODE) for name in self._candidates())
         are_known = all(inquiry.is_done for inquiry in self._inquiries.values())
+        has_clock = bool(publishers_of(self._node, CLOCK))
         are_heard = all(
-            entry.headers or not publishers_of(self._node, topic)
+            entry.is_heard(has_clock=has_clock) or not publishers_of(self._node, topic)
             for topic, entry in self._listening.items()
         )
         are_speaking = all(self._statuses.state_of(name) for name in ours)
-        return bool(ours) and are_known and are_heard and are_speaking
+        is_quiet = time.monotonic() > self._changed_s + QUIET_S
+        return bool(ours) and is_complete and is_quiet and are_known and are_heard and are_speaking
 
     def _look(self) -> None:
         """Ask nodes that are new, and listen to what ours take in."""
         for name in self._candidates():
             if name not in self._inquiries and not name.endswith(UNKNOWN_NODE):
                 self._inquiries[name] = Inquiry(self._node, name)
+                self._changed_s = time.monotonic()
         for name in self._ours():
             for topic, kind in self._inputs_of(name):
                 self._listen(topic, kind)

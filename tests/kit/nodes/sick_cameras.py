@@ -43,6 +43,11 @@ def repeated(now_ns: int, index: int) -> int:
 START_NS = time.time_ns()
 
 
+def metronome(rate_hz: float) -> Stamp:
+    """Stamp at even intervals, however late the machine lets the timer fire."""
+    return lambda now_ns, index: START_NS + round(index * 1e9 / rate_hz)
+
+
 def picture(side: str) -> Image:
     return image(pixels(side), 'mono8')
 
@@ -144,8 +149,11 @@ RIGS: Mapping[str, Rig] = {
         'left': Side(make=colour),
         'right': Side(info={'p': [100.0, 0, 79.5, 10.0, 0, 100.0, 59.5, 0, 0, 0, 1.0, 0]}),
     },
-    'uneven': {'left': Side(rate_hz=6.0), 'right': Side(rate_hz=2.0)},
-    'slow': {'left': Side(rate_hz=0.4), 'right': Side(rate_hz=0.0)},
+    'uneven': {
+        'left': Side(rate_hz=6.0, stamp=metronome(6.0)),
+        'right': Side(rate_hz=2.0, stamp=metronome(2.0)),
+    },
+    'slow': {'left': Side(rate_hz=0.7), 'right': Side(rate_hz=0.0)},
     'asleep': {'left': GOOD, 'right': GOOD},
     'nowhen': {'left': GOOD, 'right': GOOD},
     'types': {
@@ -215,8 +223,8 @@ def bystanders(node: Node, rigs: Sequence[str]) -> None:
 
 def slander(node: Node) -> None:
     """Send diagnostics of impossible nodes, with levels, names and values without measure."""
-    names = ['', ': state', 'x' * 100_000 + ': state', 'hostile/hostile_node: state topic status']
-    values = [KeyValue(key='dropped_' + 'k' * 10_000, value='nan')] * 400
+    names = ['', ': state', 'x' * 10_000 + ': state', 'hostile/hostile_node: state topic status']
+    values = [KeyValue(key='dropped_' + 'k' * 1000, value='nan')] * 40
     statuses = [
         DiagnosticStatus(name=name, level=b'\xff', message='\x1b[2J' * 1000, values=values)
         for name in names

@@ -54,12 +54,13 @@ def visits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visits]:
         stack.enter_context(nodes(folder, dict.fromkeys(RIGS, 'stereo'), {}))
         stack.enter_context(process(folder, 'tree', module, *TREE, **variables))
         time.sleep(SETTLE_S)
-        before = diagnosis(**variables)
+        names = [f'/{rig}/{rig}_node' for rig in RIGS]
+        before = diagnosis(of=names, **variables)
         lines = [line_of(before, *fault) for fault in FAULTS[:2]]
         words = [as_edge(line) for line in lines]
         stack.enter_context(process(folder, 'typed', module, *words, **variables))
         time.sleep(SETTLE_S)
-        yield Visits(before=before, after=diagnosis(**variables))
+        yield Visits(before=before, after=diagnosis(of=names, **variables))
 
 
 def as_edge(line: str) -> str:

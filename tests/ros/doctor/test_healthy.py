@@ -37,7 +37,7 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         assert wait_until(lambda: 'bgr8: ' in (folder / 'sample.log').read_text(), 60.0)
         stack.enter_context(nodes(folder, kinds, parameters))
         time.sleep(SETTLE_S)
-        yield diagnosis()
+        yield diagnosis(of=[f'/{rig}/{rig}_node' for rig in kinds])
 
 
 def test_no_false_alarm(rigs: dict[str, Any]) -> None:

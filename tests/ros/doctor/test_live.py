@@ -112,7 +112,8 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
             process(folder, 'stand_ins', 'tests.kit.nodes.stand_in_nodes'),
         ):
             time.sleep(SETTLE_S)
-            before = diagnosis()
+            names = [f'/{rig}/{rig}_node' for rig in (*kinds, 'units')]
+            before = diagnosis(of=names, with_faults=FAULTS)
         yield cured(folder, before)
 
 
@@ -141,7 +142,9 @@ def cured(folder: Path, before: dict[str, Any]) -> Visit:
         for fault in running:
             type_line(driver, typed[fault])
         time.sleep(SETTLE_S)
-        return Visit(before=before, after=diagnosis(), typed=typed)
+        cured_nodes = [f'/{rig}/{rig}_node' for rig in (*left, 'qos', 'typo', 'types')]
+        after = diagnosis(of=cured_nodes, without=list(typed))
+        return Visit(before=before, after=after, typed=typed)
 
 
 def joined(lines: list[str]) -> list[str]:
@@ -216,8 +219,8 @@ def test_what_is_listened_to_is_bounded_and_no_output_of_ours(visit: Visit) -> N
     ids=lambda fault: f'{fault[0]}{fault[1]}',
 )
 def test_its_remedy_ends_it(visit: Visit, fault: tuple[str, str]) -> None:
-    cured_nodes = {'/qos/qos_node', '/typo/typo_node', '/types/types_node'}
-    assert cured_nodes <= {node['name'] for node in visit.after['nodes']}
+    seen = {node['name'] for node in visit.after['nodes']}
+    assert {'/qos/qos_node', '/typo/typo_node', '/types/types_node'} <= seen
     assert fault in found(visit.before)
     assert fault not in found(visit.after)
 
