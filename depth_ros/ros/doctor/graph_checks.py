@@ -27,13 +27,14 @@ SIMILARITY = 0.6
 LIKELY_SIMILARITY = 0.85
 """The same for topics of nodes that are not ours, which may wait for what never comes."""
 
+NEEDED_KINDS = (*IMAGES, CAMERA_INFO)
 COMPARED_KINDS = (
-    *IMAGES,
-    CAMERA_INFO,
+    *NEEDED_KINDS,
     'sensor_msgs/msg/PointCloud2',
     'sensor_msgs/msg/LaserScan',
     'stereo_msgs/msg/DisparityImage',
     'nav_msgs/msg/Odometry',
+    'geometry_msgs/msg/PoseStamped',
 )
 
 
@@ -165,13 +166,24 @@ def _qos_remedy(
 
 
 def find_no_publisher(seen: RobotSnapshot) -> Iterator[Fault]:
-    """Find inputs of our nodes that nobody publishes."""
+    """Find images and calibrations that our nodes wait for and nobody publishes."""
     published = {end.topic for end in seen.publishers}
     for node in seen.nodes:
         optional = {camera.info for camera in node.cameras if _is_depth(seen, camera.images)}
         for wanted in seen.subscriptions_of(node.name):
-            is_needed = wanted.kind in COMPARED_KINDS and wanted.topic not in optional
+            is_needed = wanted.kind in NEEDED_KINDS and wanted.topic not in optional
             if wanted.topic not in published and is_needed:
+                text, remedy = _nearest(seen, node, wanted)
+                yield Fault(about=wanted.topic, text=text, remedy=remedy)
+
+
+def find_nothing_beside(seen: RobotSnapshot) -> Iterator[Fault]:
+    """Find inputs beside the images that nobody publishes: poses, points, depth of others."""
+    published = {end.topic for end in seen.publishers}
+    for node in seen.nodes:
+        for wanted in seen.subscriptions_of(node.name):
+            is_beside = wanted.kind in COMPARED_KINDS and wanted.kind not in NEEDED_KINDS
+            if wanted.topic not in published and is_beside:
                 text, remedy = _nearest(seen, node, wanted)
                 yield Fault(about=wanted.topic, text=text, remedy=remedy)
 
@@ -194,7 +206,7 @@ def _nearest(seen: RobotSnapshot, node: DepthNode, wanted: Endpoint) -> tuple[st
         text = f'{what}; the nearest name that somebody publishes is {near[0]}'
         return text, remap_line(node, wanted.topic, near[0])
     return (
-        f'{what}, nor any name like it: start the camera, or name its topic',
+        f'{what}, nor any name like it: start what sends it, or name its topic',
         f'ros2 topic list -t | grep {wanted.kind}',
     )
 
@@ -302,9 +314,17 @@ GRAPH_CHECKS = (
     HealthCheck(
         name='no-publisher',
         severity=Severity.ERROR,
-        meaning='Nobody publishes an input of a node of ours; the nearest name is told.',
+        meaning='Nobody publishes images or camera_info that a node of ours takes in; the nearest '
+        'name is told.',
         remedy='-r OLD:=NEW, -p image_transport:=compressed or -p input:=rectified',
         find=find_no_publisher,
+    ),
+    HealthCheck(
+        name='nothing-beside',
+        severity=Severity.NOTE,
+        meaning='Nobody publishes poses or points that a node of ours takes in beside its images.',
+        remedy='-r OLD:=NEW',
+        find=find_nothing_beside,
     ),
     HealthCheck(
         name='nearly-named',

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,6 +28,7 @@ MIDDLEWARES = (
 LARGEST_MAPS_BYTES = 8 * 2**20
 GPU_QUERY = ('name', 'utilization.gpu', 'memory.used', 'memory.total')
 GPU_TIMEOUT_S = 5.0
+LONGEST_BUILD_S = 7200.0
 ENTRY = 'entry.json'
 SEGMENT = re.compile(r'fastdds_[0-9a-f]{16}')
 PROFILE = 'config/fastdds.xml'
@@ -214,7 +216,17 @@ def _engines(cache: Path | None) -> list[str]:
     folder = cache / 'engines' if cache else None
     if folder is None or not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    return sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and not _is_being_built(path)
+    )
+
+
+def _is_being_built(path: Path) -> bool:
+    """Whether a folder is the draft of a build that may still run."""
+    try:
+        return path.name.startswith('.') and time.time() < path.stat().st_mtime + LONGEST_BUILD_S
+    except OSError:  # just finished and renamed
+        return True
 
 
 def _is_finished(cache: Path | None, name: str) -> bool:

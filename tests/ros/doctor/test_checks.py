@@ -167,6 +167,17 @@ FAULTS: list[tuple[str, str, Callable[[], RobotSnapshot], str]] = [
         '-p input:=rectified',
     ),
     (
+        'nothing-beside',
+        '/odometry',
+        lambda: well(
+            subscriptions=(
+                *well().subscriptions,
+                Endpoint(node=NODE, topic='/odometry', kind='nav_msgs/msg/Odometry'),
+            )
+        ),
+        'ros2 topic list -t | grep nav_msgs/msg/Odometry',
+    ),
+    (
         'nearly-named',
         '/point',
         lambda: well(

@@ -48,7 +48,8 @@ def test_no_false_alarm(rigs: dict[str, Any]) -> None:
     ]
     assert not faults
     assert len(rigs['nodes']) == 4
-    assert all(count for count in rigs['listened_to'].values()), 'every input was heard'
+    silent = {topic for topic, count in rigs['listened_to'].items() if not count}
+    assert silent <= {'/one/odometry'}, 'poses may be absent, every camera was heard'
 
 
 def test_large_images_without_the_profile_are_a_note(rigs: dict[str, Any]) -> None:

@@ -59,6 +59,7 @@ def busy_host(root: Path) -> Iterator[None]:
 
 def test_full_gpu_and_unfinished_engine_and_profile_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / 'cache/engines/half').mkdir(parents=True)
+    (tmp_path / 'cache/engines/.being-built').mkdir()
     path = program(tmp_path, 'nvidia-smi', f'echo "{BUSY}"')
     words = ['tests.kit.nodes.sick_cameras', 'well']
     with process(tmp_path, 'cameras', *words, **{VARIABLE: '/nowhere.xml'}) as child:
@@ -71,6 +72,7 @@ def test_full_gpu_and_unfinished_engine_and_profile_that_is_not_there(tmp_path: 
         ('no-node', f'domain {os.environ["ROS_DOMAIN_ID"]}'),
     }
     assert expected <= found(record)
+    assert ('cache-unfinished', '.being-built') not in found(record)
 
 
 def test_lost_gpu_and_cache_that_is_a_file(tmp_path: Path) -> None:
