@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from depth_ros.ros.odometry.topics import OdometryPublishers
 
 SILENCE_POLL_S = 0.1
+MOUNT_POLL_S = 0.02
 MONO = (
     'source is mono: direction and rotation only, no metres, so odometry, path and TF stay '
     'silent; set source to stereo or rgbd for those'
@@ -84,6 +85,7 @@ class OdometryNode(
         self.node.create_service(Trigger, '~/reset', self._reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(SILENCE_POLL_S, self._watch, clock=steady)
+        self.node.create_timer(MOUNT_POLL_S, self._topics.poll, clock=steady)
         if not self._declared.current.settings.is_metric:
             self.node.get_logger().info(MONO)
 

@@ -34,6 +34,15 @@ class OdometryParameters(PairParameters, DepthParameters):
         "Pose of the camera's optical frame on base_frame as x y z qx qy qz qw; empty takes TF.",
         is_read_only=True,
     )
+    max_mount_wait_s: float = described(
+        0.5,
+        'How long a pose waits for TF of the mount at the stamp of its image, which may move; '
+        'then it is dropped with a warning.',
+        unit='s',
+        minimum=0.0,
+        maximum=60.0,
+        is_read_only=True,
+    )
     publish_tf: bool = described(
         True,
         'Publish odom_frame to base_frame on /tf, where base_frame is set; false where a filter '

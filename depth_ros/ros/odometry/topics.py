@@ -17,7 +17,7 @@ from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.roles import Job
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
-from depth_ros.ros.node.transforms import CameraMount, TransformSender, transform_message
+from depth_ros.ros.node.transforms import TransformSender, transform_message
 from depth_ros.ros.odometry.messages import (
     direction_message,
     odometry_message,
@@ -25,9 +25,10 @@ from depth_ros.ros.odometry.messages import (
     rotation_message,
     status_message,
 )
+from depth_ros.ros.odometry.mounting import MountingQueue, WaitingPose
 from depth_ros.ros.odometry.parameters import OdometryParameters
-from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, Mounting, mounted
-from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState, Pose
+from depth_ros.tasks.odometry.body import BodyTracker, Mounting
+from depth_ros.tasks.odometry.values import OdometryOutput, OdometryState
 from depth_ros_interfaces.msg import OdometryStatus
 
 ODOMETRY, PATH, STATUS = 'odometry', 'path', 'odometry/status'
@@ -71,7 +72,7 @@ class OdometryPublishers:
         self._frame_id = ''
         self._body = BodyTracker(max_gap_s=parameters.settings.tracking.max_gap_s)
         self._path: deque[PoseStamped] = deque(maxlen=parameters.max_path_poses)
-        self._mounting = MountingSource(node, parameters)
+        self._mounting = MountingQueue(node, parameters, warn, self._publish_pose)
         self._tf = transform_sender(node, parameters)
         self._publishers = {name: self._advertise(node, name) for name in KINDS}
         self._clock = node.get_clock()
@@ -103,6 +104,8 @@ class OdometryPublishers:
             'num_keyframes': str(last.num_keyframes),
             'num_lost': str(last.num_lost),
             'metric': str(self.parameters.settings.is_metric).lower(),
+            'waiting_for_mount': str(self._mounting.num_waiting),
+            'dropped_without_mount': str(self._mounting.num_dropped),
         }
 
     def wanted(self) -> bool:
@@ -118,7 +121,9 @@ class OdometryPublishers:
         if self.last is None or output.session > self.last.session:
             self._start_again()
         if output.pose is not None:
-            self._publish_pose(output.pose, stamp_ns=stamp_ns, frame_id=frame_id)
+            self._mounting.put(output.pose, stamp_ns=stamp_ns, frame_id=frame_id)
+        elif output.is_keyframe:
+            self._mounting.start_again(stamp_ns)
         if output.direction is not None:
             for name, make in ((DIRECTION, direction_message), (ROTATION, rotation_message)):
                 message = make(output.direction, stamp_ns=stamp_ns, frame_id=frame_id)
@@ -139,16 +144,18 @@ class OdometryPublishers:
         )
         self._publishers[STATUS].publish(message)
 
+    def poll(self) -> None:
+        """Publish poses whose mounting has come meanwhile."""
+        self._mounting.poll()
+
     def _start_again(self) -> None:
+        self._mounting.start_again(0)
         self._path.clear()
         self._body.forget()
 
-    def _publish_pose(self, pose: Pose, *, stamp_ns: int, frame_id: str) -> None:
-        mounting = self._mounting.at(stamp_ns, frame_id)
-        if mounting is None:
-            self._warn('no_extrinsic', self._mounting.missing_text(frame_id))
-            return
-        body = self._body.moved(pose, stamp_ns, mounting)
+    def _publish_pose(self, waiting: WaitingPose, mounting: Mounting) -> None:
+        stamp_ns, frame_id = waiting.stamp_ns, waiting.frame_id
+        body = self._body.moved(waiting.pose, stamp_ns, mounting)
         message = odometry_message(
             body,
             stamp_ns=stamp_ns,
@@ -201,33 +208,3 @@ def transform_sender(node: Node, parameters: OdometryParameters) -> TransformSen
     if not sender.is_open:
         log.warning(NO_TF)
     return sender
-
-
-class MountingSource:
-    """Provides the mounting of the camera on the base: by parameter, by TF, or none."""
-
-    def __init__(self, node: Node, parameters: OdometryParameters) -> None:
-        """Read the parameter, or listen to TF where a base frame needs it."""
-        self._base_frame = parameters.base_frame
-        self._known = None if self._base_frame else CAMERA_ALONE
-        self._mount = CameraMount(node, parameters.base_from_camera) if self._base_frame else None
-
-    def at(self, stamp_ns: int, camera_frame: str) -> Mounting | None:
-        """Return the mounting, None while unknown. A known one is kept: cameras are fixed."""
-        if self._known is None and self._mount is not None:
-            # A static transform is the same at every time; 0 asks for the newest.
-            found = self._mount.at(0, self._base_frame, camera_frame)
-            self._known = None if found is None else mounted(found)
-        return self._known
-
-    def missing_text(self, camera_frame: str) -> str:
-        """Return the warning that says what to publish or set."""
-        has_tf = self._mount is not None and self._mount.has_tf
-        tf = f'publish {self._base_frame!r} to {camera_frame!r} on /tf_static'
-        if self._mount is not None and self._mount.problem:
-            tf += f' ({self._mount.problem})'
-        return (
-            'nobody says how the camera sits on the base, so no odometry is published: '
-            f'{f"{tf}, or " if has_tf else ""}set base_from_camera to x y z qx qy qz qw, or '
-            'base_frame to empty'
-        )

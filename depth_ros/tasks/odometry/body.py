@@ -43,8 +43,9 @@ class Mounting:
     """How the camera sits on the base.
 
     Attributes:
-        odom_from_world: ``(4, 4)``; the world is the first keyframe's camera.
-        camera_from_base: ``(4, 4)``.
+        odom_from_world: ``(4, 4)``; the world is the first keyframe's camera, so that this is how
+            it sat on the base then.
+        camera_from_base: ``(4, 4)``, how the base sits at the moment of a pose.
     """
 
     odom_from_world: np.ndarray
@@ -53,11 +54,6 @@ class Mounting:
 
 CAMERA_ALONE = Mounting(odom_from_world=BODY_FROM_OPTICAL, camera_from_base=np.eye(4))
 """No base: the pose is the optical frame's, in an odom frame of forward, left and up."""
-
-
-def mounted(base_from_camera: np.ndarray) -> Mounting:
-    """Return the mounting of a camera whose ``(4, 4)`` pose on the base is known."""
-    return Mounting(odom_from_world=base_from_camera, camera_from_base=inverse(base_from_camera))
 
 
 class BodyTracker:

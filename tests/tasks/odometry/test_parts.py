@@ -22,7 +22,7 @@ from depth_ros.geometry.rigid import (
 from depth_ros.models.monodepth2.model import MotionResult
 from depth_ros.pictures.trajectories import plot
 from depth_ros.scenes.paths import ScenePath
-from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, mounted
+from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker, Mounting
 from depth_ros.tasks.odometry.direction import DirectionTracker, NetworkMotion
 from depth_ros.tasks.odometry.keyframes import KeyframePolicy, KeyframeStore, covered_cells, spread
 from depth_ros.tasks.odometry.motion import image_trouble, motion_trouble
@@ -133,7 +133,10 @@ def test_a_camera_alone_moves_forward_along_odom_x() -> None:
 
 def test_a_turning_base_moves_its_camera_but_not_itself() -> None:
     """A camera half a metre ahead of the base circles around it."""
-    mounting = mounted(rigid(BODY_FROM_OPTICAL[:3, :3], np.array([0.5, 0.0, 0.2])))
+    base_from_camera = rigid(BODY_FROM_OPTICAL[:3, :3], np.array([0.5, 0.0, 0.2]))
+    mounting = Mounting(
+        odom_from_world=base_from_camera, camera_from_base=inverse(base_from_camera)
+    )
     turn = rotation_from_vector(np.array([0.0, 0.0, 0.3]))
     base_moved = rigid(turn, np.zeros(3))
     camera_moved = mounting.camera_from_base @ base_moved @ inverse(mounting.camera_from_base)
