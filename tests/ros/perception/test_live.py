@@ -17,7 +17,9 @@ pytest.importorskip('tests.kit.built_interfaces')
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CameraInfo, Image
+from nav_msgs.msg import Path as PathMessage
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from stereo_msgs.msg import DisparityImage
 
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros_interfaces.msg import OdometryStatus
@@ -27,6 +29,13 @@ from tests.kit.odometry_sequences import shots
 pytestmark = pytest.mark.ros
 FRAMES = (0, 1, 2, 4, 6, 8)
 OUTPUTS = {'odometry': Odometry, 'odometry/status': OdometryStatus, 'depth/image': Image}
+BESIDE = {
+    'disparity': DisparityImage,
+    'rectified/right/image': Image,
+    'rectified/right/camera_info': CameraInfo,
+    'cloud': PointCloud2,
+    'way': PathMessage,
+}
 STEREO = {'model': 'sgbm', 'input_reliability': 'reliable', 'speckle_size_px': '50'}
 ODOMETRY = {
     'model': 'orb',
@@ -171,6 +180,20 @@ def test_names_parameters_and_remappings_are_those_of_each_node(stage: Stage) ->
     assert {'/cloud', '/way', '/depth/image', '/odometry'} <= set(topics)
     assert not {'/points', '/path'} & set(topics)
     assert 'unknown_parameter' not in stage.log()
+
+
+def test_frames_of_outputs(stage: Stage) -> None:
+    """As docs/topics.md has them; tests/ros/test_frames.py compares that with the code."""
+    driver = stage.driver
+    for topic, kind in BESIDE.items():
+        driver.subscribe(topic, kind)
+    found = stage.answers(7, *OUTPUTS, *BESIDE)
+    frames = {name: message.header.frame_id for name, message in found.items()}
+    in_odom = {'odometry', 'way'}
+    assert {name for name, frame in frames.items() if frame == 'odom'} == in_odom
+    assert {frames[name] for name in set(frames) - in_odom} == {'left_eye'}
+    assert found['odometry'].child_frame_id == 'left_eye'
+    assert found['disparity'].image.header.frame_id == 'left_eye'
 
 
 def test_each_node_has_a_lifecycle_of_its_own(stage: Stage) -> None:
