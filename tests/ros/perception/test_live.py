@@ -19,6 +19,7 @@ from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_srvs.srv import Trigger
 from stereo_msgs.msg import DisparityImage
 
 from depth_ros.messages.camera_info import fill_camera_info
@@ -78,11 +79,17 @@ class Stage:
     def answers(self, index: int, *topics: str, tries: int = 20) -> dict[str, Any]:
         """Send a pair until everything that is asked for comes out of it."""
         for _ in range(tries):
-            stamp = self.send(index)
-            found = lambda stamp=stamp: {name: self.driver.output(name, stamp) for name in topics}  # noqa: E731
-            if self.driver.spin_until(lambda: all(found().values()), 3.0):  # noqa: B023
-                return found()
+            stamp, patience_s = self.send(index), 3.0 if tries > 1 else 30.0
+            if self.driver.spin_until(lambda s=stamp: all(self.found(s, topics)), patience_s):
+                return dict(zip(topics, self.found(stamp, topics), strict=True))
         raise AssertionError(self.log())
+
+    def found(self, stamp: int, topics: Sequence[str]) -> list[Any]:
+        return [self.driver.output(name, stamp) for name in topics]
+
+    def reset(self) -> None:
+        client = self.driver.node.create_client(Trigger, 'odometry_node/reset')
+        assert self.driver._call(client, Trigger.Request()).success
 
     def change(self, node: str, transition: int) -> bool:
         client = self.driver.node.create_client(ChangeState, f'/{node}/change_state')
@@ -129,7 +136,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def walk(stage: Stage) -> list[dict[str, Any]]:
-    first = [stage.answers(0, 'odometry/status', 'depth/image')]
+    """Drive once everybody hears everybody, from a new origin on."""
+    stage.answers(0, 'odometry/status', 'depth/image')
+    stage.reset()
+    first = [stage.answers(0, 'odometry/status', 'depth/image', tries=1)]
     rest = [stage.answers(index, *OUTPUTS, tries=1) for index in FRAMES[1:]]
     return first + rest
 
