@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,13 +17,16 @@ from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import Image
 
 from depth_ros.errors import ParameterError
 from depth_ros.ros.node.diagnostics import own_states
 from depth_ros.ros.node.task_node import check_apart
 from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.node.topic_status import FUTURE, GOOD_STAMPS, PAST, ZERO, input_status
+from depth_ros.ros.topic_names import IMAGE_PIPELINE
 from tests.kit.live_node import BASELINE_M, FX, NodeProcess, Robot, robot, running, stamp_of
+from tests.kit.shared_data import REPOSITORY
 
 TIMEOUT_S = 0.6
 OPTIONS = (
@@ -140,6 +144,25 @@ def test_two_nodes_of_one_name_are_told(stage: Stage) -> None:
     finally:
         namesake.destroy_node()
     assert '2 nodes are called /stereo_node' in stage.node.lines_about('duplicate_name]')[0]
+
+
+@pytest.mark.ros
+def test_names_and_time_of_a_bringup_are_kept(tmp_path: Path) -> None:
+    """What launch passes: SetParameter before our parameter file, and names:=image_pipeline."""
+    words = ['-r', '__ns:=/brought', '-p', 'use_sim_time:=true']
+    words += ['--params-file', str(REPOSITORY / 'config' / 'stereo.yaml')]
+    words += [word for pair in IMAGE_PIPELINE for word in ('-r', ':='.join(pair))]
+    with running(tmp_path, *words) as node, robot(namespace='brought') as driver:
+        driver.connect()
+        assert driver.get_parameter('use_sim_time', '/brought/stereo_node') is True
+        topics = {name for name, _ in driver.node.get_topic_names_and_types()}
+        names = {'points2', 'left/image_rect', 'right/image_rect', 'depth/image_rect'}
+        assert {f'/brought/{name}' for name in names} <= topics
+        assert '/brought/points' not in topics and '/brought/depth/image' in topics, 'ours: robot'
+        driver.subscribe('depth/image_rect', Image)
+        driver.send_infos()
+        assert driver.good_pair('depth/image_rect').header.frame_id == 'left_eye'
+        assert 'unknown_parameter' not in node.log()
 
 
 def rate_of(delays_s: list[float], *, zero: bool = False) -> TopicRate:
