@@ -23,7 +23,7 @@ from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import Stretch, refused
 from depth_ros.recordings.topics import CameraTopicNames
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted, open_mono
-from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
+from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
 
 TASK = 'mono'
 ALONE = (ScaleMode.NONE, ScaleMode.FIXED, ScaleMode.TRAINING_RIG)
@@ -37,7 +37,7 @@ class MonoWork:
         """Open the engines; the topics of the task must be named.
 
         Raises:
-            ParameterError: If the scale of a frame depends on those before it.
+            ParameterError: If the depth of a frame depends on those before it.
         """
         given = cast('CameraTopicNames', task.input)
         settings = cast('MonoSettings', task.settings)
@@ -46,6 +46,11 @@ class MonoWork:
             raise ParameterError(
                 f'scale.mode {settings.scale.mode.value!r} follows the frames before, and a job '
                 f'cuts recordings into segments; set it to one of: {known}'
+            )
+        if settings.refine is RefineMode.MULTIVIEW:
+            raise ParameterError(
+                'refine multiview follows the frames before and needs their poses, which a job '
+                'has not; set it to auto or none, or play the recording to mono_node'
             )
         self._outputs = cast('MonoOutputs', task.outputs)
         self._camera = camera_source(given)

@@ -19,7 +19,7 @@ from depth_ros.recordings.job import RecordingJob, WorkerSettings
 from depth_ros.recordings.job_file import default_task
 from depth_ros.recordings.outputs import MonoOutputs
 from depth_ros.recordings.segments import SegmentSettings
-from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode, ScaleSettings
 from tests.kit import mono_doubles
 from tests.kit.bag_writer import Recorded, info, raw, stamp
 from tests.kit.job_kit import bag_messages, process, raw_messages
@@ -117,6 +117,9 @@ def test_a_scale_that_follows_the_frames_before_is_refused(tmp_path: Path) -> No
     task = replace(job.tasks[0], settings=settings)
     with pytest.raises(ParameterError, match=r'follows the frames before.*fixed'):
         process(replace(job, tasks=(task,)), bag, tmp_path / 'out')
+    moving = replace(job.tasks[0], settings=MonoSettings(refine=RefineMode.MULTIVIEW))
+    with pytest.raises(ParameterError, match=r'refine multiview follows the frames before'):
+        process(replace(job, tasks=(moving,)), bag, tmp_path / 'out')
 
 
 def test_a_camera_without_camera_info_takes_the_calibration_of_a_file(tmp_path: Path) -> None:
