@@ -32,6 +32,7 @@ def chosen_frames(result: Results) -> dict[str, int]:
         'least depth': ('known', np.nanargmin),
         'largest row error': ('row_error_px', np.nanargmax),
         'most saturated': ('saturated', np.nanargmax),
+        'most flicker': ('flicker', np.nanargmax),
     }
     return {
         label: int(choose(result.column(column)))
