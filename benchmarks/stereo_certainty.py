@@ -9,7 +9,9 @@
 * for thresholds of ``min_confidence`` how many pixels all pairs together keep, and how many of
   these are within 2 px;
 * with ``--planes`` for bare walls of the OAK-D pairs, EuRoC's floor and chessboards how much is
-  known and how much of that is off the fitted plane by more than 5 % of the depth.
+  known and how much of that is off the fitted plane by more than 5 % of the depth;
+* with ``--gallery FILE`` nothing, but a picture of the pairs without truth: left image, SGBM,
+  ``crestereo_tiny``, this network everywhere, and where it is sure enough for nodes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +38,19 @@ from depth_ros.evaluation.certainty import (
 from depth_ros.evaluation.stereo_pairs import STEREO_SETS, EvaluationPair
 from depth_ros.evaluation.tables import markdown_table, percent
 from depth_ros.frames import RectifiedStereo
-from depth_ros.geometry.postprocess import deviation_confidence, left_right_confidence
+from depth_ros.geometry.postprocess import (
+    colorize_disparity,
+    deviation_confidence,
+    left_right_confidence,
+)
 from depth_ros.geometry.preprocess import mirrored
+from depth_ros.pictures.panels import write_picture
 from depth_ros.results import DisparityResult
 from depth_ros.tasks.stereo.processor import StereoProcessor, Wanted, open_stereo
 from depth_ros.training.gallery import gallery_pairs
 
 MODEL = 'crestereo_tiny_hinted'
+TILE = (320, 240)
 FARTHEST_PX = 1000.0
 THRESHOLDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 WALLS = {
@@ -90,13 +99,17 @@ def main() -> int:
     )
     parser.add_argument('--size', default='480x640')
     parser.add_argument('--planes', action='store_true')
+    parser.add_argument('--gallery', type=Path)
     args = parser.parse_args()
     engine = {'size': args.size, 'num_threads': 1, 'weights': args.weights}
     engine['engine'] = 'torch' if args.weights.endswith('.safetensors') else 'auto'
     with open_stereo(model=MODEL, min_confidence=0.0, **engine) as dense:
-        if args.planes:
+        if args.planes or args.gallery:
             with open_stereo(model=MODEL, **engine) as usual:
-                print(planes_table(args.data, {'all': dense, 'usual': usual}))
+                if args.gallery:
+                    draw(args.data / 'oakd_stereo', args.size, (dense, usual), args.gallery)
+                else:
+                    print(planes_table(args.data, {'all': dense, 'usual': usual}))
         else:
             found = {pair.name: judged(dense, pair) for pair in pairs_of(args.data)}
             print(pairs_table(found))
@@ -174,11 +187,27 @@ def thresholds_table(found: dict[str, Judged]) -> str:
         for one in found.values():
             is_kept = one.confidence >= threshold
             kept.append(float(is_kept.mean()))
-            right.append(float((one.error[is_kept] <= 2.0).mean()))
+            right.append(float((one.error[is_kept] <= 2.0).mean()) if is_kept.any() else np.nan)
         figures = (np.mean(kept), np.mean(right), min(kept), min(right))
         rows.append([f'{threshold:.2f}', *(percent(float(value)) for value in figures)])
     header = ('min_confidence', 'kept %', 'of these within 2 px %', 'least kept', 'least within')
     return markdown_table(header, rows)
+
+
+def draw(folder: Path, size: str, processors: tuple[StereoProcessor, ...], picture: Path) -> None:
+    """Draw one row per pair."""
+    others = ({'model': 'sgbm', 'speckle_size_px': 100}, {'model': 'crestereo_tiny', 'size': size})
+    rows = []
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_stereo(**words)) for words in others]
+        for pair in gallery_pairs(folder):
+            frame = framed(pair.left, pair.right)
+            maps = [match(one, frame).disparity for one in (*opened, *processors)]
+            top = float(np.nanpercentile(maps[0], 99.5)) * 1.1
+            tiles = [pair.left, *(colorize_disparity(one, min=0.0, max=top) for one in maps)]
+            small = [cv2.resize(tile, TILE, interpolation=cv2.INTER_AREA) for tile in tiles]
+            rows.append(np.hstack(small))
+    write_picture(picture, np.vstack(rows))
 
 
 def planes_table(data: Path, processors: dict[str, StereoProcessor]) -> str:

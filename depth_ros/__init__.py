@@ -3,7 +3,7 @@
     import depth_ros
 
     rig = depth_ros.read_rig('calibration.json')
-    with depth_ros.open_stereo(model='crestereo_tiny') as stereo:
+    with depth_ros.open_stereo() as stereo:
         result = stereo(left, right, rig)
     depth_ros.save_cloud('cloud.ply', result)
 

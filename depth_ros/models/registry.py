@@ -65,6 +65,7 @@ _ENTRIES = (
                 reads=('hints', 'sgbm'),
             )
         },
+        ships_weights=True,
     ),
     ModelEntry(
         name='monodepth2',
@@ -200,7 +201,7 @@ MODELS: dict[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
 """Every model of this package by name. Adding one adds a folder, a recipe and an entry here."""
 
 DEFAULT_MODELS: dict[Task, str] = {
-    Task.STEREO: 'crestereo_tiny',
+    Task.STEREO: 'crestereo_tiny_hinted',
     Task.MONO: 'monodepth2',
     Task.MULTIVIEW: 'mvsnet',
     Task.MATCHING: 'sift',

@@ -95,7 +95,7 @@ def deviation(log_scale: Tensor) -> Tensor:
 def _evidence(left: Tensor, right: Tensor, matched: Matched, hint: HintPlane) -> Tensor:
     """Return what is told of every pixel, (B, 11, H, W)."""
     disparity, known = matched.disparity, hint.known
-    own, _, detail = disagreement(left, right, disparity, disparity)
+    (own,), detail = disagreement(left, right, (disparity,))
     away = (hint.disparity - disparity).abs() * known
     best, score, nearby = (
         functional.interpolate(value, scale_factor=4.0, mode='nearest')

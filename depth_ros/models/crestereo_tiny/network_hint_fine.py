@@ -8,6 +8,8 @@ disparity and at the hint, and correct every pixel by a residual and a gated jum
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -117,7 +119,7 @@ class FullLevel(nn.Module):
         start, known = disparity.detach(), hint.known
         away = (hint.disparity - start) * known
         with float32_region(left):
-            own, there, detail = disagreement(left, right, start, hint.disparity)
+            (own, there), detail = disagreement(left, right, (start, hint.disparity))
         ways = (torch.tanh(away / 8.0), torch.tanh(away), torch.tanh(4.0 * away))
         flat = (own, there * known, detail, slope(start), hint.trust, known)
         planes = torch.cat((*ways, *flat), 1)
@@ -138,18 +140,36 @@ def _centre(local: Tensor, groups: int) -> Tensor:
 
 
 def disagreement(
-    left: Tensor, right: Tensor, own: Tensor, hint: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Compare fine structure of both images at two disparities, 0..1, and return the left one's.
+    left: Tensor, right: Tensor, disparities: Sequence[Tensor]
+) -> tuple[list[Tensor], Tensor]:
+    """Compare fine structure of both images at disparities, 0..1 each, and return the left one's.
 
     The mean of 3x3 pixels is taken away first, since two cameras differ in brightness.
     """
     left, right = _detail(left), _detail(right)
     errors = [
-        functional.avg_pool2d((left - warp_bilinear(right, at)).abs(), 3, 1, 1).clamp(max=1.0)
-        for at in (own, hint)
+        functional.avg_pool2d((left - _warp_grey(right, at)).abs(), 3, 1, 1).clamp(max=1.0)
+        for at in disparities
     ]
-    return errors[0], errors[1], left
+    return errors, left
+
+
+def _warp_grey(right: Tensor, disparity: Tensor) -> Tensor:
+    """Sample (B, 1, H, W) at x - disparity, linearly; zero outside.
+
+    As ``warp_bilinear``, which would keep a constant of all rows in the graph.
+    """
+    width = right.shape[3]
+    last = float(width - 1)  # Limits that are integers cannot be exported.
+    columns = torch.arange(width, dtype=disparity.dtype, device=disparity.device)
+    columns = (columns - disparity).clamp(-1.0, last + 1.0)
+    base = torch.floor(columns)
+    found = []
+    for at in (base, base + 1.0):
+        inside = ((at >= 0.0) & (at <= last)).to(right.dtype)
+        found.append(inside * torch.gather(right, 3, at.clamp(0.0, last).long()))
+    share = columns - base
+    return found[0] * (1.0 - share) + found[1] * share
 
 
 def _detail(image: Tensor) -> Tensor:

@@ -369,7 +369,8 @@ def test_a_folder_with_both_sides_is_given_once(pair, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ('model', 'valid_fraction'), [('sgbm', 0.75), (DEFAULT_STEREO_MODEL, 0.999)]
+    ('model', 'valid_fraction'),
+    [('sgbm', 0.75), ('crestereo_tiny', 0.999), (DEFAULT_STEREO_MODEL, 0.6)],
 )
 def test_real_oak_d_room_has_believable_metres(tmp_path, model, valid_fraction):
     folder = shared_path('data/oakd_stereo')

@@ -327,15 +327,17 @@ def test_a_bad_start_says_why_and_exits_with_one(
 
 
 def test_a_node_that_is_told_nothing_runs_the_shipped_network(tmp_path: Path) -> None:
-    """No model, no weights and no torch are named; depth is the plane's, without holes."""
+    """No model, no weights and no torch are named; depth is the plane's."""
     quick = ('-p', 'diagnostics_period_s:=0.1', '-p', 'num_threads:=2')
     with running(tmp_path, *quick, has_known_matcher=False), robot() as driver:
         driver.connect()
         driver.send_infos()
         depth = floats(driver.good_pair())[SEARCHED]
-        assert np.isfinite(depth).all()
-        assert np.median(depth) == pytest.approx(DEPTH_M, rel=0.02)
-        assert driver.spin_until(lambda: driver.diagnostics.get('model') == 'crestereo_tiny')
+        assert np.isfinite(depth).mean() > 0.7
+        assert np.nanmedian(depth) == pytest.approx(DEPTH_M, rel=0.02)
+        assert driver.spin_until(
+            lambda: driver.diagnostics.get('model') == 'crestereo_tiny_hinted'
+        )
 
 
 def test_crestereo_is_an_equal_model_name() -> None:
