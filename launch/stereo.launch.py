@@ -8,8 +8,7 @@ from depth_ros.ros import launching
 ARGUMENTS = {
     'model': (
         '',
-        'Matcher: crestereo_tiny_hinted, crestereo_tiny, sgbm, crestereo or tio_depth; empty takes '
-        'the parameter file.',
+        'Matcher, e.g. crestereo_tiny_hinted or sgbm; empty takes the parameter file.',
     ),
     'left': ('left', 'Namespace of the left camera, e.g. /camera/infra1.'),
     'right': ('right', 'Namespace of the right camera.'),

@@ -21,16 +21,15 @@ from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.share import find_share
-from depth_ros.models.registry import tunable_models
+from depth_ros.models.registry import shipped_model, tunable_models
 from depth_ros.tasks.stereo.settings import StereoSettings
-from depth_ros.tensors import Progress
+from depth_ros.tensors import Progress, Task
 
 if TYPE_CHECKING:
     from depth_ros.training.finetune.loop import TuneProgress
     from depth_ros.training.finetune.session import FinetuneSettings, Reporters, Result
     from depth_ros.training.finetune.store import TunedWeights
 
-DEFAULT_MODEL = 'crestereo_tiny'
 EXIT_REFUSED = 3
 """Exit code if the new weights are not better; nothing was changed."""
 
@@ -65,10 +64,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_tuning_arguments(parser: argparse.ArgumentParser) -> None:
+    usual = shipped_model(Task.STEREO)
     parser.add_argument(
-        '--model',
-        default=DEFAULT_MODEL,
-        help=f'one of {", ".join(tunable_models())}; default {DEFAULT_MODEL}',
+        '--model', default=usual, help=f'one of {", ".join(tunable_models())}; default {usual}'
     )
     parser.add_argument(
         '--weights', type=Path, help='to begin with; default those in use, else the shipped ones'

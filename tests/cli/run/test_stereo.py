@@ -272,7 +272,10 @@ def spoiled(pair, tmp_path):
         ({'more': ['--model', 'sgbm', '--sgbm', 'block_size=big']}, ['block_size must be int']),
         ({'more': ['--model', 'sgbm', '--sgbm', 'num_disparities=30']}, ['multiple of 16']),
         ({'more': ['--model', 'sgbm', '--sgbm', 'mode=9way']}, ['3way']),
-        ({'more': ['--sgbm', 'mode=5way']}, ['crestereo_tiny', 'add --model sgbm']),
+        (
+            {'more': ['--model', 'crestereo_tiny', '--sgbm', 'mode=5way']},
+            ['crestereo_tiny', 'add --model sgbm'],
+        ),
         (
             {'more': ['--model', 'sgbm', '--preset', 'fast']},
             ['--preset changes nothing of sgbm', 'add --model crestereo'],
