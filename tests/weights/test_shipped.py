@@ -68,7 +68,7 @@ def test_crestereo_tiny_is_as_accurate_as_its_card_says() -> None:
 def test_the_hinted_one_is_as_accurate_as_its_card_says_and_knows_where_it_is_not() -> None:
     """1.01 px and 7.1 % in the card; of the 82 % that it is sure of 95 % are within 2 px."""
     pair = motorcycle(shared_path('data'))
-    engine = EngineChoice(size='480x640')
+    engine = EngineChoice(preset='balanced')
     settings = StereoSettings(model='crestereo_tiny_hinted', engine=engine)
     errors = []
     for least in (0.0, -1.0):
