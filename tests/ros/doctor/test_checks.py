@@ -526,7 +526,9 @@ def image(**changes: Any) -> HeardImage:
 
 
 @pytest.mark.parametrize(
-    ('name', 'about', 'make', 'typed'), FAULTS, ids=lambda value: str(value)[:40]
+    ('name', 'about', 'make', 'typed'),
+    FAULTS,
+    ids=[f'{name}-{about}' for name, about, *_ in FAULTS],
 )
 def test_fault(name: str, about: str, make: Callable[[], RobotSnapshot], typed: str) -> None:
     found = {(entry.check, entry.fault.about): entry for entry in judge(make())}
