@@ -90,11 +90,12 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
         return joined([own or METRIC, METRIC])
 
     def details(self) -> dict[str, str]:
-        """Return the last scale, and how depth was refined, for diagnostics."""
+        """Return the last scale, how depth was refined, and what is left out, for diagnostics."""
         scaled = self.last.scaled if self.last else None
         return {
             **scale_values(self.parameters.settings.scale.mode, scaled),
             **refine_values(self.last),
+            **self._navigation.details(),
         }
 
     def _tell_mode(self) -> None:

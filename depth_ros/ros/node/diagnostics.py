@@ -105,6 +105,8 @@ class NodeReport:
 
 DIAGNOSTICS = '/diagnostics'
 """Absolute, as diagnostic_updater has it: one topic for the whole robot."""
+LEFT_OUT = 'left_out'
+"""Detail that makes the state a warning: why outputs that have subscribers are not published."""
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
 
 

@@ -6,7 +6,7 @@ the robot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.scans import fill_laser_scan
 from depth_ros.results import DepthResult
 from depth_ros.ros.node.cloud_parameters import CloudParameters
+from depth_ros.ros.node.diagnostics import LEFT_OUT
 from depth_ros.ros.node.placing import Placing
 from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
@@ -62,6 +63,7 @@ class NavigationPublishers:
         self._warn = warn
         self._parameters = parameters
         self._placing = Placing(node)
+        self._left_out = ''
         self._topics: TopicPublishers[NavigationView, CloudParameters, NavigationWanted] = (
             TopicPublishers(node, parameters, warn, NAVIGATION_TOPICS)
         )
@@ -74,6 +76,11 @@ class NavigationPublishers:
     def rates(self) -> Sequence[TopicRate]:
         """Return how the messages of every topic go out."""
         return self._topics.rates()
+
+    def details(self) -> Mapping[str, str]:
+        """Return why topics with subscribers get nothing, for diagnostics; empty if they do."""
+        is_told = bool(self._left_out) and self._topics.wanted() is not None
+        return {LEFT_OUT: self._left_out} if is_told else {}
 
     def is_wanted(self) -> bool:
         """Whether one of the topics has a subscriber."""
@@ -97,8 +104,9 @@ class NavigationPublishers:
             return
         settings = self._parameters.navigation
         placed = self._placing.at(stamp_ns, frame_id, settings)
+        self._left_out = self._placing.problem if placed is None else ''
         if placed is None:
-            self._warn('no_base_frame', self._placing.problem)
+            self._warn('no_base_frame', self._left_out)
             return
         view = NavigationView(
             sight=see(depth, placed.base_from_camera, self._parameters),

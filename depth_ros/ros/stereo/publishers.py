@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rclpy.node import Node
 
@@ -44,6 +44,10 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
     def rates(self) -> Sequence[TopicRate]:
         """Return how the messages of every topic go out."""
         return (*super().rates(), *self._navigation.rates())
+
+    def details(self) -> Mapping[str, str]:
+        """Return why outputs are left out, for diagnostics."""
+        return self._navigation.details()
 
     def wanted(self) -> Wanted | None:
         """Return which outputs have subscribers; None if there are none."""

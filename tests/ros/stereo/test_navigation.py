@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import LaserScan, PointCloud2
 
 from depth_ros.geometry.rigid import BODY_FROM_OPTICAL
@@ -231,6 +232,13 @@ def test_a_place_that_nobody_tells_is_a_warning_and_the_rest_goes_on(tmp_path: P
         line = node.lines_about('no_base_frame')[0]
         for words in ("'left_eye'", "'base_link'", 'navigation.base_from_camera', 'tf2_ros'):
             assert words in line
+        assert driver.spin_until(lambda: 'left_out' in driver.diagnostics)
+        assert "'base_link'" in driver.diagnostics['left_out']
+        status = driver.status
+        assert status.level == DiagnosticStatus.WARN
+        assert status.message == driver.diagnostics['left_out'], (
+            'what doctor tells as node-warning'
+        )
 
 
 def test_verged_rigs_are_told_what_not_to_combine(tmp_path: Path) -> None:
