@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from depth_ros.ros.doctor.causes import causes_first
 from depth_ros.ros.doctor.clock_checks import CLOCK_CHECKS
 from depth_ros.ros.doctor.costmap_checks import COSTMAP_CHECKS
 from depth_ros.ros.doctor.finding import Fault, Finding, HealthCheck, Severity
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def judge(seen: RobotSnapshot) -> list[Finding]:
-    """Return what is wrong, the worst first; each thing once.
+    """Return what is wrong, causes of other findings and then the worst first; each thing once.
 
     A check that fails on what nobody foresaw costs its own findings, not those of the others.
     """
@@ -49,7 +50,7 @@ def judge(seen: RobotSnapshot) -> list[Finding]:
         for fault in faults:
             finding = Finding(check=check.name, severity=check.severity, fault=fault)
             found.setdefault((check.name, fault.about), finding)
-    return sorted(found.values(), key=lambda finding: -finding.severity)
+    return causes_first(seen, list(found.values()))
 
 
 def _failed(check: HealthCheck, error: Exception) -> Finding:

@@ -16,8 +16,9 @@ from depth_ros.ros.doctor.snapshot import (
     Endpoint,
     EndpointQos,
     RobotSnapshot,
+    RosProcess,
 )
-from depth_ros.ros.doctor.typed import override_line, remap_line, restart_line
+from depth_ros.ros.doctor.typed import PROGRAMS, override_line, remap_line, restart_line
 
 OWN_BUSINESS = ('/rosout', '/parameter_events')
 SHARED = ('/tf', '/tf_static', '/clock')
@@ -43,22 +44,47 @@ def find_no_node(seen: RobotSnapshot) -> Iterator[Fault]:
     if seen.nodes:
         return
     here, middleware = seen.machine.domain, seen.machine.middleware
-    others = {process.domain for process in seen.machine.processes} - {here}
     where = f'domain {here}, {middleware or "the default middleware"}'
-    if others:
-        yield Fault(
-            about=f'domain {here}',
-            text=f'expected a node of depth_ros in {where}, found none; ROS processes of this '
-            f'machine are in domain {", ".join(sorted(others))}',
-            remedy=f'export ROS_DOMAIN_ID={min(others)}',
-        )
-        return
+    text, remedy = _whereabouts(seen)
     yield Fault(
         about=f'domain {here}',
-        text=f'expected a node of depth_ros in {where}, found none among '
-        f'{len(seen.node_names)} nodes',
-        remedy=_launch_line(seen),
+        text=f'expected a node of depth_ros in {where}, found none {text}',
+        remedy=remedy,
     )
+
+
+def _whereabouts(seen: RobotSnapshot) -> tuple[str, str]:
+    """Return where our nodes may be, by the processes of this machine, and the line to type."""
+    here, processes = seen.machine.domain, seen.machine.processes
+    ours = [process for process in processes if is_ours(process)]
+    hidden = next((process for process in ours if process.domain == here), None)
+    if hidden is not None:
+        text = (
+            f'although {hidden.name} (process {hidden.pid}) runs in this domain: it may have '
+            f'another middleware ({hidden.middleware} there) or discovery range '
+            '(ROS_AUTOMATIC_DISCOVERY_RANGE), still start, or get no time; look longer, with the '
+            'environment of that process'
+        )
+        return text, 'ros2 run depth_ros doctor --seconds 20'
+    domains = sorted({process.domain for process in processes}, key=_domain_order)
+    beyond = [domain for domain in domains if domain != here]
+    if not beyond:
+        return f'among {len(seen.node_names)} nodes', _launch_line(seen)
+    with_ours = [domain for domain in beyond if any(one.domain == domain for one in ours)]
+    marked = [f'{name} (depth_ros)' if name in with_ours else name for name in domains]
+    return (
+        f'here; ROS processes of this machine are in domain {", ".join(marked)}',
+        f'export ROS_DOMAIN_ID={(with_ours or beyond)[0]}',
+    )
+
+
+def is_ours(process: RosProcess) -> bool:
+    """Whether a process was started as a program of this package, by its name."""
+    return not set(PROGRAMS).isdisjoint(process.name.split())
+
+
+def _domain_order(domain: str) -> tuple[int, str]:
+    return (int(domain) if domain.isdecimal() else -1, domain)
 
 
 def _launch_line(seen: RobotSnapshot) -> str:
@@ -291,7 +317,7 @@ GRAPH_CHECKS = (
         name='no-node',
         severity=Severity.ERROR,
         meaning='No node of this package is to be seen: it is not started, or another domain, '
-        'middleware or discovery range is used here than there.',
+        'middleware or discovery range is used here than there, or it has no time to answer.',
         remedy='export ROS_DOMAIN_ID=N, or start it: ros2 launch depth_ros stereo.launch.py',
         find=find_no_node,
     ),

@@ -13,6 +13,9 @@ SIGNATURES: dict[str, str] = {
 }
 """A parameter that only this executable has, by which a node of any name is known."""
 
+PROGRAMS = (*SIGNATURES, 'perception')
+"""Programs with nodes that the doctor looks for."""
+
 
 def executable(node: DepthNode) -> str:
     """Return what a node was started as."""

@@ -16,7 +16,7 @@ from depth_ros.ros.doctor.cameras import cameras_of
 from depth_ros.ros.doctor.checks import CHECK_FAILED, CHECKS, judge, table
 from depth_ros.ros.doctor.command import exit_code
 from depth_ros.ros.doctor.finding import Severity
-from depth_ros.ros.doctor.graph_checks import incompatible
+from depth_ros.ros.doctor.graph_checks import find_no_node, incompatible
 from depth_ros.ros.doctor.snapshot import (
     CAMERA_INFO,
     COMPRESSED,
@@ -564,6 +564,51 @@ def test_no_false_alarm() -> None:
     }
     found = {name: [entry.check for entry in judge(seen)] for name, seen in robots.items()}
     assert found == {name: [] for name in robots}
+
+
+def test_lost_messages_stand_before_what_may_come_of_them() -> None:
+    silent = {'level': 2, 'message': 'no image on /left/image_raw for 5 s; check the camera'}
+    (node,) = with_node(state=state(lost_left='9', unpaired_queue_full='12', **silent)).nodes
+    broken = depth_node(name='/other', state=state(level=2, message='no GPU'), inputs={})
+    found = judge(replace(well(), nodes=(node, broken)))
+    told = {(entry.check, entry.fault.about): entry.fault.text for entry in found}
+    assert found[0].check == 'messages-lost'
+    assert 'may come of lost messages' in told['node-error', NODE]
+    assert 'see messages-lost first' in told['dropped', f'{NODE} queue_full']
+    assert 'may come' not in told['node-error', '/other']
+
+
+def test_a_missing_profile_stands_before_slow_cameras() -> None:
+    slow = with_node(inputs={LEFT: status(frame_rate_node='0.5')})
+    seen = replace(slow, machine=with_process(profile='/nowhere.xml').machine)
+    found = judge(seen)
+    assert found[0].check == 'dds-profile-missing'
+    (low,) = (entry.fault.text for entry in found if entry.check == 'rate-low')
+    assert 'see dds-profile-missing first' in low
+
+
+def test_nothing_moves_where_lost_messages_explain_nothing() -> None:
+    found = judge(with_node(state=state(lost_left='9', level=2, message='no GPU')))
+    assert [entry.check for entry in found] == ['node-error', 'messages-lost']
+
+
+@pytest.mark.parametrize(
+    ('name', 'domain', 'others', 'said', 'typed'),
+    [
+        ('stereo_node', '0', (), 'although stereo_node (process 7) runs', '--seconds 20'),
+        ('depth_ros.ros perception', '0', ('3',), 'discovery range', '--seconds 20'),
+        ('driver', '0', ('30', '4'), 'in domain 0, 4, 30', 'ROS_DOMAIN_ID=4'),
+        ('mono_node', '30', ('0', '4'), 'in domain 0, 4, 30 (depth_ros)', 'ROS_DOMAIN_ID=30'),
+        ('driver', '0', (), 'among', 'stereo.launch.py'),
+    ],
+)
+def test_where_nodes_that_are_not_seen_may_be(
+    name: str, domain: str, others: tuple[str, ...], said: str, typed: str
+) -> None:
+    (first,) = with_process(name=name, domain=domain).machine.processes
+    processes = (first, *(replace(first, name='driver', domain=other) for other in others))
+    (fault,) = find_no_node(replace(with_machine(processes=processes), nodes=()))
+    assert said in fault.text and typed in fault.remedy
 
 
 def test_nothing_seen_is_judged_too() -> None:
