@@ -13,6 +13,12 @@ from pathlib import Path
 from depth_ros.errors import ParameterError
 from depth_ros.files.given_file import given_text
 from depth_ros.files.yaml_text import parse_yaml
+from depth_ros.ros.launch_names import (
+    check_cameras,
+    check_names,
+    check_node_name,
+    check_once,
+)
 from depth_ros.ros.parameter_docs import parameters_of
 from depth_ros.ros.topic_names import NAMES, Remappings, camera_remappings
 
@@ -60,11 +66,17 @@ def read_launch_words(stem: str, words: Sequence[str]) -> LaunchWords:
         words: ``NAME:=VALUE`` each; any parameter of the node too.
 
     Raises:
-        ParameterError: If a word has no such form, or names nothing that there is.
+        ParameterError: If a word has no such form, is given twice, names nothing that there is,
+            or has a name that ROS would refuse.
         InputError: If the parameter file cannot be read.
     """
-    given = dict(map(_split, words))
+    pairs = [_split(word) for word in words]
+    check_once(name for name, _ in pairs)
+    given = dict(pairs)
     cameras, topics = CAMERAS[stem], TOPICS.get(stem, {})
+    check_node_name(given, f'{stem}_node')
+    check_names(given, (*cameras, *topics))
+    check_cameras(given, cameras)
     taken = {'namespace', 'enclave', 'names', 'params_file', *WITHOUT_TOPICS, *cameras, *topics}
     names = given.get('names', '')
     if names not in NAMES:

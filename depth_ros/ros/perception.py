@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
+
+from rclpy.logging import get_logger
 
 from depth_ros.errors import ParameterError
 from depth_ros.ros.node.company import Company
@@ -59,6 +62,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return WRONG_WORDS
 
     def work(stop: StopRequest) -> int:
+        for sentence in left_aside(common, own):
+            get_logger(NAME).warning(sentence)
         return Crew(NAME, makes(stems, own)).spin(stop)
 
     return run_ros(NAME, common, work)
@@ -92,9 +97,9 @@ def wanted(words: Sequence[str]) -> tuple[list[str], list[str]]:
             listed = joined or ''.join(left[place + 1 : place + 2])
             del left[place : place + (1 if joined else 2)]
             break
-    stems = [stem.strip().removesuffix('_node') for stem in listed.split(',') if stem.strip()]
+    stems = [stem.strip().removesuffix('_node') for stem in listed.split(',')]
     strange = [stem for stem in stems if stem not in CLASSES]
-    if strange or not stems or len(set(stems)) < len(stems):
+    if strange or len(set(stems)) < len(stems):
         raise ParameterError(
             f'{OPTION} needs different nodes out of {",".join(CLASSES)}, got {listed!r}; type '
             f'e.g. {OPTION} {DEFAULT}'
@@ -121,6 +126,31 @@ def parted_by_node(
         else:
             common.append(word)
     return common, own
+
+
+def left_aside(common: Sequence[str], own: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a sentence for each word for a node that is not in the process.
+
+    Args:
+        common: Words for all nodes, as of ``parted_by_node``.
+        own: Those of each node, by its usual name.
+    """
+    renamed = [rule for words in (common, *own.values()) for rule in words if '__node:=' in rule]
+    known = {*own, *(rule.partition('__node:=')[2] for rule in renamed)}
+    sentences = []
+    for option, word in zip(['', *common], common, strict=False):
+        name, joined, rule = word.partition(':')
+        is_for_one = option in RULES and bool(joined) and not rule.startswith('=')
+        if not is_for_one or name in known or not name.isidentifier():
+            continue
+        near = get_close_matches(name, own, 1, cutoff=0.0)[0]
+        is_known = name.removesuffix('_node') in CLASSES
+        also = f', or add {name.removesuffix("_node")} to {OPTION}' if is_known else ''
+        sentences.append(
+            f'{option} {word} says nothing to anybody: there is no {name} here, but '
+            f'{", ".join(own)}; type {option} {near}:{rule}{also}'
+        )
+    return sentences
 
 
 def _make(stem: str, company: Company) -> Runnable:

@@ -178,6 +178,35 @@ def test_words_that_mean_nothing_are_refused(stem: str, word: str, said: str) ->
     assert said in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('namespace:=front//x', 'namespace needs a name of ROS'),
+        ('namespace:=2nd', 'no digit first'),
+        ('left:=/front//left', 'left needs a name of ROS'),
+        ('enclave:=front', 'type enclave:=/front'),
+        ('left:=', "left needs the namespace of a camera, got ''"),
+        ('left:=/', "left needs the namespace of a camera, got '/'"),
+        ('left:=/a left:=/b', 'left:= is given 2 times'),
+        ('left:=/cam right:=/cam/', "two cameras, got '/cam' for both"),
+        ('right:=left', "two cameras, got 'left' for both"),
+        ('node_name:=x', 'its node is stereo_node'),
+    ],
+)
+def test_names_that_ros_or_a_rig_would_not_bear_are_refused(words: str, said: str) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        policy_of('stereo', words.split())
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    'words',
+    ['namespace:=/front/', 'left:=~/left', 'namespace:=', 'camera:= enclave:=', 'left:=l/'],
+)
+def test_names_that_launch_takes_are_taken(words: str) -> None:
+    assert policy_of('odometry', words.split()).startswith('<?xml')
+
+
 def test_the_command_prints_or_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['security', 'policy', 'stereo']) == 0
     printed = capsys.readouterr().out

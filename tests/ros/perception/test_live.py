@@ -22,7 +22,9 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import Trigger
 from stereo_msgs.msg import DisparityImage
 
+from depth_ros.errors import ParameterError
 from depth_ros.messages.camera_info import fill_camera_info
+from depth_ros.ros.perception import left_aside, parted_by_node, wanted
 from depth_ros_interfaces.msg import OdometryStatus
 from tests.kit.live_node import NodeProcess, Robot, image, robot, running, set_stamp
 from tests.kit.odometry_sequences import shots
@@ -264,3 +266,34 @@ def test_wrong_lists_are_refused_with_what_to_type(tmp_path: Path) -> None:
     with running(tmp_path, module='perception', words=('--nodes', 'stereo,stereo')) as process:
         assert process.process.wait(20.0) == 2
     assert 'type e.g. --nodes stereo,odometry' in process.log()
+
+
+@pytest.mark.parametrize('listed', ['stereo,,mono', 'stereo,', '', 'stereo,eyes'])
+def test_lists_with_gaps_or_strangers_are_refused(listed: str) -> None:
+    with pytest.raises(ParameterError, match='needs different nodes'):
+        wanted(['--nodes', listed])
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ('-p stereo_nod:model:=sgbm', 'type -p stereo_node:model:=sgbm'),
+        ('-r mono_node:a:=b', 'or add mono to --nodes'),
+        ('-p model:=a:b', ''),
+        ('-p stereo_node:model:=sgbm', ''),
+        ('-r stereo_node:__node:=eyes -p eyes:model:=sgbm', ''),
+        ('-r rgb:=/cam:1', ''),
+    ],
+)
+def test_words_for_a_node_that_is_not_there_are_warned_of(words: str, said: str) -> None:
+    common, own = parted_by_node(words.split(), ['stereo_node', 'odometry_node'])
+    sentences = left_aside(common, own)
+    assert len(sentences) == bool(said) and all(said in sentence for sentence in sentences)
+
+
+def test_a_word_for_nobody_is_in_the_log_and_the_nodes_go_on(tmp_path: Path) -> None:
+    arguments = ('-r', '__ns:=/alone', '-p', 'matcher_node:input:=none', '-p', 'foo_node:model:=a')
+    words = ('--nodes', 'matcher')
+    with running(tmp_path, *arguments, module='perception', words=words) as process:
+        process.wait_for('there is no foo_node here, but matcher_node')
+        assert process.stop() == 0
