@@ -120,7 +120,7 @@ def test_the_lines_of_readme(
     exec(lines, found)
     result = found['result']
     assert result.depth.shape == (240, 320) and result.depth.dtype == np.float32
-    assert result.disparity is not None and result.is_metric and result.confidence is None
+    assert result.disparity is not None and result.is_metric and result.confidence is not None
     known, error = relative_error(result.depth, pair.left.depth)
     assert known > 0.95 and error < 0.02, '8 mm a metre when written'
     points, colors = read_ply(tmp_path / 'cloud.ply')
@@ -486,5 +486,5 @@ def test_what_is_no_depth_map_and_no_setting_is_told(tmp_path: Path) -> None:
 
 
 def test_shipped_weights_are_not_sent_for() -> None:
-    with pytest.raises(DepthRosError, match="leave weights out: those of 'crestereo_tiny' ship"):
+    with pytest.raises(DepthRosError, match="leave weights out: those of 'crestereo_tiny_hinted' ship"):
         depth_ros.open_stereo(weights='nope.pth')

@@ -256,11 +256,11 @@ def _export_sections(exports: Sequence[ExportInfo]) -> list[str]:
     for export in exports:
         path = Path(export.file)
         what = export.problem or f'{export.weights}, {export.licence}'
-        folders.setdefault(path.parent, []).append([path.name, what])
+        folders.setdefault(path.parent, []).extend([[path.name], [f'  {what}']])
     if not folders:
         return [_section('Exported graphs', (), ())]
     return [
-        _section(f'Exported graphs in {folder}', ('file', 'weights'), rows)
+        _section(f'Exported graphs in {folder}', ('file, and its weights',), rows)
         for folder, rows in folders.items()
     ]
 

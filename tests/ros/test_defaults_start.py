@@ -181,5 +181,9 @@ def test_mono_node_says_which_weights_it_needs(tmp_path: Path) -> None:
     from tests.kit.live_node import running
 
     with running(tmp_path, module='mono_node', is_subscribing=False) as node:
+        node.wait_for('[no_mono_network]')
+        assert node.stop() == 0
+    alone = ('-p', 'refine:=none')
+    with running(tmp_path, *alone, module='mono_node', is_subscribing=False) as node:
         node.wait_for(NEEDS_WEIGHTS.format('monodepth2'))
         assert node.process.wait(TIMEOUT_S) == 1

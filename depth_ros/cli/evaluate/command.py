@@ -10,7 +10,7 @@ from depth_ros.cli.kit.commands import Command, LazyTasks, command_lines
 TASKS: dict[str, Command] = {
     'stereo': Command(
         module='depth_ros.cli.evaluate.stereo',
-        summary='disparity on any folder with truth, or on the pairs of the card, beside SGBM',
+        summary='disparity on a folder with truth or the pairs of the card',
     ),
     'mono': Command(
         module='depth_ros.cli.evaluate.mono',

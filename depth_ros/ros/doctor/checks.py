@@ -57,7 +57,7 @@ def _failed(check: HealthCheck, error: Exception) -> Finding:
     fault = Fault(
         about=check.name,
         text=f'check {check.name} failed on what it saw, a defect of depth_ros: {error!r}'[:400],
-        remedy='depth-ros --version',
+        remedy='depth-ros info',
     )
     return Finding(check=CHECK_FAILED, severity=Severity.NOTE, fault=fault)
 
