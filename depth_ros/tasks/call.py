@@ -16,7 +16,7 @@ from depth_ros.errors import CalibrationError, ImageError, InputError
 from depth_ros.files.calibration import MonoCalibration, StereoCalibration
 from depth_ros.files.posed.values import ViewFile
 from depth_ros.frames import EVERYTHING, MonoFrame, StereoFrame
-from depth_ros.geometry.posed_view import PosedView
+from depth_ros.geometry.posed_view import PosedView, check_pose
 from depth_ros.geometry.resample import depth_camera
 from depth_ros.results import DepthResult, DepthScale
 
@@ -131,6 +131,38 @@ def mono_frame(image: np.ndarray, camera: Camera, *, stamp_ns: int = 0) -> MonoF
     if isinstance(camera, PinholeCamera):
         return _frame(image, camera, '', False, stamp_ns)
     return _frame(image, camera.camera, '', camera.is_rectified, stamp_ns)
+
+
+def expect_frame(frame: object) -> None:
+    """Require what ``mono_frame`` makes.
+
+    Raises:
+        InputError: Reason ``'frame'``.
+    """
+    if not isinstance(frame, MonoFrame):
+        raise InputError(
+            'frame',
+            f'the frame must be a MonoFrame, got a {type(frame).__name__}; make one by: '
+            'depth_ros.mono_frame(image, camera, stamp_ns=...)',
+        )
+
+
+def given_pose(pose: object) -> np.ndarray:
+    """Return a pose as ``(4, 4)`` float64.
+
+    Raises:
+        InputError: Reason ``'pose_values'`` or ``'pose_rotation'``; says what came.
+    """
+    try:
+        matrix = np.asarray(pose, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            'pose_values',
+            f'world_from_camera must be a 4x4 matrix of numbers, got a {type(pose).__name__}; '
+            'give numpy.array of shape (4, 4), camera to world, in metres',
+        ) from None
+    check_pose(matrix, what='world_from_camera')
+    return matrix
 
 
 def measured_depth(depth: np.ndarray, frame: MonoFrame) -> DepthResult:

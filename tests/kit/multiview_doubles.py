@@ -41,6 +41,8 @@ def view_at(stamp_ns: int) -> View:
 class TruthProcessor:
     """Gives the exact depth of the reference, whatever the sources."""
 
+    is_untrained = False
+
     def __init__(self, settings: MultiViewSettings) -> None:
         self.settings = settings
         self.identity = Identity(model='mvsnet', engine='truth', precision='f32', size='120x160')

@@ -212,13 +212,20 @@ class OutputFolder(Generic[OutputT]):
         return record if all((self.folder / name).is_file() for name in files) else None
 
     def write(self, item: Item, output: OutputT, *, title: str, facts: Record) -> Record:
-        """Write every file of an input, then its record, which is returned."""
+        """Write every file of an input, then its record, which is returned.
+
+        What another run left under the input's name goes: files made from other inputs or with
+        other settings, and those that there are none of now.
+        """
         record_path = self._record_path(item)
+        self._forget_others(item)
         record_path.unlink(missing_ok=True)
         files = {}
         for name, kind in self._kinds.items():
             path = self.folder / f'{item.name}{kind.suffix}'
-            if kind.write(path, output, title) is not False:
+            if kind.write(path, output, title) is False:
+                path.unlink(missing_ok=True)
+            else:
                 files[name] = path.name
         record: Record = {
             'name': item.name,
@@ -229,6 +236,20 @@ class OutputFolder(Generic[OutputT]):
         }
         write_json(record_path, record)
         return record
+
+    def _forget_others(self, item: Item) -> None:
+        """Remove the files that a record of other inputs or settings names."""
+        try:
+            record = parse_json(given_text(self._record_path(item)))
+        except (InputError, ValueError):
+            return
+        if not isinstance(record, dict) or record.get('made_from') == self._made_from(item):
+            return
+        files = record.get('files')
+        for name in files.values() if isinstance(files, dict) else ():
+            is_own = isinstance(name, str) and name.startswith(item.name)
+            if is_own and Path(name).name == name:
+                (self.folder / name).unlink(missing_ok=True)
 
     def _made_from(self, item: Item) -> Record:
         sources = {role: file_identity(path) for role, path in item.files.items()}

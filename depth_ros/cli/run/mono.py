@@ -15,7 +15,9 @@ from depth_ros.cli.kit.batch import (
     identity_of_files,
     line_of,
     run_all,
+    warn,
 )
+from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.mono_inputs import (
     MonoInputSettings,
     MonoItem,
@@ -44,6 +46,9 @@ from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
 from depth_ros.tensors import Progress
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale', 'refined')
+WITH_POSES = (
+    'the folder has poses.txt, so depth is taken from its motion, as by --refine multiview'
+)
 RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ = 10.0, 0.1, 1000.0
 
 
@@ -53,8 +58,9 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
         'mono',
         description='Turn the images of one camera into depth: an image, a folder, or a rosbag2 '
         'bag (sqlite3 or MCAP). What is done already is skipped. Depth of one image has no '
-        'scale of its own: without --scale-mode it is relative. --refine multiview takes a '
-        'folder with poses (images/, K.txt, poses.txt) and gives metres.',
+        'scale of its own: without --scale-mode it is relative. A folder with poses (images/, '
+        'K.txt, poses.txt) gives metres by its motion (--refine auto or multiview); images and '
+        'bags come without poses here: type --refine none, or nothing.',
     )
     add_input_arguments(parser)
     add_output_arguments(parser, MONO_KINDS, task='mono')
@@ -107,7 +113,10 @@ def run_mono(arguments: argparse.Namespace) -> int:
         )
         summary = runner.summary(tally, source)
     lines = [as_options(line, arguments) for line in _lines(tally.records)]
-    return finish_batch(arguments.out, summary, lines, tally)
+    nothing = without_depth(tally.records)
+    lines += [as_options(nothing, arguments)] if nothing else []
+    code = finish_batch(arguments.out, summary, lines, tally)
+    return EXIT_FAILED if nothing else code
 
 
 class ImageRunner(BatchRunner[MonoProcessor]):
@@ -143,6 +152,8 @@ class ImageRunner(BatchRunner[MonoProcessor]):
             ran_by=asdict(ran_by),
         )
         facts['is_untrained'] = output.is_untrained
+        facts['has_metres'] = output.depth is not None
+        facts['reason'] = output.reason
         facts['scale'] = _scale_record(output, self._settings.scale.mode)
         facts['refined'] = _refined_record(output)
         return self._folder.write(item, output, title=title, facts=facts)
@@ -170,6 +181,9 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
         ParameterError: If a value is not allowed, or the mode of scale lacks what it needs.
     """
     settings = read_settings(MonoSettings, arguments)
+    if settings.refine is RefineMode.AUTO and has_poses(arguments):
+        warn(WITH_POSES)
+        settings = replace(settings, refine=RefineMode.MULTIVIEW)
     needs_reference = settings.scale.mode is ScaleMode.REFERENCE_DEPTH
     has_reference = arguments.reference is not None or is_bag(arguments.input)
     if needs_reference != has_reference and not (has_reference and is_bag(arguments.input)):
@@ -177,6 +191,14 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
             '--scale-mode reference_depth and --reference FILE|FOLDER belong together; give both'
         )
     return settings
+
+
+def has_poses(arguments: argparse.Namespace) -> bool:
+    """Whether the input is a folder with poses, and no other calibration was given for it."""
+    is_posed = all((arguments.input / name).is_file() for name in ('K.txt', 'poses.txt'))
+    return is_posed and not (
+        arguments.calibration or arguments.focal_length_px or arguments.reference
+    )
 
 
 def _identity(settings: MonoSettings, inputs: MonoInputSettings) -> Record:
@@ -254,8 +276,22 @@ def _lines(images: Sequence[Record]) -> Iterator[str]:
         yield line_of(image, instead=_instead(image, refined) if is_relative else '')
         reasons.append(refined['reason'] or (scale['reason'] if is_relative else ''))
     yield from dict.fromkeys(filter(None, reasons))
-    if any(image['is_untrained'] for image in images):
+    made_up = [image for image in images if image['is_untrained']]
+    if any(not image.get('has_metres') for image in made_up):
         yield 'the weights are made up (untrained): these depths mean nothing'
+    if any(image.get('has_metres') for image in made_up):
+        yield (
+            'the mono network has made-up weights (untrained): its relative depth means nothing; '
+            'metres are of keyframes alone'
+        )
+
+
+def without_depth(images: Sequence[Record]) -> str:
+    """Return that no image has depth of any kind, and the last reason; else nothing."""
+    if not images or any(image['valid_fraction'] for image in images):
+        return ''
+    reason = images[-1].get('reason') or 'the network gives none'
+    return f'no depth in any of {len(images)}: {reason}'
 
 
 def _instead(image: Record, refined: Record) -> str:

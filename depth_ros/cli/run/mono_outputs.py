@@ -36,7 +36,7 @@ def mono_panel(output: MonoOutput, title: str, *, depth_scale: Scale | None = No
         caption=caption,
         depth_scale=depth_scale if output.depth else None,
     )
-    return watermarked(panel) if output.is_untrained else panel
+    return watermarked(panel) if output.is_shown_untrained else panel
 
 
 def _write_relative(path: Path, output: MonoOutput, title: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from rclpy.node import Node
@@ -36,6 +37,10 @@ class MonoInputs(ImageInputs[MonoParameters]):
     """Subscribes to a camera, to its poses and, where the scale needs it, to metric depth.
 
     An image waits a little for its pose, but only while poses come; without one it goes on alone.
+
+    Attributes:
+        without_depth: Gives (reason, sentence) where the last image had no depth at all, for
+            diagnostics: what was missing beside it.
     """
 
     def __init__(self, node: Node, parameters: MonoParameters, inbox: Inbox[MonoJob]) -> None:
@@ -45,6 +50,7 @@ class MonoInputs(ImageInputs[MonoParameters]):
         self._poses: PoseSource | None = None
         self._waiting: deque[ImageJob] = deque()
         self._last_posed_ns: int | None = None
+        self.without_depth: Callable[[], list[tuple[str, str]]] = list
 
     def _start_beside(self) -> str:
         if self._parameters.pose_source == 'none':
@@ -74,10 +80,10 @@ class MonoInputs(ImageInputs[MonoParameters]):
         ]
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic without messages."""
+        """Return (reason, sentence) for topics without messages, and an image without depth."""
         reference = self._reference.missing() if self._reference else []
         poses = self._poses.missing() if self._poses else []
-        return [*super().missing(), *poses, *reference]
+        return [*super().missing(), *poses, *reference, *self.without_depth()]
 
     def counts(self) -> InputCounts:
         """Return the statistics: every image received is a job or was refused."""

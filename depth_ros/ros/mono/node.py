@@ -32,7 +32,7 @@ from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted, open_mono
-from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tasks.mono.settings import MonoSettings, RefineMode
 from depth_ros.tensors import Progress
 
 NO_SCALE = (
@@ -98,6 +98,14 @@ class MonoPublishers(TopicPublishers[MonoOutput, MonoParameters, MonoWanted]):
             **self._navigation.details(),
         }
 
+    def without_depth(self) -> list[tuple[str, str]]:
+        """Return (reason, sentence) where the last image had no depth of any kind."""
+        last = self.last
+        if last is None or last.refusal is None or last.depth is not None:
+            return []
+        is_relative = last.has_network and self.parameters.settings.refine is RefineMode.AUTO
+        return [] if is_relative else [last.refusal]
+
     def _tell_mode(self) -> None:
         if not is_metric(self.parameters):
             self._log.info(NO_SCALE)
@@ -107,6 +115,7 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
     """Owns the node and its parts; see ``run_node``."""
 
     inputs: MonoInputs
+    outputs: MonoPublishers
 
     def __init__(
         self, *, open_processor: OpenMono = open_live, company: Company | None = None
@@ -137,6 +146,7 @@ class MonoNode(TaskNode[MonoParameters, MonoSettings, MonoInput, MonoWanted, Mon
                 company=company,
             )
         )
+        self.inputs.without_depth = self.outputs.without_depth
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(POSE_POLL_S, self._look_for_poses, clock=steady)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from depth_ros.errors import DepthRosError, InputError
+from depth_ros.errors import DepthRosError, InputError, ParameterError
 from depth_ros.geometry.consistency import DepthView
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.streams.mailbox import Mailbox
@@ -32,6 +33,9 @@ from depth_ros.tensors import Progress
 
 LOGGER = logging.getLogger(__name__)
 WORKING = ''
+LOG_AGAIN_S = 5.0
+"""After so long the log says once more why images cannot be keyframes."""
+JUMP_REMEDY = 'check the odometry'
 END = 0.015
 """Part of the search, in inverse depth, at either end of which depth is not trusted."""
 
@@ -63,7 +67,12 @@ class KeyframeDepths:
         self._open = open_processor
         self._opening = threading.Lock()
         self._processor: MultiViewProcessor | None = None
-        self._window: KeyframeWindow[PosedView] = KeyframeWindow(keyframe_settings(settings))
+        self._window: KeyframeWindow[PosedView] = KeyframeWindow(
+            keyframe_settings(settings), jump_remedy=JUMP_REMEDY
+        )
+        self._order = ViewOrder()
+        self._is_refused = False
+        self._told: dict[str, float] = {}
         self._maps = KeyframeMaps(min_confidence=settings.min_confidence)
         self._camera = b''
         self._mailbox: Mailbox[ViewSet[PosedView]] = Mailbox()
@@ -84,6 +93,11 @@ class KeyframeDepths:
         """Keyframes chosen so far."""
         return self._window.num_keyframes
 
+    @property
+    def is_in_background(self) -> bool:
+        """Whether images go on while a keyframe is computed."""
+        return self._thread is not None
+
     def open(self, progress: Progress | None = None) -> MultiViewProcessor:
         """Open the network now, unless it is open.
 
@@ -91,11 +105,20 @@ class KeyframeDepths:
             progress: Called with the phase of long work.
 
         Raises:
+            ParameterError: If its weights are made up, for their depth is metres of nothing.
             DepthRosError: If it cannot be opened.
         """
         with self._opening:
             if self._processor is None:
-                self._processor = self._open(progress)
+                opened = self._open(progress)
+                if opened.is_untrained:
+                    opened.close()
+                    raise ParameterError(
+                        'made-up weights give no metres, got keyframes.weights '
+                        f'{self.settings.weights!r}; leave it empty for those that ship, or set '
+                        'refine to none'
+                    )
+                self._processor = opened
             return self._processor
 
     def describe(self) -> str:
@@ -107,16 +130,20 @@ class KeyframeDepths:
     def see(self, view: PosedView) -> None:
         """Take the next image; a keyframe among them is computed, here or in the background.
 
-        A jump of the pose, or time that goes back, begins anew: the old maps lie elsewhere.
+        A jump of the pose, or time that goes back, begins anew: the old maps lie elsewhere. So
+        does an image that stays the same while the pose moves: the camera is stuck.
         """
         self._notice_camera(view)
         try:
-            found = self._window.add(view, depth_range_m=self.range_m)
+            found = self._added(view)
         except InputError as error:
             self.reset()
-            self.trouble = str(error)
-            LOGGER.warning('keyframes: %s', error)
+            self.trouble, self._is_refused = str(error), True
+            self._log(error)
             return
+        if self._is_refused:
+            # What was wrong with an image before is no reason for this one.
+            self.trouble, self._is_refused = WORKING, False
         if found is None:
             return
         if self._thread is None:
@@ -145,6 +172,21 @@ class KeyframeDepths:
             self._thread.join()
         if self._processor is not None:
             self._processor.close()
+
+    def _added(self, view: PosedView) -> ViewSet[PosedView] | None:
+        """Offer a view to the window; raises as it does, and as ``ViewOrder`` does."""
+        self._order.expect_time(view)
+        pose, stamp_ns = view.world_from_camera, view.stamp_ns
+        if not self._window.is_wanted(pose, stamp_ns=stamp_ns, depth_range_m=self.range_m):
+            return None
+        self._order.expect_another_image(view)
+        return self._window.keep(view, depth_range_m=self.range_m)
+
+    def _log(self, error: InputError) -> None:
+        now = time.monotonic()
+        if now - self._told.get(error.reason, -LOG_AGAIN_S) >= LOG_AGAIN_S:
+            self._told[error.reason] = now
+            LOGGER.warning('keyframes: %s', error)
 
     def _notice_camera(self, view: PosedView) -> None:
         """Begin anew with another calibration: its views do not go with those before."""
@@ -175,6 +217,50 @@ class KeyframeDepths:
         self.trouble = WORKING
         view = searched_view(output, views.reference.world_from_camera, self.range_m)
         self._maps.add(view, stamp_ns=views.reference.stamp_ns)
+
+
+class ViewOrder:
+    """What must differ from one view to the next, beyond what a window of keyframes asks for."""
+
+    def __init__(self) -> None:
+        """Start without views."""
+        self._stamp_ns = -1
+        self._keyframe: PosedView | None = None
+
+    def expect_time(self, view: PosedView) -> None:
+        """Require stamps; one of 0 may be the first.
+
+        Raises:
+            InputError: Reason ``'zero_stamps'``.
+        """
+        is_zero = view.stamp_ns == self._stamp_ns == 0
+        self._stamp_ns = view.stamp_ns
+        if is_zero:
+            raise InputError(
+                'zero_stamps',
+                'the stamps of the images are zero, so nobody knows their order and age; let the '
+                'camera driver fill header.stamp (in Python: stamp_ns)',
+            )
+
+    def expect_another_image(self, view: PosedView) -> None:
+        """Require that a view which is to be a keyframe shows another image than the last one.
+
+        Its pose is elsewhere, so pixels that are all the same mean that the camera is stuck.
+
+        Raises:
+            InputError: Reason ``'same_image'``.
+        """
+        last, self._keyframe = self._keyframe, view
+        if last is None or not np.array_equal(last.frame.image, view.frame.image):
+            return
+        if np.array_equal(last.world_from_camera, view.world_from_camera):
+            return
+        raise InputError(
+            'same_image',
+            'the image is the same as that of the last keyframe to the last bit, though the pose '
+            'has moved: the camera is stuck, covered, or its driver repeats an image; check '
+            'the camera, keyframes start afresh',
+        )
 
 
 def searched_view(

@@ -45,6 +45,8 @@ class MovingCamera:
         frame: MonoFrame,
         world_from_camera: np.ndarray | None,
         relative: DepthResult | None,
+        *,
+        has_network: bool = True,
     ) -> RefinedDepth:
         """Return metric depth of an image by keyframes, this one perhaps among them.
 
@@ -52,6 +54,7 @@ class MovingCamera:
             frame: Rectified image.
             world_from_camera: ``(4, 4)``, metres; None where nobody knows.
             relative: The mono map; None where there is none to be trusted.
+            has_network: Whether a mono network gives depth without keyframes.
 
         Raises:
             InputError: Why there is none: reason ``'no_pose'`` or ``'no_keyframe'``.
@@ -59,7 +62,7 @@ class MovingCamera:
         keyframes = self.keyframes
         assert keyframes is not None, 'only asked where keyframes are wanted'
         if world_from_camera is None:
-            raise InputError('no_pose', NO_POSE)
+            raise InputError('no_pose', f'{NO_POSE}{WITHOUT_POSES if has_network else ""}')
         keyframes.see(PosedView(frame=frame, world_from_camera=world_from_camera))
         maps = keyframes.young(frame.stamp_ns)
         width = keyframes.settings.max_width_px
@@ -75,9 +78,11 @@ class MovingCamera:
 
 
 NO_POSE = (
-    'no pose for this image, so keyframes cannot be used; publish odometry or TF (pose_source), '
-    'or set refine to none'
+    'no pose for this image, so keyframes (refine) cannot be used; publish odometry or TF '
+    '(pose_source), in Python give world_from_camera'
 )
+WITHOUT_POSES = ', or set refine to none'
+"""What else helps where there is a mono network."""
 
 
 def no_keyframe(keyframes: KeyframeDepths, num_young: int) -> str:
@@ -91,6 +96,13 @@ def no_keyframe(keyframes: KeyframeDepths, num_young: int) -> str:
     chosen = f'chosen {keyframes.num_keyframes}, computed {keyframes.num_maps}'
     return (
         f'no keyframe of the last {keyframes.settings.max_age_s:g} s has depth ({chosen}); move '
-        'the camera sideways or forwards: standing or turning on the spot gives none. If it '
-        'moves, keyframes are too slow here: a smaller keyframes.preset, or slower motion'
+        'the camera sideways or forwards: standing or turning on the spot gives none'
+        f'{TOO_SLOW if keyframes.is_in_background else ""}'
     )
+
+
+TOO_SLOW = (
+    '. If it moves, keyframes are too slow here: move slower, or raise keyframes.max_age_s where '
+    'nothing else moves'
+)
+"""For images that do not wait for keyframes."""

@@ -22,13 +22,20 @@ from depth_ros.frames import MonoFrame
 from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
 from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map, known_share
-from depth_ros.tasks.call import Camera, measured_depth, mono_frame, rgb_image
+from depth_ros.tasks.call import (
+    Camera,
+    expect_frame,
+    given_pose,
+    measured_depth,
+    mono_frame,
+    rgb_image,
+)
 from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
 from depth_ros.tasks.mono.moving_camera import MovingCamera
 from depth_ros.tasks.mono.no_network import NO_NETWORK, NoNetwork
 from depth_ros.tasks.mono.refine import DepthSource, RefinedDepth
-from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler
+from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler, scaler_without_network
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
 from depth_ros.tasks.networks import OpenedModel, open_model
@@ -39,6 +46,8 @@ from depth_ros.tensors import Progress, Task
 LOGGER = logging.getLogger(__name__)
 MonoPipeline = Pipeline[MonoFrame, DepthResult]
 UNKNOWN = np.float32(np.nan)
+STEP_NS = 100_000_000
+"""Time from one posed image to the next where a call states none: ten images a second."""
 NO_WEIGHTS = (
     '[no_mono_network] %s has no weights, so depth comes from keyframes of the moving camera '
     'alone, and only where poses come with the images (%s)'
@@ -66,7 +75,8 @@ class MonoOutput:
         refusal: Why keyframes gave nothing, as (reason, sentence); None where they did or were
             not wanted.
         has_network: Whether there is a mono network; without one ``relative`` is all NaN.
-        is_untrained: Whether the weights are made up, so that depth means nothing.
+        is_untrained: Whether the mono network's weights are made up, so that ``relative`` means
+            nothing; metres are never made of it.
         stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
             ``postprocess``, ``scale``.
     """
@@ -81,6 +91,20 @@ class MonoOutput:
     source: np.ndarray | None = None
     refusal: tuple[str, str] | None = None
     has_network: bool = True
+
+    @property
+    def is_shown_untrained(self) -> bool:
+        """Whether the best depth there is comes of made-up weights: no keyframe gave metres."""
+        return self.is_untrained and self.refined is None
+
+    @property
+    def reason(self) -> str:
+        """Why there are no metres, of keyframes and of the scale; empty where there are."""
+        if self.depth is not None:
+            return ''
+        refusal = self.refusal[1] if self.refusal else ''
+        scale = self.scaled.reason if self.scaled else ''
+        return '; '.join(dict.fromkeys(filter(None, (refusal, scale))))
 
     @property
     def valid_fraction(self) -> float:
@@ -120,6 +144,7 @@ class MonoProcessor(Processor[MonoSettings]):
         super().__init__(pipeline, settings)
         self._scaler = self._make_scaler(settings)
         self._moving = MovingCamera(settings, keyframes)
+        self._next_ns = STEP_NS
         self._rectifiers = RectifierCache()
 
     @property
@@ -179,7 +204,7 @@ class MonoProcessor(Processor[MonoSettings]):
         *,
         reference: np.ndarray | None = None,
         world_from_camera: np.ndarray | None = None,
-        stamp_ns: int = 0,
+        stamp_ns: int | None = None,
     ) -> DepthMap:
         """Return the depth of an image in its rectified pixels: metres where the scale is known.
 
@@ -188,16 +213,21 @@ class MonoProcessor(Processor[MonoSettings]):
             camera: As ``read_camera`` gives it; None is enough for relative depth.
             reference: As of ``depth_of``.
             world_from_camera: As of ``depth_of``.
-            stamp_ns: Time of the image; that of a moving camera must rise.
+            stamp_ns: Time of the image; that of a moving camera must rise. None takes 0.1 s
+                after the posed image before, by which keyframes age
+                (``keyframes.max_age_s``), and 0 without a pose.
 
         Raises:
-            InputError: If the image or its calibration cannot be used.
+            InputError: If the image, its calibration or its pose cannot be used.
             EngineError: If the runtime fails.
         """
         if camera is not None:
+            if stamp_ns is None:
+                stamp_ns = 0 if world_from_camera is None else self._next_ns
             frame = mono_frame(image, camera, stamp_ns=stamp_ns)
+            self._next_ns = frame.stamp_ns + STEP_NS
             return self.depth_of(frame, reference=reference, world_from_camera=world_from_camera)
-        if self.settings.scale.mode is not ScaleMode.NONE:
+        if self.settings.scale.mode is not ScaleMode.NONE or world_from_camera is not None:
             raise CalibrationError(
                 'no_calibration',
                 'metres need the camera: give what depth_ros.read_camera(path) reads, or a '
@@ -230,8 +260,7 @@ class MonoProcessor(Processor[MonoSettings]):
         measured = None if reference is None else measured_depth(reference, frame)
         output = self.process(frame, reference=measured, world_from_camera=world_from_camera)
         result = output.relative if output.depth is None else output.depth
-        reason = '' if output.refined or not output.scaled else output.scaled.reason
-        return depth_map(result, output.frame.image, reason=reason)
+        return depth_map(result, output.frame.image, reason=output.reason)
 
     def process(
         self,
@@ -256,6 +285,9 @@ class MonoProcessor(Processor[MonoSettings]):
             EngineError: If the runtime fails.
         """
         self.expect_open()
+        expect_frame(frame)
+        if world_from_camera is not None:
+            world_from_camera = given_pose(world_from_camera)
         wanted = wanted or MonoWanted()
         start = time.perf_counter()
         rectifier = self._rectifiers.of_camera(frame.camera)
@@ -290,19 +322,30 @@ class MonoProcessor(Processor[MonoSettings]):
         start = time.perf_counter()
         can_fit = output.has_network and not output.is_untrained
         try:
-            found = self._moving.refined(output.frame, pose, output.relative if can_fit else None)
+            found = self._moving.refined(
+                output.frame,
+                pose,
+                output.relative if can_fit else None,
+                has_network=output.has_network,
+            )
         except InputError as error:
-            return self._unrefined(output, error)
+            return self._unrefined(self._told(output, error.reason, str(error)), error)
         depth = _covered(found.depth, covered)
         source = np.where(np.isfinite(depth.depth), found.source, np.uint8(DepthSource.UNKNOWN))
         stages = {**output.stages_s, 'refine': time.perf_counter() - start}
         return replace(
-            output,
+            self._told(output, '', ''),
             depth=self._metric(depth),
             refined=replace(found, depth=depth, source=source),
             source=source,
             stages_s=MappingProxyType(stages),
         )
+
+    def _told(self, output: MonoOutput, slug: str, reason: str) -> MonoOutput:
+        """Give keyframes' reason in place of the scale's, where no scale is asked for."""
+        if output.scaled is None or self.settings.scale.mode is not ScaleMode.NONE:
+            return output
+        return replace(output, scaled=replace(output.scaled, slug=slug, reason=reason))
 
     @staticmethod
     def _unrefined(output: MonoOutput, error: InputError) -> MonoOutput:
@@ -328,6 +371,8 @@ class MonoProcessor(Processor[MonoSettings]):
                 f'made-up weights give no metres, got scale.mode {settings.scale.mode.value!r}; '
                 'set it to none, or set weights to trained ones'
             )
+        if not self.has_network:
+            return scaler_without_network(settings.scale.mode)
         return make_scaler(settings.scale, self._training_rig)
 
     def _metric(self, result: DepthResult | None) -> DepthResult | None:

@@ -127,6 +127,19 @@ def _shifted(result: DepthResult, estimate: Estimate) -> DepthResult:
     return replace(result, depth=fit.metres(result.depth), sigma=None, scale=DepthScale.METRIC)
 
 
+def scaler_without_network(mode: ScaleMode) -> Scaler:
+    """Make the scaler where no mono network is: nothing has a scale, and it says why."""
+
+    def refuse(result: DepthResult, reference: DepthResult | None) -> Estimate:
+        raise InputError(
+            'no_mono_network',
+            f'there is no mono network, so scale.mode {mode.value} has nothing to scale; set '
+            'weights, or model to one that has them (docs/mono.md), or wait for keyframes',
+        )
+
+    return Scaler(mode, refuse)
+
+
 class _NoScale:
     """Mode ``none``: depth stays relative."""
 

@@ -24,6 +24,7 @@ from depth_ros.tasks.multiview.view_selection import (
 )
 
 DepthRange = tuple[float, float]
+JUMP_REMEDY = 'check the odometry, or raise max_jump_ratio'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -41,8 +42,11 @@ class ViewSet(Generic[PlacedViewT]):
 class KeyframeWindow(Generic[PlacedViewT]):
     """Keeps the last keyframes; used by one thread."""
 
-    def __init__(self, settings: KeyframeSettings | None = None) -> None:
+    def __init__(
+        self, settings: KeyframeSettings | None = None, *, jump_remedy: str = JUMP_REMEDY
+    ) -> None:
         self.settings = settings or KeyframeSettings()
+        self._jump_remedy = jump_remedy
         self.num_keyframes = 0
         self._keyframes: deque[PlacedViewT] = deque(maxlen=self.settings.window)
         self._last: tuple[int, np.ndarray] | None = None
@@ -142,8 +146,7 @@ class KeyframeWindow(Generic[PlacedViewT]):
             raise InputError(
                 'pose_jump',
                 f'the pose jumped by {way:.2f} m between two views, with the scene '
-                f'{depth_m:.2f} m away; keyframes start afresh: check the odometry, or raise '
-                'max_jump_ratio',
+                f'{depth_m:.2f} m away; keyframes start afresh: {self._jump_remedy}',
             )
 
 

@@ -167,6 +167,10 @@ def test_reference_depth_by_name_and_an_image_without_one(folder, tmp_path) -> N
         depth = np.load(output / f'00000{index}_depth.npy')
         np.testing.assert_allclose(depth, room_depth(), rtol=0.02)
     assert not (output / '000002_depth.npy').exists()
+    assert run(folder / '000000.png', output) == 0
+    left = sorted(path.name for path in output.glob('000000*'))
+    assert left == ['000000.json', '000000_picture.png', '000000_relative_depth.npy']
+    assert run(folder, output, *more) == 0
     np.save(references / '000000.npy', 2.0 * room_depth())
     assert run(folder, output, *more) == 0
     assert counts(output) == (1, 2), 'another reference: done again'
@@ -369,6 +373,29 @@ def test_a_walk_without_a_network_gives_metres_sigma_and_source(walk, tmp_path, 
     assert read_rgb(output / '00000_picture.png').shape[1] > 2 * 160
     assert run(walk, output, '--refine', 'multiview', '--rate', '20') == 0
     assert counts(output) == (NUM_VIEWS, 0), 'an image depends on those before it'
+
+
+def test_poses_in_the_folder_are_taken_without_a_word(walk, tmp_path, capsys) -> None:
+    assert run(walk, tmp_path / 'out', '--rate', '20') == 0
+    assert 'poses.txt' in capsys.readouterr().err
+    assert (tmp_path / 'out' / '00004_depth.npy').exists()
+
+
+def test_a_walk_without_depth_says_so_and_leaves_nothing_of_the_run_before(
+    walk, tmp_path, capsys
+) -> None:
+    output = tmp_path / 'out'
+    assert run(walk, output, '--rate', '20') == 0
+    assert (output / '00004_cloud.ply').exists()
+    (output / '00004_mine.txt').write_text('of the user', encoding='utf-8')
+    np.savetxt(walk / 'poses.txt', [pose_at(START_NS).ravel()] * NUM_VIEWS)
+    assert run(walk, output, '--rate', '20') == 2
+    out = capsys.readouterr().out
+    assert f'no depth in any of {NUM_VIEWS}: no keyframe' in out and 'too slow' not in out
+    left = {path.name for path in output.glob('00004*')}
+    assert left == {'00004.json', '00004_picture.png', '00004_mine.txt'}
+    reason = summary_of(output)['images'][4]['scale']['reason']
+    assert reason.startswith('no keyframe') and 'scale' not in reason
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.kit.child_environment import python_path
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
@@ -113,6 +114,9 @@ def test_before_any_pose_nothing_metric_comes_out_and_the_node_says_why(walk: Wa
     (line,) = walk.node.lines_about('no_pose]')
     assert 'odometry' in line and 'refine' in line
     assert walk.robot.diagnostics['mono_network'] == 'none'
+    assert walk.robot.diagnostics['scale_refused'] == 'no_pose'
+    assert walk.robot.status.level == DiagnosticStatus.WARN
+    assert 'no pose' in walk.robot.status.message
 
 
 def test_images_with_poses_have_metres_sigma_and_source(walk: Walk) -> None:

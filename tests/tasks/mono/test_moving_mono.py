@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depth_ros.errors import EngineError, WeightsError
+from depth_ros.errors import EngineError, InputError, ParameterError, WeightsError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
 from depth_ros.tasks.mono.no_network import NoNetwork
@@ -105,6 +105,7 @@ def test_made_up_weights_never_fill_metres() -> None:
     with moving(pipeline=made_up) as processor:
         last = walk(processor, 8)[-1]
     assert last.is_untrained and last.refined is not None and last.refined.fit is None
+    assert not last.is_shown_untrained, 'these metres are of keyframes, which are real'
     assert not (last.source == DepthSource.FITTED).any()
 
 
@@ -192,3 +193,110 @@ def test_a_start_needs_weights_only_where_nothing_else_can_serve(
     with caplog.at_level(logging.WARNING), open_mono(is_live=True, num_threads=1) as processor:
         assert not processor.has_network and processor.identity.size == '256x320'
     assert 'monodepth2 has no weights' in caplog.text and 'keyframes' in caplog.text
+
+
+class MadeUp(TruthProcessor):
+    """Has made-up weights."""
+
+    is_untrained = True
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_made_up_weights_of_keyframes_give_no_metres() -> None:
+    made_up = MadeUp(MultiViewSettings())
+    with moving(open_network=lambda progress: made_up) as processor:
+        last = walk(processor, 8)[-1]
+        assert processor.keyframes is not None
+        with pytest.raises(ParameterError, match='made-up weights give no metres'):
+            processor.keyframes.open()
+    assert last.depth is None and last.refined is None and last.refusal is not None
+    assert 'keyframes.weights' in last.refusal[1] and made_up.is_closed
+
+
+def test_made_up_weights_of_keyframes_are_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
+    monkeypatch.setattr(
+        'depth_ros.tasks.mono.processor.open_multiview',
+        lambda settings, *, progress: MadeUp(settings),
+    )
+    with pytest.raises(ParameterError, match='made-up weights give no metres'):
+        open_mono(refine='multiview', keyframes_weights='synthetic:1')
+
+
+@pytest.mark.parametrize('mode', [ScaleMode.FIXED, ScaleMode.CAMERA_HEIGHT, ScaleMode.MOTION])
+def test_without_a_network_no_scale_mode_gives_metres(mode: ScaleMode) -> None:
+    given = settings(mode=mode, factor=2.0, camera_height_m=1.0)
+    with moving(given) as processor:
+        first, *_, last = walk(processor, 8)
+    assert first.depth is None and first.source is None
+    assert first.scaled is not None and first.scaled.slug == 'no_mono_network'
+    assert 'no mono network' in first.reason and 'no keyframe' in first.reason
+    assert last.refined is not None and last.reason == ''
+
+
+def test_calls_one_after_another_need_no_stamps_and_give_the_reason_of_keyframes() -> None:
+    with moving() as processor:
+        found = [
+            processor(view_at(stamp_ns).image, CAMERA, world_from_camera=pose_at(stamp_ns))
+            for stamp_ns in range(START_NS, START_NS + 8 * STEP_NS, STEP_NS)
+        ]
+        assert found[0].reason.startswith('no keyframe') and 'scale.mode' not in found[0].reason
+        assert found[-1].is_metric and found[-1].reason == ''
+        assert found[-1].stamp_ns - found[-2].stamp_ns == 100_000_000
+        output = processor.process(frame_at(START_NS + 8 * STEP_NS))
+        assert output.scaled is not None and output.scaled.slug == 'no_pose'
+        assert 'refine to none' not in output.reason, 'without a network that gives nothing'
+
+
+def test_a_stuck_camera_gives_no_metres_though_its_poses_move() -> None:
+    image = view_at(START_NS).image
+    with moving() as processor:
+        for index in range(12):
+            stamp_ns = START_NS + index * STEP_NS
+            frame = MonoFrame(image=image, camera=CAMERA, stamp_ns=stamp_ns, is_rectified=True)
+            output = processor.process(frame, world_from_camera=pose_at(stamp_ns))
+            assert output.depth is None
+        assert output.refusal is not None and 'stuck' in output.refusal[1]
+        assert walk(processor, 8, first=12)[-1].depth is not None, 'it moves again'
+
+
+def test_stamps_of_zero_are_said_once_and_a_reason_is_of_its_own_image(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with moving() as processor, caplog.at_level(logging.WARNING):
+        for index in range(6):
+            stamp_ns = START_NS + index * STEP_NS
+            frame = MonoFrame(
+                image=view_at(stamp_ns).image, camera=CAMERA, stamp_ns=0, is_rectified=True
+            )
+            output = processor.process(frame, world_from_camera=pose_at(stamp_ns))
+        assert output.refusal is not None and 'stamps of the images are zero' in output.refusal[1]
+        assert caplog.text.count('stamps of the images are zero') == 1
+        fresh = walk(processor, 1)[0]
+        assert fresh.refusal is not None and 'zero' not in fresh.refusal[1]
+
+
+def test_what_is_no_frame_or_no_pose_is_said() -> None:
+    with moving() as processor:
+        with pytest.raises(InputError, match='must be a MonoFrame, got a NoneType'):
+            processor.process(None)  # type: ignore[arg-type]
+        for pose in ('here', np.eye(3).tolist(), [['a'] * 4] * 4):
+            with pytest.raises(InputError, match='world_from_camera must be'):
+                processor.process(frame_at(START_NS), world_from_camera=pose)  # type: ignore[arg-type]
+        processor.process(frame_at(START_NS), world_from_camera=pose_at(START_NS).tolist())  # type: ignore[arg-type]
+
+
+def test_a_remedy_is_one_that_there_is_here() -> None:
+    with moving() as processor:
+        first = walk(processor, 1)[0]
+        assert 'too slow' not in first.reason, 'images wait for keyframes here'
+        stamp_ns = START_NS + STEP_NS
+        far = pose_at(stamp_ns).copy()
+        far[0, 3] += 50.0
+        output = processor.process(frame_at(stamp_ns), world_from_camera=far)
+    assert 'jumped' in output.reason and 'max_jump_ratio' not in output.reason
