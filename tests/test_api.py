@@ -486,5 +486,6 @@ def test_what_is_no_depth_map_and_no_setting_is_told(tmp_path: Path) -> None:
 
 
 def test_shipped_weights_are_not_sent_for() -> None:
-    with pytest.raises(DepthRosError, match="leave weights out: those of 'crestereo_tiny_hinted' ship"):
+    ship = "leave weights out: those of 'crestereo_tiny_hinted' ship"
+    with pytest.raises(DepthRosError, match=ship):
         depth_ros.open_stereo(weights='nope.pth')
