@@ -9,6 +9,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from depth_ros.errors import ParameterError
 from depth_ros.ros.node.local_topics import LocalTopics
+from depth_ros.ros.node.speaker import SPEAKER
 from depth_ros.ros.node.words import BEGIN, refused_by_ros
 from depth_ros.tasks.stereo.shared import StereoLender
 
@@ -47,3 +48,4 @@ class CompanyNode(LifecycleNode):
             super().__init__(name, cli_args=[BEGIN, *words] if words else None, **options)
         except RuntimeError as error:
             raise ParameterError(f'{name}: {refused_by_ros(error)}') from error
+        SPEAKER.set(self.get_logger())

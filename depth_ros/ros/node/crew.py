@@ -11,6 +11,7 @@ from depth_ros.errors import DepthRosError
 from depth_ros.ros.node.guarded_executor import CALLBACK, CrewExecutor, defect_text
 from depth_ros.ros.node.parameter_services import refuse_unknown_types
 from depth_ros.ros.node.runner import SPIN_S, Runnable, forward_log
+from depth_ros.ros.node.speaker import SPEAKER, in_same_name
 from depth_ros.ros.node.stop_request import StopRequest
 
 
@@ -35,7 +36,7 @@ class Crew:
         self._executor = CrewExecutor(self._tell, num_nodes=len(makes))
         for node_name, make in makes.items():
             try:
-                self._alive[node_name] = make()
+                self._alive[node_name] = in_same_name(make)()
             except DepthRosError as error:
                 get_logger(node_name).fatal(str(error))
                 self._count_out(node_name, 1)
@@ -61,12 +62,14 @@ class Crew:
         """Close one node, whatever that raises, and return its exit code."""
         member = self._alive.pop(name)
         self._executor.wait_until_idle(member.node)
+        SPEAKER.set(member.node.get_logger())
         try:
             return member.close()
         except Exception as error:  # noqa: BLE001 - the last of one node, not of the others
             get_logger(name).fatal(defect_text(error))
             return 1
         finally:
+            SPEAKER.set(None)
             self._executor.remove_node(member.node)
             member.node.destroy_node()
 

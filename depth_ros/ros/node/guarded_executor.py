@@ -10,7 +10,10 @@ from typing import Any
 
 from rclpy.context import Context
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
+
+from depth_ros.ros.node.speaker import SPEAKER
 
 CALLBACK = 'callback'
 """Reason that failed callbacks are counted by."""
@@ -66,7 +69,8 @@ class CrewExecutor(MultiThreadedExecutor):
         task, entity, node = super().wait_for_ready_callbacks(*args, **kwargs)
         with self._changed:
             self._running[node] += 1
-        return _Guarded(task, lambda: self._finish(task, node)), entity, node
+        speaker = node.get_logger() if node is not None else None
+        return _Guarded(task, lambda: self._finish(task, node), speaker), entity, node
 
     def wait_until_idle(self, node: Node) -> None:
         """Wait for the callbacks of a node that have begun; call it outside of callbacks."""
@@ -85,14 +89,18 @@ class CrewExecutor(MultiThreadedExecutor):
 class _Guarded:
     """A callback as rclpy's executors run and ask it; it never fails."""
 
-    def __init__(self, task: Any, finish: Callable[[], None]) -> None:
-        self._task, self._finish = task, finish
+    def __init__(
+        self, task: Any, finish: Callable[[], None], speaker: RcutilsLogger | None
+    ) -> None:
+        self._task, self._finish, self._speaker = task, finish, speaker
         self._is_done = False
 
     def __call__(self) -> None:
+        token = SPEAKER.set(self._speaker)
         try:
             self._task()
         finally:
+            SPEAKER.reset(token)
             self._is_done = True
             self._finish()
 

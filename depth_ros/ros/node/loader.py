@@ -16,6 +16,7 @@ from depth_ros.ros.node.roles import (
     OutputT,
     WantedT,
 )
+from depth_ros.ros.node.speaker import in_same_name
 from depth_ros.tasks.processor import SettingsT
 from depth_ros.tensors import Progress
 
@@ -77,7 +78,10 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
             )
         self._loaded = None
         self._thread = threading.Thread(
-            target=self._run, args=(settings, auto_preset), name=THREAD_NAME, daemon=True
+            target=in_same_name(self._run),
+            args=(settings, auto_preset),
+            name=THREAD_NAME,
+            daemon=True,
         )
         self._thread.start()
 

@@ -29,6 +29,7 @@ from depth_ros.ros.node.guarded_executor import GuardedExecutor
 from depth_ros.ros.node.help import NodeHelp, is_help
 from depth_ros.ros.node.loader import THREAD_NAME
 from depth_ros.ros.node.parameter_services import refuse_unknown_types
+from depth_ros.ros.node.speaker import SPEAKER
 from depth_ros.ros.node.stop_request import StopRequest, stop_request
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings, shortened
 from depth_ros.ros.node.words import check_words, refused_by_ros
@@ -163,19 +164,19 @@ class RosLogHandler(logging.Handler):
     """Passes log lines to a logger of ROS."""
 
     def __init__(self, logger: RcutilsLogger) -> None:
-        """Forward to this one."""
+        """Forward to this one, unless the thread speaks for a node."""
         super().__init__()
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
         """Forward one record; each severity has a call of its own, as rclpy demands."""
-        text = shortened(record.getMessage())
+        text, log = shortened(record.getMessage()), SPEAKER.get() or self._logger
         if record.levelno >= logging.ERROR:
-            self._logger.error(text)
+            log.error(text)
         elif record.levelno >= logging.WARNING:
-            self._logger.warning(text)
+            log.warning(text)
         else:
-            self._logger.info(text)
+            log.info(text)
 
 
 def keep_freed_memory() -> None:

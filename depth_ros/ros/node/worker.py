@@ -20,6 +20,7 @@ from depth_ros.ros.node.roles import (
     OutputT,
     WantedT,
 )
+from depth_ros.ros.node.speaker import in_same_name
 from depth_ros.ros.node.statistics import NodeStatistics
 from depth_ros.streams.mailbox import Mailbox
 from depth_ros.tasks.processor import SettingsT
@@ -66,7 +67,9 @@ class Worker(Generic[FrameT, WantedT, OutputT, SettingsT]):
         self.lost: DeviceLostError | None = None
         """Why the processor that runs can give nothing more; None while it can."""
         self._is_working = False
-        self._thread = threading.Thread(target=self._run, name='depth-ros-worker', daemon=True)
+        self._thread = threading.Thread(
+            target=in_same_name(self._run), name='depth-ros-worker', daemon=True
+        )
 
     @property
     def processor(self) -> FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None:

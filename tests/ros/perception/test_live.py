@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -260,6 +261,13 @@ def test_topics_between_nodes_are_not_on_dds_and_one_failure_is_one(tmp_path: Pa
         assert driver.node.count_subscribers('/inner/rectified/left/image') == 0
         assert process.stop() == 1, 'the worst exit code of the three'
     assert '/nowhere.pth' in process.log()
+
+
+def test_lines_of_the_library_have_the_name_of_their_node(stage: Stage) -> None:
+    log = stage.processes[0].log()
+    for node, model in (('stereo_node', 'sgbm'), ('odometry_node', 'orb')):
+        assert re.search(rf'\[(\w+\.)*{node}\]: running .*{model}', log), log
+    assert '[perception]: running' not in log
 
 
 def test_wrong_lists_are_refused_with_what_to_type(tmp_path: Path) -> None:
