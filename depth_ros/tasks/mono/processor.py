@@ -48,6 +48,10 @@ MonoPipeline = Pipeline[MonoFrame, DepthResult]
 UNKNOWN = np.float32(np.nan)
 STEP_NS = 100_000_000
 """Time from one posed image to the next where a call states none: ten images a second."""
+POSE_UNUSED = (
+    'depth is relative: a pose came with the image, but refine auto takes poses of live cameras '
+    'only; set refine to multiview to get metres'
+)
 NO_WEIGHTS = (
     '[no_mono_network] %s has no weights, so depth comes from keyframes of the moving camera '
     'alone, and only where poses come with the images (%s)'
@@ -310,6 +314,8 @@ class MonoProcessor(Processor[MonoSettings]):
             stages_s=MappingProxyType({'rectify': rectify_s, **timed.stages_s, 'scale': scale_s}),
             has_network=self.has_network,
         )
+        if world_from_camera is not None and self.settings.refine is RefineMode.AUTO:
+            output = output if self.keyframes else self._told(output, 'pose_unused', POSE_UNUSED)
         is_refined = wanted.depth and self.keyframes is not None
         return self._refined(output, world_from_camera, covered) if is_refined else output
 

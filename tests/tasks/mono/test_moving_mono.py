@@ -300,3 +300,11 @@ def test_a_remedy_is_one_that_there_is_here() -> None:
         far[0, 3] += 50.0
         output = processor.process(frame_at(stamp_ns), world_from_camera=far)
     assert 'jumped' in output.reason and 'max_jump_ratio' not in output.reason
+
+
+def test_a_pose_that_is_not_used_is_said() -> None:
+    with MonoProcessor(truth_pipeline(), MonoSettings()) as processor:
+        image = view_at(START_NS).image
+        found = processor(image, CAMERA, world_from_camera=pose_at(START_NS))
+        assert not found.is_metric and 'set refine to multiview' in found.reason
+        assert 'scale.mode is none' in processor(image, CAMERA).reason
