@@ -9,7 +9,7 @@ import numpy as np
 from depth_ros.errors import ImageError, InputError
 from depth_ros.files.given_file import given_bytes
 from depth_ros.files.given_path import library_path
-from depth_ros.messages.pictures import decode_rgb, decode_samples
+from depth_ros.messages.pictures import decode_channels, decode_rgb, decode_samples
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
 KINDS = ('JPEG', 'PNG', 'BMP', 'TIFF', 'PNM')
@@ -40,6 +40,21 @@ def read_samples(path: Path) -> np.ndarray:
         return decode_samples(_bytes(path), kinds=KINDS)
     except ImageError as error:
         raise _unreadable(path, error) from None
+
+
+def read_lit(path: Path | str) -> np.ndarray:
+    """Read where an image is not black, ``(H, W)`` bool, at 8 or 16 bits; False where alpha is 0.
+
+    Raises:
+        ImageError: As ``read_rgb``.
+    """
+    path = library_path(path, what='an image', kind=ImageError)
+    try:
+        channels = decode_channels(_bytes(path), kinds=KINDS)
+    except ImageError as error:
+        raise _unreadable(path, error) from None
+    is_lit = channels[..., :3].any(axis=2)
+    return np.asarray(is_lit & (channels[..., 3] > 0) if channels.shape[2] == 4 else is_lit)
 
 
 def _bytes(path: Path) -> bytes:

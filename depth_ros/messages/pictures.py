@@ -69,6 +69,20 @@ def decode_samples(data: bytes, *, kinds: tuple[str, ...] = TRANSPORTED) -> np.n
     return image
 
 
+def decode_channels(data: bytes, *, kinds: tuple[str, ...] = TRANSPORTED) -> np.ndarray:
+    """Decode a picture as it is stored, with its alpha channel.
+
+    Returns:
+        ``(H, W, C)`` uint8 or uint16, C 1 (grey), 3 (BGR) or 4 (BGR and alpha).
+
+    Raises:
+        ImageError: As ``picture_header``.
+    """
+    picture_header(data, kinds=kinds)
+    image = _decode(data, cv2.IMREAD_UNCHANGED)
+    return image if image.ndim == 3 else image[..., None]
+
+
 def _mosaic(header: PictureHeader, text: str) -> dict[int, Encoding] | None:
     """Return the Bayer encodings by bytes of a sample, if a grey picture is named as one."""
     found = re.match(r'\s*(bayer_(?:rggb|bggr|gbrg|grbg))(?:8|16)\b', text)

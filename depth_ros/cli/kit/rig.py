@@ -145,7 +145,9 @@ class Rig:
 def _uncalibrated(settings: RigSettings, height: int, width: int) -> StereoCalibration:
     """Return equal cameras side by side; without a field of view their metres mean nothing."""
     half_rad = np.radians(settings.fov_deg or 90.0) / 2.0
-    f_px = width / 2.0 / float(np.tan(half_rad))
+    # Where nobody states an angle the longer side has it: no image is refused for a made-up one.
+    side = width if settings.fov_deg else max(width, height)
+    f_px = side / 2.0 / float(np.tan(half_rad))
     cx, cy = (width - 1) / 2.0, (height - 1) / 2.0
     left = ideal_camera(fx=f_px, fy=f_px, cx=cx, cy=cy, height=height, width=width)
     p = left.p.copy()

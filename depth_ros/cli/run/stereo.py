@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
+
+import numpy as np
 
 from depth_ros.cli.kit.arguments import add_pair_arguments, expect_settings_used
 from depth_ros.cli.kit.batch import (
@@ -32,18 +36,25 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
 from depth_ros.cli.run.stereo_beside import BesideFiles, add_beside_arguments
 from depth_ros.cli.run.stereo_outputs import KINDS
+from depth_ros.cli.run.stereo_remarks import hint_remark, nothing_remark, size_remark
+from depth_ros.frames import StereoFrame
 from depth_ros.geometry.rectify import rectified_rig
+from depth_ros.models.registry import model_entry
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
-from depth_ros.tasks.stereo.settings import StereoSettings
+from depth_ros.tasks.stereo.settings import PREVIOUS_HINTS, StereoSettings
 from depth_ros.tensors import Progress, Task
 
 NO_METRES = (
     'without a calibration there is disparity in pixels and no depth: metres need --calibration '
     'FILE, or roughly --fov-deg DEG with --baseline-m M; the images must be rectified'
 )
+NO_PREVIOUS = (
+    'hints previous of a single pair are none: there is no pair before; give a folder or a bag, '
+    'or leave previous out'
+)
 NUM_NAMED = 8
 """How many wrong pairs are named at the end."""
-PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'fault')
+PAIR_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'fault', 'hint_used', 'remarks')
 
 
 def add_parser(tasks: argparse._SubParsersAction) -> None:
@@ -78,7 +89,10 @@ def run_stereo(arguments: argparse.Namespace) -> int:
     tally = Tally()
     source = open_pairs(arguments, tally.refuse, needs_calibration=False)
     if not source.has_metres:
+        beside.expect_metres(has_metres=source.has_metres)
         warn(NO_METRES)
+    if source.count == 1 and PREVIOUS_HINTS in settings.hint_words:
+        warn(NO_PREVIOUS)
     folder = OutputFolder(
         arguments.out,
         kinds,
@@ -103,11 +117,29 @@ def run_stereo(arguments: argparse.Namespace) -> int:
         warn(f'{text}, left out')
     instead = '' if source.has_metres else 'no metres'
     lines = [line_of(record, instead=instead) for record in tally.records]
+    _remark(tally.records)
+    nothing = [
+        nothing_remark(str(r['name']), r['valid_fraction'], settings) for r in tally.records
+    ]
+    nothing = [text for text in nothing if text]
+    for text in nothing[:NUM_NAMED]:
+        warn(text)
     wrong = [record for record in tally.records if record['fault']]
     lines += [f'{record["name"]} looks wrong: {record["fault"]}' for record in wrong[:NUM_NAMED]]
     if len(wrong) > NUM_NAMED:
         lines.append(f'{len(wrong)} pairs look wrong; "fault" in {SUMMARY} has all of them')
-    return max(finish_batch(arguments.out, summary, lines, tally), EXIT_FAILED if wrong else 0)
+    return max(
+        finish_batch(arguments.out, summary, lines, tally), EXIT_FAILED if wrong or nothing else 0
+    )
+
+
+def _remark(records: list[Record]) -> None:
+    """Print what was remarked on the first pairs, and how many more there are."""
+    remarks = [text for record in records for text in cast('list[str]', record['remarks'])]
+    for text in remarks[:NUM_NAMED]:
+        warn(text)
+    if len(remarks) > NUM_NAMED:
+        warn(f'{len(remarks) - NUM_NAMED} more remarks are in {SUMMARY}, "remarks" of each pair')
 
 
 class PairRunner(BatchRunner[StereoProcessor]):
@@ -164,7 +196,16 @@ class PairRunner(BatchRunner[StereoProcessor]):
             ran_by=asdict(processor.identity),
         )
         facts['fault'] = output.fault
+        used = output.hint_used
+        facts['hint_used'] = None if used is None else round(used, 4)
+        facts['remarks'] = [text for text in self._remarks(pair.name, frame, output) if text]
         return self._folder.write(pair, output, title=title, facts=facts)
+
+    def _remarks(self, name: str, frame: StereoFrame, output: StereoOutput) -> Iterator[str]:
+        is_network = model_entry(self._settings.model, Task.STEREO).needs_weights
+        yield size_remark(name, output.rectified.left.shape[:2], is_network=is_network)
+        if frame.beside.points_m is not None:
+            yield hint_remark(name, frame.beside.points_m, output)
 
     def summary(self, tally: Tally, source: PairSource) -> Record:
         """Return what ``summary.json`` says."""
@@ -176,12 +217,23 @@ class PairRunner(BatchRunner[StereoProcessor]):
             'size': '',
             'calibration': source.describe(),
             **batch_summary(tally, opening_s=self.opening_s),
+            'hint_used': _mean_used(tally.records),
             'unpaired_left': source.num_unpaired_left(),
             'pairs': [{key: record[key] for key in PAIR_KEYS} for record in tally.records],
         }
 
 
+def _mean_used(records: list[Record]) -> float | None:
+    """Return the mean share of hints of other sensors that were used; None without any."""
+    shares = [share for record in records if (share := record['hint_used']) is not None]
+    return round(float(np.mean(cast('list[float]', shares))), 4) if shares else None
+
+
 def _identity(settings: StereoSettings, source: PairSource, beside: BesideFiles) -> Record:
     """Return what results depend on besides the images, to detect outdated ones."""
-    files = [*source.calibration, *beside.files, Path(settings.engine.weights)]
-    return identity_of_files(settings, source.settings, files)
+    named = (settings.engine.weights, settings.mask)
+    files = [*source.calibration, *beside.files, *map(Path, named)]
+    return {
+        **identity_of_files(settings, source.settings, files),
+        'hint_unit_m': beside.unit_m,
+    }

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import InputError, ParameterError
+from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.files.cloud import read_ply
-from depth_ros.files.maps import read_depth
+from depth_ros.files.maps import MILLIMETRES, read_depth
 from depth_ros.files.trajectories import read_trajectory
 from depth_ros.frames import NOTHING_BESIDE, KnownBeside, StereoFrame
 from depth_ros.geometry.projection import measured_points
@@ -19,6 +19,10 @@ from depth_ros.streams.pose_track import PoseTrack
 from depth_ros.tasks.stereo.settings import DEPTH_HINTS, PREVIOUS_HINTS, StereoSettings
 
 SUFFIXES = ('.png', '.npy', '.tif', '.tiff', '.ply')
+IN_METRES = ('.npy', '.ply')
+TAKEN = 'give .npy of floats in metres, .ply points in metres, or a 16-bit PNG of one channel'
+UNITS_M = (1e-6, 1.0)
+"""What one step of a 16-bit image may be."""
 MAX_POSE_GAP_NS = 250_000_000
 
 
@@ -36,9 +40,9 @@ def add_beside_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--hint-unit-m',
         type=float,
-        default=0.001,
         metavar='M',
-        help='what one step of 16-bit depth is (default 0.001)',
+        help='what one step of 16-bit depth is, 1e-6 to 1 (default 0.001); not for .npy and .ply, '
+        'which hold metres',
     )
     group.add_argument(
         '--poses',
@@ -59,7 +63,7 @@ class BesideFiles:
             InputError: If the trajectory cannot be read.
         """
         self._depth: Path | None = arguments.hint_depth
-        self._unit_m: float = arguments.hint_unit_m
+        self._is_unit_given = arguments.hint_unit_m is not None
         needs = {
             '--hint-depth': (self._depth, (DEPTH_HINTS,)),
             '--poses': (arguments.poses, (PREVIOUS_HINTS,)),
@@ -74,6 +78,7 @@ class BesideFiles:
             raise ParameterError(
                 f'hints {DEPTH_HINTS} of files need --hint-depth FILE or FOLDER; add it'
             )
+        self.unit_m = _unit_m(arguments.hint_unit_m)
         self.files = [path for path in (self._depth, arguments.poses) if path is not None]
         self._track = None if arguments.poses is None else _track(arguments.poses)
 
@@ -98,15 +103,54 @@ class BesideFiles:
         points = None if self._depth is None else self._points(name, camera)
         return KnownBeside(points_m=points, world_from_camera=pose)
 
+    def expect_metres(self, *, has_metres: bool) -> None:
+        """Refuse measured depth for pairs without a calibration.
+
+        Raises:
+            ParameterError: If there is measured depth and no metres.
+        """
+        if self._depth is not None and not has_metres:
+            raise ParameterError(
+                '--hint-depth is in metres, which pairs without a calibration do not have; add '
+                '--calibration FILE'
+            )
+
     def _points(self, name: str, camera: PinholeCamera) -> np.ndarray:
         assert self._depth is not None
         path = _file_of(self._depth, name)
-        if path.suffix == '.ply':
+        suffix = path.suffix.lower()
+        if self._is_unit_given and suffix in IN_METRES:
+            raise ParameterError(
+                f'--hint-unit-m is for 16-bit images, and {path} holds metres; leave it out, and '
+                'multiply the file by its unit if it is another'
+            )
+        if suffix == '.ply':
             return read_ply(path)[0].astype(np.float32)
-        depth = read_depth(path, unit_m=self._unit_m)
+        if suffix not in SUFFIXES:
+            raise ImageError('depth_file', f'{path} is no hint this reads; {TAKEN}')
+        try:
+            depth = read_depth(path, unit_m=self.unit_m)
+        except ImageError as error:
+            raise ImageError(
+                error.reason, f'{path} is no hint that can be read; {TAKEN} ({error})'
+            ) from error
         return measured_points(
             depth, depth_camera(camera, height=depth.shape[0], width=depth.shape[1])
         )
+
+
+def _unit_m(given: float | None) -> float:
+    """Return the unit of 16-bit depth, metres a step.
+
+    Raises:
+        ParameterError: If it is outside ``UNITS_M``.
+    """
+    if given is not None and not UNITS_M[0] <= given <= UNITS_M[1]:
+        raise ParameterError(
+            f'--hint-unit-m must be {UNITS_M[0]:g} to {UNITS_M[1]:g} m a step, got {given:g}; '
+            '0.001 is millimetres'
+        )
+    return MILLIMETRES if given is None else given
 
 
 def _file_of(place: Path, name: str) -> Path:

@@ -41,6 +41,13 @@ class HintSource(Protocol):
     """Makes hints for pairs, one after another."""
 
     @property
+    def used(self) -> float | None:
+        """Share of what another sensor measured of the last pair that was told on, 0..1.
+
+        What the pair speaks against was left out. None where no other sensor is asked.
+        """
+
+    @property
     def is_evidence(self) -> bool:
         """Whether a result that agrees with the hint is the surer for it."""
 
@@ -61,6 +68,7 @@ class SgbmHints:
     """
 
     is_evidence: ClassVar[bool] = True
+    used: ClassVar[float | None] = None
 
     model: SgbmModel
     speckle_px: int = SPECKLE_PX
@@ -116,14 +124,23 @@ class DepthHints:
 
     is_evidence = False
 
+    def __init__(self) -> None:
+        """Have used nothing."""
+        self.used: float | None = None
+
     def hint(self, pair: RectifiedStereo) -> DisparityHint:
         """Project the points beside the pair; nothing is known where there are none."""
         points = pair.beside.points_m
+        self.used = None if points is None else 0.0
         if points is None or not len(points):
             return nothing_known(pair.left.shape[:2])
         reach_px = max(LEAST_REACH_PX, REACH * pair.left.shape[1])
         depth = seen_depth(points, pair.camera.left, window_px=round(2 * reach_px))
-        return confirmed(depth_hint(depth, pair.camera, reach_px=reach_px), pair.left, pair.right)
+        told = depth_hint(depth, pair.camera, reach_px=reach_px)
+        kept = confirmed(told, pair.left, pair.right)
+        num_told = int(np.count_nonzero(told.trust > 0))
+        self.used = int(np.count_nonzero(kept.trust > 0)) / max(1, num_told)
+        return kept
 
     def learn(self, pair: RectifiedStereo, disparity: np.ndarray) -> None:
         """Every pair has points of its own."""
@@ -133,6 +150,7 @@ class GivenHints:
     """The hint that comes with the pair, without what the pair itself speaks against."""
 
     is_evidence = False
+    used = None
 
     def hint(self, pair: RectifiedStereo) -> DisparityHint:
         """Return the pair's own hint."""
@@ -151,6 +169,12 @@ class CombinedHints:
         """Take the sources, the first first."""
         self._sources = tuple(sources)
         self.is_evidence = any(source.is_evidence for source in sources)
+
+    @property
+    def used(self) -> float | None:
+        """As of the source that asks another sensor."""
+        found = (source.used for source in self._sources)
+        return next((share for share in found if share is not None), None)
 
     def hint(self, pair: RectifiedStereo) -> DisparityHint:
         """Ask all and combine their answers."""

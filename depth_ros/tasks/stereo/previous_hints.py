@@ -46,6 +46,7 @@ class PreviousHints:
     """
 
     is_evidence = False
+    used = None
 
     def __init__(self) -> None:
         """Know nothing."""

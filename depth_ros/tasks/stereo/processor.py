@@ -75,6 +75,8 @@ class StereoOutput:
         stages_s: Wall seconds by stage: ``rectify``, ``hint`` if the model is given one,
             ``preprocess``, ``infer``, ``postprocess``, ``filter``, ``depth``.
         fault: What is wrong with the pair, as ``PairWatch`` found; empty if nothing.
+        hint_used: Share of another sensor's depth that the pair did not speak against, 0..1; None
+            where none came with the pair.
     """
 
     rectified: RectifiedStereo
@@ -82,6 +84,7 @@ class StereoOutput:
     depth: DepthResult | None
     stages_s: Mapping[str, float]
     fault: str = ''
+    hint_used: float | None = None
 
     @property
     def valid_fraction(self) -> float:
@@ -214,6 +217,7 @@ class StereoProcessor(Processor[StereoSettings]):
             depth=depth,
             stages_s=MappingProxyType(stages),
             fault=fault,
+            hint_used=None if self._hints is None else self._hints.used,
         )
 
     def _match(

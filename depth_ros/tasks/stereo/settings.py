@@ -67,8 +67,8 @@ class StereoSettings(NetworkSettings):
     )
     mask: str = described(
         '',
-        'Image file of the rectified left image, at any resolution: what is black in it is '
-        "unknown, e.g. the robot's own body. Empty: nothing.",
+        'Image file of the rectified left image, at any resolution, of 8 or 16 bits: what is '
+        "black or fully transparent in it is unknown, e.g. the robot's own body. Empty: nothing.",
     )
     valid_region: str = described(
         '',

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.files.image import read_rgb
+from depth_ros.files.image import read_lit
 from depth_ros.frames import RectifiedStereo
 from depth_ros.geometry.content import border_mask
 from depth_ros.geometry.shown import fitted_mask, useful_disparity
@@ -59,13 +59,13 @@ class Shown:
 
 
 def read_mask(path: str) -> np.ndarray:
-    """Read a mask, ``(h, w)`` bool, False where it is black.
+    """Read a mask, ``(h, w)`` bool, False where it is black or its alpha is 0; 8 or 16 bits.
 
     Raises:
         ParameterError: If it is no image.
     """
     try:
-        return np.asarray(read_rgb(Path(path)).max(axis=2) > 0)
+        return read_lit(Path(path))
     except InputError as error:
         raise ParameterError(
             f'mask must be an image of the rectified left image, black where nothing is shown: '
