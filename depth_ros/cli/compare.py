@@ -98,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
             maps.append(_disparity(contender, chosen, frame, progress))
     rows = _rows(contenders, maps, reference)
     print(_as_json(rows) if arguments.json else _as_table(rows, arguments.truth))
+    if not arguments.json and models:
+        print(_judged(settings))
     return 0
 
 
@@ -194,6 +196,22 @@ def _as_table(rows: Sequence[ComparisonRow], truth: Path | None) -> str:
     ]
     against = f'against {truth}' if truth else 'against the first contender, which is no truth'
     return f'{text_table(header, cells)}\n{against}'
+
+
+def _judged(settings: Sequence[StereoSettings | None]) -> str:
+    """Return which pixels of the models are compared."""
+    least = {
+        one.model: one.own_min_confidence if one.min_confidence < 0.0 else one.min_confidence
+        for one in settings
+        if one is not None
+    }
+    chosen = [f'{model} only pixels {value:g} sure' for model, value in least.items() if value]
+    if not chosen:
+        return 'all pixels that the models know are compared'
+    return (
+        f'of {", of ".join(chosen)} and more are compared; add --min-confidence 0 for all, as '
+        'evaluate stereo has it'
+    )
 
 
 def _as_json(rows: Sequence[ComparisonRow]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from depth_ros.errors import ImageError, InputError
 from depth_ros.files.given_file import given_bytes
 from depth_ros.files.given_path import library_path
-from depth_ros.messages.pictures import decode_channels, decode_rgb, decode_samples
+from depth_ros.messages.pictures import decode_channels, decode_rgb
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
 KINDS = ('JPEG', 'PNG', 'BMP', 'TIFF', 'PNM')
@@ -37,9 +37,16 @@ def read_samples(path: Path) -> np.ndarray:
         ImageError: As ``read_rgb``.
     """
     try:
-        return decode_samples(_bytes(path), kinds=KINDS)
+        samples = decode_channels(_bytes(path), kinds=KINDS)
     except ImageError as error:
         raise _unreadable(path, error) from None
+    if samples.shape[2] != 1 or samples.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            'compressed',
+            f'{path} holds {samples.dtype} of {samples.shape[2]} channels, not one channel of 8 '
+            'or 16 bits; convert it',
+        )
+    return samples[..., 0]
 
 
 def read_lit(path: Path | str) -> np.ndarray:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from depth_ros.cli.compare import _judged
 from depth_ros.cli.main import main
+from depth_ros.tasks.stereo.settings import StereoSettings
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.shared_data import shared_path
 
@@ -116,3 +119,10 @@ def test_only_what_is_missing_is_asked_for(capsys):
     assert main(['compare', 'sgbm', 'b.npy', '--pair', 'left.png', 'right.png']) == 2
     said = capsys.readouterr().err
     assert 'add --calibration FILE, or' in said and '--pair' not in said
+
+
+def test_which_pixels_are_compared_is_told() -> None:
+    hinted = StereoSettings(model='crestereo_tiny_hinted')
+    assert _judged([StereoSettings(model='sgbm'), None]).startswith('all pixels')
+    assert 'of crestereo_tiny_hinted only pixels 0.5 sure' in _judged([None, hinted])
+    assert _judged([replace(hinted, min_confidence=0.0)]).startswith('all pixels')

@@ -57,7 +57,13 @@ def add_parser(tasks: argparse._SubParsersAction) -> None:
     add_folder_arguments(parser)
     folders = [item.folder for item in STEREO_SETS.values()]
     add_report_arguments(parser, folders=folders, is_required=False)
-    add_settings(parser, StereoSettings, title='stereo', only=CHOSEN)
+    add_settings(parser, StereoSettings, title='stereo', only=CHOSEN, without=('min_confidence',))
+    parser.add_argument(
+        '--min-confidence',
+        type=float,
+        help='judge pixels at least so sure alone, 0..1; default 0 judges all, other than nodes '
+        "and run stereo, which take the value of the model's card: -1 does so here",
+    )
     parser.add_argument(
         '--weights',
         dest='checkpoints',

@@ -26,7 +26,12 @@ from depth_ros.evaluation.disparity_figures import (
 )
 from depth_ros.evaluation.stereo import Matcher, processor_matcher, sgbm_matcher
 from depth_ros.evaluation.tables import markdown_table, number, percent
-from depth_ros.files.data_sets.stereo_truth import TRUTH_SETS, TruthFiles, read_truth_set
+from depth_ros.files.data_sets.stereo_truth import (
+    TRUTH_SETS,
+    TruthFiles,
+    plain_remarks,
+    read_truth_set,
+)
 from depth_ros.files.image import read_rgb
 from depth_ros.files.stereo_submission import SUBMISSIONS, Submitted
 from depth_ros.files.whole_file import write_json
@@ -39,6 +44,9 @@ from depth_ros.tensors import Task
 
 SEARCHED = 4
 """Classical matchers search up to the width over this, in multiples of 16."""
+SMALLER, LARGER = 3.0, 20.0
+"""A truth so many times below, or above, what all methods find is not believed: methods search a
+part of the width, so that a truth may well be larger than what they find."""
 HEADER = (
     'method', 'EPE px', 'bad-0.5 %', 'bad-1 %', 'bad-2 %', 'bad-4 %', 'D1 %', 'density %', 's',
 )  # fmt: skip
@@ -111,6 +119,11 @@ def judge_folder(args: argparse.Namespace) -> int:
             'layout', f'no pair of {args.folder} ({layout}) has truth; add --submit to write maps'
         )
     say(f'{args.folder}: {len(pairs)} pairs laid out as {layout}')
+    for text in plain_remarks(args.folder) if layout == 'plain' else ():
+        say(text)
+    num_blind = sum(pair.truth is None for pair in pairs)
+    if num_blind and not args.submit:
+        say(f'{num_blind} of {len(pairs)} pairs have no truth and are not judged')
     rows: list[FolderRow] = []
     with open_progress() as progress, ExitStack() as stack:
         judge = _Judge(args, stack)
@@ -154,6 +167,7 @@ class _Judge:
         left, right = read_rgb(pair.left), read_rgb(pair.right)
         truth = pair.read_truth() if pair.truth else None
         parts = {} if truth is None else parts_of(left, truth, pair.read_visible())
+        medians_px = []
         for method, matcher in self._methods(left.shape[1]).items():
             start = time.perf_counter()
             found = matcher(left, right)
@@ -165,6 +179,7 @@ class _Judge:
                 SUBMISSIONS[self._args.submit](self._args.out, result)
             if truth is None:
                 continue
+            medians_px.append(_median(found))
             if self._args.pictures is not None:
                 self._args.pictures.mkdir(parents=True, exist_ok=True)
                 picture = self._args.pictures / f'{pair.name}_{_short(method)}.png'
@@ -177,6 +192,8 @@ class _Judge:
                     figures=disparity_figures(found, truth, mask),
                     seconds=seconds,
                 )
+        if truth is not None:
+            say(truth_remark(pair.name, _median(truth), medians_px))
 
     def _methods(self, width: int) -> dict[str, Matcher]:
         if not self._classical:
@@ -187,6 +204,32 @@ class _Judge:
             return filled
         raw = {self._classical: sgbm_matcher(searched, is_filled=False)}
         return {**raw, **filled, **self._networks}
+
+
+def truth_remark(name: str, truth_px: float, medians_px: list[float]) -> str:
+    """Return a sentence where a truth can hardly be disparity in pixels of the pair, else nothing.
+
+    Args:
+        name: Of the pair.
+        truth_px: Median of the truth; NaN without any.
+        medians_px: Those of what the methods found.
+    """
+    known = [median for median in medians_px if np.isfinite(median)]
+    if not np.isfinite(truth_px) or not known:
+        return ''
+    is_small = truth_px * SMALLER < min(known)
+    if not (is_small or truth_px > LARGER * max(known)):
+        return ''
+    return (
+        f'the truth of {name} has a median of {truth_px:.3g} px where the methods find '
+        f'{min(known):.3g} to {max(known):.3g} px: is it disparity in pixels of these images (not '
+        'metres, not of another size, not in steps)?'
+    )
+
+
+def _median(disparity: np.ndarray) -> float:
+    known = disparity[np.isfinite(disparity)]
+    return float(np.median(known)) if known.size else float('nan')
 
 
 def _opened(

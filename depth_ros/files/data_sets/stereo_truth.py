@@ -21,6 +21,8 @@ from depth_ros.files.maps import DISPARITY_SUFFIXES, read_disparity
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.ppm', '.bmp')
 PLAIN_TRUTHS = ('truth', 'disparity', 'disp', 'gt')
 """Names of the folder, or endings of the files, that hold truth beside left and right."""
+NUM_NAMED = 5
+"""How many images without a partner are named."""
 MIDDLEBURY_2003 = ((600, 4), (1200, 2))
 MIDDLEBURY_2006 = ((550, 3), (1000, 2))
 """Images narrower than so many pixels are a part of the full size; grey values of the truth are
@@ -161,6 +163,39 @@ def read_plain(folder: Path) -> list[TruthFiles]:
             truths = (_map(folder / f'{stem}_{truth}') for truth in PLAIN_TRUTHS)
             truth = next((path for path in truths if path), None)
             found.append(TruthFiles(name=stem, left=left, right=right, truth=truth))
+    return found
+
+
+def plain_remarks(folder: Path) -> list[str]:
+    """Return what is odd about a folder as ``read_plain`` takes it, a sentence each."""
+    sides = {
+        side: {path.stem: path for path in _images(folder / side)}
+        | {
+            path.stem.removesuffix(f'_{side}'): path
+            for path in _images(folder)
+            if path.stem.endswith(f'_{side}')
+        }
+        for side in ('left', 'right')
+    }
+    alone = sorted(set(sides['left']) ^ set(sides['right']))
+    found = []
+    if alone:
+        named = ', '.join(alone[:NUM_NAMED]) + (', ...' if len(alone) > NUM_NAMED else '')
+        found.append(f'{len(alone)} images have no partner and are left out: {named}')
+    for stem in sorted(set(sides['left']) & set(sides['right'])):
+        places = [folder / truth / stem for truth in PLAIN_TRUTHS]
+        places += [folder / f'{stem}_{truth}' for truth in PLAIN_TRUTHS]
+        files = [
+            str(path.relative_to(folder))
+            for place in places
+            for suffix in DISPARITY_SUFFIXES
+            if (path := place.with_name(place.name + suffix)).is_file()
+        ]
+        if len(files) > 1:
+            found.append(
+                f'{stem} has {len(files)} truths, {", ".join(files)}; {files[0]} is judged, '
+                'move the others away'
+            )
     return found
 
 

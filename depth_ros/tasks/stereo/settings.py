@@ -107,7 +107,8 @@ class StereoSettings(NetworkSettings):
         1.0,
         'Error that still counts as right: confidence is the chance that it is smaller, where the '
         'model tells its error; else it falls to 0 at this left-right difference, or distance '
-        'from the hint of SGBM. Not finer than a pixel of what the model saw.',
+        'from the hint of SGBM. Not finer than a pixel of what the model saw. The chance orders '
+        "pixels and is too low as a probability: the model's card has figures.",
         unit='px',
         minimum=0.01,
         maximum=100.0,

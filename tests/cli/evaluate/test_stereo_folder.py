@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from depth_ros.cli.evaluate.stereo_folder import truth_remark
 from depth_ros.cli.main import main
 from depth_ros.files.maps import read_disparity
 from tests.kit.stereo_truth_folders import LAYOUTS, SIZE, plain, rendered
@@ -90,3 +93,31 @@ def test_pairs_without_truth_are_told(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / 'truth' / '0001.pfm').unlink()
     assert evaluate(tmp_path, '--model', 'sgbm') == 2
     assert 'has truth; add --submit to write maps' in capsys.readouterr().err
+
+
+def test_partners_and_truths_that_do_not_fit_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    plain(tmp_path, rendered())
+    truth = read_disparity(tmp_path / 'truth' / '0001.pfm')
+    np.save(tmp_path / 'truth' / '0001.npy', 10.0 / truth)
+    shutil.copy(tmp_path / 'left' / '0001.png', tmp_path / 'left' / '0002.png')
+    assert evaluate(tmp_path, '--model', 'sgbm') == 0
+    told = capsys.readouterr().err
+    assert '1 images have no partner and are left out: 0002' in told
+    assert '0001 has 2 truths, truth/0001.npy, truth/0001.pfm; truth/0001.npy is judged' in told
+    assert 'is it disparity in pixels of these images (not metres' in told
+
+
+def test_right_truths_are_not_doubted(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert evaluate(folder, '--model', 'sgbm') == 0
+    told = capsys.readouterr().err
+    assert not any(word in told for word in ('is it disparity', 'no partner', 'truths'))
+    assert truth_remark('x', 30.0, [20.0, 40.0]) == '' == truth_remark('x', float('nan'), [2.0])
+    assert 'median of 7.68e+03 px' in truth_remark('x', 7680.0, [30.0])
+
+
+def test_the_help_says_that_all_pixels_are_judged(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        evaluate('--help')
+    assert 'default 0 judges all' in ' '.join(capsys.readouterr().out.split())
