@@ -100,7 +100,7 @@ def test_partners_and_truths_that_do_not_fit_are_told(
 ) -> None:
     plain(tmp_path, rendered())
     truth = read_disparity(tmp_path / 'truth' / '0001.pfm')
-    np.save(tmp_path / 'truth' / '0001.npy', 10.0 / truth)
+    np.save(tmp_path / 'truth' / '0001.npy', truth / 16)
     shutil.copy(tmp_path / 'left' / '0001.png', tmp_path / 'left' / '0002.png')
     assert evaluate(tmp_path, '--model', 'sgbm') == 0
     told = capsys.readouterr().err
