@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from depth_ros.cli.kit.batch import warn
+from depth_ros.cli.kit.commands import EXIT_FAILED
 from depth_ros.cli.kit.progress import open_progress, time_text
 from depth_ros.cli.kit.tables import counted
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.whole_file import whole_file
 from depth_ros.recordings.estimate import estimate
+from depth_ros.recordings.free_names import expect_free_names
 from depth_ros.recordings.job import RecordingJob
 from depth_ros.recordings.job_file import job_text, read_job
 from depth_ros.recordings.job_progress import JobProgress, JobState
 from depth_ros.recordings.local import Finished, run_locally
 from depth_ros.recordings.on_ray import run_on_ray
 from depth_ros.recordings.places import named_files
-from depth_ros.recordings.plan import RecordingPlan, WorkItem, plan_job
+from depth_ros.recordings.plan import RecordingPlan, WorkItem, plan_sound
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.run_job import RecordingResult, run_plans
 from depth_ros.tensors import Progress
@@ -47,7 +49,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--workers',
         type=int,
-        default=0,
         metavar='N',
         help="processes; default as many as cores, divided by the job's threads",
     )
@@ -74,18 +75,35 @@ def run(arguments: argparse.Namespace) -> int:
         )
     job = read_job(arguments.job)
     bags = [name for pattern in arguments.bags for name in named_files(pattern)]
-    plans = plan_job(job, bags)
-    num_workers = arguments.workers or max(1, _num_cores() // job.workers.threads)
+    num_workers = arguments.workers
+    if num_workers is None:
+        num_workers = max(1, _num_cores() // job.workers.threads)
     if num_workers < 1:
         raise ParameterError(f'--workers must be 1 or more, got {num_workers}')
+    plans, refused = plan_sound(job, bags)
+    if not plans:
+        for error in [*refused.values()][1:]:
+            warn(str(error))
+        raise next(iter(refused.values()))
+    if arguments.out is not None:
+        expect_free_names(plans, arguments.out, [str(arguments.job)])
+    elif not arguments.dry_run:
+        raise ParameterError('process needs --out FOLDER for its results; add it')
     if arguments.dry_run:
         _print_costs(plans, num_workers)
-        return 0
-    if arguments.out is None:
-        raise ParameterError('process needs --out FOLDER for its results; add it')
+        return _told(refused)
     on_this_machine = partial(run_locally, num_workers=num_workers, tell=warn)
     on_ray = partial(run_on_ray, address=arguments.ray, gpus=job.workers.gpus)
-    return _process(job, plans, arguments.out, on_ray if arguments.ray else on_this_machine)
+    code = _process(job, plans, arguments.out, on_ray if arguments.ray else on_this_machine)
+    return max(code, _told(refused))
+
+
+def _told(refused: Mapping[str, InputError]) -> int:
+    """Say which recordings were left out; the exit code says so too."""
+    for bag, error in refused.items():
+        text = str(error)
+        warn(f'left out: {text if bag in text else f"{bag}: {text}"}')
+    return EXIT_FAILED if refused else 0
 
 
 def _write_job(bags: Sequence[str], target: Path | None) -> int:
@@ -111,11 +129,14 @@ def _write_job(bags: Sequence[str], target: Path | None) -> int:
 def _process(job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, place: Placing) -> int:
     with open_progress() as show:
         schedule = partial(_shown, out=out, place=place, show=show)
-        lines = [_result_line(result) for result in run_plans(job, plans, out, schedule)]
-    for line in lines:
-        print(line)
+        results = list(run_plans(job, plans, out, schedule))
+    for result in results:
+        print(_result_line(result))
     print(f'what became no output is in {out}/*.ledger.jsonl, with its reason')
-    return 0
+    empty = [(result, kind) for result in results for kind in result.empty]
+    for result, kind in empty:
+        warn(f'{result.bag}: {kind} made nothing of any image; the first: {result.empty[kind]}')
+    return EXIT_FAILED if empty else 0
 
 
 def _shown(

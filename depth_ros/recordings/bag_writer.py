@@ -48,6 +48,7 @@ class BagWriter:
         """Write the beginning."""
         self._sink = sink
         self._offset = 0
+        self._crc = 0
         self._channels: dict[int, tuple[Channel, Schema]] = {}
         self._chunk = _ChunkBuffer()
         self._chunks: list[ChunkIndex] = []
@@ -111,7 +112,7 @@ class BagWriter:
     def finish(self) -> None:
         """Write the summary; nothing can be added after it."""
         self._close_chunk()
-        self._put(_record(DataEnd(data_section_crc=0)))
+        self._put(_record(DataEnd(data_section_crc=self._crc)))
         start = self._offset
         used = [self._channels[number] for number in sorted(self._channels)]
         schemas = {schema.id: schema for _, schema in used}
@@ -148,6 +149,7 @@ class BagWriter:
     def _put(self, data: bytes) -> None:
         self._sink.write(data)
         self._offset += len(data)
+        self._crc = zlib.crc32(data, self._crc)
 
 
 class _ChunkBuffer:

@@ -10,8 +10,16 @@ from glob import glob
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # no POSIX
+    fcntl = None  # type: ignore[assignment]
+
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.files.whole_file import whole_file
+
+LOCK = '.lock'
+"""Name of the file that a job holds locked; it is empty and stays."""
 
 
 class LocalPlace:
@@ -54,6 +62,48 @@ class LocalPlace:
     def remove_tree(self, name: str) -> None:
         """Delete a folder with all that is in it, if there is one."""
         shutil.rmtree(name, ignore_errors=True)
+
+    def identity(self, name: str) -> str:
+        """Return the path behind all links."""
+        return str(Path(name).resolve())
+
+    def names_in(self, folder: str) -> list[str]:
+        """Return the names of what lies in a folder; none where there is no folder."""
+        return (
+            sorted(path.name for path in Path(folder).iterdir()) if self.is_folder(folder) else []
+        )
+
+    def files_below(self, folder: str) -> list[str]:
+        """Return the files below a folder, named from there, in order."""
+        root = Path(folder)
+        return sorted(
+            path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file()
+        )
+
+    @contextmanager
+    def held(self, folder: str) -> Iterator[None]:
+        """Lock a folder; the system unlocks it when the process ends, however it does."""
+        if fcntl is None:
+            yield
+            return
+        _make_folder(Path(folder))
+        try:
+            file = (Path(folder) / LOCK).open('ab')
+        except OSError as error:
+            raise DepthRosError(
+                f'cannot write into {folder} ({error.strerror or error}); choose another folder'
+            ) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DepthRosError(
+                    f'another depth-ros process writes into {folder}; wait for its end, or name '
+                    'another --out'
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            yield
 
     def sweep(self, folder: str) -> None:
         """Delete what writers that were killed on this machine left half-written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,18 @@ _INDEX_HEAD = 9 + 2 + 4
 """Bytes of a MessageIndex record before its entries: opcode, length, channel, array length."""
 _ENTRY = 16
 _RECORD_HEAD = 9
-DAMAGE = (McapError, ValueError, EOFError, RuntimeError, KeyError, IndexError, OverflowError)
+_MIN_BYTES = 8 + 29 + 8
+"""Magic, footer, magic."""
+DAMAGE = (
+    McapError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    struct.error,
+)
 """What the readers and decompressors raise on altered bytes."""
 
 
@@ -74,12 +86,15 @@ class McapFile:
         self.name = name
         self._file = open_to_read(name)
         try:
+            if self._file.seek(0, io.SEEK_END) < _MIN_BYTES:
+                raise InputError('bag', f'{name} is too short for an MCAP file; record it again')
+            self._file.seek(0)
             summary = make_reader(self._file).get_summary()
         except OSError as error:
             raise self._unreadable(error) from error
         except DAMAGE as error:
             raise InputError(
-                'bag', f'{name} is no whole MCAP file ({error}); {self._mend}'
+                'bag', f'{name} is no whole MCAP file{_in_brackets(error)}; {self._mend}'
             ) from None
         if summary is None or summary.statistics is None:
             raise InputError('bag', f'{name} has no index; {self._mend}')
@@ -154,11 +169,11 @@ class McapFile:
         try:
             chunk = Chunk.read(ReadDataStream(io.BytesIO(raw[_RECORD_HEAD:])))
             records = breakup_chunk(chunk, validate_crc=True)
-        except (*DAMAGE, *_decompression_errors()) as error:
+        except (*DAMAGE, *_decompression_errors()):
             raise InputError(
                 'chunk_damaged',
-                f'{self.name}: the chunk at byte {place.offset} cannot be read '
-                f'({type(error).__name__}); copy the bag again, or type: mcap doctor {self.name}',
+                f'{self.name}: the chunk at byte {place.offset} is damaged; '
+                f'copy the bag again, or type: mcap doctor {self.name}',
             ) from None
         return [record for record in records if isinstance(record, Message)]
 
@@ -215,6 +230,12 @@ class McapFile:
             topic = self.channels[channel].topic
             counts[topic] = counts.get(topic, 0) + number
         return counts
+
+
+def _in_brackets(error: Exception) -> str:
+    """Return what an error says of a file; readers say nothing of an empty one."""
+    is_of_bytes = isinstance(error, struct.error)  # speaks of buffers
+    return f' ({error})' if str(error) and not is_of_bytes else ''
 
 
 def counts_by_channel(index: ChunkIndex) -> dict[int, int]:

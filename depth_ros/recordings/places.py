@@ -49,8 +49,21 @@ class FilePlace(Protocol):
     def sweep(self, folder: str) -> None:
         """Delete what killed writers left half-written."""
 
+    def identity(self, name: str) -> str:
+        """Return a text that all names of one file share."""
+
+    def names_in(self, folder: str) -> list[str]:
+        """Return the names of what lies in a folder; none where there is no folder."""
+
+    def files_below(self, folder: str) -> list[str]:
+        """Return the files below a folder, named from there, in order."""
+
+    def held(self, folder: str) -> AbstractContextManager[None]:
+        """Keep other jobs from writing into a folder, where the place can."""
+
 
 _LOCAL = LocalPlace()
+_LOCAL_SCHEMES = ('file', 'local')
 
 
 def place_of(name: str) -> FilePlace:
@@ -132,6 +145,35 @@ def remove_tree(name: str) -> None:
 def sweep(folder: str) -> None:
     """Delete what writers that were killed on this machine left half-written in a folder."""
     place_of(folder).sweep(folder)
+
+
+def identity(name: str) -> str:
+    """Return a text that all names of one file share: links are followed, aliases resolved."""
+    scheme, separator, path = name.partition('://')
+    if separator and scheme in _LOCAL_SCHEMES:
+        return _LOCAL.identity(path)
+    return place_of(name).identity(name)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names of what lies in a folder; none where there is no folder."""
+    return place_of(folder).names_in(folder)
+
+
+def files_below(folder: str) -> list[str]:
+    """Return the files below a folder, named from there, in order; none without a folder."""
+    return place_of(folder).files_below(folder)
+
+
+@contextmanager
+def held(folder: str) -> Iterator[None]:
+    """Keep other jobs from writing into a folder of this machine; a process that ends lets go.
+
+    Raises:
+        DepthRosError: If another job writes into it.
+    """
+    with place_of(folder).held(folder):
+        yield
 
 
 def named_files(pattern: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,12 +45,14 @@ class RecordingPlan:
         name: What its results are called.
         items: The work.
         num_bytes: Size when decompressed.
+        files: Its MCAP files.
     """
 
     bag: str
     name: str
     items: tuple[WorkItem, ...]
     num_bytes: int
+    files: tuple[str, ...] = ()
 
     @property
     def num_frames(self) -> int:
@@ -63,6 +66,28 @@ def plan_job(job: RecordingJob, bags: Sequence[str]) -> tuple[RecordingPlan, ...
     Raises:
         InputError: If a recording cannot be used, its topics are not clear, or two have one name.
     """
+    return tuple(_plan(job, bag) for bag in _named(bags))
+
+
+def plan_sound(
+    job: RecordingJob, bags: Sequence[str]
+) -> tuple[tuple[RecordingPlan, ...], dict[str, InputError]]:
+    """Plan the recordings that can be used, and return why the others cannot, by their paths.
+
+    Raises:
+        InputError: If two would have results of one name.
+    """
+    plans, refused = [], {}
+    for bag in _named(bags):
+        try:
+            plans.append(_plan(job, bag))
+        except InputError as error:
+            refused[bag] = error
+    return tuple(plans), refused
+
+
+def _named(bags: Sequence[str]) -> list[str]:
+    """Return recordings once each, and require that their results have different names."""
     named: dict[str, str] = {}
     for bag in bags:
         other = named.setdefault(stem_of(bag), bag)
@@ -72,7 +97,7 @@ def plan_job(job: RecordingJob, bags: Sequence[str]) -> tuple[RecordingPlan, ...
                 f'{other} and {bag} would have results of one name; rename one of them, or '
                 'process them into two folders',
             )
-    return tuple(_plan(job, bag) for bag in named.values())
+    return list(named.values())
 
 
 def part_name(out: str, key: str) -> str:
@@ -98,11 +123,20 @@ def _plan(job: RecordingJob, bag: str) -> RecordingPlan:
         num_bytes = sum(chunk.num_bytes for chunk in recording.chunks)
     finally:
         recording.close()
-    return RecordingPlan(bag=bag, name=recording.name, items=tuple(items), num_bytes=num_bytes)
+    return RecordingPlan(
+        bag=bag,
+        name=recording.name,
+        items=tuple(items),
+        num_bytes=num_bytes,
+        files=tuple(file.name for file in recording.files),
+    )
 
 
 def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkItem]:
-    named, topic = task.guessed(recording.topics)
+    try:
+        named, topic = task.guessed(recording.topics)
+    except InputError as error:
+        raise type(error)(error.reason, f'{recording.path}: {_in_keys(task, error)}') from None
     is_sequential = TASK_KINDS[task.kind].is_sequential
     segments = [whole(recording, topic)] if is_sequential else cut(recording, topic, job.segments)
     return [
@@ -115,3 +149,23 @@ def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkI
         )
         for segment in segments
     ]
+
+
+def _in_keys(task: JobTask, error: InputError) -> str:
+    """Return a sentence about topics with the job's keys instead of the names of options."""
+    is_rig = hasattr(task.input, 'left_info')
+    infos = {'info_topic': 'input.left_info and input.right_info'} if is_rig else {}
+    keys = {**_KEYS, **infos}
+    return re.sub(_OPTION, lambda found: keys[found.group()], str(error))
+
+
+_KEYS = {
+    'left_topic': 'input.left',
+    'right_topic': 'input.right',
+    'left_info_topic': 'input.left_info',
+    'right_info_topic': 'input.right_info',
+    'image_topic': 'input.image',
+    'info_topic': 'input.info',
+    'depth_topic': 'input.depth',
+}
+_OPTION = re.compile('|'.join(rf'\b{name}\b' for name in _KEYS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from posixpath import normpath
 from typing import Any, BinaryIO
 
 from depth_ros.errors import DepthRosError, InputError
@@ -88,6 +89,33 @@ class RemotePlace:
             with _reported(name):
                 self._files.rm(name, recursive=True)
 
+    def identity(self, name: str) -> str:
+        """Return the address with one spelling of its scheme and without detours."""
+        protocol = self._files.protocol
+        first = protocol if isinstance(protocol, str) else protocol[0]
+        return f'{first}{_SCHEME}{normpath(self._files._strip_protocol(name))}'
+
+    def names_in(self, folder: str) -> list[str]:
+        """Return the names of what lies in a folder; none where there is no folder."""
+        with _reported(folder):
+            try:
+                found = self._files.ls(folder, detail=False)
+            except FileNotFoundError:
+                found = []
+        return sorted(name.rstrip('/').rpartition('/')[2] for name in found)
+
+    def files_below(self, folder: str) -> list[str]:
+        """Return the files below a folder, named from there, in order."""
+        root = self._files._strip_protocol(folder).rstrip('/') + '/'
+        with _reported(folder):
+            found = self._files.find(folder)
+        return sorted(name.removeprefix(root) for name in found)
+
+    @contextmanager
+    def held(self, folder: str) -> Iterator[None]:
+        """Do nothing: stores have no locks."""
+        yield
+
     def sweep(self, folder: str) -> None:
         """Do nothing: what was not written whole has no name."""
 
@@ -105,8 +133,7 @@ def _reported(name: str) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             'file',
-            f'{name} cannot be read ({type(error).__name__}: {error}); check the address and '
-            'your access',
+            f'{name} cannot be read ({error}); check the address and your access',
         ) from error
 
 

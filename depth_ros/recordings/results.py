@@ -141,7 +141,7 @@ def _read(out: str, name: str) -> Results:
     except DAMAGE as error:
         raise InputError(
             'file',
-            f'the results of {name!r} in {out} are not whole ({type(error).__name__}); type the '
+            f'the results of {name!r} in {out} are not whole; type the '
             'command that made them again',
         ) from error
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from depth_ros.errors import DepthRosError
 from depth_ros.files.settings_text import yaml_value
 from depth_ros.recordings.copied import CopiedTopics
+from depth_ros.recordings.free_names import expect_free_names
 from depth_ros.recordings.fused_cloud import write_cloud_of
 from depth_ros.recordings.job import TASK_KINDS, RecordingJob
 from depth_ros.recordings.local import Finished
 from depth_ros.recordings.merge import MergedPart, merge
-from depth_ros.recordings.places import is_there, join, read_whole, remove, sweep, write_whole
+from depth_ros.recordings.places import held, join, read_whole, sweep
 from depth_ros.recordings.plan import (
     PARTS,
     RecordingPlan,
@@ -24,6 +25,7 @@ from depth_ros.recordings.plan import (
     result_files,
 )
 from depth_ros.recordings.recording import Recording
+from depth_ros.recordings.result_mark import begin_mark, finish_mark, is_finished
 from depth_ros.recordings.sinks import expect_libraries, write_sinks
 from depth_ros.recordings.workshop import FinishedPart
 from depth_ros.settings import SettingValue, values_of
@@ -42,6 +44,7 @@ class RecordingResult:
         made: Outputs.
         made_before: Of them, those that were there.
         refused: Refused images by reason.
+        empty: Tasks that made nothing, with the sentence of their first refusal.
     """
 
     name: str
@@ -49,6 +52,7 @@ class RecordingResult:
     made: int
     made_before: int
     refused: Mapping[str, int]
+    empty: Mapping[str, str]
 
 
 def run_job(
@@ -72,8 +76,21 @@ def run_job(
 def run_plans(
     job: RecordingJob, plans: Sequence[RecordingPlan], out: str, schedule: Scheduler
 ) -> Iterator[RecordingResult]:
-    """Process what was planned; as ``run_job``."""
+    """Process what was planned; as ``run_job``.
+
+    Raises:
+        InputError: Reason ``'out'``, if a result would replace an input or a stranger's file.
+        DepthRosError: If another job writes into the same folder of this machine.
+    """
     expect_libraries(job.sinks)
+    expect_free_names(plans, out)
+    with held(join(out, PARTS)):
+        yield from _results(job, plans, out, schedule)
+
+
+def _results(
+    job: RecordingJob, plans: Sequence[RecordingPlan], out: str, schedule: Scheduler
+) -> Iterator[RecordingResult]:
     for folder in (out, join(out, PARTS)):
         sweep(folder)
     items = [item for plan in plans for item in plan.items]
@@ -95,12 +112,11 @@ def _merged(
 ) -> RecordingResult:
     """Write a recording's bag unless it is there, made of the same parts."""
     files = result_files(out, plan.name)
-    record_name = join(out, f'{plan.name}.json')
     refused: Counter[str] = Counter()
     for part in parts:
         refused.update(part.refused)
     made = sum(part.made for part in parts)
-    record = {
+    made_of = {
         'recording': plan.bag,
         'tasks': {item.task.kind: _as_text(item.task.values) for item in plan.items},
         'copy': job.copy.topics,
@@ -110,20 +126,33 @@ def _merged(
         'made': made,
         'refused': dict(sorted(refused.items())),
     }
-    text = json.dumps(record, indent=2).encode() + b'\n'
-    if not (is_there(files.bag) and is_there(record_name) and read_whole(record_name) == text):
-        remove(record_name)  # until the bag is whole, nothing may say what it is made of
+    if not is_finished(out, plan.name, made_of):
+        begin_mark(out, plan.name, made_of)
         _write_result(job, plan, out, parts)
         write_sinks(job.sinks, files.bag, out, plan.name)
         write_cloud_of(job.fusion, files.bag, out, plan.name)
-        write_whole(record_name, text)
+        finish_mark(out, plan.name, made_of)
     return RecordingResult(
         name=plan.name,
         bag=files.bag,
         made=made,
         made_before=sum(part.made for part in parts if part.was_there),
         refused=refused,
+        empty=_empty(plan, parts, files.ledger),
     )
+
+
+def _empty(plan: RecordingPlan, parts: Sequence[FinishedPart], ledger: str) -> dict[str, str]:
+    """Return the tasks without any output, with what the ledger says of their first image."""
+    made: Counter[str] = Counter()
+    for item, part in zip(plan.items, parts, strict=True):
+        made[item.task.kind] += part.made
+    empty = {kind: 'there was no image' for kind, number in made.items() if not number}
+    if empty:
+        for line in map(json.loads, reversed(read_whole(ledger).splitlines())):
+            if line['task'] in empty:
+                empty[line['task']] = str(line['text'])
+    return empty
 
 
 def _as_text(values: Mapping[str, Mapping[str, SettingValue]]) -> dict[str, dict[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from depth_ros.errors import DepthRosError, InputError
+from depth_ros.recordings.bag_check import is_intact
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.merge import counts_of
 from depth_ros.recordings.outcome import SegmentWork
@@ -137,6 +138,6 @@ def _known_counts(name: str) -> PartCounts | None:
     if not is_there(name):
         return None
     try:
-        return counts_of(name)
+        return counts_of(name) if is_intact(name) else None
     except InputError:
         return None

@@ -79,11 +79,49 @@ def test_dry_run_says_what_there_is_to_do_and_writes_nothing(folder: Path) -> No
             ('drive.mcap', '-o', 'out', '--job', 'job.yaml', '--workers', '-1'),
             ('--workers must be 1 or more',),
         ),
+        (
+            ('drive.mcap', '-o', 'out', '--job', 'job.yaml', '--workers', '0'),
+            ('--workers must be 1 or more',),
+        ),
         (('drive.mcap', 'other/drive.mcap', '--job', 'job.yaml'), ('results of one name',)),
     ],
 )
 def test_mistakes_are_one_sentence(folder: Path, words, parts) -> None:
     expect_one_sentence(depth_ros('process', *words, cwd=folder), *parts)
+
+
+@pytest.mark.parametrize('more', [(), ('--dry-run',)])
+def test_a_result_that_would_replace_its_input_is_refused(folder: Path, more) -> None:
+    before = (folder / 'drive.mcap').read_bytes()
+    words = ('process', 'drive.mcap', '-o', '.', '--job', 'job.yaml', *more)
+    expect_one_sentence(depth_ros(*words, cwd=folder), 'would replace the input drive.mcap')
+    assert (folder / 'drive.mcap').read_bytes() == before
+
+
+def test_a_bad_recording_is_left_out_and_told(folder: Path) -> None:
+    (folder / 'empty.mcap').write_bytes(b'')
+    lost = [('right', number) for number in range(8)]
+    Drive(without=lost).write(folder / 'mono.mcap')
+    words = ('process', 'empty.mcap', 'mono.mcap', 'drive.mcap', '--job', 'job.yaml', '-o', 'out')
+    for more in ((), ('--dry-run',)):
+        outcome = depth_ros(*words, *more, cwd=folder)
+        assert outcome.code == 2
+        assert 'left out: empty.mcap is too short' in outcome.err
+        assert 'left out: mono.mcap: ' in outcome.err
+        assert 'input.left and input.right' in outcome.err
+        assert 'drive.mcap: 8 frames' in outcome.out
+
+
+def test_a_task_that_makes_nothing_ends_with_2(folder: Path) -> None:
+    def unknown(message) -> None:
+        message.encoding = 'rgb7'
+
+    changes = {('left', number): unknown for number in range(2)}
+    Drive(num_frames=2, changes=changes).write(folder / 'none.mcap')
+    outcome = depth_ros('process', 'none.mcap', '--job', 'job.yaml', '-o', 'out', cwd=folder)
+    assert outcome.code == 2
+    assert 'stereo made nothing of any image; the first: ' in outcome.err
+    assert 'rgb7' in outcome.err
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None:

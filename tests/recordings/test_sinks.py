@@ -183,4 +183,4 @@ def test_a_cloud_needs_poses_and_colour(drive: Path, tmp_path: Path, has_odometr
         job = replace(job, tasks=(*job.tasks, default_task('odometry')))
     with pytest.raises(InputError, match=r'add odometry to the tasks|image to true|no poses'):
         process(job, drive, tmp_path)
-    assert not (tmp_path / 'drive.json').exists()
+    assert json.loads((tmp_path / 'drive.json').read_text())['files'] is None
