@@ -143,8 +143,8 @@ def test_every_byte_of_a_part_counts(tmp_path: Path) -> None:
 
 def test_checksums_are_those_of_the_format(drive: Path, tmp_path: Path) -> None:
     """The reader of the package mcap computes them itself."""
-    from mcap.exceptions import CRCValidationError
     from mcap.reader import NonSeekingReader
+    from mcap.stream_reader import CRCValidationError
 
     process(stereo_job(), drive, tmp_path)
     num_messages = 0
