@@ -87,7 +87,7 @@ class McapFile:
         self._file = open_to_read(name)
         try:
             if self._file.seek(0, io.SEEK_END) < _MIN_BYTES:
-                raise InputError('bag', f'{name} is too short for an MCAP file; record it again')
+                raise InputError('bag', f'{name} is too short for an MCAP file; check the path')
             self._file.seek(0)
             summary = make_reader(self._file).get_summary()
         except OSError as error:
