@@ -27,6 +27,8 @@ GROUPS: dict[str, type[Settings]] = {
     'sinks': SinkSettings,
     'fusion': FusedCloudSettings,
 }
+_PLACING = frozenset({'odometry', 'multiview'})
+"""Tasks that make poses."""
 HEAD = """\
 # A job for recordings (docs/recordings.md). Every key but tasks may be left out; what is missing
 # takes its default, which is what this file shows.
@@ -70,13 +72,19 @@ def read_job(path: Path) -> RecordingJob:
             f'{path}: tasks must name at least one of {", ".join(TASK_KINDS)}, got none; add one; '
             'an example is written by: depth-ros process --init BAG'
         )
+    fusion = _group(body.inner('fusion'), FusedCloudSettings)
+    if fusion.cloud and not _PLACING & tasks.values.keys():
+        raise ParameterError(
+            f'{path}: fusion.cloud needs poses of the same job, and no task makes any; add '
+            'odometry or multiview to tasks, or set fusion.cloud to false'
+        )
     return RecordingJob(
         tasks=tuple(_task(tasks.inner(kind), kind, workers) for kind in tasks.values),
         segments=segments,
         workers=workers,
         copy=_group(body.inner('copy'), CopySettings),
         sinks=_group(body.inner('sinks'), SinkSettings),
-        fusion=_group(body.inner('fusion'), FusedCloudSettings),
+        fusion=fusion,
     )
 
 

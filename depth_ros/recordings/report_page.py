@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import numpy as np
 
@@ -163,7 +164,7 @@ def _thinned(
 
 
 def _address(result: Results) -> str:
-    return html.escape(page_name(result), quote=True)
+    return html.escape(quote(page_name(result)), quote=True)
 
 
 def _page(title: str, body: str) -> str:

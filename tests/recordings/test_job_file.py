@@ -71,6 +71,7 @@ def test_a_recording_of_one_camera_gets_a_mono_job(tmp_path: Path) -> None:
         ('', 'must be a mapping'),
         ('tasks: [', 'is no YAML'),
         ('tasks: {1: 2}', 'must be a mapping'),
+        ('tasks: {stereo: {}}\nfusion: {cloud: true}', 'fusion.cloud needs poses.*add odometry'),
         ('tasks: {stereo: {}}\ncopy: {topic: all}', "'topic'.*did you mean 'topics'"),
     ],
 )

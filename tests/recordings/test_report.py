@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,8 @@ def test_damaged_results_are_named(out: Path, tmp_path: Path, damage: str) -> No
 def test_a_folder_without_results_says_how_to_make_some(tmp_path: Path, capsys) -> None:
     assert main(['report', str(tmp_path)]) == 2
     assert 'make some with: depth-ros process BAG' in capsys.readouterr().err
+
+
+def test_addresses_of_pages_are_encoded(out: Path) -> None:
+    result = replace(named(out)['good'], name='50% #1?')
+    assert 'href="bag_50%25%20%231%3F.html"' in overview_page([result])
