@@ -30,7 +30,8 @@ def without_flying_pixels(depth: np.ndarray, *, max_step: float) -> np.ndarray:
     step on one side only and are kept.
 
     Args:
-        depth: ``(H, W)`` float32 metres, NaN unknown, ``+Inf`` beyond range.
+        depth: ``(H, W)`` float32 metres, NaN unknown, ``+Inf`` beyond range, ``-Inf`` too near,
+            which stays.
         max_step: Share of inverse depth; 0 keeps all.
 
     Returns:
@@ -52,7 +53,9 @@ def without_outliers(depth: np.ndarray, *, min_neighbors: int, num_sigmas: float
     neighbour is compared with mean and standard deviation of the distances of all neighbours.
 
     Args:
-        depth: ``(H, W)`` float32 metres, NaN unknown, ``+Inf`` beyond range.
+        depth: ``(H, W)`` float32 metres, NaN unknown, ``+Inf`` beyond range, which counts as
+            inverse depth 0, ``-Inf`` too near, which stays: it has no distance to its neighbours,
+            and unknown in its place could be taken for a free way.
         min_neighbors: 1..8; 0 keeps all.
         num_sigmas: Standard deviations above the mean up to which a neighbour is near.
 
@@ -70,7 +73,8 @@ def without_outliers(depth: np.ndarray, *, min_neighbors: int, num_sigmas: float
         is_near = np.less_equal(distance, tolerance).view(np.uint8)
         counts[first] += is_near
         counts[second] += is_near
-    return np.where(counts < min_neighbors, _UNKNOWN, depth)
+    is_alone = (counts < min_neighbors) & ~np.isneginf(depth)
+    return np.where(is_alone, _UNKNOWN, depth)
 
 
 def inverse_depth(depth: np.ndarray) -> np.ndarray:

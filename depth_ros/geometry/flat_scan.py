@@ -45,10 +45,13 @@ class FlatScan:
 def flat_scan(sight: Sight, scan_from_base: np.ndarray, settings: NavigationSettings) -> FlatScan:
     """Make a scan of a sight.
 
-    A beam with an obstacle has its range, whatever else its pixels show: that of the
-    ``scan_min_points``-th nearest pixel of it, so that a speck is none. One without is free if
-    a ray of it is, up to the maximum range, and few of its pixels are unknown; rays that leave the
-    band through its top count for neither. The maximum range is ``max_range_m`` less the distance
+    A beam with an obstacle has its range: that of the ``scan_min_points``-th nearest pixel of it,
+    so that a speck is none. One with any pixel that is too near is ``-Inf``, and so is one with an
+    obstacle and ``scan_min_points`` of them, because the obstacle is behind and its range would
+    clear what is before. One without either is free if a ray of it is, up to the maximum range, and
+    few of its pixels are unknown; rays that leave the band through its top count for neither. It
+    is unknown where ``scan_min_points`` pixels show something outside of the rectangle: what is
+    left out there is not told, but no free way is claimed through it. The maximum range is ``max_range_m`` less the distance
     between camera and origin, so that a free beam claims nothing that was not seen.
 
     Args:
@@ -65,8 +68,10 @@ def flat_scan(sight: Sight, scan_from_base: np.ndarray, settings: NavigationSett
     shown = (own < count) & (distances <= max_range)
     nearest = _nth_nearest(own[shown], distances[shown], count, settings.scan_min_points)
     ranges = np.where(_is_free(sight, fan.beams, count, settings), np.inf, np.nan)
-    ranges[_counted(fan.beams, np.isneginf(sight.depth), count) > 0] = -np.inf
-    ranges = np.where(np.isfinite(nearest), nearest, ranges)
+    num_too_near = _counted(fan.beams, np.isneginf(sight.depth), count)
+    ranges[num_too_near > 0] = -np.inf
+    is_told = np.isfinite(nearest) & (num_too_near < settings.scan_min_points)
+    ranges = np.where(is_told, nearest, ranges)
     return FlatScan(
         ranges=ranges.astype(np.float32),
         angle_min_rad=fan.angle_min_rad,
@@ -145,7 +150,9 @@ def _is_free(
     num_pixels = _counted(beams, matters, count)
     num_unknown = _counted(beams, matters & np.isnan(sight.depth), count)
     num_free = _counted(beams, matters & sight.is_far, count)
-    return np.asarray((num_free > 0) & (num_unknown <= settings.scan_max_unknown * num_pixels))
+    num_left_out = _counted(beams, sight.is_left_out, count)
+    is_known = num_unknown <= settings.scan_max_unknown * num_pixels
+    return np.asarray((num_free > 0) & is_known & (num_left_out < settings.scan_min_points))
 
 
 def _counted(beams: np.ndarray, is_counted: np.ndarray, count: int) -> np.ndarray:

@@ -35,7 +35,9 @@ class Sight:
         is_floor: ``(h, w)`` bool, points below the band down to as much below the floor.
         free_z: ``(h, w)`` float32, depth to which the ray is known to be free; NaN of obstacles,
             of unknown pixels and of rays that never are in the box.
-        is_far: ``(h, w)`` bool, rays that are free up to the maximum range.
+        is_far: ``(h, w)`` bool, rays that are free in the band up to the maximum range, whatever
+            the rectangle.
+        is_left_out: ``(h, w)`` bool, points in the band and the range, outside of the rectangle.
         leaves_top: ``(h, w)`` bool, rays that rise out of the band before the maximum range.
         base_from_camera: ``(4, 4)`` float64 that was used, heights from the fitted floor if any.
     """
@@ -46,6 +48,7 @@ class Sight:
     is_floor: np.ndarray
     free_z: np.ndarray
     is_far: np.ndarray
+    is_left_out: np.ndarray
     leaves_top: np.ndarray
     base_from_camera: np.ndarray
 
@@ -70,7 +73,9 @@ def look(
 
     A ray ends where it leaves the box: at the maximum range, below ``min_height_m`` (what is
     lower is not looked at), above ``max_height_m``, or at the rectangle's edge. So it clears
-    nothing that no pixel can mark, and a costmap's band of heights does not drop its end.
+    nothing that no pixel can mark, and a costmap's band of heights does not drop its end. A ray
+    that begins outside of the box is free only if it gets into it: what it meets before is nobody's
+    obstacle, and its end would clear that.
 
     Args:
         depth: ``(H, W)`` float32 metres; NaN unknown, ``+Inf`` beyond range, ``-Inf`` too near.
@@ -85,14 +90,18 @@ def look(
     origin = base_from_camera[:3, 3]
     with np.errstate(divide='ignore', invalid='ignore'):
         range_z = np.float32(settings.max_range_m) / np.hypot(turned[..., 0], turned[..., 1])
-        exits = [_exit(turned[..., axis], origin[axis], *ends) for axis, ends in _box(settings)]
-        exit_z = np.minimum.reduce([range_z, *exits])
-        is_inside, is_floor = _places(strided, turned, origin, range_z, settings)
+        slabs = [_slab(turned[..., axis], origin[axis], *ends) for axis, ends in _box(settings)]
+        enter_z = np.maximum.reduce([enter for enter, _ in slabs])
+        exit_z = np.minimum.reduce([range_z, *(leave for _, leave in slabs)])
+        standing, is_floor = _places(strided, turned, origin, range_z, settings)
+        is_inside = standing & _within_rectangle(strided, turned, origin, settings)
         is_known = ~np.isnan(strided) & (strided > 0.0)
-        free_z = np.where(is_known & ~is_inside, np.minimum(strided, exit_z), _NO_RAY)
+        gets_in = is_known & (enter_z <= exit_z) & (enter_z <= strided)
+        free_z = np.where(gets_in & ~is_inside, np.minimum(strided, exit_z), _NO_RAY)
         np.copyto(free_z, _NO_RAY, where=~(free_z > 0.0) | np.isinf(free_z))
-        top_z = _exit(turned[..., 2], origin[2], -np.inf, settings.max_height_m)
-        is_far = free_z >= range_z
+        top_z = _slab(turned[..., 2], origin[2], -np.inf, settings.max_height_m)[1]
+        is_far = is_known & (strided >= range_z) & (slabs[-1][1] >= range_z)
+        is_far &= (slabs[-1][0] <= range_z) & np.isfinite(range_z)
     return Sight(
         rays=rays,
         depth=strided,
@@ -100,6 +109,7 @@ def look(
         is_floor=is_floor,
         free_z=free_z,
         is_far=is_far,
+        is_left_out=standing & ~is_inside,
         leaves_top=top_z < range_z,
         base_from_camera=base_from_camera,
     )
@@ -148,13 +158,34 @@ def _box(settings: NavigationSettings) -> list[tuple[int, tuple[float, float]]]:
     return [*sides, (2, (settings.min_height_m, settings.max_height_m))]
 
 
-def _exit(direction: np.ndarray, origin: float, low: float, high: float) -> np.ndarray:
-    """Return the depth at which rays leave a slab; negative or NaN where they never are in it."""
-    bound = np.where(direction > 0.0, np.float32(high - origin), np.float32(low - origin))
-    exit_z = bound / direction
+def _slab(
+    direction: np.ndarray, origin: float, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the depths at which rays enter and leave a slab.
+
+    Entering is negative or 0 where they begin in it. Where they never are in it, leaving is
+    negative or NaN, which compares as false.
+    """
+    is_up = direction > 0.0
+    to_low, to_high = np.float32(low - origin), np.float32(high - origin)
+    enter_z = np.where(is_up, to_low, to_high) / direction
+    exit_z = np.where(is_up, to_high, to_low) / direction
     is_along = direction == 0.0
-    inside = np.float32(np.inf if low <= origin <= high else np.nan)
-    return np.asarray(np.where(is_along, inside, exit_z))
+    is_inside = low <= origin <= high
+    enter_z[is_along] = 0.0 if is_inside else np.nan
+    exit_z[is_along] = np.inf if is_inside else np.nan
+    return enter_z, exit_z
+
+
+def _within_rectangle(
+    depth: np.ndarray, turned: np.ndarray, origin: np.ndarray, settings: NavigationSettings
+) -> np.ndarray:
+    """Mark ``(h, w)`` points over the rectangle; all where there is none."""
+    within = np.ones(depth.shape, bool)
+    for axis, (low, high) in _box(settings)[:-1]:
+        place = turned[..., axis] * depth + np.float32(origin[axis])
+        within &= (place >= low) & (place <= high)
+    return within
 
 
 def _places(
@@ -164,15 +195,13 @@ def _places(
     range_z: np.ndarray,
     settings: NavigationSettings,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mark ``(h, w)`` points in the box, and points of the floor below it."""
+    """Mark ``(h, w)`` points in the band and the range, and points of the floor below it.
+
+    Those of the floor are within the rectangle, too.
+    """
     within = np.isfinite(depth) & (depth > 0.0) & (depth < range_z)
-    height = np.zeros_like(depth)
-    for axis, (low, high) in _box(settings):
-        place = turned[..., axis] * depth + np.float32(origin[axis])
-        if axis == 2:
-            height = place
-        else:
-            within &= (place >= low) & (place <= high)
+    height = turned[..., 2] * depth + np.float32(origin[2])
     low, high = settings.min_height_m, settings.max_height_m
-    is_obstacle = within & (height >= low) & (height <= high)
-    return is_obstacle, within & (height < low) & (height >= -abs(low))
+    standing = within & (height >= low) & (height <= high)
+    within &= _within_rectangle(depth, turned, origin, settings)
+    return standing, within & (height < low) & (height >= -abs(low))

@@ -140,3 +140,23 @@ def test_stride_is_raised_until_the_points_fit(max_points: int, stride: int) -> 
     found = fitting_stride((480, 640), stride=1, max_points=max_points)
     assert found == stride
     assert fitting_stride((480, 640), stride=7, max_points=0) == 7
+
+
+@pytest.mark.parametrize('size_px', [1, 2, 20])
+def test_what_is_too_near_stays_whatever_is_around_it(size_px: int) -> None:
+    """Unknown in its place would be taken for a free way by a scan."""
+    for around in (2.0, np.inf, np.nan):
+        depth = np.full((60, 80), around, np.float32)
+        depth[20 : 20 + size_px, 30 : 30 + size_px] = -np.inf
+        np.testing.assert_array_equal(alone(depth), depth)
+        np.testing.assert_array_equal(cut(depth), depth)
+
+
+def test_a_region_beyond_range_stays_and_a_speck_of_it_goes() -> None:
+    """A speck beyond range in a wall would clear through the wall."""
+    depth = np.full((60, 80), 2.0, np.float32)
+    depth[:, 40:] = np.inf
+    np.testing.assert_array_equal(alone(depth), depth)
+    speck = np.full((60, 80), np.nan, np.float32)
+    speck[30, 40] = np.inf
+    assert np.isnan(alone(speck)).all()

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from depth_ros.geometry.cloud_filters import without_flying_pixels, without_outliers
+from depth_ros.geometry.cloud_settings import CloudSettings, CropBox, NavigationSettings
 from depth_ros.geometry.flat_scan import FlatScan, flat_scan
 from depth_ros.geometry.rigid import rigid, rotation_from_vector
 from tests.kit.costmap import ObstacleLayer
@@ -120,3 +122,55 @@ def test_what_is_beyond_the_range_is_free_and_what_is_over_the_band_is_passed(
     far = view.depth(box(5.5, 0.0, size=(0.2, 6.0, 2.0)))
     for depth in (beam, far):
         assert at(scan_of(depth), 0.0) == math.inf
+
+
+def through_filters(depth: np.ndarray) -> np.ndarray:
+    """Give what the nodes' defaults leave of a depth."""
+    kept = without_flying_pixels(depth, max_step=CloudSettings().max_edge_step)
+    return without_outliers(
+        kept,
+        min_neighbors=NavigationSettings().outlier_neighbors,
+        num_sigmas=CloudSettings().outlier_sigma,
+    )
+
+
+@pytest.mark.parametrize('rows', [slice(95, 96), slice(90, 100), slice(40, 120)])
+def test_what_is_too_near_is_never_free_after_the_filters(view: RobotView, rows: slice) -> None:
+    """It covers a small share of each beam, whose other pixels are free."""
+    depth = view.depth()
+    depth[rows, 100:120] = -np.inf
+    scan = scan_of(through_filters(depth))
+    angle = math.atan2(127.5 - 110, 160)
+    assert at(scan, angle) == -math.inf and at(scan, -angle) == math.inf
+
+
+def test_what_is_behind_a_too_near_thing_does_not_clear_it(pillar: np.ndarray) -> None:
+    """The pillar is at 2.03 m; a beam of that range would clear what stands before it."""
+    depth = pillar.copy()
+    depth[120:130, 120:136] = -np.inf
+    assert at(scan_of(depth), 0.0) == -math.inf
+    speck = pillar.copy()
+    speck[120, 127:129] = -np.inf
+    assert at(scan_of(speck), 0.0) == pytest.approx(2.03, abs=1e-3)
+
+
+def test_a_crop_box_leaves_free_beams_free(pillar: np.ndarray) -> None:
+    """Rays are free to its edge and beyond; only what is seen beyond makes a beam unknown."""
+    rectangle = CropBox(min_x_m=0.0, min_y_m=-1.0, max_x_m=3.0, max_y_m=1.0)
+    scan = scan_of(pillar, crop_box=rectangle)
+    assert at(scan, 0.0) == pytest.approx(2.03, abs=1e-3)
+    assert at(scan, 0.3) == math.inf and at(scan, -0.3) == math.inf
+    near = CropBox(min_x_m=0.0, min_y_m=-1.0, max_x_m=1.5, max_y_m=1.0)
+    scan = scan_of(pillar, crop_box=near)
+    assert math.isnan(at(scan, 0.0)), 'the pillar is beyond: left out, but no free way'
+    assert at(scan, 0.3) == math.inf
+
+
+def test_a_crop_box_before_the_camera_frees_no_way_through_what_it_leaves_out(
+    pillar: np.ndarray,
+) -> None:
+    """The rectangle begins at 3 m; the pillar at 2 m is not in it."""
+    rectangle = CropBox(min_x_m=3.0, min_y_m=-2.0, max_x_m=6.0, max_y_m=2.0)
+    scan = scan_of(pillar, crop_box=rectangle)
+    assert math.isnan(at(scan, 0.0))
+    assert at(scan, 0.3) == math.inf

@@ -103,6 +103,24 @@ def test_crop_box_bounds_obstacles_and_rays(crate: np.ndarray) -> None:
     assert np.abs(ends[:, 1]).max() <= 0.3 + 1e-4 and ends[:, 0].max() <= 3.0 + 1e-4
 
 
+def test_a_crop_box_that_begins_ahead_clears_only_rays_that_get_into_it(crate: np.ndarray) -> None:
+    """The crate at 2 m is before the box: rays to it clear nothing, those beside it do."""
+    ahead = CropBox(min_x_m=3.0, min_y_m=-2.0, max_x_m=4.0, max_y_m=2.0)
+    sight = sight_of(crate, crop_box=ahead)
+    ends = in_base(sight.free_points())
+    assert len(ends) > 100
+    assert ends[:, 0].min() >= 3.0 - 1e-3 and ends[:, 0].max() <= 4.0 + 1e-3
+    assert np.abs(ends[:, 1]).max() <= 2.0 + 1e-3
+    on_crate = sight_of(crate).is_obstacle
+    assert np.isnan(sight.free_z[on_crate]).all() and not sight.is_obstacle[on_crate].any()
+    assert sight.is_left_out[on_crate].all()
+
+
+def test_a_crop_box_behind_the_camera_clears_nothing(crate: np.ndarray) -> None:
+    behind = CropBox(min_x_m=-3.0, min_y_m=-2.0, max_x_m=-1.0, max_y_m=2.0)
+    assert len(sight_of(crate, crop_box=behind).free_points()) == 0
+
+
 def test_a_camera_above_the_band_sees_into_it() -> None:
     """Rays that come from above go on to where they leave through the bottom."""
     settings = replace(SETTINGS, max_height_m=0.3)
