@@ -70,3 +70,23 @@ def useful_disparity(
     with np.errstate(invalid='ignore', divide='ignore'):
         inside = (above * np.float32(near_m) <= factor) & (above * np.float32(far_m) >= factor)
     return np.where(inside, disparity, np.float32(np.nan))
+
+
+def nearer_than_useful(
+    disparity: np.ndarray, camera: StereoCamera, useful: UsefulPart
+) -> np.ndarray:
+    """Mark ``(H, W)`` bool pixels of the useful region that are nearer than the useful depth.
+
+    Args:
+        disparity: ``(H, W)`` float32 px, NaN unknown, which is not nearer.
+        camera: The rectified rig.
+        useful: Part of the image and range of depth.
+    """
+    if useful.depth_range_m is None:
+        return np.zeros(disparity.shape, bool)
+    above = disparity - np.float32(camera.cx_offset_px)
+    factor = camera.left.fx * camera.baseline_m
+    is_nearer = above * np.float32(useful.depth_range_m[0]) > factor
+    if useful.region is not None:
+        is_nearer &= region_mask(useful.region, (disparity.shape[0], disparity.shape[1]))
+    return np.asarray(is_nearer)

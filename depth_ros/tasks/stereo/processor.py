@@ -207,7 +207,10 @@ class StereoProcessor(Processor[StereoSettings]):
         start = time.perf_counter()
         disparity = self._filtered(timed.result, rectified, covered)
         filtered = time.perf_counter()
-        depth = self._depth(disparity, wanted) if wanted.depth or wanted.sigma else None
+        depth = None
+        if wanted.depth or wanted.sigma:
+            too_near = self._too_near(timed.result, rectified, covered)
+            depth = self._depth(disparity, wanted, too_near)
         stages = dict(timed.stages_s)
         stages['filter'] = filtered - start
         stages['depth'] = time.perf_counter() - filtered
@@ -287,7 +290,16 @@ class StereoProcessor(Processor[StereoSettings]):
     ) -> DisparityResult:
         """Apply the filters that the settings switch on, in a fixed order."""
         settings, confidence = self.settings, result.confidence
-        disparity = self._shown.of(result.disparity, rectified, covered)
+        disparity = self._believed(self._shown.of(result.disparity, rectified, covered), result)
+        if confidence is not None:
+            confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
+        if settings.fill_holes:
+            disparity = self._shown.of(fill_holes(disparity), rectified, covered)
+        return replace(result, disparity=disparity, confidence=confidence)
+
+    def _believed(self, disparity: np.ndarray, result: DisparityResult) -> np.ndarray:
+        """Make unknown what the matcher doubts, and specks."""
+        settings, confidence = self.settings, result.confidence
         if settings.left_right_check and confidence is not None:
             disparity = np.where(confidence > 0, disparity, UNKNOWN)
         least = self._least_confidence(result)
@@ -299,13 +311,19 @@ class StereoProcessor(Processor[StereoSettings]):
                 max_size_px=settings.speckle_size_px,
                 max_difference_px=settings.speckle_difference_px,
             )
-        if confidence is not None:
-            confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
-        if settings.fill_holes:
-            disparity = self._shown.of(fill_holes(disparity), rectified, covered)
-        return replace(result, disparity=disparity, confidence=confidence)
+        return disparity
 
-    def _depth(self, result: DisparityResult, wanted: Wanted) -> DepthResult:
+    def _too_near(
+        self, result: DisparityResult, rectified: RectifiedStereo, covered: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Mark ``(H, W)`` bool what is nearer than the useful depth, by what is believed of it."""
+        nearer = self._shown.nearer(result.disparity, rectified, covered)
+        return None if nearer is None else ~np.isnan(self._believed(nearer, result))
+
+    def _depth(
+        self, result: DisparityResult, wanted: Wanted, too_near: np.ndarray | None
+    ) -> DepthResult:
+        """Make depth; what is too near is ``-Inf``, also where holes of disparity were filled."""
         settings, rig = self.settings, result.camera
         depth = disparity_to_depth(
             result.disparity,
@@ -313,6 +331,8 @@ class StereoProcessor(Processor[StereoSettings]):
             min_depth_m=settings.min_depth_m,
             max_depth_m=settings.max_depth_m,
         )
+        if too_near is not None:
+            np.copyto(depth, np.float32(-np.inf), where=too_near)
         told = settings.disparity_sigma_px if result.sigma_px is None else result.sigma_px
         sigma = depth_sigma(depth, rig, told) if wanted.sigma else None
         return DepthResult(

@@ -78,9 +78,10 @@ class StereoSettings(NetworkSettings):
     )
     useful_depth_m: str = described(
         '',
-        'Nearest and farthest depth outside of which all is unknown, e.g. 1 5; '
-        'otherwise than min_depth_m and max_depth_m, which say that something is nearer or '
-        'farther. Empty: any. Files of calibrations bring their own.',
+        'Nearest and farthest depth outside of which disparity is unknown, e.g. 1 5. Depth that is '
+        'nearer is -Inf (too near), so that no scan takes it for free; depth that is farther is '
+        'unknown, otherwise than with max_depth_m. Empty: any. Files of calibrations bring their '
+        'own.',
         unit='m',
     )
     calibrated_limits: bool = described(

@@ -8,9 +8,9 @@ import numpy as np
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.image import read_lit
-from depth_ros.frames import RectifiedStereo
+from depth_ros.frames import RectifiedStereo, UsefulPart
 from depth_ros.geometry.content import border_mask
-from depth_ros.geometry.shown import fitted_mask, useful_disparity
+from depth_ros.geometry.shown import fitted_mask, nearer_than_useful, useful_disparity
 from depth_ros.tasks.stereo.settings import StereoSettings
 
 
@@ -42,6 +42,36 @@ class Shown:
         Raises:
             ImageError: If the mask is of another shape than the image.
         """
+        disparity = self._unmasked(disparity, pair, covered)
+        for useful in self._limits(pair):
+            disparity = useful_disparity(disparity, pair.camera, useful)
+        return disparity
+
+    def nearer(
+        self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return a map with only what is nearer than the useful depth; None where that has no end.
+
+        Args:
+            disparity: As for ``of``, which makes these pixels unknown.
+            pair: What it was made of.
+            covered: As for ``of``.
+        """
+        limits = [useful for useful in self._limits(pair) if useful.depth_range_m is not None]
+        if not limits:
+            return None
+        disparity = self._unmasked(disparity, pair, covered)
+        found = [nearer_than_useful(disparity, pair.camera, useful) for useful in limits]
+        return np.where(np.logical_or.reduce(found), disparity, np.float32(np.nan))
+
+    def _limits(self, pair: RectifiedStereo) -> list[UsefulPart]:
+        """Return what the settings and, unless they are not wanted, the calibration call useful."""
+        return [self._useful, pair.useful] if self._has_limits else [self._useful]
+
+    def _unmasked(
+        self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None
+    ) -> np.ndarray:
+        """Return a map with NaN where masks and borders say that nothing is shown."""
         shape = (pair.left.shape[0], pair.left.shape[1])
         masks = [
             covered,
@@ -52,9 +82,6 @@ class Shown:
         for mask in masks:
             if mask is not None:
                 disparity = np.where(mask, disparity, np.float32(np.nan))
-        disparity = useful_disparity(disparity, pair.camera, self._useful)
-        if self._has_limits:
-            disparity = useful_disparity(disparity, pair.camera, pair.useful)
         return disparity
 
 

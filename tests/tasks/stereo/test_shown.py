@@ -147,6 +147,30 @@ def test_useless_depth_is_unknown_and_not_beyond() -> None:
     np.testing.assert_array_equal(same, disparity)
 
 
+@pytest.mark.parametrize('is_calibrated', [False, True])
+def test_depth_nearer_than_the_useful_range_is_too_near_and_farther_is_unknown(
+    pair: RectifiedStereo, is_calibrated: bool
+) -> None:
+    """Unknown could be taken for a free way; disparity is unknown in both."""
+    told_m = RIG.left.fx * RIG.baseline_m / UNTOLD_PX
+    ranges = {-np.inf: (1.1 * told_m, 9.0 * told_m), np.nan: (0.1 * told_m, 0.9 * told_m)}
+    for expected, (near_m, far_m) in ranges.items():
+        text, seen = f'{near_m:g} {far_m:g}', pair
+        if is_calibrated:
+            useful = UsefulPart(depth_range_m=(near_m, far_m))
+            text, seen = '', replace(pair, useful=useful)
+        settings = StereoSettings(
+            model='crestereo_tiny_hinted', hints='none', useful_depth_m=text, fill_holes=True
+        )
+        with echo_processor(settings, [], height=HEIGHT, width=WIDTH) as stereo:
+            output = stereo.process_rectified(with_border(seen))
+        assert output.depth is not None
+        depth = output.depth.depth
+        np.testing.assert_array_equal(depth[:, 40:], np.float32(expected))
+        assert np.isnan(depth[:, :30]).all(), 'nothing is shown there'
+        assert np.isnan(output.disparity.disparity).all()
+
+
 def test_the_oak_file_says_what_is_useful() -> None:
     calibration = read_stereo_calibration(
         [shared_path('data/oakd_stereo/stereodemo_calibration.json')]
