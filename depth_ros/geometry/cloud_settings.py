@@ -139,7 +139,8 @@ class NavigationSettings(Settings):
     crop_box: CropBox | None = described(
         None,
         'Rectangle on the floor of base_frame, min_x min_y max_x max_y in metres: obstacles '
-        'beyond it are left out and rays end at its edge; empty sets no bound.',
+        'beyond it are left out and rays of points/clearing end at its edge. A beam of scan that '
+        'shows something beyond it is NaN, not free. Empty sets no bound.',
         form=CROP_BOX,
     )
     ground: Ground = described(
@@ -207,9 +208,23 @@ class NavigationSettings(Settings):
     )
 
     def check_together(self) -> None:
-        """Refuse a height band without height."""
+        """Refuse a height band without height, and names that no frame has."""
+        _check_frame('base_frame', self.base_frame)
+        if self.scan_frame:
+            _check_frame('scan_frame', self.scan_frame)
         if not self.min_height_m < self.max_height_m:
             raise SettingError(
                 '{min_height_m} must be below {max_height_m}, got '
                 f'{self.min_height_m:g} and {self.max_height_m:g}; correct one of them'
             )
+
+
+def _check_frame(setting: str, frame: str) -> None:
+    """Refuse a name that TF knows no frame by."""
+    if frame and not frame.startswith('/') and not any(letter.isspace() for letter in frame):
+        return
+    proposed = ''.join(frame.split()).lstrip('/') or 'base_link'
+    raise SettingError(
+        f'{{{setting}}} must be the name of a frame, without a slash before it and without blanks, '
+        f'got {frame!r}; set it to e.g. {proposed}'
+    )

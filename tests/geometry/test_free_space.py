@@ -229,3 +229,16 @@ def test_a_crop_box_is_written_as_it_is_read() -> None:
     settings = settings_from(NavigationSettings, {'crop_box': '0, -2.5 5 2.5'})
     assert settings.crop_box == read_crop_box(str(values_of(settings)['crop_box']))
     assert values_of(NavigationSettings())['crop_box'] == ''
+
+
+@pytest.mark.parametrize('name', ['base_frame', 'scan_frame'])
+@pytest.mark.parametrize('frame', ['/base_link', ' base_link', 'base link', ' ', 'base_link\n'])
+def test_names_that_no_frame_has_are_refused(name: str, frame: str) -> None:
+    with pytest.raises(ParameterError, match=f'{name} must be the name of a frame'):
+        settings_from(NavigationSettings, {name: frame})
+
+
+def test_the_robot_has_a_frame_and_the_scan_may_take_it() -> None:
+    with pytest.raises(ParameterError, match='base_frame must be the name of a frame'):
+        settings_from(NavigationSettings, {'base_frame': ''})
+    assert settings_from(NavigationSettings, {'scan_frame': ''}).scan_frame == ''

@@ -19,6 +19,7 @@ from depth_ros.geometry.costmap_clouds import clearing_cloud, marking_cloud
 from depth_ros.geometry.depth import flat_cloud
 from depth_ros.geometry.flat_scan import flat_scan
 from depth_ros.geometry.free_space import Sight, above_floor, look
+from depth_ros.geometry.mounting import odd_mount
 from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.messages.scans import fill_laser_scan
 from depth_ros.results import DepthResult
@@ -32,12 +33,19 @@ from depth_ros.ros.node.topic_rate import TopicRate
 FREE_RGB = (0, 160, 255)
 """Colour of the ends of free rays."""
 
+ODD_MOUNT = (
+    'by navigation.base_from_camera or TF the camera {frame!r} {odd}; if it does not, the place is '
+    'that of a frame with x ahead and not of the optical frame (z ahead, y down): for a camera that '
+    'looks forward the rotation is -0.5 0.5 -0.5 0.5'
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NavigationWanted:
-    """All topics are derived from one sight."""
+    """All topics are derived from one sight; the scan has a frame of its own."""
 
     sight: bool = True
+    scan: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,12 +55,13 @@ class NavigationView:
     Attributes:
         sight: Obstacles and free rays.
         rgb: ``(h, w, 3)`` uint8 colours of its pixels.
-        scan_from_base: ``(4, 4)``, the scan's frame from the robot's.
+        scan_from_base: ``(4, 4)``, the scan's frame from the robot's; None where it is unknown or
+            no scan is wanted.
     """
 
     sight: Sight
     rgb: np.ndarray
-    scan_from_base: np.ndarray
+    scan_from_base: np.ndarray | None
 
 
 class NavigationPublishers:
@@ -64,6 +73,7 @@ class NavigationPublishers:
         self._parameters = parameters
         self._placing = Placing(node)
         self._left_out = ''
+        self._told_mount = ''
         self._topics: TopicPublishers[NavigationView, CloudParameters, NavigationWanted] = (
             TopicPublishers(node, parameters, warn, NAVIGATION_TOPICS)
         )
@@ -103,17 +113,36 @@ class NavigationPublishers:
         if depth is None or not self._topics.is_due(stamp_ns):
             return
         settings = self._parameters.navigation
-        placed = self._placing.at(stamp_ns, frame_id, settings)
-        self._left_out = self._placing.problem if placed is None else ''
-        if placed is None:
+        base_from_camera = self._placing.camera_at(stamp_ns, frame_id, settings)
+        self._left_out = self._placing.problem
+        if base_from_camera is None:
             self._warn('no_base_frame', self._left_out)
             return
+        self._tell_odd_mount(base_from_camera, frame_id)
         view = NavigationView(
-            sight=see(depth, placed.base_from_camera, self._parameters),
+            sight=see(depth, base_from_camera, self._parameters),
             rgb=rgb[:: settings.stride, :: settings.stride],
-            scan_from_base=placed.scan_from_base,
+            scan_from_base=self._scan_from_base(stamp_ns),
         )
         self._topics.publish(view, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def _scan_from_base(self, stamp_ns: int) -> np.ndarray | None:
+        """Look the scan's frame up, if somebody wants the scan; the clouds do without it."""
+        wanted = self._topics.wanted()
+        if wanted is None or not wanted.scan:
+            return None
+        found = self._placing.scan_at(stamp_ns, self._parameters.navigation)
+        if found is None:
+            self._left_out = self._placing.problem
+            self._warn('no_scan_frame', self._left_out)
+        return found
+
+    def _tell_odd_mount(self, base_from_camera: np.ndarray, frame_id: str) -> None:
+        """Warn of a camera that sits oddly, once for each way."""
+        odd = odd_mount(base_from_camera)
+        if odd and odd != self._told_mount:
+            self._warn('odd_mount', ODD_MOUNT.format(frame=frame_id, odd=odd))
+        self._told_mount = odd or self._told_mount
 
 
 def see(depth: DepthResult, base_from_camera: np.ndarray, parameters: CloudParameters) -> Sight:
@@ -144,7 +173,9 @@ def _cloud(points: np.ndarray, colors: np.ndarray) -> PointCloud2:
     return message
 
 
-def _scan(view: NavigationView, parameters: CloudParameters) -> LaserScan:
+def _scan(view: NavigationView, parameters: CloudParameters) -> LaserScan | None:
+    if view.scan_from_base is None:
+        return None
     message = LaserScan()
     fill_laser_scan(message, flat_scan(view.sight, view.scan_from_base, parameters.navigation))
     return message
@@ -182,7 +213,7 @@ NAVIGATION_TOPICS: tuple[OutputTopic[NavigationView, CloudParameters, Navigation
         name='scan',
         message_type=LaserScan,
         make=_scan,
-        needs=NavigationWanted(),
+        needs=NavigationWanted(scan=True),
         max_rate_hz=_max_rate_hz,
         frame=_scan_frame,
         meaning='The nearest obstacle by angle in `navigation.scan_frame`; +Inf free up to '

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from rclpy.node import Node
@@ -19,29 +18,24 @@ NO_PLACE = (
     'are left out: publish the place of {frame!r} in {base!r} on /tf_static{problem}, or set '
     'navigation.base_from_camera to x y z qx qy qz qw'
 )
+NO_SCAN_FRAME = (
+    'navigation.scan_frame is {frame!r}, and nobody says where that is on the robot, so scan is left '
+    'out, and the clouds are not: publish the place of {frame!r} in {base!r} on /tf_static{problem}, '
+    'or set navigation.scan_frame to another frame, e.g. {base}'
+)
 NO_TF2 = ' (but tf2_ros is not installed; type: apt install ros-$ROS_DISTRO-tf2-ros-py)'
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Placed:
-    """Where things were at a stamp.
+class Placing:
+    """Provides both places: typed by hand, or of TF, which is listened to once it is needed.
 
     Attributes:
-        base_from_camera: ``(4, 4)`` float64.
-        scan_from_base: ``(4, 4)`` float64.
+        problem: What to publish or to set; empty where the last question had an answer.
     """
-
-    base_from_camera: np.ndarray
-    scan_from_base: np.ndarray
-
-
-class Placing:
-    """Provides both places: typed by hand, or of TF, which is listened to once it is needed."""
 
     def __init__(self, node: Node) -> None:
         """Prepare; ``listen`` begins."""
         self.problem = ''
-        """What to publish or to set; empty where the last question had an answer."""
         self._node = node
         self._is_open = False
         self._tf: TransformListener | None = None
@@ -53,35 +47,49 @@ class Placing:
             self._is_open = True
             self._tf = transform_listener(self._node)
 
-    def at(self, stamp_ns: int, camera_frame: str, settings: NavigationSettings) -> Placed | None:
-        """Return both places at a stamp, after at most ``tf_timeout_s``; None while unknown."""
-        camera = base_from_camera(settings.base_from_camera)
-        if camera is None:
-            camera = self._transform(settings.base_frame, camera_frame, stamp_ns, settings)
-        if camera is None:
-            return None
-        scan: np.ndarray | None = np.eye(4)
-        if settings.scan_frame not in ('', settings.base_frame):
-            scan = self._transform(settings.scan_frame, settings.base_frame, stamp_ns, settings)
-        return None if scan is None else Placed(base_from_camera=camera, scan_from_base=scan)
+    def camera_at(
+        self, stamp_ns: int, camera_frame: str, settings: NavigationSettings
+    ) -> np.ndarray | None:
+        """Return ``(4, 4)`` base from camera at a stamp; None while unknown.
+
+        Waits ``tf_timeout_s`` at most.
+        """
+        self.problem = ''
+        typed = base_from_camera(settings.base_from_camera)
+        if typed is not None:
+            return typed
+        base = settings.base_frame
+        found, said = self._transform(base, camera_frame, stamp_ns, settings)
+        if found is None:
+            self.problem = NO_PLACE.format(frame=camera_frame, base=base, problem=said)
+        return found
+
+    def scan_at(self, stamp_ns: int, settings: NavigationSettings) -> np.ndarray | None:
+        """Return ``(4, 4)`` scan's frame from base at a stamp; None while unknown.
+
+        Waits ``tf_timeout_s`` at most.
+        """
+        self.problem = ''
+        base, frame = settings.base_frame, settings.scan_frame
+        if frame in ('', base):
+            return np.eye(4)
+        found, said = self._transform(frame, base, stamp_ns, settings)
+        if found is None:
+            self.problem = NO_SCAN_FRAME.format(frame=frame, base=base, problem=said)
+        return found
 
     def _transform(
         self, target: str, source: str, stamp_ns: int, settings: NavigationSettings
-    ) -> np.ndarray | None:
-        """Wait for a transform, as long as only its stamp is missing."""
+    ) -> tuple[np.ndarray | None, str]:
+        """Return a transform, and why there is none; wait as long as only its stamp is missing."""
         if self._tf is None:
-            self.problem = NO_PLACE.format(frame=source, base=target, problem=NO_TF2)
-            return None
+            return None, NO_TF2
         end_s = time.monotonic() + settings.tf_timeout_s
         found = self._tf.at(target, source, stamp_ns)
         while found is None and time.monotonic() < end_s and self._connects(target, source):
             time.sleep(POLL_S)
             found = self._tf.at(target, source, stamp_ns)
-        said = f' ({self._tf.problem})'
-        self.problem = (
-            '' if found is not None else NO_PLACE.format(frame=source, base=target, problem=said)
-        )
-        return found
+        return found, f' ({self._tf.problem})'
 
     def _connects(self, target: str, source: str) -> bool:
         """Whether TF has the two at any time; waiting will not help where it has not."""

@@ -65,7 +65,7 @@ class Shown:
         return np.where(np.logical_or.reduce(found), disparity, np.float32(np.nan))
 
     def _limits(self, pair: RectifiedStereo) -> list[UsefulPart]:
-        """Return what the settings and, unless they are not wanted, the calibration call useful."""
+        """Return what the settings call useful and, unless told not to, the calibration."""
         return [self._useful, pair.useful] if self._has_limits else [self._useful]
 
     def _unmasked(

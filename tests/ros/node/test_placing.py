@@ -32,11 +32,11 @@ def opened(node: Node, settings: NavigationSettings = SETTINGS) -> Placing:
 def test_a_place_typed_by_hand_needs_no_tf(node: Node) -> None:
     placing = opened(node, BY_HAND)
     assert BUFFERS == [], 'TF is not listened to'
-    placed = placing.at(5 * SECOND_NS, 'eye', BY_HAND)
-    assert placed is not None and placing.problem == ''
-    np.testing.assert_allclose(placed.base_from_camera[:3, 3], [0.1, 0.0, 0.4])
-    np.testing.assert_allclose(placed.base_from_camera[:3, 2], [1, 0, 0], atol=1e-12)
-    np.testing.assert_array_equal(placed.scan_from_base, np.eye(4))
+    mount = placing.camera_at(5 * SECOND_NS, 'eye', BY_HAND)
+    assert mount is not None and placing.problem == ''
+    np.testing.assert_allclose(mount[:3, 3], [0.1, 0.0, 0.4])
+    np.testing.assert_allclose(mount[:3, 2], [1, 0, 0], atol=1e-12)
+    np.testing.assert_array_equal(placing.scan_at(5 * SECOND_NS, BY_HAND), np.eye(4))
 
 
 def test_a_mount_is_looked_up_at_the_stamp(node: Node) -> None:
@@ -44,16 +44,27 @@ def test_a_mount_is_looked_up_at_the_stamp(node: Node) -> None:
     for stamp, x in ((1, 0.1), (2, 0.2)):
         BUFFERS[0].set('base_link', 'eye', stamp * SECOND_NS, x)
     for stamp, x in ((1, 0.1), (2, 0.2)):
-        placed = placing.at(stamp * SECOND_NS, 'eye', SETTINGS)
-        assert placed is not None and placed.base_from_camera[0, 3] == x
+        placed = placing.camera_at(stamp * SECOND_NS, 'eye', SETTINGS)
+        assert placed is not None and placed[0, 3] == x
 
 
 def test_the_scans_frame_comes_from_tf_too(node: Node) -> None:
     settings = replace(BY_HAND, scan_frame='mast')
     placing = opened(node, settings)
     BUFFERS[0].set('mast', 'base_link', SECOND_NS, -0.3)
-    placed = placing.at(SECOND_NS, 'eye', settings)
-    assert placed is not None and placed.scan_from_base[0, 3] == -0.3
+    scan = placing.scan_at(SECOND_NS, settings)
+    assert scan is not None and scan[0, 3] == -0.3 and placing.problem == ''
+
+
+def test_a_scans_frame_that_nobody_tells_takes_nothing_from_the_clouds(node: Node) -> None:
+    settings = replace(BY_HAND, scan_frame='mast', tf_timeout_s=0.05)
+    placing = opened(node, settings)
+    assert placing.camera_at(SECOND_NS, 'eye', settings) is not None
+    assert placing.scan_at(SECOND_NS, settings) is None
+    for words in ("navigation.scan_frame is 'mast'", "'base_link'", 'scan is left out', WORDS):
+        assert words in placing.problem
+    assert 'navigation.base_from_camera' not in placing.problem, 'it is set, and is no remedy'
+    assert placing.camera_at(SECOND_NS, 'eye', settings) is not None and placing.problem == ''
 
 
 def test_a_stamp_that_comes_late_is_waited_for(node: Node) -> None:
@@ -66,9 +77,9 @@ def test_a_stamp_that_comes_late_is_waited_for(node: Node) -> None:
 
     thread = threading.Thread(target=come)
     thread.start()
-    placed = placing.at(2 * SECOND_NS, 'eye', SETTINGS)
+    placed = placing.camera_at(2 * SECOND_NS, 'eye', SETTINGS)
     thread.join()
-    assert placed is not None and placed.base_from_camera[0, 3] == 0.2
+    assert placed is not None and placed[0, 3] == 0.2
 
 
 def test_frames_that_nobody_connects_are_not_waited_for(node: Node) -> None:
@@ -78,7 +89,7 @@ def test_frames_that_nobody_connects_are_not_waited_for(node: Node) -> None:
     BUFFERS[0].lookup_transform = lambda *words, **rest: (asked.append(1), lookup(*words, **rest))[
         1
     ]
-    assert placing.at(SECOND_NS, 'eye', SETTINGS) is None
+    assert placing.camera_at(SECOND_NS, 'eye', SETTINGS) is None
     assert len(asked) == 2, 'at the stamp, and at any'
     for words in ("'eye'", "'base_link'", '/tf_static', WORDS, 'navigation.base_from_camera'):
         assert words in placing.problem
@@ -88,7 +99,7 @@ def test_a_stamp_that_never_comes_ends_the_wait(node: Node) -> None:
     settings = replace(SETTINGS, tf_timeout_s=0.05)
     placing = opened(node, settings)
     BUFFERS[0].set('base_link', 'eye', SECOND_NS, 0.1)
-    assert placing.at(9 * SECOND_NS, 'eye', settings) is None
+    assert placing.camera_at(9 * SECOND_NS, 'eye', settings) is None
     assert WORDS in placing.problem
 
 

@@ -186,6 +186,37 @@ def test_parameters_change_while_running(stage: Stage) -> None:
     assert not refused.successful and 'navigation.max_height_m' in refused.reason
 
 
+def test_a_scans_frame_that_nobody_knows_costs_the_scan_alone(stage: Stage) -> None:
+    stage.robot.set_parameters(navigation__scan_frame='mast')
+    try:
+        obstacles, clearing = stage.show(wall(2.0), 'points/obstacles', 'points/clearing')
+        assert obstacles.width > 0 and clearing.width > 0
+        stage.node.wait_for('[no_scan_frame]')
+        line = stage.node.lines_about('no_scan_frame')[0]
+        for words in ("'mast'", "'base_link'", 'navigation.scan_frame', 'scan is left out'):
+            assert words in line
+    finally:
+        stage.robot.set_parameters(navigation__scan_frame='')
+    (scan,) = stage.show(wall(2.0), 'scan')
+    assert scan.header.frame_id == 'base_link'
+
+
+def test_an_odd_mount_is_told_once_and_frames_have_names(stage: Stage) -> None:
+    straight = f'0 0 {EYE_M} -0.5 0.5 -0.5 0.5'
+    assert stage.node.lines_about('odd_mount') == []
+    stage.robot.set_parameters(navigation__base_from_camera=f'0 0 {EYE_M} 0 0 0 1')
+    try:
+        for _ in range(3):
+            stage.show(FLOOR, 'points/clearing')
+        (line,) = stage.node.lines_about('odd_mount')
+        assert 'ceiling' in line and '-0.5 0.5 -0.5 0.5' in line
+    finally:
+        stage.robot.set_parameters(navigation__base_from_camera=straight)
+    for frame in ('', '/base_link', 'base link'):
+        refused = stage.robot.set_parameters(navigation__base_frame=frame)
+        assert not refused.successful and 'navigation.base_frame must be' in refused.reason
+
+
 def test_flying_pixels_are_left_out_of_points_by_default(stage: Stage) -> None:
     depth = np.full_like(FLOOR, 4.0)
     depth[:, :80], depth[:, 80:82] = 1.0, (2.0, 3.0)
