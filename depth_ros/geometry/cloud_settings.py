@@ -225,6 +225,6 @@ def _check_frame(setting: str, frame: str) -> None:
         return
     proposed = ''.join(frame.split()).lstrip('/') or 'base_link'
     raise SettingError(
-        f'{{{setting}}} must be the name of a frame, without a slash before it and without blanks, '
-        f'got {frame!r}; set it to e.g. {proposed}'
+        f'{{{setting}}} must be the name of a frame, without a slash before it and without '
+        f'blanks, got {frame!r}; set it to e.g. {proposed}'
     )

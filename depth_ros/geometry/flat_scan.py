@@ -46,13 +46,13 @@ def flat_scan(sight: Sight, scan_from_base: np.ndarray, settings: NavigationSett
     """Make a scan of a sight.
 
     A beam with an obstacle has its range: that of the ``scan_min_points``-th nearest pixel of it,
-    so that a speck is none. One with any pixel that is too near is ``-Inf``, and so is one with an
-    obstacle and ``scan_min_points`` of them, because the obstacle is behind and its range would
-    clear what is before. One without either is free if a ray of it is, up to the maximum range, and
-    few of its pixels are unknown; rays that leave the band through its top count for neither. It
-    is unknown where ``scan_min_points`` pixels show something outside of the rectangle: what is
-    left out there is not told, but no free way is claimed through it. The maximum range is ``max_range_m`` less the distance
-    between camera and origin, so that a free beam claims nothing that was not seen.
+    so that a speck is none. One without is ``-Inf`` if any pixel is too near; one with an obstacle
+    is, if ``scan_min_points`` are, as the obstacle is behind and its range would clear what is
+    before. Any other is free if a ray of it is, up to the maximum range, and few of its pixels are
+    unknown; rays that leave the band through its top count for neither. It is unknown where
+    ``scan_min_points`` pixels show something outside of the rectangle: what is left out there is
+    not told, but no free way is claimed through it. The maximum range is ``max_range_m`` less the
+    distance between camera and origin, so that a free beam claims nothing that was not seen.
 
     Args:
         sight: What ``look`` gave.

@@ -74,8 +74,8 @@ def look(
     A ray ends where it leaves the box: at the maximum range, below ``min_height_m`` (what is
     lower is not looked at), above ``max_height_m``, or at the rectangle's edge. So it clears
     nothing that no pixel can mark, and a costmap's band of heights does not drop its end. A ray
-    that begins outside of the box is free only if it gets into it: what it meets before is nobody's
-    obstacle, and its end would clear that.
+    that begins outside of the box is free only if it gets into it: what it meets before is no
+    obstacle of the box, and its end would clear that.
 
     Args:
         depth: ``(H, W)`` float32 metres; NaN unknown, ``+Inf`` beyond range, ``-Inf`` too near.

@@ -34,9 +34,9 @@ FREE_RGB = (0, 160, 255)
 """Colour of the ends of free rays."""
 
 ODD_MOUNT = (
-    'by navigation.base_from_camera or TF the camera {frame!r} {odd}; if it does not, the place is '
-    'that of a frame with x ahead and not of the optical frame (z ahead, y down): for a camera that '
-    'looks forward the rotation is -0.5 0.5 -0.5 0.5'
+    'by navigation.base_from_camera or TF the camera {frame!r} {odd}; if it does not, the place '
+    'is that of a frame with x ahead and not of the optical frame (z ahead, y down): for a camera '
+    'that looks forward the rotation is -0.5 0.5 -0.5 0.5'
 )
 
 

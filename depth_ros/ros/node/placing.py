@@ -19,9 +19,9 @@ NO_PLACE = (
     'navigation.base_from_camera to x y z qx qy qz qw'
 )
 NO_SCAN_FRAME = (
-    'navigation.scan_frame is {frame!r}, and nobody says where that is on the robot, so scan is left '
-    'out, and the clouds are not: publish the place of {frame!r} in {base!r} on /tf_static{problem}, '
-    'or set navigation.scan_frame to another frame, e.g. {base}'
+    'navigation.scan_frame is {frame!r}, and nobody says where that is on the robot, so scan is '
+    'left out, and the clouds are not: publish the place of {frame!r} in {base!r} on '
+    '/tf_static{problem}, or set navigation.scan_frame to another frame, e.g. {base}'
 )
 NO_TF2 = ' (but tf2_ros is not installed; type: apt install ros-$ROS_DISTRO-tf2-ros-py)'
 

@@ -79,9 +79,9 @@ class StereoSettings(NetworkSettings):
     useful_depth_m: str = described(
         '',
         'Nearest and farthest depth outside of which disparity is unknown, e.g. 1 5. Depth that '
-        'is nearer is -Inf (too near), so that no scan takes it for free; depth that is farther is '
-        'unknown, otherwise than with max_depth_m. Empty: any. Files of calibrations bring their '
-        'own.',
+        'is nearer is -Inf (too near), so that no scan takes it for free; depth that is farther '
+        'is unknown, otherwise than with max_depth_m. Empty: any. Files of calibrations bring '
+        'their own.',
         unit='m',
     )
     calibrated_limits: bool = described(
