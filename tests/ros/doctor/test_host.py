@@ -12,10 +12,12 @@ import pytest
 
 from depth_ros.ros.doctor.machine import busy_share, gpu_loads, ros_processes, stale_bytes
 from depth_ros.ros.fastdds import SHARED_MEMORY, VARIABLE, choose_profile
+
+pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
+
 from tests.kit.doctor_farm import diagnosis, found, process
 from tests.kit.live_node import REPOSITORY, wait_until
 
-pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 pytestmark = pytest.mark.ros
 
 PROFILE = REPOSITORY / 'config' / 'fastdds.xml'
