@@ -114,15 +114,18 @@ class NavigationPublishers:
             return
         settings = self._parameters.navigation
         base_from_camera = self._placing.camera_at(stamp_ns, frame_id, settings)
-        self._left_out = self._placing.problem
         if base_from_camera is None:
+            self._left_out = self._placing.problem
             self._warn('no_base_frame', self._left_out)
             return
         self._tell_odd_mount(base_from_camera, frame_id)
+        scan_from_base = self._scan_from_base(stamp_ns)
+        # Set once an image: diagnostics may ask at any time.
+        self._left_out = self._placing.problem
         view = NavigationView(
             sight=see(depth, base_from_camera, self._parameters),
             rgb=rgb[:: settings.stride, :: settings.stride],
-            scan_from_base=self._scan_from_base(stamp_ns),
+            scan_from_base=scan_from_base,
         )
         self._topics.publish(view, stamp_ns=stamp_ns, frame_id=frame_id)
 
@@ -133,8 +136,7 @@ class NavigationPublishers:
             return None
         found = self._placing.scan_at(stamp_ns, self._parameters.navigation)
         if found is None:
-            self._left_out = self._placing.problem
-            self._warn('no_scan_frame', self._left_out)
+            self._warn('no_scan_frame', self._placing.problem)
         return found
 
     def _tell_odd_mount(self, base_from_camera: np.ndarray, frame_id: str) -> None:
