@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
+from depth_ros.ros.node.absence import absence_of_ros, is_of_ros
 from depth_ros.ros.node.stop_request import stop_request
 
 NODES: dict[str, str] = {
@@ -35,7 +36,14 @@ def start(name: str) -> int:
         name: One of ``NODES``.
     """
     stop_request()
-    code: int = import_module(NODES[name]).main(None)
+    try:
+        module = import_module(NODES[name])
+    except ModuleNotFoundError as error:
+        if not is_of_ros(error):
+            raise
+        sys.stderr.write(f'{absence_of_ros(name, error)}\n')
+        return 1
+    code: int = module.main(None)
     return code
 
 

@@ -15,6 +15,7 @@ from depth_ros.ros.doctor.finding import Finding, Severity
 from depth_ros.ros.doctor.node_reports import judged, reported
 from depth_ros.ros.doctor.report import json_report, text_report
 from depth_ros.ros.doctor.snapshot import RobotSnapshot
+from depth_ros.ros.node.absence import absence_of_ros
 from depth_ros.ros.node.stop_request import stop_request
 
 SECONDS = 8.0
@@ -115,10 +116,7 @@ def watch(seconds: float, root: Path) -> RobotSnapshot | None:
     try:
         from depth_ros.ros.doctor.watch import RobotWatch, joined
     except ModuleNotFoundError as error:
-        raise DepthRosError(
-            f'the doctor needs ROS 2 for Python, and {error.name} is missing; source your distro '
-            '(. /opt/ros/$ROS_DISTRO/setup.bash), or run make demo once, which installs it'
-        ) from error
+        raise DepthRosError(absence_of_ros('the doctor', error)) from error
     with joined() as node:
         robot = RobotWatch(node, root=root)
         try:

@@ -137,6 +137,19 @@ def test_a_signal_during_imports_is_not_lost() -> None:
     assert (done.returncode, done.stderr) == (0, '')
 
 
+@pytest.mark.parametrize('name', ['stereo_node', 'perception', 'sample_camera'])
+def test_without_ros_a_sentence_says_what_to_type(name: str) -> None:
+    program = (
+        "import sys; sys.modules['rclpy'] = None\n"
+        'from depth_ros.ros.entry import main\n'
+        f'sys.exit(main([{name!r}]))'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f'{name} needs ROS 2 for Python, and rclpy' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
 HANGING_UP = """
 import os, signal, sys
 signal.signal(signal.SIGHUP, {before})
