@@ -22,7 +22,6 @@ CARD = REPOSITORY / 'docs' / 'training' / 'crestereo_tiny.md'
 BEGIN, END = '<!-- stereo-card: begin -->', '<!-- stereo-card: end -->'
 PICTURE = REPOSITORY / 'docs' / 'pictures' / 'demo.png'
 SIZES = ('native', '240x320', '480x640')
-SHOWN = 'living_room'
 
 
 def main() -> int:
@@ -45,7 +44,7 @@ def main() -> int:
     code, table = said(words)
     if code == 0:
         arguments.card.write_text(with_table(card, table), encoding='utf-8')
-        code = draw(arguments.data / 'oakd_stereo', arguments.model, arguments.picture)
+        code = draw(arguments.picture)
     return code
 
 
@@ -64,14 +63,12 @@ def with_table(card: str, table: str) -> str:
     return f'{before}{BEGIN}\n\n{table}\n\n{END}{after}'
 
 
-def draw(pairs: Path, model: str, picture: Path) -> int:
-    """Draw the README's picture: image, disparity and depth of one pair."""
+def draw(picture: Path) -> int:
+    """Draw the README's picture as its first command does, with all defaults."""
     with tempfile.TemporaryDirectory() as place:
-        words = ['run', 'stereo', *(pairs / f'{SHOWN}_{side}.png' for side in ('left', 'right'))]
-        words += ['--calibration', pairs / 'stereodemo_calibration.json', '--model', model]
-        code, _ = said([*words, '--write', 'picture', '--out', place])
+        code, _ = said(['demo', '--task', 'stereo', '--out', place])
         if code == 0:
-            shutil.copy(next(Path(place).glob('*_picture.png')), picture)
+            shutil.copy(Path(place) / 'stereo.png', picture)
     return code
 
 
