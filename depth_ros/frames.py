@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,15 @@ class UsefulPart:
 
     region: tuple[float, float, float, float] | None = None
     depth_range_m: tuple[float, float] | None = None
+
+    def describe(self) -> Iterator[str]:
+        """Return what is useful in words, a phrase for each limit; none where all is."""
+        if self.depth_range_m:
+            near, far = self.depth_range_m
+            yield f'{near:g} to {far:g} m'
+        if self.region:
+            left, top, right, bottom = self.region
+            yield f'columns {left:.0%} to {right:.0%}, rows {top:.0%} to {bottom:.0%}'
 
 
 EVERYTHING = UsefulPart()

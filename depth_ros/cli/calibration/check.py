@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from depth_ros.camera import PinholeCamera
 from depth_ros.cli.calibration.files import add_files, split_files
 from depth_ros.cli.kit.commands import EXIT_FAILED
@@ -169,13 +167,8 @@ def _facts(checked: _Checked) -> Iterator[str]:
         )
     if rig.cx_offset_px:
         yield f'a point at infinity has a disparity of {rig.cx_offset_px:+.1f} px'
-    if calibration.depth_range_m:
-        near, far = calibration.depth_range_m
-        yield f'the file calls {near:g} to {far:g} m useful'
-    if calibration.valid_region:
-        yield 'the file calls columns {:.0%} to {:.0%}, rows {:.0%} to {:.0%} useful'.format(
-            *np.array(calibration.valid_region)[[0, 2, 1, 3]]
-        )
+    for part in calibration.useful.describe():
+        yield f'the file calls {part} useful'
     yield 'distance   disparity   one pixel is'
     for item in resolutions(rig):
         yield f'{item.distance_m:6g} m  {item.disparity_px:7.1f} px  {_length(item.step_m)}'

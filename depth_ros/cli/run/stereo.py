@@ -36,7 +36,12 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
 from depth_ros.cli.run.stereo_beside import BesideFiles, add_beside_arguments
 from depth_ros.cli.run.stereo_outputs import KINDS
-from depth_ros.cli.run.stereo_remarks import hint_remark, nothing_remark, size_remark
+from depth_ros.cli.run.stereo_remarks import (
+    hint_remark,
+    limits_remark,
+    nothing_remark,
+    size_remark,
+)
 from depth_ros.frames import StereoFrame
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.models.registry import model_entry
@@ -179,8 +184,11 @@ class PairRunner(BatchRunner[StereoProcessor]):
             baseline_m=baseline_m,
             is_rectified=frame.right.is_rectified,
         )
+        is_first = self._frame_size is None
         self._frame_size = self._frame_size or (rig.left.height, rig.left.width)
         processor = self._processor()
+        if is_first and (limits := limits_remark(frame.useful, self._settings)):
+            warn(limits)
         frame = replace(frame, beside=self._beside.of(pair.name, frame, rig.left))
         output = processor.process(frame, wanted=self._wanted)
         height, width = output.rectified.left.shape[:2]

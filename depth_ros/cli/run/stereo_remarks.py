@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from depth_ros.frames import UsefulPart
 from depth_ros.tasks.stereo.processor import StereoOutput
 from depth_ros.tasks.stereo.settings import StereoSettings
 
@@ -13,6 +14,17 @@ THOUSAND = (300.0, 3000.0)
 """Ratio of the hints' median depth to the result's that millimetres read as metres give."""
 ALIKE = (0.8, 1.25)
 """Ratio of medians of which two maps may be the same quantity."""
+
+
+def limits_remark(useful: UsefulPart, settings: StereoSettings) -> str:
+    """Return what the calibration calls useful, where that is heeded, and how to keep all else."""
+    parts = list(useful.describe())
+    if not (parts and settings.calibrated_limits):
+        return ''
+    return (
+        f'useful by the calibration: {", ".join(parts)}; all else is unknown or too near '
+        '(--no-calibrated-limits keeps it)'
+    )
 
 
 def hint_remark(name: str, points_m: np.ndarray, output: StereoOutput) -> str:

@@ -12,6 +12,7 @@ import pytest
 from depth_ros.cli.main import main
 from depth_ros.tasks.stereo.shown import read_mask
 from tests.cli.conftest import PairOnDisk
+from tests.kit.shared_data import shared_path
 
 HINTS = ('--hints', 'depth_topic', '--hint-depth')
 
@@ -139,3 +140,16 @@ def test_masks_have_any_bits_and_an_alpha(tmp_path: Path) -> None:
     clear = np.array([[[9, 9, 9, 0], [9, 9, 9, 255], [0, 0, 0, 255]]], np.uint8)
     cv2.imwrite(str(tmp_path / 'clear.png'), clear)
     assert read_mask(str(tmp_path / 'clear.png')).tolist() == [[False, True, False]]
+
+
+def test_what_the_calibration_calls_useful_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shared_path('data/oakd_stereo')
+    words = ['run', 'stereo', str(folder), '-o', str(tmp_path), '--model', 'sgbm']
+    words += ['--calibration', str(folder / 'stereodemo_calibration.json'), '--write', 'depth']
+    told = 'useful by the calibration: 1 to 5 m, columns 0% to 95%, rows 4% to 100%;'
+    assert main(words) == 0
+    assert capsys.readouterr().err.count(told) == 1
+    assert main([*words, '--no-calibrated-limits']) == 0
+    assert told not in capsys.readouterr().err
