@@ -24,13 +24,14 @@ LONGEST_FILL = 0.25
 SPREAD_TRUST = 0.9
 """Trust in a sparse point at its own pixel; falls to 0 at the reach."""
 NEAR_PX = 5
-"""Side of the window in which a map must hold a hint for it to be taken over."""
+"""Side of the window in which a map must hold a hint for it to be taken over, and in which the
+hint must be smooth."""
 MOST = 0.5
 """Share of the measured hints that must agree with a map before any is taken over."""
 FIRM = 0.5
 """A source of hints that is trusted so far is not asked twice: those after it do not count."""
 CONFIRMS_PX = 1.0
-"""How near a measured hint must be to another one to confirm it."""
+"""How near a measured hint must be to others to confirm them, or to be confirmed by them."""
 UNKNOWN_PX = np.float32(-1.0)
 """Disparity in an engine's plane where nobody knows."""
 
@@ -159,27 +160,48 @@ def distance_from(hint: DisparityHint, disparity: np.ndarray) -> np.ndarray:
 
 
 def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) -> np.ndarray:
-    """Return a map that takes the hint's value wherever the map agrees with it.
+    """Return a map that takes the hint's value where the map agrees and the hint knows better.
 
     A map that was made at a smaller size and enlarged is soft at edges, and the hint is not.
     A hint agrees where it lies, give or take the tolerance, between the least and the largest
-    value of the map close by. Where most of the hint disagrees, it is of another scene or another
-    moment, and the map stays as it is.
+    value of the map close by. It knows better at the map's edges, and where it was measured and
+    is smooth; elsewhere it is noise, as the streaks that matching leaves where texture is weak.
+    Where most of the hint disagrees, it is of another scene or another moment, and the map stays
+    as it is.
 
     Args:
         disparity: (H, W) float32 px, NaN unknown.
         hint: Of the same size.
-        tolerance_px: Of the frame.
+        tolerance_px: Of the frame. An edge is where the map changes by more within so many pixels.
     """
-    is_measured = (hint.trust >= MEASURED) & np.isfinite(disparity)
-    near = np.abs(hint.disparity[is_measured] - disparity[is_measured]) < tolerance_px
-    if not near.size or near.mean() < MOST:
+    is_measured = hint.trust >= MEASURED
+    is_near = is_measured & (np.abs(hint.disparity - disparity) < tolerance_px)
+    num_compared = np.count_nonzero(is_measured & np.isfinite(disparity))
+    if not num_compared or np.count_nonzero(is_near) < MOST * num_compared:
         return disparity
-    window = np.ones((NEAR_PX, NEAR_PX), np.uint8)
-    # Unknown pixels must not hide what is known beside them.
-    least = cv2.erode(np.where(np.isnan(disparity), np.inf, disparity), window)
-    largest = cv2.dilate(np.where(np.isnan(disparity), -np.inf, disparity), window)
+    least, largest = _range(disparity, NEAR_PX)
+    agrees = (hint.disparity >= least - tolerance_px) & (hint.disparity <= largest + tolerance_px)
+    is_edge = _span(disparity, 2 * round(tolerance_px) + 1) > tolerance_px
+    # What is unknown beside it counts against a hint: streaks lie between unknown rows.
+    whole = np.where(np.isnan(hint.disparity), np.float32(np.inf), hint.disparity)
+    is_smooth = is_measured & (_span(whole, NEAR_PX) <= CONFIRMS_PX)
+    taken = agrees & (hint.trust > 0) & (is_edge | is_smooth)
+    return np.where(taken, hint.disparity, disparity).astype(np.float32, copy=False)
+
+
+def _range(disparity: np.ndarray, side_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest value around each pixel; unknown ones hide nothing."""
+    window = np.ones((side_px, side_px), np.uint8)
+    unknown = np.isnan(disparity)
+    if not unknown.any():
+        return cv2.erode(disparity, window), cv2.dilate(disparity, window)
+    least = cv2.erode(np.where(unknown, np.float32(np.inf), disparity), window)
+    largest = cv2.dilate(np.where(unknown, np.float32(-np.inf), disparity), window)
+    return least, largest
+
+
+def _span(disparity: np.ndarray, side_px: int) -> np.ndarray:
+    """Return by how much known values around each pixel differ; below 0 where there are none."""
+    least, largest = _range(disparity, side_px)
     with np.errstate(invalid='ignore'):
-        agrees = hint.disparity >= least - tolerance_px
-        agrees &= hint.disparity <= largest + tolerance_px
-    return np.where(agrees & (hint.trust > 0), hint.disparity, disparity).astype(np.float32)
+        return np.subtract(largest, least, out=largest)

@@ -121,6 +121,25 @@ def test_unknown_pixels_of_the_map_stay_unless_the_hint_is_held_nearby() -> None
     assert np.isnan(refined(found, nothing_known((12, 24)), tolerance_px=1.0)[:, 10]).all()
 
 
+def test_streaks_of_a_hint_stay_out_of_a_smooth_map_but_not_its_finer_slope() -> None:
+    found = np.full((12, 24), 8.0, np.float32)
+    streaks = np.where(np.arange(12) % 3 == 0, 9.5, 8.0)[:, None].repeat(24, 1)
+    hint = dense_hint(streaks.astype(np.float32))
+    np.testing.assert_array_equal(refined(found, hint, tolerance_px=2.0), found)
+    alone = np.where(np.arange(12) == 6, 8.5, NAN)[:, None].repeat(24, 1).astype(np.float32)
+    np.testing.assert_array_equal(refined(found, dense_hint(alone), tolerance_px=2.0), found)
+    slope = np.linspace(7.5, 8.5, 24, dtype=np.float32)[None].repeat(12, 0)
+    np.testing.assert_array_equal(refined(found, dense_hint(slope), tolerance_px=2.0), slope)
+
+
+def test_streaks_are_taken_at_an_edge_that_the_map_has() -> None:
+    """Only there, because the place of the edge is what the hint knows better."""
+    found = np.where(np.arange(40) < 20, 20.0, 4.0)[None].repeat(12, 0).astype(np.float32)
+    streaks = found + np.where(np.arange(12) % 2 == 0, 1.5, 0.0)[:, None].astype(np.float32)
+    taken = refined(found, dense_hint(streaks), tolerance_px=2.0) != found
+    np.testing.assert_array_equal(np.flatnonzero(taken.any(axis=0)), np.arange(18, 22))
+
+
 def test_measured_depth_becomes_disparity() -> None:
     """Z = f b / (d - c) with f = 5 px, b = 0.2 m and c = 0."""
     size = {'height': 4, 'width': 6}
