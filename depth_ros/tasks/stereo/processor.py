@@ -205,11 +205,12 @@ class StereoProcessor(Processor[StereoSettings]):
         fault = self._watch.look(rectified)
         timed = self._match(rectified, wants_confidence=wanted.confidence)
         start = time.perf_counter()
-        disparity = self._filtered(timed.result, rectified, covered)
+        believed = self._believed(timed.result, rectified, covered)
+        disparity = self._filtered(believed, rectified, covered)
         filtered = time.perf_counter()
         depth = None
         if wanted.depth or wanted.sigma:
-            too_near = self._too_near(timed.result, rectified, covered)
+            too_near = self._shown.nearer(believed.disparity, rectified)
             depth = self._depth(disparity, wanted, too_near)
         stages = dict(timed.stages_s)
         stages['filter'] = filtered - start
@@ -285,21 +286,12 @@ class StereoProcessor(Processor[StereoSettings]):
         source.learn(rectified, timed.result.disparity)
         return Timed(result=timed.result, stages_s={'hint': spent_s, **timed.stages_s})
 
-    def _filtered(
+    def _believed(
         self, result: DisparityResult, rectified: RectifiedStereo, covered: np.ndarray | None
     ) -> DisparityResult:
-        """Apply the filters that the settings switch on, in a fixed order."""
+        """Make unknown what the images do not show, what the matcher doubts, and specks."""
         settings, confidence = self.settings, result.confidence
-        disparity = self._believed(self._shown.of(result.disparity, rectified, covered), result)
-        if confidence is not None:
-            confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
-        if settings.fill_holes:
-            disparity = self._shown.of(fill_holes(disparity), rectified, covered)
-        return replace(result, disparity=disparity, confidence=confidence)
-
-    def _believed(self, disparity: np.ndarray, result: DisparityResult) -> np.ndarray:
-        """Make unknown what the matcher doubts, and specks."""
-        settings, confidence = self.settings, result.confidence
+        disparity = self._shown.unmasked(result.disparity, rectified, covered)
         if settings.left_right_check and confidence is not None:
             disparity = np.where(confidence > 0, disparity, UNKNOWN)
         least = self._least_confidence(result)
@@ -311,14 +303,20 @@ class StereoProcessor(Processor[StereoSettings]):
                 max_size_px=settings.speckle_size_px,
                 max_difference_px=settings.speckle_difference_px,
             )
-        return disparity
+        return replace(result, disparity=disparity)
 
-    def _too_near(
+    def _filtered(
         self, result: DisparityResult, rectified: RectifiedStereo, covered: np.ndarray | None
-    ) -> np.ndarray | None:
-        """Mark ``(H, W)`` bool what is nearer than the useful depth, by what is believed of it."""
-        nearer = self._shown.nearer(result.disparity, rectified, covered)
-        return None if nearer is None else ~np.isnan(self._believed(nearer, result))
+    ) -> DisparityResult:
+        """Keep what is useful of what is believed, and fill its holes if that is asked for."""
+        confidence = result.confidence
+        disparity = self._shown.useful(result.disparity, rectified)
+        if confidence is not None:
+            confidence = np.where(np.isnan(disparity), np.float32(0.0), confidence)
+        if self.settings.fill_holes:
+            filled = self._shown.unmasked(fill_holes(disparity), rectified, covered)
+            disparity = self._shown.useful(filled, rectified)
+        return replace(result, disparity=disparity, confidence=confidence)
 
     def _depth(
         self, result: DisparityResult, wanted: Wanted, too_near: np.ndarray | None

@@ -28,10 +28,10 @@ class Shown:
         self._has_limits = settings.calibrated_limits
         self._has_borders = settings.unknown_black_borders
 
-    def of(
+    def unmasked(
         self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None
     ) -> np.ndarray:
-        """Return a map with NaN where nothing is shown.
+        """Return a map with NaN where masks and borders say that nothing is shown.
 
         Args:
             disparity: ``(H, W)`` float32 px, NaN unknown.
@@ -42,36 +42,6 @@ class Shown:
         Raises:
             ImageError: If the mask is of another shape than the image.
         """
-        disparity = self._unmasked(disparity, pair, covered)
-        for useful in self._limits(pair):
-            disparity = useful_disparity(disparity, pair.camera, useful)
-        return disparity
-
-    def nearer(
-        self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None
-    ) -> np.ndarray | None:
-        """Return a map with only what is nearer than the useful depth; None where that has no end.
-
-        Args:
-            disparity: As for ``of``, which makes these pixels unknown.
-            pair: What it was made of.
-            covered: As for ``of``.
-        """
-        limits = [useful for useful in self._limits(pair) if useful.depth_range_m is not None]
-        if not limits:
-            return None
-        disparity = self._unmasked(disparity, pair, covered)
-        found = [nearer_than_useful(disparity, pair.camera, useful) for useful in limits]
-        return np.where(np.logical_or.reduce(found), disparity, np.float32(np.nan))
-
-    def _limits(self, pair: RectifiedStereo) -> list[UsefulPart]:
-        """Return what the settings call useful and, unless told not to, the calibration."""
-        return [self._useful, pair.useful] if self._has_limits else [self._useful]
-
-    def _unmasked(
-        self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None
-    ) -> np.ndarray:
-        """Return a map with NaN where masks and borders say that nothing is shown."""
         shape = (pair.left.shape[0], pair.left.shape[1])
         masks = [
             covered,
@@ -83,6 +53,27 @@ class Shown:
             if mask is not None:
                 disparity = np.where(mask, disparity, np.float32(np.nan))
         return disparity
+
+    def useful(self, disparity: np.ndarray, pair: RectifiedStereo) -> np.ndarray:
+        """Return a map with NaN outside of the region and the depths that are called useful."""
+        for useful in self._limits(pair):
+            disparity = useful_disparity(disparity, pair.camera, useful)
+        return disparity
+
+    def nearer(self, disparity: np.ndarray, pair: RectifiedStereo) -> np.ndarray | None:
+        """Return where ``useful`` leaves out what is nearer, ``(H, W)`` bool.
+
+        None where the useful depth has no near end.
+        """
+        limits = [useful for useful in self._limits(pair) if useful.depth_range_m is not None]
+        if not limits:
+            return None
+        found = [nearer_than_useful(disparity, pair.camera, useful) for useful in limits]
+        return np.asarray(np.logical_or.reduce(found))
+
+    def _limits(self, pair: RectifiedStereo) -> list[UsefulPart]:
+        """Return what the settings call useful and, unless told not to, the calibration."""
+        return [self._useful, pair.useful] if self._has_limits else [self._useful]
 
 
 def read_mask(path: str) -> np.ndarray:
