@@ -14,6 +14,17 @@ from depth_ros.cli.main import main
 from depth_ros.files.maps import read_disparity
 from tests.kit.stereo_truth_folders import LAYOUTS, SIZE, plain, rendered
 
+PARTS = (
+    'all',
+    'visible',
+    'occluded',
+    'near edges',
+    'off edges',
+    'far from edges',
+    'textured',
+    'plain',
+)
+
 
 def evaluate(*words: object) -> int:
     return main(['evaluate', 'stereo', *map(str, words)])
@@ -44,6 +55,37 @@ def test_sgbm_raw_and_filled_side_by_side(
     assert sorted(path.name for path in pictures.iterdir()) == [
         '0001_sgbm.png',
         '0001_sgbm_filled.png',
+    ]
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_every_layout_is_judged_by_parts(
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write, below, word = LAYOUTS[layout]
+    write(tmp_path / 'set', rendered())
+    json_file = tmp_path / 'figures.json'
+    words = ('--model', 'sgbm', '--json', json_file)
+    assert evaluate(tmp_path / 'set' / below, *words) == 0
+    assert f'1 pairs laid out as {word}' in capsys.readouterr().err
+    rows = [row for row in json.loads(json_file.read_text()) if row['method'] == 'sgbm filled']
+    by_part = {row['part']: row['figures'] for row in rows}
+    assert tuple(by_part) == PARTS
+    assert by_part['all']['density'] == 1.0 and by_part['all']['bad2'] < 0.1
+    sums = [
+        by_part['visible']['num_pixels'] + by_part['occluded']['num_pixels'],
+        sum(by_part[part]['num_pixels'] for part in PARTS if 'edges' in part),
+        by_part['textured']['num_pixels'] + by_part['plain']['num_pixels'],
+    ]
+    assert sums == 3 * [by_part['all']['num_pixels']]
+
+
+def test_networks_are_seen_beside_filled_sgbm(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert evaluate(folder, '--model', 'crestereo_tiny', '--engine', 'openvino') == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| ')]
+    assert [line.split('|')[1].strip() for line in lines[2:4]] == [
+        'sgbm filled',
+        'crestereo_tiny 240x320 openvino:f32',
     ]
 
 
