@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 
+from depth_ros.camera import StereoCamera
 from depth_ros.cli.kit.arguments import add_pair_arguments, expect_settings_used
 from depth_ros.cli.kit.batch import (
     BatchRunner,
@@ -36,15 +37,11 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
 from depth_ros.cli.run.stereo_beside import BesideFiles, add_beside_arguments
 from depth_ros.cli.run.stereo_outputs import KINDS
-from depth_ros.cli.run.stereo_remarks import (
-    hint_remark,
-    limits_remark,
-    nothing_remark,
-    size_remark,
-)
+from depth_ros.cli.run.stereo_remarks import limits_remark, nothing_remark, size_remark
 from depth_ros.frames import StereoFrame
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.models.registry import model_entry
+from depth_ros.tasks.stereo.hint_remarks import hint_remark
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import PREVIOUS_HINTS, StereoSettings
 from depth_ros.tensors import Progress, Task
@@ -164,6 +161,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
             lambda: open_stereo(settings, progress=progress, frame_size=self._frame_size)
         )
         self._frame_size: tuple[int, int] | None = None
+        self._rig: tuple[tuple[bytes, bytes, bool], StereoCamera] | None = None
         self._folder = folder
         self._settings = settings
         self._beside = beside
@@ -177,13 +175,7 @@ class PairRunner(BatchRunner[StereoProcessor]):
         """
         frame = pair.frame()
         # An impossible rig is reported before an engine is built for it.
-        baseline_m = self._settings.baseline_m or None
-        rig = rectified_rig(
-            frame.left.camera,
-            frame.right.camera,
-            baseline_m=baseline_m,
-            is_rectified=frame.right.is_rectified,
-        )
+        rig = self._rig_of(frame)
         is_first = self._frame_size is None
         self._frame_size = self._frame_size or (rig.left.height, rig.left.width)
         processor = self._processor()
@@ -206,14 +198,23 @@ class PairRunner(BatchRunner[StereoProcessor]):
         facts['fault'] = output.fault
         used = output.hint_used
         facts['hint_used'] = None if used is None else round(used, 4)
-        facts['remarks'] = [text for text in self._remarks(pair.name, frame, output) if text]
+        facts['remarks'] = [text for text in self._remarks(pair.name, output) if text]
         return self._folder.write(pair, output, title=title, facts=facts)
 
-    def _remarks(self, name: str, frame: StereoFrame, output: StereoOutput) -> Iterator[str]:
+    def _rig_of(self, frame: StereoFrame) -> StereoCamera:
+        """Return the rectified rig; that of the pair before where the calibration is the same."""
+        left, right, is_rectified = frame.left.camera, frame.right.camera, frame.right.is_rectified
+        key = (left.fingerprint(), right.fingerprint(), is_rectified)
+        if self._rig is None or self._rig[0] != key:
+            baseline_m = self._settings.baseline_m or None
+            rig = rectified_rig(left, right, baseline_m=baseline_m, is_rectified=is_rectified)
+            self._rig = key, rig
+        return self._rig[1]
+
+    def _remarks(self, name: str, output: StereoOutput) -> Iterator[str]:
         is_network = model_entry(self._settings.model, Task.STEREO).needs_weights
         yield size_remark(name, output.rectified.left.shape[:2], is_network=is_network)
-        if frame.beside.points_m is not None:
-            yield hint_remark(name, frame.beside.points_m, output)
+        yield hint_remark(name, output, unit_setting='--hint-unit-m')
 
     def summary(self, tally: Tally, source: PairSource) -> Record:
         """Return what ``summary.json`` says."""

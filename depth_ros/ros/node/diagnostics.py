@@ -106,7 +106,11 @@ class NodeReport:
 DIAGNOSTICS = '/diagnostics'
 """Absolute, as diagnostic_updater has it: one topic for the whole robot."""
 LEFT_OUT = 'left_out'
-"""Detail that makes the state a warning: why outputs that have subscribers are not published."""
+"""Why outputs that have subscribers are not published."""
+HINT_LEFT_OUT = 'hint_left_out'
+"""Why nothing was told on of what another sensor measured."""
+WARNING_DETAILS = (LEFT_OUT, HINT_LEFT_OUT)
+"""Details that make the state a warning."""
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
 
 

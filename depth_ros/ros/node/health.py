@@ -11,7 +11,7 @@ from rclpy.node import Node
 from depth_ros.errors import DepthRosError
 from depth_ros.ros.node.diagnostics import (
     DIAGNOSTICS,
-    LEFT_OUT,
+    WARNING_DETAILS,
     NodeReport,
     diagnostic_array,
     faults_since,
@@ -102,7 +102,7 @@ class Health:
         words += [condition.degradation] if condition.degradation else []
         words += [f'preparing: {condition.phase}'] if condition.phase and failure is None else []
         words += [text for _, text in condition.missing]
-        words += [report.details[LEFT_OUT]] if LEFT_OUT in report.details else []
+        words += [report.details[key] for key in WARNING_DETAILS if key in report.details]
         words += [
             f'{count} {self._job_noun} dropped: {reason}' for reason, count in faults.items()
         ]

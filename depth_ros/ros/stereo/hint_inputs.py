@@ -35,6 +35,8 @@ NO_MOUNT = (
     'hints are in frame {sensor!r} and the left image in {camera!r}, and nobody says how the two '
     'sit: set left_from_depth to x y z qx qy qz qw{tf}'
 )
+Tell: TypeAlias = Callable[[str, str], None]
+"""Takes a reason and a sentence."""
 DepthMessage: TypeAlias = PointCloud2 | Image | CompressedImage
 
 
@@ -65,6 +67,7 @@ class HintInputs:
         self._warn = warn
         self._sensor: _Sensor | None = None
         self._poses: PoseSource | None = None
+        self._left_out: dict[str, str] = {}
 
     def follow(self, parameters: StereoParameters) -> None:
         """Subscribe once hints need it.
@@ -76,7 +79,7 @@ class HintInputs:
         words = parameters.settings.hint_words
         needs_depth = DEPTH_HINTS in words
         if needs_depth and self._sensor is None:
-            self._sensor = _Sensor(self._node, parameters, self._warn)
+            self._sensor = _Sensor(self._node, parameters, self._warn, self._tell)
         needs_poses = needs_depth or PREVIOUS_HINTS in words
         if needs_poses and self._poses is None and parameters.pose_source != 'none':
             self._poses = open_poses(self._node, parameters, self._warn)
@@ -87,9 +90,14 @@ class HintInputs:
         return [*sensor, *(self._poses.topics() if self._poses else [])]
 
     def missing(self) -> list[tuple[str, str]]:
-        """Return (reason, sentence) for every topic without messages."""
+        """Return (reason, sentence) for topics without messages, and why hints were left out.
+
+        The latter since the last call: diagnostics tell what is so now.
+        """
         sensor = self._sensor.missing() if self._sensor else []
-        return [*sensor, *(self._poses.missing() if self._poses else [])]
+        poses = self._poses.missing() if self._poses else []
+        left_out, self._left_out = self._left_out, {}
+        return [*sensor, *poses, *left_out.items()]
 
     def at(self, stamp: int, frame_id: str, camera: PinholeCamera) -> PendingBeside:
         """Return what is known of a pair.
@@ -107,9 +115,14 @@ class HintInputs:
         decode = self._sensor.decode
 
         def points() -> np.ndarray | None:
-            return None if place is None else _placed(decode, message, camera, place, self._warn)
+            return None if place is None else _placed(decode, message, camera, place, self._tell)
 
         return PendingBeside(world_from_camera=pose, points=points)
+
+    def _tell(self, reason: str, text: str) -> None:
+        """Warn of a hint that is left out, and remember it for diagnostics; any thread."""
+        self._warn(reason, text)
+        self._left_out[reason] = text
 
     def _message(self, stamp: int) -> DepthMessage | None:
         """Return the message nearest to a stamp, unless it is too old."""
@@ -121,7 +134,7 @@ class HintInputs:
         apart_s = abs(stamp_ns(message.header.stamp) - stamp) / 1e9
         if apart_s <= self._parameters.max_hint_age_s:
             return message
-        self._warn(
+        self._tell(
             'stale_hint',
             f'the nearest {self._sensor.name} is {apart_s:.3f} s from the pair, more than '
             f'max_hint_age_s ({self._parameters.max_hint_age_s:g}): no hint; publish it faster, '
@@ -147,7 +160,7 @@ class HintInputs:
         try:
             return self._poses.expected_at(stamp, frame_id)
         except InputError as error:
-            self._warn(error.reason, f'hints are not moved: {error}')
+            self._tell(error.reason, f'hints are not moved: {error}')
             return None
 
 
@@ -156,13 +169,13 @@ def _placed(
     message: DepthMessage,
     camera: PinholeCamera,
     place: np.ndarray,
-    warn: ThrottledWarnings,
+    tell: Tell,
 ) -> np.ndarray | None:
     """Decode points and take them to the left camera; None after a warning."""
     try:
         points = decode(message, camera)
     except InputError as error:
-        warn(f'hint_{error.reason}', f'hints cannot be used: {error}')
+        tell(f'hint_{error.reason}', f'hints cannot be used: {error}')
         return None
     return points @ place[:3, :3].T.astype(np.float32) + place[:3, 3].astype(np.float32)
 
@@ -170,9 +183,11 @@ def _placed(
 class _Sensor:
     """The last messages of another sensor, and where it sits."""
 
-    def __init__(self, node: Node, parameters: StereoParameters, warn: ThrottledWarnings) -> None:
-        """Subscribe to points or to depth images."""
-        self._warn = warn
+    def __init__(
+        self, node: Node, parameters: StereoParameters, warn: ThrottledWarnings, tell: Tell
+    ) -> None:
+        """Subscribe to points or to depth images; ``tell`` hears why one makes no hint."""
+        self._tell = tell
         self._mount = CameraMount(node, parameters.left_from_depth, name='left_from_depth')
         self._kept: deque[DepthMessage] = deque(maxlen=NUM_KEPT)
         self._depth: DepthInput | None = None
@@ -222,7 +237,7 @@ class _Sensor:
         if found is None:
             why = f', or publish it: {self._mount.problem}' if self._mount.has_tf else ''
             tf = why or ' (tf2_ros is not installed)'
-            self._warn(
+            self._tell(
                 'no_hint_mount', NO_MOUNT.format(sensor=frame_id, camera=camera_frame, tf=tf)
             )
         return found

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from rclpy.node import Node
 
 from depth_ros.camera import StereoCamera
+from depth_ros.ros.node.diagnostics import HINT_LEFT_OUT
 from depth_ros.ros.node.navigation import NavigationPublishers
 from depth_ros.ros.node.publishers import TopicPublishers, joined
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
+from depth_ros.tasks.stereo.hint_remarks import hint_remark
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted
 
+HINT_USED = 'hint_used'
+"""Key of diagnostics: share of another sensor's depth that the last pair did not speak against."""
 PARALLEL_PX = 0.01
 """Difference of the principal points that moves no depth worth telling."""
 
@@ -35,6 +39,8 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
         self._navigation = NavigationPublishers(node, parameters, warn)
         self._log = node.get_logger()
         self._told_offset_px = 0.0
+        self._warn = warn
+        self._hint_details: Mapping[str, str] = {}
 
     def set_parameters(self, parameters: StereoParameters) -> None:
         """Use other parameters from the next output on."""
@@ -46,8 +52,8 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
         return (*super().rates(), *self._navigation.rates())
 
     def details(self) -> Mapping[str, str]:
-        """Return why outputs are left out, for diagnostics."""
-        return self._navigation.details()
+        """Return why outputs and hints are left out, for diagnostics."""
+        return {**self._hint_details, **self._navigation.details()}
 
     def wanted(self) -> Wanted | None:
         """Return which outputs have subscribers; None if there are none."""
@@ -59,6 +65,7 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
     def publish(self, output: StereoOutput, *, stamp_ns: int, frame_id: str) -> None:
         """Publish on every topic that has subscribers."""
         self._tell_verged(output.disparity.camera)
+        self._tell_hint(output)
         super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
         rgb = output.rectified.left
         self._navigation.publish(output.depth, rgb, stamp_ns=stamp_ns, frame_id=frame_id)
@@ -70,3 +77,15 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
         self._told_offset_px = offset
         if not is_told and abs(offset) > PARALLEL_PX:
             self._log.warning(f'[verged] {VERGED.format(offset=offset)}')
+
+    def _tell_hint(self, output: StereoOutput) -> None:
+        """Say how much of what another sensor measured was told on, and why it was nothing."""
+        if output.hint_used is None:
+            self._hint_details = {}
+            return
+        details = {HINT_USED: f'{output.hint_used:.4f}'}
+        why = hint_remark('another sensor', output, unit_setting='depth_unit_m')
+        if why:
+            self._warn('hint_refuted', why)
+            details[HINT_LEFT_OUT] = why
+        self._hint_details = details

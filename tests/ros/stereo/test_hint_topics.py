@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import Image, PointCloud2, PointField
 
 from depth_ros.messages.clouds import fill_point_cloud
 from depth_ros.models.registry import hinted_models
@@ -20,9 +22,12 @@ from tests.kit.live_node import (
     BASELINE_M,
     DEPTH_M,
     FX,
+    HEIGHT,
     SECOND_NS,
+    WIDTH,
     Robot,
     floats,
+    image,
     robot,
     running,
     set_stamp,
@@ -40,6 +45,7 @@ OPTIONS = {
 SENSOR_M = np.array([0.0, -0.1, 0.05])
 UNTOLD_M = FX * BASELINE_M / UNTOLD_PX
 INSIDE = np.s_[20:-20, 30:-10]
+OUTPUTS = {'depth/image': Image, '/diagnostics': DiagnosticArray}
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +59,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
             module='tests.kit.nodes.echo_stereo_node',
             has_known_matcher=False,
         ) as node,
-        robot(outputs=['depth/image']) as driver,
+        robot(outputs=OUTPUTS) as driver,
     ):
         node.wait_for('hints are made of /hints/points')
         driver.log = node.lines_about
@@ -110,13 +116,46 @@ def depth_with(
     return float(np.nanmedian(floats(message)[INSIDE]))
 
 
+def warnings_of(driver: Robot, words: str, send: Callable[[], object]) -> bool:
+    """Send until the state warns with these words."""
+    for _ in range(5):
+        driver.received['/diagnostics'].clear()
+        send()
+        if driver.spin_until(lambda: any(words in text for text in warned(driver)), 2.0):
+            return True
+    return False
+
+
+def warned(driver: Robot) -> list[str]:
+    arrays = driver.received['/diagnostics']
+    states = (status for array in arrays for status in array.status if ': state' in status.name)
+    return [state.message for state in states if state.level == DiagnosticStatus.WARN]
+
+
+def used(driver: Robot) -> float:
+    return float(driver.diagnostics.get('hint_used', 'nan'))
+
+
 def test_points_of_the_scene_are_told(driver: Robot) -> None:
     assert depth_with(driver, wall(DEPTH_M)) == pytest.approx(DEPTH_M, rel=0.01)
+    assert driver.spin_until(lambda: used(driver) > 0.9), driver.diagnostics
+    assert 'hint_left_out' not in driver.diagnostics
 
 
 @pytest.mark.parametrize('z_m', [0.7 * DEPTH_M, 1.4 * DEPTH_M])
 def test_points_of_another_scene_are_not_told(driver: Robot, z_m: float) -> None:
     assert depth_with(driver, wall(z_m)) == pytest.approx(UNTOLD_M, rel=0.01)
+    assert driver.spin_until(lambda: used(driver) == 0.0), driver.diagnostics
+    assert 'the pair speaks against them' in driver.log('hint_refuted')[0]
+    assert driver.status.level == DiagnosticStatus.WARN
+    assert driver.diagnostics['hint_left_out'] in driver.status.message
+
+
+def test_points_that_are_nothing_are_told_of(driver: Robot) -> None:
+    nothing = np.full((1, 4, 3), np.nan, np.float32)
+    assert depth_with(driver, nothing) == pytest.approx(UNTOLD_M, rel=0.01)
+    words = 'they hold no depth above 0'
+    assert driver.spin_until(lambda: words in driver.diagnostics.get('hint_left_out', ''))
 
 
 def test_old_points_are_not_told(driver: Robot) -> None:
@@ -124,6 +163,9 @@ def test_old_points_are_not_told(driver: Robot) -> None:
     old = depth_with(driver, wall(DEPTH_M), age_ns=SECOND_NS)
     assert old == pytest.approx(UNTOLD_M, rel=0.01)
     assert 'more than max_hint_age_s' in driver.log('stale_hint')[0]
+    words = 'more than max_hint_age_s (0.2): no hint'
+    assert warnings_of(driver, words, lambda: depth_with(driver, None))
+    assert 'hint_used' not in driver.diagnostics
 
 
 def test_points_are_moved_by_odometry_to_the_pair(driver: Robot) -> None:
@@ -150,3 +192,42 @@ def test_the_result_before_is_told_unless_the_rig_has_jumped(driver: Robot) -> N
     assert depth_with(driver, None) == pytest.approx(DEPTH_M, rel=0.01), 'the cloud is too old'
     jumped = depth_with(driver, None, positions_m=(0.0, 5.0))
     assert jumped == pytest.approx(UNTOLD_M, rel=0.01)
+
+
+def depth_image(shape: tuple[int, int], frame_id: str) -> Image:
+    return image(np.full(shape, DEPTH_M, np.float32), '32FC1', frame_id)
+
+
+def test_depth_that_cannot_be_placed_or_is_of_another_shape_is_told_of(
+    tmp_path: Path,
+) -> None:
+    changed = {'pose_source': 'none', 'left_from_depth': '', 'depth_topic': 'image'}
+    options = {**OPTIONS, **changed}
+    words = [w for name, value in options.items() if value for w in ('-p', f'{name}:={value}')]
+    module = 'tests.kit.nodes.echo_stereo_node'
+    with (
+        running(tmp_path, *words, module=module, has_known_matcher=False) as node,
+        robot(outputs=OUTPUTS) as driver,
+    ):
+        node.wait_for('hints are made of /hints/depth/image')
+        driver.advertise('hints/depth/image', Image)
+        driver.connect(num_images=3)
+        driver.send_infos()
+
+        def send(message: Image) -> int:
+            stamp = driver.next_stamp()
+            set_stamp(message, stamp)
+            driver.send('hints/depth/image', message)
+            driver.spin(0.15)
+            return driver.send_pair(stamp_ns=stamp)
+
+        placed = depth_image((HEIGHT, WIDTH), 'left_eye')
+        told: Any = driver.good_pair(send=lambda: send(placed))
+        assert np.nanmedian(floats(told)[INSIDE]) == pytest.approx(DEPTH_M, rel=0.01)
+        elsewhere = depth_image((HEIGHT, WIDTH), 'nobody_knows')
+        why = "in frame 'nobody_knows' and the left image in 'left_eye'"
+        assert warnings_of(driver, why, lambda: send(elsewhere))
+        tall = depth_image((2 * HEIGHT, WIDTH), 'left_eye')
+        assert warnings_of(driver, f'depth is {WIDTH}x{2 * HEIGHT} but', lambda: send(tall))
+        for reason in ('no_hint_mount', 'hint_depth_size'):
+            assert len(node.lines_about(reason)) == 1, 'throttled'
