@@ -35,7 +35,7 @@ from depth_ros.files.data_sets.stereo_truth import (
 from depth_ros.files.image import read_rgb
 from depth_ros.files.stereo_submission import SUBMISSIONS, Submitted
 from depth_ros.files.whole_file import write_json
-from depth_ros.models.registry import model_entry
+from depth_ros.models.registry import model_entry, weightless_models
 from depth_ros.pictures.disparity_errors import error_picture
 from depth_ros.pictures.panels import write_picture
 from depth_ros.tasks.stereo.processor import open_stereo
@@ -44,8 +44,6 @@ from depth_ros.tensors import Task
 
 SEARCHED = 4
 """Classical matchers search up to the width over this, in multiples of 16."""
-YARDSTICK = 'sgbm'
-"""What every network is seen beside, its holes filled."""
 SMALLER, LARGER = 3.0, 20.0
 """A truth so many times below, or above, what all methods find is not believed: methods search a
 part of the width, so that a truth may well be larger than what they find."""
@@ -202,7 +200,8 @@ class _Judge:
         if self._args.submit and not self._classical:
             return self._networks
         searched = max(16, -(-width // SEARCHED // 16) * 16)
-        filled = {f'{self._classical or YARDSTICK} filled': sgbm_matcher(searched, is_filled=True)}
+        yardstick = self._classical or weightless_models(Task.STEREO)[0]
+        filled = {f'{yardstick} filled': sgbm_matcher(searched, is_filled=True)}
         if self._args.submit:
             return filled
         raw = {self._classical: sgbm_matcher(searched, is_filled=False)}
