@@ -105,7 +105,7 @@ class Setting:
         if type(value) is not self.kind:
             raise ParameterError(
                 f'{what} is {_ARTICLES[self.kind]} {KIND_NAMES[self.kind]}, got {value!r}; '
-                f'set it like its default, {self.default!r}'
+                f'set it like its default, {_as_yaml(self.default)}'
             )
         self.check(value, what=what)
         return value  # type: ignore[return-value]
@@ -158,6 +158,12 @@ class Setting:
                 f'{what} must be within {lowest:.10g}..{highest:.10g}{unit}, got {value!r}; '
                 'set it within that range'
             )
+
+
+def _as_yaml(value: SettingValue) -> str:
+    """Return a default as files have it: infinity is ``.inf`` there, and ``inf`` is a text."""
+    is_infinite = isinstance(value, float) and math.isinf(value)
+    return f'.{value}'.replace('.-', '-.') if is_infinite else repr(value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,11 +14,13 @@ from depth_ros.cli.kit.progress import open_progress, time_text
 from depth_ros.cli.kit.tables import counted
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.whole_file import whole_file
+from depth_ros.recordings.calibration_look import calibration_sources
 from depth_ros.recordings.estimate import estimate
 from depth_ros.recordings.free_names import expect_free_names
 from depth_ros.recordings.job import RecordingJob
 from depth_ros.recordings.job_file import job_text, read_job
 from depth_ros.recordings.job_progress import JobProgress, JobState
+from depth_ros.recordings.ledger import UNAVOIDABLE
 from depth_ros.recordings.local import Finished, run_locally
 from depth_ros.recordings.on_ray import run_on_ray
 from depth_ros.recordings.places import named_files
@@ -132,6 +134,8 @@ def _process(job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, plac
         results = list(run_plans(job, plans, out, schedule))
     for result in results:
         print(_result_line(result))
+        for topic, times in result.calibration_changes.items():
+            warn(_change_line(result, topic, times))
     print(f'what became no output is in {out}/*.ledger.jsonl, with its reason')
     empty = [(result, kind) for result in results for kind in result.empty]
     for result, kind in empty:
@@ -164,9 +168,24 @@ def _words(state: JobState) -> str:
 
 
 def _result_line(result: RecordingResult) -> str:
-    reasons = ', '.join(f'{number} {reason}' for reason, number in sorted(result.refused.items()))
     before = f', {result.made_before} of them before' if result.made_before else ''
-    return f'{result.bag}: {counted(result.made, "frame")}{before}; refused: {reasons or "none"}'
+    lost = {name: count for name, count in result.refused.items() if name not in UNAVOIDABLE}
+    beside = {name: count for name, count in result.refused.items() if name in UNAVOIDABLE}
+    more = f'; no loss: {_reasons(beside)}' if beside else ''
+    made = counted(result.made, 'frame')
+    return f'{result.bag}: {made}{before}; refused: {_reasons(lost) or "none"}{more}'
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ', '.join(f'{number} {reason}' for reason, number in sorted(counts.items()))
+
+
+def _change_line(result: RecordingResult, topic: str, times: Sequence[int]) -> str:
+    first_s = (times[0] - result.start_ns) / 1e9
+    return (
+        f'{result.bag}: the calibration on {topic} changes {counted(len(times), "time")}, first '
+        f'{first_s:.1f} s after the beginning; each image was taken with that of its moment'
+    )
 
 
 def _print_costs(plans: tuple[RecordingPlan, ...], num_workers: int) -> None:
@@ -176,7 +195,12 @@ def _print_costs(plans: tuple[RecordingPlan, ...], num_workers: int) -> None:
             f'{counted(len(plan.items), "segment")}, '
             f'{plan.num_bytes / 2**20:.0f} MiB'
         )
+        for source in calibration_sources(plan):
+            print(f'{source.task}: {source.text}')
     for cost in estimate(plans):
+        if cost.refusal:
+            warn(f'{cost.task}: none of the first frames became an output: {cost.refusal}')
+            continue
         print(
             f'{cost.task}: {1e3 * cost.frame_s:.0f} ms a frame in one worker; about '
             f'{time_text(cost.seconds(num_workers))} with {num_workers}, '

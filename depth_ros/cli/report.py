@@ -8,6 +8,7 @@ from depth_ros.cli.kit.tables import counted
 from depth_ros.recordings.measures import MEASURES
 from depth_ros.recordings.places import join, write_whole
 from depth_ros.recordings.report_page import (
+    UNFINISHED,
     num_marks,
     overview_page,
     page_name,
@@ -17,6 +18,7 @@ from depth_ros.recordings.report_page import (
 )
 from depth_ros.recordings.report_pictures import frame_pictures
 from depth_ros.recordings.results import read_results, write_table
+from depth_ros.recordings.unfinished import read_unfinished
 
 FOLDER = 'report'
 
@@ -43,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the results, then list or write."""
     results = read_results(arguments.results)
+    unfinished = read_unfinished(arguments.results)
     if arguments.worst:
         for line in worst_lines(results, arguments.worst):
             print(line)
@@ -51,10 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     for result in results:
         page = recording_page(result, frame_pictures(result))
         write_whole(join(folder, page_name(result)), page.encode())
-    write_whole(join(folder, 'index.html'), overview_page(results).encode())
+    write_whole(join(folder, 'index.html'), overview_page(results, unfinished).encode())
     table = write_table(folder, results)
     for result in sorted(results, key=lambda one: (-num_marks(one), one.name)):
         print(f'{result.name}: {verdict(result)}')
+    names = {result.name for result in results}
+    for name in sorted(unfinished.keys() - names):
+        print(f'{name}: {UNFINISHED}, no results yet')
+    if unfinished:
+        print('type the command that began what is unfinished again: it goes on where it was')
     print(
         f'{counted(len(results), "recording")}; open {join(folder, "index.html")}; '
         f'figures are in {table}'

@@ -50,6 +50,28 @@ class BoundedLoader(yaml.SafeLoader):
         return node
 
 
+class OnceLoader(BoundedLoader):
+    """A loader that refuses a key that a mapping has twice, of which PyYAML takes the last."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[object, object]:
+        """Make a mapping.
+
+        Raises:
+            ValueError: Naming the key and both lines.
+        """
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            name, line = (key.tag, str(key.value)), key.start_mark.line + 1
+            if name in lines:
+                raise ValueError(
+                    f'key {key.value!r} is there twice, lines {lines[name]} and {line}'
+                )
+            lines[name] = line
+        return super().construct_mapping(node, deep=deep)
+
+
 def parse_yaml(text: str, *, loader: type[BoundedLoader] = BoundedLoader) -> object:
     """Return the value of the first document of a YAML text; None of an empty one.
 

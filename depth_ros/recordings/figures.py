@@ -26,7 +26,7 @@ class FrameFigures:
         task: Task that made the frame.
         stamp_ns: Stamp of the input.
         log_ns: Its time of recording.
-        known: Share of pixels whose depth is known.
+        known: Share of pixels whose depth is known; None where the job asks for none.
         depth_p5_m: 5th percentile of finite depth on a grid (relative depth has none: None).
         depth_p50_m: Median.
         depth_p95_m: 95th percentile.
@@ -90,7 +90,7 @@ def figures_of(
         flicker: Change since the frame before, where it was measured.
     """
     best = frame.depth if frame.depth is not None else frame.relative
-    known = 0.0 if best is None else float(np.isfinite(best).mean())
+    known = None if best is None else float(np.isfinite(best).mean())
     low, middle, high = _percentiles(frame.depth)
     error, spread, wrong = _rows(pair)
     confidence = frame.confidence

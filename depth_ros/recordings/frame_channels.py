@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from depth_ros.messages.topic_names import topic_below
 from depth_ros.recordings.outcome import OutputChannel
 from depth_ros.recordings.outputs import FLOAT, DepthOutputs, channels_of
 
@@ -12,7 +13,7 @@ def frame_channels(outputs: DepthOutputs) -> Mapping[int, OutputChannel]:
     """Return the channels that a job's outputs need, by their place in the table."""
     return {
         place: OutputChannel(
-            topic=f'/{outputs.namespace.strip("/")}/{output.topic}',
+            topic=topic_below(outputs.namespace, output.topic),
             kind=output.kind,
             metadata=_metadata(outputs) if output.switch == 'depth' else {},
         )

@@ -11,7 +11,7 @@ from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_topics import BagTopic, pairs_of
 from depth_ros.files.given_file import given_text
 from depth_ros.files.settings_text import entry_text
-from depth_ros.files.yaml_text import parse_yaml
+from depth_ros.files.yaml_text import OnceLoader, parse_yaml
 from depth_ros.recordings.copied import CopySettings
 from depth_ros.recordings.job import TASK_KINDS, JobTask, RecordingJob, WorkerSettings
 from depth_ros.recordings.result_settings import FusedCloudSettings, SinkSettings
@@ -59,7 +59,7 @@ def read_job(path: Path) -> RecordingJob:
         ParameterError: If a key is unknown, with the nearest there is, or a value is refused.
     """
     try:
-        body = _body(path, '', parse_yaml(given_text(path)))
+        body = _body(path, '', parse_yaml(given_text(path), loader=OnceLoader))
     except ValueError as error:
         raise InputError('job', f'{path} is no YAML ({error}); correct it') from None
     _expect_keys(body, (TASKS, *GROUPS))

@@ -14,12 +14,13 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
+from depth_ros.recordings.ledger import PASSED_OVER
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Position
 from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.settings import KeyframeSettings
 
-PASSED_OVER, ALONE = 'passed_over', 'few_sources'
+ALONE = 'few_sources'
 TEXTS = {
     PASSED_OVER: 'the camera had not moved enough since the keyframe before it',
     ALONE: 'too few other keyframes around it see the same',

@@ -15,17 +15,20 @@ from depth_ros.frames import ImagePair
 from depth_ros.messages.headers import fill_header
 from depth_ros.messages.images import decode_any_image, fill_image
 from depth_ros.messages.matches import fill_matches
+from depth_ros.messages.topic_names import check_namespace
 from depth_ros.pictures.matches import match_picture
 from depth_ros.recordings.camera_frames import info_topics_of
 from depth_ros.recordings.camera_reader import camera_source, guessed_camera
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
 from depth_ros.recordings.figures import figures_of_image
 from depth_ros.recordings.job import JobTask
-from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
+from depth_ros.recordings.ledger import FIRST_IMAGE, LedgerLine, line_of, refused
+from depth_ros.recordings.outcome import Made, Outcome, OutputChannel, wanted_channels
+from depth_ros.recordings.outputs import expect_outputs
 from depth_ros.recordings.pairing import StampedMessage, is_near
 from depth_ros.recordings.recording import Position, Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import Stretch, refused
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import MatchTopicNames
 from depth_ros.recordings.wire import IMAGE, MATCHES, blank, parsed
 from depth_ros.settings import Settings, described
@@ -45,6 +48,11 @@ class MatchOutputs(Settings):
     namespace: str = described('matcher', 'First part of the names of the topics.')
     matches: bool = described(True, 'Points of both images, confidences, inliers: matches.')
     picture: bool = described(False, 'Both images with lines between: matches/image.')
+
+    def check_together(self) -> None:
+        """Refuse a namespace that is none, and a task that writes nothing."""
+        check_namespace(self.namespace)
+        expect_outputs(self, ('matches', 'picture'))
 
 
 class MatchWork:
@@ -72,16 +80,13 @@ class MatchWork:
 
     def channels(self) -> Mapping[int, OutputChannel]:
         """Return what it writes."""
-        first = f'/{self._outputs.namespace.strip("/")}'
-        channels = {
-            POINTS: (self._outputs.matches, f'{first}/matches', MATCHES),
-            PICTURE: (self._outputs.picture, f'{first}/matches/image', IMAGE),
-        }
-        return {
-            place: OutputChannel(topic=topic, kind=kind, metadata={})
-            for place, (is_wanted, topic, kind) in channels.items()
-            if is_wanted
-        }
+        return wanted_channels(
+            self._outputs.namespace,
+            {
+                POINTS: (self._outputs.matches, 'matches', MATCHES),
+                PICTURE: (self._outputs.picture, 'matches/image', IMAGE),
+            },
+        )
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what it reads of a segment and, for the images before its own, beside it."""
@@ -102,7 +107,7 @@ class MatchWork:
                 continue
             before = images[number - step] if number >= step else None
             if before is None or not is_near(before, image, stretch.overlap_ns):
-                yield refused(image, InputError('no_earlier_image', _no_earlier(step)))
+                yield self._alone(stretch, image)
                 continue
             try:
                 yield self._outcome(stretch, before, image)
@@ -115,6 +120,13 @@ class MatchWork:
     def close(self) -> None:
         """Free the engines."""
         self._matcher.close()
+
+    def _alone(self, stretch: Stretch, image: StampedMessage) -> LedgerLine:
+        step, images = self._given.pair_step, stretch.images[image.topic]
+        if image in images[:step] and stretch.begins(image.topic):
+            text = 'nothing was recorded before it that it could be matched with'
+            return line_of(image, FIRST_IMAGE, text)
+        return line_of(image, 'no_earlier_image', _no_earlier(step))
 
     def _outcome(self, stretch: Stretch, first: StampedMessage, second: StampedMessage) -> Made:
         pair = ImagePair(first=self._image(stretch, first), second=self._image(stretch, second))

@@ -64,13 +64,21 @@ def _of(column: str, *, is_high_bad: bool) -> Callable[[Results], float]:
 
 MEASURES: dict[str, RecordingMeasure] = {
     'coverage': RecordingMeasure(
-        label='inputs that became outputs',
+        label='images that could and did become outputs',
         unit='%',
         column='',
         value=lambda result: result.coverage,
         is_high_bad=False,
         limit=0.98,
         scale=100.0,
+    ),
+    'calibration': RecordingMeasure(
+        label='changes of the calibration',
+        unit='',
+        column='',
+        value=lambda result: max(map(len, result.calibration_changes.values()), default=0),
+        is_high_bad=True,
+        limit=0.0,
     ),
     'row_error': RecordingMeasure(
         label='row error',

@@ -6,12 +6,13 @@ import json
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from depth_ros.recordings.bag_writer import BagWriter
+from depth_ros.recordings.calibration_starts import CalibrationStart
 from depth_ros.recordings.copied import CopiedTopics
 from depth_ros.recordings.mcap_file import McapFile
-from depth_ros.recordings.part import FIGURES, LEDGER, PartCounts
+from depth_ros.recordings.part import CALIBRATIONS, FIGURES, LEDGER, PartCounts
 from depth_ros.recordings.places import written_whole
 
 
@@ -68,9 +69,17 @@ def merge(
 def counts_of(part: str) -> PartCounts:
     """Return what became of the inputs of a finished part; raises as ``merge``."""
     with McapFile(part) as file:
-        ledger = file.attachment(LEDGER).decode().splitlines()
+        ledger, starts = (_records(file, name) for name in (LEDGER, CALIBRATIONS))
         made = file.attachment(FIGURES).count(b'\n')
-    return PartCounts(made=made, refused=Counter(json.loads(line)['reason'] for line in ledger))
+    return PartCounts(
+        made=made,
+        refused=Counter(line['reason'] for line in ledger),
+        calibrations=[CalibrationStart(**start) for start in starts],
+    )
+
+
+def _records(file: McapFile, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.attachment(name).decode().splitlines()]
 
 
 def _write_bag(

@@ -15,12 +15,13 @@ from depth_ros.recordings.figures import figures_of
 from depth_ros.recordings.flicker import FlickerWatch
 from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job import JobTask
+from depth_ros.recordings.ledger import refused
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.outputs import MonoOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage, is_near
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import Stretch, refused
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import CameraTopicNames
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted, open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
@@ -73,13 +74,13 @@ class MonoWork:
         return frame_channels(self._outputs)
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
-        """Return what it reads of a segment, and beside it where frames are compared."""
+        """Return what it reads of a segment, and what stamps and depth are compared with."""
         return Stretch(
             recording,
             segment,
             topics=[self._camera.topic],
             info_topics=info_topics_of([self._camera]),
-            overlap_ns=overlap_ns if self._outputs.flicker_every else 0,
+            overlap_ns=overlap_ns,
         )
 
     def outcomes(self, stretch: Stretch) -> Iterator[Outcome]:

@@ -18,6 +18,7 @@ from depth_ros.recordings.figures import figures_of
 from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.keyframe_blocks import Blocks, RecordedView, choices
+from depth_ros.recordings.ledger import refused
 from depth_ros.recordings.multiview_settings import SegmentedViewSettings
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.outputs import PosedOutputs, messages_of
@@ -25,7 +26,7 @@ from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recorded_poses import POSE_KINDS, RecordedPoses
 from depth_ros.recordings.recording import Position, Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import Stretch, refused
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import PosedTopicNames
 from depth_ros.tasks.multiview.keyframes import ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewWanted, open_multiview
@@ -69,9 +70,10 @@ class MultiviewWork:
         return Stretch(
             recording,
             segment,
-            topics=[self._camera.topic, self._given.poses],
+            topics=[self._camera.topic],
             info_topics=info_topics_of([self._camera]),
             overlap_ns=overlap_ns,
+            pose_topics=[self._given.poses],
             reach_ns=2 * self._block_ns + 2 * overlap_ns,
         )
 

@@ -22,11 +22,12 @@ from depth_ros.recordings.camera_frames import (
 )
 from depth_ros.recordings.camera_reader import camera_source, guessed_camera
 from depth_ros.recordings.job import JobTask
+from depth_ros.recordings.ledger import AT_END, LedgerLine, line_of, refused
 from depth_ros.recordings.pairing import StampedMessage, partners
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.rig_reader import RigReader, guessed_pair
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import LedgerLine, Stretch, refused
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import CameraTopicNames, OdometryTopicNames
 from depth_ros.recordings.wire import parsed
 from depth_ros.results import DepthResult, DepthScale
@@ -151,7 +152,9 @@ class DepthFrames:
                 continue
             depth = found.get(image.position)
             if depth is None:
-                yield refused(image, InputError('no_depth', NO_DEPTH))
+                is_beyond = stretch.is_beyond(image, self._depth.topic)
+                reason, text = (AT_END, BEYOND_DEPTH) if is_beyond else ('no_depth', NO_DEPTH)
+                yield line_of(image, reason, text)
                 continue
             try:
                 yield image, self._frame(stretch, image, depth)
@@ -183,6 +186,7 @@ class DepthFrames:
         )
 
 
+BEYOND_DEPTH = 'the depth of the recording begins after it or ends before it'
 NO_DEPTH = (
     'no depth of this moment was recorded near it; raise max_stamp_difference_s in '
     'tasks.odometry.input if the stamps of the two differ'

@@ -13,7 +13,9 @@ from depth_ros.messages.poses import (
     fill_odometry,
     fill_turn,
 )
-from depth_ros.recordings.outcome import OutputChannel
+from depth_ros.messages.topic_names import check_namespace
+from depth_ros.recordings.outcome import OutputChannel, wanted_channels
+from depth_ros.recordings.outputs import expect_outputs
 from depth_ros.recordings.wire import (
     DIRECTION,
     ODOMETRY,
@@ -55,23 +57,23 @@ class OdometryOutputs(Settings):
     )
     odom_frame: str = described('odom', 'Frame of the poses, REP 105.')
 
+    def check_together(self) -> None:
+        """Refuse a namespace that is none, and a task that writes nothing."""
+        check_namespace(self.namespace)
+        expect_outputs(self, ('poses', 'tf', 'direction'))
+
 
 def odometry_channels(outputs: OdometryOutputs, *, is_metric: bool) -> Mapping[int, OutputChannel]:
     """Return the channels that are asked for; without metres those of the direction."""
-    first = f'/{outputs.namespace.strip("/")}'
     metric = {
-        POSES: (outputs.poses, f'{first}/odometry', ODOMETRY),
+        POSES: (outputs.poses, 'odometry', ODOMETRY),
         TF: (outputs.tf, '/tf', TRANSFORMS),
     }
     alone = {
-        DIRECTIONS: (outputs.direction, f'{first}/direction', DIRECTION),
-        ROTATIONS: (outputs.direction, f'{first}/rotation', ROTATION),
+        DIRECTIONS: (outputs.direction, 'direction', DIRECTION),
+        ROTATIONS: (outputs.direction, 'rotation', ROTATION),
     }
-    return {
-        place: OutputChannel(topic=topic, kind=kind, metadata={})
-        for place, (is_wanted, topic, kind) in (metric if is_metric else alone).items()
-        if is_wanted
-    }
+    return wanted_channels(outputs.namespace, metric if is_metric else alone)
 
 
 def odometry_messages(

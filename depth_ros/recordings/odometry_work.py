@@ -7,12 +7,13 @@ from typing import cast
 
 import numpy as np
 
-from depth_ros.errors import InputError
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_topics import BagTopic
 from depth_ros.frames import CameraFrame, RgbdFrame, StereoFrame
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
 from depth_ros.recordings.figures import figures_of_image
 from depth_ros.recordings.job import JobTask
+from depth_ros.recordings.ledger import LedgerLine, refused
 from depth_ros.recordings.odometry_frames import READERS, guessed_frames
 from depth_ros.recordings.odometry_outputs import (
     OdometryOutputs,
@@ -24,7 +25,7 @@ from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import LedgerLine, Stretch, refused
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import OdometryTopicNames
 from depth_ros.tasks.odometry.body import CAMERA_ALONE, BodyTracker
 from depth_ros.tasks.odometry.processor import open_odometry
@@ -32,6 +33,8 @@ from depth_ros.tasks.odometry.settings import OdometrySettings
 from depth_ros.tasks.odometry.values import OdometryOutput
 
 TASK = 'odometry'
+_WRITTEN = {True: ('poses in metres', 'poses or tf'), False: ('directions alone', 'direction')}
+"""What is made with and without metres, and the outputs that write it."""
 
 
 class OdometryWork:
@@ -43,6 +46,12 @@ class OdometryWork:
         self._outputs = cast('OdometryOutputs', task.outputs)
         self._reader = READERS[settings.source](cast('OdometryTopicNames', task.input))
         self._processor = open_odometry(with_threads(settings, task.threads))
+        if not self.channels():
+            known, word = _WRITTEN[self._is_metric]
+            raise ParameterError(
+                f'odometry of source {settings.source.value!r} makes {known}, and nothing of that '
+                f'is to be written; set {word} in tasks.odometry.outputs to true'
+            )
         self._body = BodyTracker(max_gap_s=settings.tracking.max_gap_s)
         self.identity = engine_identity(
             *self._processor.pipelines,
@@ -58,7 +67,11 @@ class OdometryWork:
 
     def channels(self) -> Mapping[int, OutputChannel]:
         """Return what it writes."""
-        return odometry_channels(self._outputs, is_metric=self._processor.settings.is_metric)
+        return odometry_channels(self._outputs, is_metric=self._is_metric)
+
+    @property
+    def _is_metric(self) -> bool:
+        return self._processor.settings.is_metric
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what it reads: the recording."""

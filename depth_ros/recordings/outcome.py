@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from depth_ros.messages.topic_names import topic_below
 from depth_ros.recordings.figures import FrameFigures
+from depth_ros.recordings.ledger import LedgerLine
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import LedgerLine, Stretch
+from depth_ros.recordings.stretch import Stretch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -46,6 +48,26 @@ class OutputChannel:
     topic: str
     kind: str
     metadata: Mapping[str, str]
+
+
+def wanted_channels(
+    namespace: str, lines: Mapping[int, tuple[bool, str, str]]
+) -> Mapping[int, OutputChannel]:
+    """Return the channels that are asked for, by their place.
+
+    Args:
+        namespace: First part of the names.
+        lines: Whether it is asked for, name (absolute, or below the namespace) and message type.
+    """
+    return {
+        place: OutputChannel(
+            topic=name if name.startswith('/') else topic_below(namespace, name),
+            kind=kind,
+            metadata={},
+        )
+        for place, (is_wanted, name, kind) in lines.items()
+        if is_wanted
+    }
 
 
 class SegmentWork(Protocol):

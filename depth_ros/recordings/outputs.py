@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from depth_ros.messages.disparity import fill_disparity
 from depth_ros.messages.headers import fill_header
 from depth_ros.messages.images import fill_image
 from depth_ros.messages.poses import fill_motion
+from depth_ros.messages.topic_names import check_namespace
 from depth_ros.recordings.depth_encodings import FORMAT, compressed_depth, whole_units
 from depth_ros.recordings.depth_frame import DepthFrame
 from depth_ros.recordings.wire import (
@@ -29,7 +30,7 @@ from depth_ros.recordings.wire import (
     blank,
     point_field,
 )
-from depth_ros.settings import Settings, described
+from depth_ros.settings import SettingError, Settings, described
 
 FLOAT, UNITS, COMPRESSED = '32FC1', '16UC1', 'compressedDepth'
 
@@ -58,6 +59,11 @@ class DepthOutputs(Settings):
         4, 'Every n-th pixel and row becomes a point.', minimum=1, maximum=1000
     )
     image: bool = described(False, 'The rectified image itself.')
+
+    def check_together(self) -> None:
+        """Refuse a namespace that is none, and a task that writes nothing."""
+        check_namespace(self.namespace)
+        expect_outputs(self, [output.switch for output in FRAME_OUTPUTS])
 
 
 FLICKER_EVERY = (
@@ -105,6 +111,22 @@ class PosedOutputs(DepthOutputs):
     namespace: str = described('multiview', 'First part of the names of the topics.')
     confidence: bool = described(False, 'Photometric confidence, 0..1.')
     pose: bool = described(True, 'Pose of the camera in the frame of the poses: pose.')
+
+
+def expect_outputs(outputs: Settings, switches: Iterable[str]) -> None:
+    """Require that at least one output is switched on.
+
+    Args:
+        outputs: What a task writes.
+        switches: Fields that ask for an output; those it does not have are left out.
+
+    Raises:
+        SettingError: Naming all of them.
+    """
+    known = [name for name in dict.fromkeys(switches) if hasattr(outputs, name)]
+    if not any(getattr(outputs, name) for name in known):
+        words = ', '.join(f'{{{name}}}' for name in known)
+        raise SettingError(f'a task must write something; set one of these to true: {words}')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 
@@ -16,18 +16,19 @@ from mcap.well_known import MessageEncoding, SchemaEncoding
 
 from depth_ros import __version__
 from depth_ros.recordings.bag_writer import LIBRARY, ZSTD_LEVEL, BagWriter
+from depth_ros.recordings.calibration_starts import CalibrationStart
 from depth_ros.recordings.job import TASK_KINDS, JobTask
 from depth_ros.recordings.outcome import Made, OutputChannel, SegmentWork
 from depth_ros.recordings.places import Sink
 from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.wire import KINDS, definition_of, serialised
 
-FORMAT = 2
+FORMAT = 3
 """Changes whenever a part of the same input would have other bytes."""
 FIRST_CHANNEL = 40_000
 CHANNELS_OF_A_TASK = 100
 FIRST_SCHEMA = 40_000
-LEDGER, FIGURES = 'ledger.jsonl', 'figures.jsonl'
+LEDGER, FIGURES, CALIBRATIONS = 'ledger.jsonl', 'figures.jsonl', 'calibrations.jsonl'
 JSON_LINES = 'application/jsonl'
 
 
@@ -39,11 +40,13 @@ class PartCounts:
         made: Outputs.
         used: Images that went into them.
         refused: Refused images by reason.
+        calibrations: Where calibrations begin.
     """
 
     made: int = 0
     used: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    calibrations: Sequence[CalibrationStart] = ()
 
 
 def part_key(task: JobTask, work: SegmentWork, stretch: Stretch) -> str:
@@ -102,7 +105,9 @@ def write_part(
             ledger.append({'task': task.kind, **asdict(outcome)})
             counts.refused[outcome.reason] += 1
         report(1)
-    for name, lines in ((LEDGER, ledger), (FIGURES, figures)):
+    counts.calibrations = stretch.calibrations()
+    starts = [asdict(start) for start in counts.calibrations]
+    for name, lines in ((LEDGER, ledger), (FIGURES, figures), (CALIBRATIONS, starts)):
         writer.add_attachment(name, JSON_LINES, json_lines(lines))
     writer.finish()
     return counts
@@ -133,7 +138,7 @@ def channel_number(kind: str, place: int) -> int:
     return FIRST_CHANNEL + CHANNELS_OF_A_TASK * TASK_KINDS[kind].place + place
 
 
-def json_lines(records: list[Mapping[str, object]]) -> bytes:
+def json_lines(records: Sequence[Mapping[str, object]]) -> bytes:
     """Return records as lines of JSON."""
     return ''.join(json.dumps(record) + '\n' for record in records).encode()
 

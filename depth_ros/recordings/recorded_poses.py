@@ -27,7 +27,7 @@ class RecordedPoses:
         """Take the poses of a stretch.
 
         Args:
-            stretch: Where they are, with ``given.poses`` among its topics.
+            stretch: Where they are, with ``given.poses`` among its topics of poses.
             given: Topics of the task.
         """
         self._stretch = stretch

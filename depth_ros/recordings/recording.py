@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from shlex import quote
 
 from depth_ros.errors import InputError
 from depth_ros.files.bag_topics import BagTopic
+from depth_ros.files.image import SUFFIXES
 from depth_ros.recordings.mcap_file import ChunkPlace, McapFile, RawChunk
 from depth_ros.recordings.places import is_folder, is_there, join, matches, stem_of
 
@@ -107,6 +109,10 @@ class Recording:
         """Return the message type of a topic; empty where there is none."""
         return next((entry.type for entry in self.topics if entry.name == topic), '')
 
+    def span_of(self, topic: str) -> tuple[int, int] | None:
+        """Return the numbers of the first and last chunk with a topic; None if there is none."""
+        return self._spans.get(topic)
+
     def file_of(self, number: int) -> McapFile:
         """Return the file that holds a chunk."""
         return self.files[bisect_left(self._ends, number + 1)]
@@ -176,6 +182,15 @@ class Recording:
                 yield number
 
     @cached_property
+    def _spans(self) -> dict[str, tuple[int, int]]:
+        spans: dict[str, tuple[int, int]] = {}
+        for number, chunk in enumerate(self.chunks):
+            for topic, count in chunk.counts.items():
+                if count:
+                    spans[topic] = (spans.get(topic, (number, 0))[0], number)
+        return spans
+
+    @cached_property
     def _ends(self) -> list[int]:
         ends, total = [], 0
         for file in self.files:
@@ -216,8 +231,24 @@ def _number_of(name: str) -> tuple[int, str]:
 
 
 def _other_storage(path: str) -> str:
+    """Return what to type for what is no bag in MCAP."""
+    if _holds_images(path):
+        return (
+            f'{path} holds images, and jobs read recordings in MCAP; for images type: depth-ros '
+            f'run stereo {quote(path)} --calibration RIG (of pairs), or: depth-ros run mono '
+            f'{quote(path)}'
+        )
     target = f'{stem_of(path)}_mcap'
     return (
         f'{path} is no bag in MCAP, and jobs read MCAP by its index; type: rosbags-convert '
-        f'--src {path} --dst {target} --dst-storage mcap'
+        f'--src {quote(path)} --dst {quote(target)} --dst-storage mcap'
+    )
+
+
+def _holds_images(path: str) -> bool:
+    """Return whether this is an image, or a folder with images in it or one level deeper."""
+    return path.lower().endswith(SUFFIXES) or any(
+        name.lower().endswith(SUFFIXES)
+        for pattern in ('*', '*/*')
+        for name in matches(join(path, pattern))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -19,19 +20,30 @@ border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
 figure{margin:1rem 0}figcaption{color:#555}
 svg{background:#f8f9fa}svg text{font:11px sans-serif;fill:#555}img{max-width:100%}
 """
+GOOD, UNFINISHED = 'nothing marked', 'unfinished'
 WIDTH_PX, HEIGHT_PX, MARGIN_PX = 880, 130, 46
 MAX_POINTS = 600
 """Points of a curve; of more frames the worst of each stretch is drawn."""
 
 
-def overview_page(results: Sequence[Results]) -> str:
-    """Return the page of all recordings, the one with most marks first."""
+def overview_page(results: Sequence[Results], unfinished: Mapping[str, str]) -> str:
+    """Return the page of all recordings, the one with most marks first.
+
+    Args:
+        results: Those there are.
+        unfinished: Paths of recordings that a job has begun and not finished, by their names.
+    """
     order = sorted(results, key=lambda result: (-num_marks(result), result.name))
     labels = ''.join(f'<th>{html.escape(measure.label)}</th>' for measure in MEASURES.values())
     rows = ''.join(
         f'<tr><td><a href="{_address(result)}">{html.escape(result.name)}</a></td>'
         f'{_verdict_cell(result)}<td>{len(result.figures)}</td>{_cells(result)}</tr>'
         for result in order
+    )
+    names = {result.name for result in results}
+    rows += ''.join(
+        f'<tr><td>{html.escape(name)}</td><td class="bad">{UNFINISHED}, no results yet</td></tr>'
+        for name in sorted(unfinished.keys() - names)
     )
     note = 'Values are of the worst tenth of each recording; red is beyond the limit.'
     return _page(
@@ -47,10 +59,6 @@ def recording_page(result: Results, pictures: Mapping[str, str]) -> str:
         result: Its results.
         pictures: ``data:`` addresses by what they show.
     """
-    reasons = ''.join(
-        f'<tr><td>{html.escape(reason)}</td><td>{number}</td></tr>'
-        for reason, number in result.reasons.most_common()
-    )
     measures = ''.join(
         f'<tr><td>{html.escape(measure.label)}</td>{_cell(measure, measure.value(result))}</tr>'
         for measure in MEASURES.values()
@@ -65,9 +73,18 @@ def recording_page(result: Results, pictures: Mapping[str, str]) -> str:
         f'<p><a href="index.html">all recordings</a>; made from '
         f'{html.escape(result.recording)}</p>'
         f'<table><tr><td>verdict</td>{_verdict_cell(result)}</tr>{measures}</table>'
-        f'<h2>Refused</h2><table>{reasons or "<tr><td>none</td></tr>"}</table>'
+        f'<h2>Lost</h2>{_counts(result.lost)}'
+        f'<h2>Could not become outputs</h2>{_counts(result.unavoidable)}'
         f'<h2>Over time</h2>{_curves(result)}<h2>Frames</h2>{figures or "<p>none</p>"}',
     )
+
+
+def _counts(reasons: Counter[str]) -> str:
+    rows = ''.join(
+        f'<tr><td>{html.escape(reason)}</td><td>{number}</td></tr>'
+        for reason, number in reasons.most_common()
+    )
+    return f'<table>{rows}</table>' if rows else '<p>none</p>'
 
 
 def page_name(result: Results) -> str:
@@ -76,15 +93,13 @@ def page_name(result: Results) -> str:
 
 
 def num_marks(result: Results) -> int:
-    """Return how many measures of a recording are beyond their limits."""
-    return len(_marks(result))
+    """Return how many things of a recording are not as they should be."""
+    return len(_faults(result))
 
 
 def verdict(result: Results) -> str:
     """Return in a few words whether a recording is as it should be, else what is not."""
-    if not result.figures:
-        return 'no outputs'
-    return ', '.join(_marks(result)) or 'nothing marked'
+    return ', '.join(_faults(result)) or GOOD
 
 
 def worst_lines(results: Sequence[Results], name: str) -> list[str]:
@@ -97,17 +112,19 @@ def worst_lines(results: Sequence[Results], name: str) -> list[str]:
     ]
 
 
-def _marks(result: Results) -> list[str]:
-    """Return the words of the measures that are beyond their limits."""
-    return [
+def _faults(result: Results) -> list[str]:
+    """Return what is not as it should be: measures beyond their limits, and what is missing."""
+    marks = [
         name.replace('_', ' ')
         for name, measure in MEASURES.items()
         if measure.is_bad(measure.value(result))
     ]
+    empty = [f'{task} made nothing' for task in result.empty_tasks]
+    return [UNFINISHED] * (not result.is_finished) + empty + marks
 
 
 def _verdict_cell(result: Results) -> str:
-    is_good = bool(result.figures) and not _marks(result)
+    is_good = not _faults(result)
     return f'<td class="{"good" if is_good else "bad"}">{html.escape(verdict(result))}</td>'
 
 

@@ -19,9 +19,9 @@ from depth_ros.recordings.wire import COMPRESSED_IMAGE, IMAGE, parsed
 WIDTH_PX = 420
 JPEG_QUALITY = 80
 _DEPTH_TOPICS = (
-    'depth/image',
-    'depth/image/compressedDepth',
-    'relative_depth/image',
+    '/depth/image',
+    '/depth/image/compressedDepth',
+    '/relative_depth/image',
 )
 
 
@@ -66,7 +66,7 @@ def _picture(result: Results, row: int, recordings: list[Recording]) -> str:
     for recording in recordings:
         for topic in recording.topics:
             is_input = topic.name == result.input_topics.get(task) and recording is recordings[0]
-            is_depth = topic.name.partition('/')[2].partition('/')[2] in _DEPTH_TOPICS
+            is_depth = topic.name.endswith(_DEPTH_TOPICS)
             if not (is_input or (is_depth and recording is recordings[-1])):
                 continue
             message = _at(recording, topic.name, log_ns)

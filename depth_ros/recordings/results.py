@@ -6,18 +6,20 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from depth_ros.errors import InputError
 from depth_ros.files.json_text import parse_json
 from depth_ros.recordings.figures import COLUMNS
-from depth_ros.recordings.keyframe_blocks import PASSED_OVER
+from depth_ros.recordings.ledger import UNAVOIDABLE
 from depth_ros.recordings.places import join, matches, read_whole, write_whole
 from depth_ros.recordings.plan import result_files
+from depth_ros.recordings.unfinished import read_unfinished
 
+ENDING = '.figures.jsonl'
 DAMAGE = (ValueError, KeyError, AttributeError, AssertionError, StopIteration, InputError)
 """What reading altered results raises."""
 
@@ -33,6 +35,8 @@ class Results:
         input_topics: Topic of the reference images by task.
         figures: Lines of the table.
         ledger: Lines of the ledger.
+        calibration_changes: Times of recording at which calibrations change, by topic.
+        is_finished: Whether it is what the job made that was begun last.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Results:
     input_topics: Mapping[str, str]
     figures: Sequence[Mapping[str, object]]
     ledger: Sequence[Mapping[str, object]]
+    calibration_changes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    is_finished: bool = True
 
     def column(self, name: str) -> np.ndarray:
         """Return a column as ``(N,)`` float64, NaN where a frame does not have it."""
@@ -54,22 +60,34 @@ class Results:
         return (times - times.min()) / 1e9 if times.size else times
 
     @property
-    def reasons(self) -> Counter[str]:
-        """Refused images by reason."""
-        return Counter(str(line['reason']) for line in self.ledger)
+    def lost(self) -> Counter[str]:
+        """Images that could have become outputs and did not, by reason."""
+        return Counter({name: count for name, count in self._reasons if name not in UNAVOIDABLE})
+
+    @property
+    def unavoidable(self) -> Counter[str]:
+        """Images that could not become outputs in any recording, by reason."""
+        return Counter({name: count for name, count in self._reasons if name in UNAVOIDABLE})
+
+    @property
+    def empty_tasks(self) -> list[str]:
+        """Tasks that made nothing."""
+        made = {str(line['task']) for line in self.figures}
+        return [task for task in self.input_topics if task not in made]
 
     @property
     def coverage(self) -> float:
-        """Share of the reference images that became outputs; NaN without any.
-
-        Images between keyframes are no loss.
-        """
+        """Share of the reference images that could become outputs and did; NaN without any."""
         topics = set(self.input_topics.values())
         lost = sum(
-            line['topic'] in topics and line['reason'] != PASSED_OVER for line in self.ledger
+            line['topic'] in topics and line['reason'] not in UNAVOIDABLE for line in self.ledger
         )
         total = len(self.figures) + lost
         return len(self.figures) / total if total else float('nan')
+
+    @property
+    def _reasons(self) -> Iterable[tuple[str, int]]:
+        return Counter(str(line['reason']) for line in self.ledger).items()
 
 
 def read_results(out: str) -> list[Results]:
@@ -78,13 +96,13 @@ def read_results(out: str) -> list[Results]:
     Raises:
         InputError: If there are none, or a file is damaged.
     """
-    paths = matches(join(out, '*.figures.jsonl'))
+    paths = matches(join(out, f'*{ENDING}'))
     names = [path.rpartition('/')[2] for path in paths]
+    unfinished = read_unfinished(out)
     if not names:
-        raise InputError(
-            'file', f'{out} holds no results; make some with: depth-ros process BAG --out {out}'
-        )
-    return [_read(out, name.removesuffix('.figures.jsonl')) for name in names]
+        raise InputError('file', _no_results(out, unfinished))
+    found = [_read(out, name.removesuffix(ENDING)) for name in names]
+    return [replace(result, is_finished=result.name not in unfinished) for result in found]
 
 
 def write_table(out: str, results: Sequence[Results]) -> str:
@@ -137,6 +155,7 @@ def _read(out: str, name: str) -> Results:
             input_topics={task: _reference_topic(topics) for task, topics in inputs.items()},
             figures=figures,
             ledger=ledger,
+            calibration_changes=record['calibration_changes'],
         )
     except DAMAGE as error:
         raise InputError(
@@ -144,6 +163,16 @@ def _read(out: str, name: str) -> Results:
             f'the results of {name!r} in {out} are not whole; type the '
             'command that made them again',
         ) from error
+
+
+def _no_results(out: str, unfinished: Mapping[str, str]) -> str:
+    if not unfinished:
+        return f'{out} holds no results; make some with: depth-ros process BAG --out {out}'
+    return (
+        f'{out} holds no finished results: {", ".join(unfinished.values())} '
+        f'{"is" if len(unfinished) == 1 else "are"} unfinished; type the command that began '
+        f'{"it" if len(unfinished) == 1 else "them"} again'
+    )
 
 
 def _reference_topic(topics: Mapping[str, str]) -> str:

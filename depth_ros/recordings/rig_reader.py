@@ -17,10 +17,11 @@ from depth_ros.recordings.camera_frames import (
     with_file_topic,
 )
 from depth_ros.recordings.job import JobTask
+from depth_ros.recordings.ledger import AT_END, LedgerLine, line_of
 from depth_ros.recordings.pairing import StampedMessage, is_near, partners
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import LedgerLine, Stretch
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import PairTopicNames
 
 
@@ -84,11 +85,24 @@ class RigReader:
                 near = last if last and is_near(last.left, image, stretch.overlap_ns) else None
                 pair = RecordedPair(left=image, right=partner, number=number, before=near)
             if image.is_own:
-                yield pair or _alone(image, 'left' if is_left else 'right')
+                yield pair or self._alone(stretch, image)
                 number += is_left
             if is_left:
                 last = replace(pair, before=None) if pair else None
         yield from stretch.damaged
+
+    def _alone(self, stretch: Stretch, image: StampedMessage) -> LedgerLine:
+        left, right = self.cameras
+        side, other, topic = (
+            ('left', 'right', right.topic)
+            if image.topic == left.topic
+            else ('right', 'left', left.topic)
+        )
+        if stretch.is_beyond(image, topic):
+            text = f'the {other} images of the recording begin after it or end before it'
+            return line_of(image, AT_END, text)
+        text = f'no {other} image of this moment was recorded near it'
+        return line_of(image, f'no_partner_{side}', text)
 
     def frame(self, stretch: Stretch, pair: RecordedPair) -> StereoFrame:
         """Return a pair as a frame.
@@ -143,15 +157,4 @@ def _cameras(given: PairTopicNames) -> tuple[CameraSource, CameraSource]:
             camera=rig.right if rig else None,
             is_rectified=is_rectified,
         ),
-    )
-
-
-def _alone(image: StampedMessage, side: str) -> LedgerLine:
-    other = {'left': 'right', 'right': 'left'}[side]
-    return LedgerLine(
-        topic=image.topic,
-        stamp_ns=image.stamp_ns,
-        log_ns=image.position.time_ns,
-        reason=f'no_partner_{side}',
-        text=f'no {other} image of this moment was recorded near it',
     )

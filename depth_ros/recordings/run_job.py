@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from depth_ros.errors import DepthRosError
 from depth_ros.files.settings_text import yaml_value
+from depth_ros.recordings.calibration_starts import CalibrationStart, changes_of
 from depth_ros.recordings.copied import CopiedTopics
 from depth_ros.recordings.free_names import expect_free_names
 from depth_ros.recordings.fused_cloud import write_cloud_of
 from depth_ros.recordings.job import TASK_KINDS, RecordingJob
+from depth_ros.recordings.ledger import UNAVOIDABLE
 from depth_ros.recordings.local import Finished
 from depth_ros.recordings.merge import MergedPart, merge
 from depth_ros.recordings.places import held, join, read_whole, sweep
@@ -27,9 +29,12 @@ from depth_ros.recordings.plan import (
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.result_mark import begin_mark, finish_mark, is_finished
 from depth_ros.recordings.sinks import expect_libraries, write_sinks
+from depth_ros.recordings.unfinished import write_unfinished
 from depth_ros.recordings.workshop import FinishedPart
 from depth_ros.settings import SettingValue, values_of
 
+MAX_CHANGES = 100
+"""Changes of a calibration that are kept: one that is estimated anew may change in every image."""
 Scheduler = Callable[[Sequence[WorkItem]], Iterable[Finished]]
 """Takes all the work and gives each item back when it is done."""
 
@@ -44,6 +49,8 @@ class RecordingResult:
         made: Outputs.
         made_before: Of them, those that were there.
         refused: Refused images by reason.
+        calibration_changes: Times of recording at which calibrations change, by topic.
+        start_ns: First time of recording.
         empty: Tasks that made nothing, with the sentence of their first refusal.
     """
 
@@ -52,6 +59,8 @@ class RecordingResult:
     made: int
     made_before: int
     refused: Mapping[str, int]
+    calibration_changes: Mapping[str, Sequence[int]]
+    start_ns: int
     empty: Mapping[str, str]
 
 
@@ -97,6 +106,8 @@ def _results(
     owners = [plan for plan in plans for _ in plan.items]
     done: dict[str, dict[int, FinishedPart]] = {plan.name: {} for plan in plans}
     identities: dict[str, str] = {}
+    unfinished = {plan.name: plan.bag for plan in plans}
+    write_unfinished(out, unfinished)
     for finished in schedule(items):
         plan = owners[finished.number]
         _expect_one_identity(identities, items[finished.number], finished.part)
@@ -104,7 +115,10 @@ def _results(
         if len(done[plan.name]) == len(plan.items):
             first = owners.index(plan)
             parts = [done[plan.name][first + place] for place in range(len(plan.items))]
-            yield _merged(job, plan, out, parts)
+            result = _merged(job, plan, out, parts)
+            del unfinished[plan.name]
+            write_unfinished(out, unfinished)
+            yield result
 
 
 def _merged(
@@ -116,6 +130,7 @@ def _merged(
     for part in parts:
         refused.update(part.refused)
     made = sum(part.made for part in parts)
+    changes = _calibration_changes(plan, parts)
     made_of = {
         'recording': plan.bag,
         'tasks': {item.task.kind: _as_text(item.task.values) for item in plan.items},
@@ -125,6 +140,7 @@ def _merged(
         'parts': [part.key for part in parts],
         'made': made,
         'refused': dict(sorted(refused.items())),
+        'calibration_changes': changes,
     }
     if not is_finished(out, plan.name, made_of):
         begin_mark(out, plan.name, made_of)
@@ -138,6 +154,8 @@ def _merged(
         made=made,
         made_before=sum(part.made for part in parts if part.was_there),
         refused=refused,
+        calibration_changes=changes,
+        start_ns=min(item.start_ns for item in plan.items),
         empty=_empty(plan, parts, files.ledger),
     )
 
@@ -148,11 +166,27 @@ def _empty(plan: RecordingPlan, parts: Sequence[FinishedPart], ledger: str) -> d
     for item, part in zip(plan.items, parts, strict=True):
         made[item.task.kind] += part.made
     empty = {kind: 'there was no image' for kind, number in made.items() if not number}
-    if empty:
-        for line in map(json.loads, reversed(read_whole(ledger).splitlines())):
-            if line['task'] in empty:
-                empty[line['task']] = str(line['text'])
+    if not empty:
+        return {}
+    lines = [json.loads(line) for line in read_whole(ledger).splitlines()]
+    of_losses = sorted(lines, key=lambda line: line['reason'] in UNAVOIDABLE)
+    for line in reversed(of_losses):  # the first loss of all comes last and stays
+        if line['task'] in empty:
+            empty[line['task']] = str(line['text'])
     return empty
+
+
+def _calibration_changes(
+    plan: RecordingPlan, parts: Sequence[FinishedPart]
+) -> dict[str, list[int]]:
+    """Return the times at which calibrations change, by topic, of all tasks; at most the first."""
+    starts: dict[str, list[CalibrationStart]] = {}
+    for item, part in zip(plan.items, parts, strict=True):
+        starts.setdefault(item.task.kind, []).extend(part.calibrations)
+    found: dict[str, list[int]] = {}
+    for of_task in starts.values():
+        found.update(changes_of(of_task))
+    return {topic: times[:MAX_CHANGES] for topic, times in sorted(found.items())}
 
 
 def _as_text(values: Mapping[str, Mapping[str, SettingValue]]) -> dict[str, dict[str, str]]:

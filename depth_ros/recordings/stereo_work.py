@@ -13,13 +13,14 @@ from depth_ros.recordings.figures import figures_of
 from depth_ros.recordings.flicker import FlickerWatch
 from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job import JobTask
+from depth_ros.recordings.ledger import LedgerLine, refused
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.outputs import PairOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.rig_reader import RecordedPair, RigReader, guessed_pair
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.stretch import LedgerLine, Stretch, refused
+from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import PairTopicNames
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import DEPTH_HINTS, PREVIOUS_HINTS, StereoSettings

@@ -7,47 +7,23 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import CalibrationError, InputError
 from depth_ros.messages.camera_info import camera_from_info
-from depth_ros.recordings.pairing import StampedMessage
+from depth_ros.recordings.calibration_starts import (
+    CalibrationStart,
+    calibration_start,
+    without_stamp,
+)
+from depth_ros.recordings.ledger import LedgerLine, line_of
+from depth_ros.recordings.pairing import StampedMessage, is_near
 from depth_ros.recordings.recording import Position, RecordedMessage, Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.wire import CAMERA_INFO, header_of, parsed
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LedgerLine:
-    """An input that becomes no output.
-
-    Attributes:
-        topic: Its topic.
-        stamp_ns: Stamp of its header; 0 where it cannot be read.
-        log_ns: Time of recording.
-        reason: Why, as a short slug.
-        text: Why, as a sentence.
-    """
-
-    topic: str
-    stamp_ns: int
-    log_ns: int
-    reason: str
-    text: str
-
-
-def refused(message: StampedMessage, error: InputError) -> LedgerLine:
-    """Return the line of an image that cannot be used."""
-    return LedgerLine(
-        topic=message.topic,
-        stamp_ns=message.stamp_ns,
-        log_ns=message.position.time_ns,
-        reason=error.reason,
-        text=str(error),
-    )
+from depth_ros.streams.stamp_order import StampOrder
 
 
 class Stretch:
@@ -61,6 +37,7 @@ class Stretch:
         topics: Collection[str],
         info_topics: Collection[str],
         overlap_ns: int,
+        pose_topics: Collection[str] = (),
         reach_ns: int = 0,
     ) -> None:
         """Remember what to read.
@@ -71,17 +48,19 @@ class Stretch:
             topics: Images.
             info_topics: Their calibrations.
             overlap_ns: Time within which partners were recorded.
+            pose_topics: Other messages with a header, whose stamps may be in any order.
             reach_ns: Time beside the segment that is read, at least twice the overlap.
         """
         self.recording = recording
         self.segment = segment
         self.overlap_ns = overlap_ns
         self._reach_ns = max(reach_ns, 2 * overlap_ns)
-        self._topics = frozenset(topics)
+        self._pose_topics = frozenset(pose_topics)
+        self._topics = frozenset(topics) | self._pose_topics
         self._info_topics = frozenset(info_topics)
         self._cameras: dict[bytes, PinholeCamera | CalibrationError] = {}
         self.damaged: list[LedgerLine] = []
-        """Own images in chunks that cannot be read; complete once ``images`` was asked for."""
+        """Own images of damaged chunks or bad stamps; complete once ``images`` was asked for."""
 
     @property
     def first_chunk(self) -> int:
@@ -89,7 +68,7 @@ class Stretch:
         return self._near[0] if self._near else self.segment.first
 
     def digests(self) -> list[tuple[str, str]]:
-        """Return what decides the content: own chunks, those beside, first calibrations."""
+        """Return what decides the content: own chunks, those beside, first calibrations, ends."""
         own = set(range(self.segment.first, self.segment.end))
         chunks = [
             ('own' if number in own else 'beside', self.recording.digest(number))
@@ -99,11 +78,15 @@ class Stretch:
             (f'info {topic}', '' if found is None else sha256(found.data).hexdigest())
             for topic, found in sorted(self._first_infos.items())
         ]
-        return chunks + infos
+        ends = [(f'ends {topic}', f'{self._ends_of(topic)}') for topic in sorted(self._topics)]
+        return chunks + infos + ends
 
     @cached_property
     def images(self) -> dict[str, list[StampedMessage]]:
-        """Images by topic in order of recording; those beside the segment are not its own."""
+        """Images by topic in order of recording, without those of bad stamps.
+
+        Those beside the segment are not its own.
+        """
         found: dict[str, list[StampedMessage]] = {topic: [] for topic in self._topics}
         for message in self._messages(self._topics):
             try:
@@ -121,9 +104,39 @@ class Stretch:
                     is_own=self._is_own(message.position.chunk),
                 )
             )
-        for images in found.values():
-            images.sort(key=lambda image: image.position)
-        return found
+        return {topic: self._in_order(topic, images) for topic, images in found.items()}
+
+    def is_beyond(self, image: StampedMessage, topic: str) -> bool:
+        """Return whether the images of a topic begin behind an image, or end before it.
+
+        Only where they do so within the overlap: a camera that began much later, or that stopped,
+        is a loss.
+        """
+        others = self.images[topic]
+        if not others:
+            return False
+        begins, ends = self._ends_of(topic)
+        first, last = others[0], others[-1]
+        is_before = begins and image.stamp_ns < first.stamp_ns
+        is_behind = ends and image.stamp_ns > last.stamp_ns
+        return (is_before and is_near(first, image, self.overlap_ns)) or (
+            is_behind and is_near(last, image, self.overlap_ns)
+        )
+
+    def begins(self, topic: str) -> bool:
+        """Return whether nothing of a topic was recorded before what is read."""
+        return self._ends_of(topic)[0]
+
+    def calibrations(self) -> list[CalibrationStart]:
+        """Return where each calibration of the segment begins, by topic in order of recording.
+
+        The first of a topic is the one that holds when the segment begins.
+        """
+        return [
+            calibration_start(info)
+            for topic in sorted(self._info_topics)
+            for info in self._own_infos(topic)
+        ]
 
     def camera_at(self, info_topic: str, position: Position) -> PinholeCamera:
         """Return the calibration that was latest at a place.
@@ -147,6 +160,39 @@ class Stretch:
     def data_of(self, message: StampedMessage) -> bytes:
         """Return the bytes of a message."""
         return self.recording.message(message.position).data
+
+    def _in_order(self, topic: str, images: list[StampedMessage]) -> list[StampedMessage]:
+        """Return images in order of recording; own ones whose stamps do not rise are noted."""
+        images = sorted(images, key=lambda image: image.position)
+        if topic in self._pose_topics:
+            return images
+        order, sound = StampOrder(f'image of {topic}'), []
+        for image in images:
+            fault = order.fault(image.stamp_ns)
+            if fault is None:
+                sound.append(image)
+            elif image.is_own:
+                self.damaged.append(line_of(image, *fault))
+        return sound
+
+    def _ends_of(self, topic: str) -> tuple[bool, bool]:
+        """Return whether what is read reaches to the first and to the last chunk of a topic."""
+        span = self.recording.span_of(topic)
+        if span is None or not self._near:
+            return (False, False)
+        return self._near[0] <= span[0], self._near[-1] >= span[1]
+
+    def _own_infos(self, topic: str) -> Iterator[RecordedMessage]:
+        """Return the calibration at the beginning, then every own one unlike the one before."""
+        infos = self._infos[topic]
+        before = [info for info in infos if info.position.chunk < self.segment.first]
+        first = before[-1] if before else self._first_infos[topic]
+        own = [info for info in infos if self._is_own(info.position.chunk)]
+        last = b''
+        for info in [first, *own]:
+            if info is not None and without_stamp(info.data) != last:
+                last = without_stamp(info.data)
+                yield info
 
     @cached_property
     def _near(self) -> list[int]:
@@ -211,7 +257,7 @@ class Stretch:
             yield from (message for message in messages if message.topic in topics)
 
     def _camera(self, message: RecordedMessage) -> PinholeCamera:
-        key = message.data[12:]  # all but the stamp: a calibration is read once
+        key = without_stamp(message.data)  # a calibration is read once
         if key not in self._cameras:
             try:
                 self._cameras[key] = camera_from_info(parsed(message.data, CAMERA_INFO))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from depth_ros.errors import DepthRosError, InputError
 from depth_ros.recordings.bag_check import is_intact
+from depth_ros.recordings.calibration_starts import CalibrationStart
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.merge import counts_of
 from depth_ros.recordings.outcome import SegmentWork
@@ -28,6 +29,7 @@ class FinishedPart:
         identity: What computed it.
         made: Outputs.
         refused: Refused images by reason.
+        calibrations: Where calibrations begin.
         was_there: Whether it had been made before.
         seconds: Wall time.
     """
@@ -36,6 +38,7 @@ class FinishedPart:
     identity: str
     made: int
     refused: Mapping[str, int]
+    calibrations: Sequence[CalibrationStart]
     was_there: bool
     seconds: float
 
@@ -96,6 +99,7 @@ class Workshop:
             identity=work.identity,
             made=counts.made,
             refused=dict(counts.refused),
+            calibrations=tuple(counts.calibrations),
             was_there=was_there,
             seconds=time.perf_counter() - start,
         )

@@ -61,6 +61,9 @@ def test_dry_run_says_what_there_is_to_do_and_writes_nothing(folder: Path) -> No
     )
     assert 'drive.mcap: 8 frames in 4 segments' in outcome.out
     assert 'ms a frame in one worker' in outcome.out
+    assert (
+        'stereo: calibration of /left/camera_info and /right/camera_info, the same' in outcome.out
+    )
     assert not (folder / 'out').exists()
 
 
@@ -121,6 +124,10 @@ def test_a_task_that_makes_nothing_ends_with_2(folder: Path) -> None:
     outcome = depth_ros('process', 'none.mcap', '--job', 'job.yaml', '-o', 'out', cwd=folder)
     assert outcome.code == 2
     assert 'stereo made nothing of any image; the first: ' in outcome.err
+    assert 'rgb7' in outcome.err
+    words = ('process', 'none.mcap', '--job', 'job.yaml', '--dry-run')
+    outcome = depth_ros(*words, cwd=folder)
+    assert 'none of the first frames became an output: ' in outcome.err
     assert 'rgb7' in outcome.err
 
 

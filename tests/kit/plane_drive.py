@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from depth_ros.camera import PinholeCamera, ideal_camera
+from depth_ros.files.calibration_writer import write_ros_yaml
 from tests.kit import message_doubles
 from tests.kit.bag_writer import Recorded, info, raw, stamp
 
@@ -56,6 +57,13 @@ def cameras() -> tuple[PinholeCamera, PinholeCamera]:
             )
         )
     return made[0], made[1]
+
+
+def write_rig(folder: Path, rig: Sequence[PinholeCamera]) -> None:
+    """Write left and right as calibration files of ROS."""
+    folder.mkdir(exist_ok=True)
+    for side, camera in zip(('left', 'right'), rig, strict=True):
+        write_ros_yaml(folder / f'{side}.yaml', camera, name=side)
 
 
 def pair_at(index: int) -> tuple[np.ndarray, np.ndarray]:

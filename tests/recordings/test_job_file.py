@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from depth_ros.errors import DepthRosError
+from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job_file import job_text, read_job
+from depth_ros.recordings.odometry_work import OdometryWork
+from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.stereo_work import StereoWork
 from tests.kit.plane_drive import Drive
@@ -71,6 +74,34 @@ def test_a_recording_of_one_camera_gets_a_mono_job(tmp_path: Path) -> None:
         ('', 'must be a mapping'),
         ('tasks: [', 'is no YAML'),
         ('tasks: {1: 2}', 'must be a mapping'),
+        (
+            'tasks:\n  stereo:\n    outputs:\n      points: true\n      points: false\n',
+            "'points' is there twice, lines 4 and 5",
+        ),
+        ('tasks: {stereo: {}, stereo: {}}', "'stereo' is there twice, lines 1 and 1"),
+        ('tasks: {stereo: {settings: {max_depth_m: inf}}}', r"got 'inf'; set it like .* \.inf"),
+        (
+            'tasks: {stereo: {outputs: {depth: false, camera_info: false}}}',
+            'must write something; set one of these to true: depth, camera_info, disparity',
+        ),
+        ('tasks: {match: {outputs: {matches: false}}}', 'one of these to true: matches, picture'),
+        (
+            'tasks: {odometry: {outputs: {poses: false, tf: false, direction: false}}}',
+            'one of these to true: poses, tf, direction',
+        ),
+        *(
+            (
+                f"tasks: {{{task}: {{outputs: {{namespace: '{name}'}}}}}}",
+                'namespace must be a name',
+            )
+            for task, name in (
+                ('stereo', 'front camera'),
+                ('mono', '2nd'),
+                ('odometry', 'a//b'),
+                ('multiview', 'a__b'),
+                ('match', 'größe'),
+            )
+        ),
         ('tasks: {stereo: {}}\nfusion: {cloud: true}', 'fusion.cloud needs poses.*add odometry'),
         ('tasks: {stereo: {}}\ncopy: {topic: all}', "'topic'.*did you mean 'topics'"),
     ],
@@ -78,6 +109,28 @@ def test_a_recording_of_one_camera_gets_a_mono_job(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named_with_the_remedy(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DepthRosError, match=words):
         read_job(written(tmp_path, text))
+
+
+def test_infinity_is_written_as_yaml_has_it(tmp_path: Path) -> None:
+    text = 'tasks: {stereo: {settings: {max_depth_m: .inf}}}'
+    (task,) = read_job(written(tmp_path, text)).tasks
+    assert task.values['settings']['max_depth_m'] == math.inf
+
+
+@pytest.mark.parametrize(
+    ('namespace', 'topic'),
+    [('', '/depth/image'), ('/front/', '/front/depth/image'), ('a/b', '/a/b/depth/image')],
+)
+def test_topics_of_a_namespace_are_names_of_ros(namespace: str, topic: str) -> None:
+    channels = frame_channels(PairOutputs(namespace=namespace))
+    assert channels[0].topic == topic
+
+
+def test_odometry_that_has_nothing_to_write_is_refused(tmp_path: Path) -> None:
+    text = 'tasks: {odometry: {settings: {source: mono}, outputs: {direction: false}}}'
+    (task,) = read_job(written(tmp_path, text)).tasks
+    with pytest.raises(DepthRosError, match=r'set direction in tasks\.odometry\.outputs'):
+        OdometryWork(task)
 
 
 def test_hints_that_follow_the_pair_before_are_refused(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_matches_are_those_of_the_call(walk: Path, tmp_path: Path, pair_step: in
     result = process(match_job(pair_step=pair_step), walk, tmp_path)
     assert (result.made, result.refused) == (
         NUM_FRAMES - pair_step,
-        {'no_earlier_image': pair_step},
+        {'first_image': pair_step},
     )
     images = [decode_image(message) for _, _, message in bag_messages(walk)]
     found = matches_of(tmp_path / 'walk.mcap')
@@ -91,7 +91,10 @@ def test_messages_do_not_depend_on_where_the_recording_is_cut(
 def test_an_image_whose_fellow_is_far_is_a_line(walk: Path, tmp_path: Path) -> None:
     """Messages of the walk were recorded 10 ms apart."""
     result = process(match_job(overlap_s=0.005), walk, tmp_path)
-    assert (result.made, result.refused) == (0, {'no_earlier_image': NUM_FRAMES})
+    assert (result.made, result.refused) == (
+        0,
+        {'first_image': 1, 'no_earlier_image': NUM_FRAMES - 1},
+    )
     line = json_lines(tmp_path / 'walk.ledger.jsonl')[-1]
     assert 'raise that if the camera is slower' in line['text']
     assert line['stamp_ns'] == stamp(0) + (NUM_FRAMES - 1) * STEP_NS

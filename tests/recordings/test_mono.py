@@ -23,7 +23,7 @@ from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode, S
 from tests.kit import mono_doubles
 from tests.kit.bag_writer import Recorded, info, raw, stamp
 from tests.kit.job_kit import bag_messages, process, raw_messages
-from tests.kit.plane_drive import Drive, cameras, depth_of, disparity_at, write_mcap
+from tests.kit.plane_drive import Drive, cameras, depth_of, disparity_at, write_mcap, write_rig
 from tests.recordings.conftest import stereo_job
 
 NUM_FRAMES = 5
@@ -157,9 +157,3 @@ def wider(camera: PinholeCamera, factor: float) -> PinholeCamera:
     p = camera.p.copy()
     p[0, 3] *= factor
     return replace(camera, p=p)
-
-
-def write_rig(folder: Path, rig: list[PinholeCamera]) -> None:
-    folder.mkdir(exist_ok=True)
-    for side, camera in zip(('left', 'right'), rig, strict=True):
-        write_ros_yaml(folder / f'{side}.yaml', camera, name=side)

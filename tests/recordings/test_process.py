@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +21,7 @@ from depth_ros.recordings.mcap_file import ChunkPlace, McapFile
 from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.plan import plan_job
 from depth_ros.recordings.workshop import Workshop
-from tests.kit.bag_writer import stamp
+from tests.kit.bag_writer import stamp, write_bag
 from tests.kit.job_kit import bag_messages, json_lines, process, raw_messages
 from tests.kit.plane_drive import FRAME_ID, Drive, depth_of, disparity_at, write_mcap
 from tests.recordings.conftest import SGBM, stereo_job, without_parts
@@ -278,6 +282,30 @@ def test_lz4_and_split_recordings_give_the_same_messages(drive: Path, tmp_path: 
     process(stereo_job(), split, tmp_path / 'two')
     one, two = (raw_messages(tmp_path / name / 'drive.mcap') for name in ('one', 'two'))
     assert one == two
+
+
+def test_sqlite3_is_refused_with_a_command_that_works(drive: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Anna's bags"
+    folder.mkdir()
+    bag = write_bag(folder / 'drive', Drive().messages())
+    for path in (bag, bag / 'drive.db3'):
+        with pytest.raises(InputError, match='no bag in MCAP') as caught:
+            process(stereo_job(), path, tmp_path / 'out')
+        words = shlex.split(str(caught.value).partition('type: ')[2])
+        tool = Path(sys.executable).with_name(words[0])
+        target = tmp_path / words[words.index('--dst') + 1]
+        subprocess.run([str(tool), *words[1:]], cwd=tmp_path, check=True)
+        assert process(stereo_job(), target, tmp_path / f'{path.suffix}out').made == 8
+        shutil.rmtree(target)
+
+
+@pytest.mark.parametrize('name', ['images', 'set', 'set/left/0.png'])
+def test_images_are_refused_with_the_command_for_images(tmp_path: Path, name: str) -> None:
+    for path in ('images/0.png', 'set/left/0.png', 'set/right/0.png'):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b'')
+    with pytest.raises(InputError, match='for images type: depth-ros run stereo'):
+        process(stereo_job(), tmp_path / name, tmp_path / 'out')
 
 
 @pytest.mark.parametrize('name', ['cut.mcap', 'no.mcap', 'empty.mcap', 'text.mcap', 'bag.db3'])

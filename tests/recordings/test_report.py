@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from depth_ros.cli.main import main
+from depth_ros.recordings.local import Finished
 from depth_ros.recordings.measures import MEASURES, ranked
 from depth_ros.recordings.outputs import PairOutputs
+from depth_ros.recordings.plan import WorkItem
 from depth_ros.recordings.report_page import (
     num_marks,
     overview_page,
@@ -21,10 +24,11 @@ from depth_ros.recordings.report_page import (
 )
 from depth_ros.recordings.report_pictures import frame_pictures
 from depth_ros.recordings.results import Results, read_results
+from depth_ros.recordings.run_job import run_job
 from depth_ros.scenes.paths import scene_path
 from tests.kit.bag_writer import rig_messages
-from tests.kit.job_kit import process
-from tests.kit.plane_drive import write_mcap
+from tests.kit.job_kit import in_this_process, process
+from tests.kit.plane_drive import Drive, write_mcap
 from tests.recordings.conftest import SGBM, stereo_job
 
 NUM_FRAMES = 6
@@ -90,7 +94,7 @@ def test_marks_tell_good_from_spoiled(out: Path) -> None:
     assert num_marks(results['good']) == 0
     assert num_marks(results['knocked']) >= 1
     assert MEASURES['saturated'].is_bad(MEASURES['saturated'].value(results['bleached']))
-    page = overview_page(list(results.values()))
+    page = overview_page(list(results.values()), {})
     assert page.index('bag_knocked.html') < page.index('bag_good.html')
     good = recording_page(results['good'], {})
     assert 'class="bad"' not in good
@@ -169,7 +173,7 @@ def test_names_and_reasons_are_no_markup() -> None:
         figures=[],
         ledger=[{'topic': '/left', 'reason': hostile}],
     )
-    for page in (overview_page([result]), recording_page(result, {})):
+    for page in (overview_page([result], {}), recording_page(result, {})):
         assert '<img src=x' not in page
         assert '&lt;img' in page
 
@@ -182,6 +186,64 @@ def test_damaged_results_are_named(out: Path, tmp_path: Path, damage: str) -> No
     assert main(['report', str(tmp_path)]) == 2
 
 
+def killed_at_part(number: int) -> Callable[[Sequence[WorkItem], str], Iterator[Finished]]:
+    """Give a scheduler that ends as a killed program does, when so many parts are made."""
+
+    def schedule(items: Sequence[WorkItem], out: str) -> Iterator[Finished]:
+        for finished in in_this_process(items, out):
+            if finished.number == number:
+                raise KeyboardInterrupt
+            yield finished
+
+    return schedule
+
+
+def test_what_a_killed_job_left_is_called_unfinished(tmp_path: Path, capsys) -> None:
+    """The first of two recordings is done when the program dies; later it goes on."""
+    bags = [str(Drive().write(tmp_path / f'{name}.mcap')) for name in ('first', 'second')]
+    out, job = str(tmp_path / 'out'), stereo_job(outputs=PairOutputs(row_error_every=0))
+
+    def run(number: int) -> None:
+        list(run_job(job, bags, out, lambda items: killed_at_part(number)(items, out)))
+
+    with pytest.raises(KeyboardInterrupt):
+        run(2)
+    assert main(['report', out]) == 2
+    error = capsys.readouterr().err
+    assert f'holds no finished results: {bags[0]}, {bags[1]} are unfinished' in error
+    with pytest.raises(KeyboardInterrupt):
+        run(6)
+    assert main(['report', out]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == 'second: unfinished, no results yet'
+    assert 'type the command that began' in lines[2]
+    assert (
+        'second</td><td class="bad">unfinished' in (tmp_path / 'out/report/index.html').read_text()
+    )
+    run(100)
+    assert main(['report', out]) == 0
+    assert 'unfinished' not in capsys.readouterr().out
+
+
+def test_results_of_an_earlier_job_are_told_from_those_of_a_killed_one(tmp_path: Path) -> None:
+    bag, out = Drive().write(tmp_path / 'drive.mcap'), str(tmp_path / 'out')
+    process(stereo_job(), bag, out)
+    other = stereo_job(settings=replace(SGBM, max_depth_m=2.0))
+    with pytest.raises(KeyboardInterrupt):
+        list(run_job(other, [str(bag)], out, lambda items: killed_at_part(1)(items, out)))
+    (results,) = read_results(out)
+    assert verdict(results).startswith('unfinished')
+    process(stereo_job(), bag, out)
+    (results,) = read_results(out)
+    assert 'unfinished' not in verdict(results)
+
+
+def test_a_task_that_made_nothing_is_named_beside_one_that_did(out: Path) -> None:
+    result = replace(named(out)['good'], input_topics={'stereo': '/left', 'mono': '/left'})
+    assert verdict(result) == 'mono made nothing'
+    assert 'class="bad"' in recording_page(result, {})
+
+
 def test_a_folder_without_results_says_how_to_make_some(tmp_path: Path, capsys) -> None:
     assert main(['report', str(tmp_path)]) == 2
     assert 'make some with: depth-ros process BAG' in capsys.readouterr().err
@@ -189,4 +251,4 @@ def test_a_folder_without_results_says_how_to_make_some(tmp_path: Path, capsys) 
 
 def test_addresses_of_pages_are_encoded(out: Path) -> None:
     result = replace(named(out)['good'], name='50% #1?')
-    assert 'href="bag_50%25%20%231%3F.html"' in overview_page([result])
+    assert 'href="bag_50%25%20%231%3F.html"' in overview_page([result], {})

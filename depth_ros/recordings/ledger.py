@@ -1,0 +1,50 @@
+"""Lines of the ledger: every input that becomes no output, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from depth_ros.errors import InputError
+from depth_ros.recordings.pairing import StampedMessage
+
+AT_END = 'no_partner_at_end'
+FIRST_IMAGE = 'first_image'
+PASSED_OVER = 'passed_over'
+UNAVOIDABLE = frozenset({AT_END, FIRST_IMAGE, PASSED_OVER})
+"""Reasons for which nothing was lost: two cameras do not begin and end at once, nothing was
+recorded before the first images, and images between keyframes are not wanted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LedgerLine:
+    """An input that becomes no output.
+
+    Attributes:
+        topic: Its topic.
+        stamp_ns: Stamp of its header; 0 where it cannot be read.
+        log_ns: Time of recording.
+        reason: Why, as a short slug.
+        text: Why, as a sentence.
+    """
+
+    topic: str
+    stamp_ns: int
+    log_ns: int
+    reason: str
+    text: str
+
+
+def refused(message: StampedMessage, error: InputError) -> LedgerLine:
+    """Return the line of an image that cannot be used."""
+    return line_of(message, error.reason, str(error))
+
+
+def line_of(message: StampedMessage, reason: str, text: str) -> LedgerLine:
+    """Return the line of a message whose header is known."""
+    return LedgerLine(
+        topic=message.topic,
+        stamp_ns=message.stamp_ns,
+        log_ns=message.position.time_ns,
+        reason=reason,
+        text=text,
+    )

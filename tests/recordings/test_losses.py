@@ -1,0 +1,89 @@
+"""What becomes no output has the name of its cause; what nobody can help is no loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from depth_ros.messages.headers import fill_header
+from depth_ros.recordings.outputs import PairOutputs
+from depth_ros.recordings.results import read_results
+from tests.kit.bag_writer import stamp
+from tests.kit.job_kit import json_lines, process
+from tests.kit.plane_drive import Drive
+from tests.recordings.conftest import stereo_job
+
+
+def stamped(stamp_ns: int) -> Callable[[SimpleNamespace], None]:
+    def change(message: SimpleNamespace) -> None:
+        fill_header(message.header, stamp_ns=stamp_ns, frame_id='rig_left_optical')
+
+    return change
+
+
+def both(number: int, stamp_ns: int) -> dict[tuple[str, int], Callable[[SimpleNamespace], None]]:
+    return {(side, number): stamped(stamp_ns) for side in ('left', 'right')}
+
+
+@pytest.mark.parametrize(
+    ('stamp_ns', 'reason'),
+    [(0, 'zero_stamp'), (stamp(3), 'repeated_stamp'), (stamp(1), 'stamp_back')],
+)
+@pytest.mark.parametrize('frames', [1, 3, 100])
+def test_bad_stamps_have_the_names_that_run_gives_them(
+    tmp_path: Path, stamp_ns: int, reason: str, frames: int
+) -> None:
+    """Image 4 of both cameras has a bad stamp, wherever a segment begins."""
+    bag = Drive(changes=both(4, stamp_ns)).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(frames=frames), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (7, {reason: 2})
+    lines = json_lines(tmp_path / 'out/drive.ledger.jsonl')
+    assert {(line['topic'], line['stamp_ns']) for line in lines} == {
+        ('/left/image_rect', stamp_ns),
+        ('/right/image_rect', stamp_ns),
+    }
+    assert all(line['topic'] in line['text'] for line in lines)
+
+
+def test_a_recording_without_stamps_says_so_of_every_image(tmp_path: Path) -> None:
+    changes = {key: change for number in range(8) for key, change in both(number, 0).items()}
+    bag = Drive(changes=changes).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (0, {'zero_stamp': 16})
+    assert 'driver must stamp every image' in result.empty['stereo']
+
+
+@pytest.mark.parametrize('frames', [1, 3, 100])
+def test_images_before_the_partner_begins_or_behind_its_end_are_no_loss(
+    tmp_path: Path, frames: int
+) -> None:
+    """The right camera lacks the first image, one in the middle and the last."""
+    lost = [('right', 0), ('right', 4), ('right', 7)]
+    bag = Drive(without=lost).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(frames=frames), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (5, {'no_partner_left': 1, 'no_partner_at_end': 2})
+    (results,) = read_results(str(tmp_path / 'out'))
+    assert results.lost == {'no_partner_left': 1}
+    assert results.unavoidable == {'no_partner_at_end': 2}
+    assert results.coverage == 5 / 6
+
+
+def test_a_camera_that_stopped_is_a_loss(tmp_path: Path) -> None:
+    """Messages are 10 ms apart and a pair has 5: only within the overlap is an end an end."""
+    bag = Drive(without=[('right', number) for number in range(2, 8)]).write(
+        tmp_path / 'drive.mcap'
+    )
+    result = process(stereo_job(overlap_s=0.06), bag, tmp_path / 'out')
+    assert result.made == 2
+    assert result.refused == {'no_partner_at_end': 1, 'no_partner_left': 5}
+
+
+def test_depth_that_nobody_asked_for_is_unknown_and_not_missing(tmp_path: Path) -> None:
+    bag = Drive(num_frames=2).write(tmp_path / 'drive.mcap')
+    outputs = PairOutputs(depth=False, camera_info=False, disparity=True, row_error_every=0)
+    process(stereo_job(outputs=outputs), bag, tmp_path / 'out')
+    lines = json_lines(tmp_path / 'out/drive.figures.jsonl')
+    assert [line['known'] for line in lines] == [None, None]
