@@ -1,10 +1,12 @@
 """What the node costs besides the matcher: p50, p95, p99 at 640x480 and 1280x720.
 
-The matcher is a double that gives one constant disparity at once, so that the stages are the
-node's own: wait, decode, rectify, depth, cloud and publishing. A second process publishes
-distorted bgr8 pairs (they are rectified) and subscribes to disparity, depth and points.
+The matcher is a double that gives the same disparity at once, so that the stages are the node's
+own: wait, decode, rectify, depth, cloud and publishing. It has a floor, things in front of it with
+smeared edges, and holes. A second process publishes distorted bgr8 pairs (they are rectified) and
+subscribes to disparity, depth and points. Beside each stage stands its floor (``node_floor``):
+the same calls of OpenCV and rclpy with nothing around them, in a process of their own.
 
-    python benchmarks/node_overhead.py [--pairs 200] [--rate 10]
+    python benchmarks/node_overhead.py [--pairs 200] [--rate 10] [--rounds 1]
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import rclpy
+from node_floor import run_floor
 from node_processes import NodeProcess, use_private_domain
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
@@ -30,14 +34,30 @@ from depth_ros.tasks.stereo.processor import StereoProcessor
 from depth_ros.tasks.stereo.settings import StereoSettings
 
 SIZES = ((480, 640), (720, 1280))
-DISPARITY_PX, BASELINE_M = 16.0, 0.1
+BASELINE_M, FAR_PX, NEAR_PX = 0.1, 4.0, 40.0
+HOLES = 0.566
 STAGES = ('wait', 'decode', 'rectify', 'infer', 'filter', 'depth', 'publish', 'total')
 
 
-class ConstantMatcher:
-    """A matcher that costs nothing: the same disparity everywhere."""
+def scene_disparity(size: tuple[int, int]) -> np.ndarray:
+    """Give ``(H, W)`` float32 px: a floor, nine boxes with soft edges, noise, holes of 2 %."""
+    height, width = size
+    generator = np.random.default_rng(1)
+    disparity = np.linspace(FAR_PX, NEAR_PX, height, dtype=np.float32)[:, np.newaxis]
+    disparity = np.repeat(disparity, width, axis=1)
+    for index in range(9):
+        top, left = height * (index // 3) // 3, width * (index % 3) // 3
+        disparity[top : top + height // 5, left : left + width // 5] += 4.0 + 2.0 * index
+    disparity = cv2.blur(disparity, (3, 3))
+    disparity += generator.normal(0.0, 0.05, size).astype(np.float32)
+    disparity[cv2.blur(generator.random(size), (9, 9)) > HOLES] = np.nan
+    return disparity
 
-    name = 'constant'
+
+class SceneMatcher:
+    """A matcher that costs nothing: the same disparity for every pair."""
+
+    name = 'scene'
     graphs: tuple[str, ...] = ()
 
     def __init__(self) -> None:
@@ -49,9 +69,9 @@ class ConstantMatcher:
         return Prepared(feeds={}, context=frame.left.shape[:2])
 
     def infer(self, engines, prepared):
-        """Give the constant map."""
+        """Give the map."""
         if self._disparity.shape != prepared.context:
-            self._disparity = np.full(prepared.context, DISPARITY_PX, np.float32)
+            self._disparity = scene_disparity(prepared.context)
         return {'disparity': self._disparity}
 
     def postprocess(self, outputs, prepared, frame):
@@ -64,24 +84,29 @@ class ConstantMatcher:
         )
 
 
+def ros_words() -> list[str]:
+    """Give the command line from what is for ROS on."""
+    return sys.argv[sys.argv.index('--ros-args') :]
+
+
 def run_node() -> None:
     """Be the node under test."""
     from depth_ros.ros.node.runner import run_node as run
     from depth_ros.ros.stereo.node import StereoNode
 
-    def open_constant(settings: StereoSettings, *, progress=None) -> StereoProcessor:
-        return StereoProcessor(Pipeline(ConstantMatcher()), settings)
+    def open_scene(settings: StereoSettings, *, progress=None) -> StereoProcessor:
+        return StereoProcessor(Pipeline(SceneMatcher()), settings, is_live=True)
 
-    sys.exit(run('stereo_node', lambda: StereoNode(open_processor=open_constant)))
+    sys.exit(run('stereo_node', lambda: StereoNode(open_processor=open_scene), ros_words()))
 
 
-def measure(size: tuple[int, int], arguments: argparse.Namespace) -> dict:
-    """Run one size and give the node's report."""
+def measure(size: tuple[int, int], arguments: argparse.Namespace, *, role: str) -> dict:
+    """Run one size and give the report of the node or of its floor."""
     from depth_ros.ros.demo.observer import observing
 
     with tempfile.TemporaryDirectory() as folder, observing('/') as observer:
         report = Path(folder) / 'node.json'
-        node = NodeProcess([__file__, '--role', 'node', '--ros-args'], report)
+        node = NodeProcess([__file__, '--role', role, '--ros-args'], report)
         driver = Driver(observer, size)
         driver.wait()
         for index in range(arguments.pairs):
@@ -141,28 +166,48 @@ def camera_info(size: tuple[int, int], offset_m: float) -> CameraInfo:
     )
 
 
+def table(reports: dict[str, dict[str, list[dict]]]) -> str:
+    """Give each stage's percentiles and its floor, each the median of its rounds."""
+    rows = []
+    for size, of_size in reports.items():
+        for stage in STAGES:
+            times = [report['stages_ms'][stage] for report in of_size['node']]
+            floors = [report['stages_ms'].get(stage) for report in of_size['floor']]
+            middle = [
+                f'{np.median([time[name] for time in times]):.2f}'
+                for name in ('p50', 'p95', 'p99')
+            ]
+            floor = f'{np.median([one["p50"] for one in floors]):.2f}' if floors[0] else ''
+            rows.append([size, stage, *middle, floor])
+    return markdown_table(['size', 'stage', 'p50 ms', 'p95 ms', 'p99 ms', 'floor p50 ms'], rows)
+
+
 def main() -> None:
-    """Measure both sizes and print the table."""
+    """Measure both sizes, node and floor in turn, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--role', default='driver')
     parser.add_argument('--pairs', type=int, default=200)
     parser.add_argument('--rate', type=float, default=10.0)
+    parser.add_argument('--rounds', type=int, default=1)
     arguments, _ = parser.parse_known_args()
-    if arguments.role == 'node':
-        run_node()
+    if arguments.role in ROLES:
+        ROLES[arguments.role]()
         return
     use_private_domain()
     print(machine())
     started = time.monotonic()
-    reports = {f'{width}x{height}': measure((height, width), arguments) for height, width in SIZES}
-    rows = []
-    for size, report in reports.items():
-        for stage in STAGES:
-            times = report['stages_ms'][stage]
-            rows.append([size, stage, *(f'{times[name]:.2f}' for name in ('p50', 'p95', 'p99'))])
-    print(markdown_table(['size', 'stage', 'p50 ms', 'p95 ms', 'p99 ms'], rows))
+    reports: dict[str, dict[str, list[dict]]] = {}
+    for height, width in SIZES:
+        of_size = reports.setdefault(f'{width}x{height}', {role: [] for role in ROLES})
+        for _ in range(arguments.rounds):
+            for role, found in of_size.items():
+                found.append(measure((height, width), arguments, role=role))
+    print(table(reports))
     write_report('node_overhead', {'seconds': time.monotonic() - started, 'reports': reports})
     rclpy.try_shutdown()
+
+
+ROLES = {'node': run_node, 'floor': lambda: run_floor(ros_words())}
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ plane is linear in it (u, v and 1 / Z), and the noise of stereo is the same near
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 NEAR_PX, FAR_PX = 4, 8
@@ -39,10 +40,12 @@ def without_flying_pixels(depth: np.ndarray, *, max_step: float) -> np.ndarray:
     """
     if max_step <= 0.0:
         return depth
-    inverse = inverse_depth(depth)
+    kept = np.array(depth, np.float32, order='C')
+    inverse = inverse_depth(kept)
     least = inverse * np.float32(max_step)
-    is_flying = _steps(inverse, least, axis=0) | _steps(inverse, least, axis=1)
-    return np.where(is_flying, _UNKNOWN, depth)
+    for axis in (0, 1):
+        kept.reshape(-1)[_flying(inverse, least, axis)] = _UNKNOWN
+    return kept
 
 
 def without_outliers(depth: np.ndarray, *, min_neighbors: int, num_sigmas: float) -> np.ndarray:
@@ -110,38 +113,52 @@ def _usual_distance(inverse: np.ndarray, num_sigmas: float) -> np.float32:
     return np.float32(min(known.mean(dtype=np.float64) + num_sigmas * spread, LARGEST))
 
 
-def _steps(inverse: np.ndarray, least: np.ndarray, *, axis: int) -> np.ndarray:
-    """Mark ``(H, W)`` pixels on a step along an axis; see ``without_flying_pixels``."""
-    is_step = np.zeros(inverse.shape, bool)
+def _flying(inverse: np.ndarray, least: np.ndarray, axis: int) -> np.ndarray:
+    """Return the places ``(N,)`` in the flat map that fly along an axis.
+
+    Most pixels lie on no step; what is left after the sizes of steps were compared is few, and
+    looked at one by one.
+    """
     if inverse.shape[axis] < 3:
-        return is_step
+        return np.zeros(0, np.intp)
+    places = _large_steps(inverse, least, axis)
+    stride = inverse.strides[axis] // inverse.itemsize
+    flat = inverse.reshape(-1)
+    here = flat[places]
+    is_rising = (here > flat[places - stride]), (flat[places + stride] > here)
+    places = places[is_rising[0] == is_rising[1]]
+    return places[~_is_surface(inverse, places, axis)]
+
+
+def _large_steps(inverse: np.ndarray, least: np.ndarray, axis: int) -> np.ndarray:
+    """Return the places ``(N,)`` that differ by more than ``least`` from both neighbours."""
     low, high, inner = (_along(axis, *ends) for ends in ((0, -1), (1, None), (1, -1)))
+    change = np.asarray(cv2.absdiff(inverse[high], inverse[low]))
+    least = least[inner]
+    is_large = np.zeros(inverse.shape, bool)
     with np.errstate(invalid='ignore'):
-        change = inverse[high] - inverse[low]
-        before, after = change[low], change[high]
-        step = np.minimum(before, after)
-        np.maximum(step, -np.maximum(before, after), out=step)
-        np.greater(step, least[inner], out=is_step[inner])
-        places = np.nonzero(is_step)
-        is_surface = _is_surface(inverse, places, axis)
-    is_step[tuple(place[is_surface] for place in places)] = False
-    return is_step
+        found = np.greater(change[high], least, out=is_large[inner])
+        found &= change[low] > least
+    return np.flatnonzero(is_large)
 
 
-def _is_surface(inverse: np.ndarray, places: tuple[np.ndarray, ...], axis: int) -> np.ndarray:
+def _is_surface(inverse: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
     """Tell of each place whether its slope goes on around it: ``(N,)`` bool."""
+    flat, size = inverse.reshape(-1), inverse.shape[axis]
+    stride = inverse.strides[axis] // inverse.itemsize
+    along = places // stride % size
 
-    def at(shift_px: int) -> tuple[np.ndarray, ...]:
-        moved = np.clip(places[axis] + shift_px, 0, inverse.shape[axis] - 1)
-        return tuple(moved if index == axis else place for index, place in enumerate(places))
+    def at(shift_px: int) -> np.ndarray:
+        moved = np.clip(along + shift_px, 0, size - 1) - along
+        return np.asarray(flat[places + moved * stride])
 
-    here = inverse[places]
-    step = np.minimum(np.abs(inverse[at(-1)] - here), np.abs(inverse[at(1)] - here))
-    slopes = [
-        np.abs(inverse[at(side * FAR_PX)] - inverse[at(side * NEAR_PX)]) / (FAR_PX - NEAR_PX)
-        for side in (-1, 1)
-    ]
-    return np.asarray(step <= STEEPER * np.fmax(*slopes))
+    with np.errstate(invalid='ignore'):
+        here = flat[places]
+        step = np.minimum(np.abs(at(-1) - here), np.abs(at(1) - here))
+        slopes = [
+            np.abs(at(side * FAR_PX) - at(side * NEAR_PX)) / (FAR_PX - NEAR_PX) for side in (-1, 1)
+        ]
+        return np.asarray(step <= STEEPER * np.fmax(*slopes))
 
 
 def _along(axis: int, start: int, end: int | None) -> tuple[slice, ...]:

@@ -80,8 +80,19 @@ def depth_sigma(
     return sigma
 
 
+def cloud_shape(depth: np.ndarray, *, stride: int = 1) -> tuple[int, int, int]:
+    """Return the shape of ``organised_cloud``: rows, columns, 4."""
+    height, width = depth.shape
+    return -(-height // stride), -(-width // stride), 4
+
+
 def organised_cloud(
-    depth: np.ndarray, rgb: np.ndarray, camera: PinholeCamera, *, stride: int = 1
+    depth: np.ndarray,
+    rgb: np.ndarray,
+    camera: PinholeCamera,
+    *,
+    stride: int = 1,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Back-project every ``stride``-th pixel of every ``stride``-th row.
 
@@ -92,6 +103,7 @@ def organised_cloud(
         rgb: ``(H, W, 3)`` uint8 colours of the same pixels.
         camera: Camera whose pixels they are.
         stride: Step in pixels, first point at pixel (0, 0).
+        out: Where the cloud is written, of ``cloud_shape`` and float32; None makes a new one.
 
     Returns:
         ``(ceil(H / stride), ceil(W / stride), 4)`` float32: x, y, z in metres, and the bits
@@ -103,7 +115,8 @@ def organised_cloud(
     z = np.array(depth[::stride, ::stride], np.float32, order='C')
     np.copyto(z, np.float32(np.nan), where=~np.isfinite(z))
     color = _packed_rgb(np.ascontiguousarray(rgb[::stride, ::stride]))
-    return np.asarray(cv2.merge([z * right, z * down[:, np.newaxis], z, color]))
+    planes = [z * right, z * down[:, np.newaxis], z, color]
+    return np.asarray(cv2.merge(planes) if out is None else cv2.merge(planes, out))
 
 
 def flat_cloud(points: np.ndarray, colors: np.ndarray) -> np.ndarray:

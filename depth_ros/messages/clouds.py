@@ -10,7 +10,7 @@ import numpy as np
 
 from depth_ros.errors import ImageError
 from depth_ros.messages.buffers import ByteData
-from depth_ros.messages.payload import set_bytes, unpadded_rows
+from depth_ros.messages.payload import room, unpadded_rows
 
 FLOAT32_FIELD = 7
 """``sensor_msgs/PointField.FLOAT32``."""
@@ -42,16 +42,34 @@ def fill_point_cloud(
         cloud: ``(H, W, 4)`` float32: x, y, z in metres, NaN where unknown, and packed colour.
         point_field_type: ``sensor_msgs.msg.PointField`` or its double.
     """
-    message.height, message.width = int(cloud.shape[0]), int(cloud.shape[1])
+    np.copyto(cloud_room(message, cloud.shape, point_field_type), cloud)
+
+
+def cloud_room(
+    message: PointCloudMessage,
+    shape: tuple[int, ...],
+    point_field_type: Callable[..., object],
+) -> np.ndarray:
+    """Set every field of an organised ``sensor_msgs/PointCloud2`` but the header and the points.
+
+    Args:
+        message: To be filled; its old bytes are dropped.
+        shape: ``(H, W, 4)``.
+        point_field_type: ``sensor_msgs.msg.PointField`` or its double.
+
+    Returns:
+        ``shape`` float32, the message's own memory, to write x, y, z and packed colour into.
+    """
+    message.height, message.width = int(shape[0]), int(shape[1])
     message.fields = [
         point_field_type(name=name, offset=4 * index, datatype=FLOAT32_FIELD, count=1)
         for index, name in enumerate(('x', 'y', 'z', 'rgb'))
     ]
     message.is_bigendian = sys.byteorder == 'big'
     message.point_step = POINT_STEP
-    message.row_step = POINT_STEP * int(cloud.shape[1])
+    message.row_step = POINT_STEP * int(shape[1])
     message.is_dense = False
-    set_bytes(message, cloud)
+    return room(message, message.row_step * message.height).view(np.float32).reshape(shape)
 
 
 def decode_cloud(message: PointCloudMessage, *, stride: int = 1) -> np.ndarray:

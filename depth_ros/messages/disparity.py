@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from depth_ros.messages.camera_info import RoiMessage, fill_roi
-from depth_ros.messages.images import ImageMessage, fill_image
+from depth_ros.messages.images import ImageMessage, image_room
 from depth_ros.results import DisparityResult
 
 
@@ -33,11 +33,12 @@ def fill_disparity(message: DisparityMessage, result: DisparityResult) -> None:
     """
     offset = np.float32(result.camera.cx_offset_px)
     min_disparity = max(np.float32(result.min_disparity_px) - offset, np.float32(0.0))
-    adjusted = result.disparity - offset
+    disparity = result.disparity
+    adjusted = image_room(message.image, disparity.shape, disparity.dtype, '32FC1')
+    np.subtract(disparity, offset, out=adjusted)
     with np.errstate(invalid='ignore'):
         is_known = adjusted >= min_disparity
     np.copyto(adjusted, min_disparity - np.float32(1.0), where=~is_known)
-    fill_image(message.image, adjusted, '32FC1')
     message.f = float(result.camera.left.fx)
     message.t = float(result.camera.baseline_m)
     message.min_disparity = float(min_disparity)

@@ -10,7 +10,7 @@ import numpy as np
 from depth_ros.errors import ImageError
 from depth_ros.messages.buffers import ByteData, whole_bytes
 from depth_ros.messages.encodings import encoding_named, samples_to_rgb
-from depth_ros.messages.payload import set_bytes, unpadded_rows
+from depth_ros.messages.payload import room, unpadded_rows
 from depth_ros.messages.picture_headers import picture_header
 from depth_ros.messages.pictures import TRANSPORTED, decode_rgb
 
@@ -167,18 +167,37 @@ def fill_image(message: ImageMessage, values: np.ndarray, encoding: str) -> None
     Raises:
         ImageError: With reason ``'encoding'`` if the array is not of the encoding's type.
     """
-    num_channels = values.shape[2] if values.ndim == 3 else 1
-    if OUTPUT_FORMATS.get(encoding) != (values.dtype.name, num_channels):
+    np.copyto(image_room(message, values.shape, values.dtype, encoding), values)
+
+
+def image_room(
+    message: ImageMessage, shape: tuple[int, ...], dtype: np.dtype, encoding: str
+) -> np.ndarray:
+    """Set every field of a ``sensor_msgs/Image`` but the header and the pixels.
+
+    Args:
+        message: To be filled; its old bytes are dropped.
+        shape: ``(H, W)`` or ``(H, W, 3)``.
+        dtype: Type of the elements, which must be the encoding's.
+        encoding: One of ``OUTPUT_FORMATS``.
+
+    Returns:
+        An array of ``shape`` and ``dtype``, the message's own memory, to write the pixels into.
+
+    Raises:
+        ImageError: With reason ``'encoding'`` if the array is not of the encoding's type.
+    """
+    num_channels = shape[2] if len(shape) == 3 else 1
+    if OUTPUT_FORMATS.get(encoding) != (dtype.name, num_channels):
         raise ImageError(
             'encoding',
-            f'{values.dtype}{values.shape} cannot be published as {encoding!r}; '
-            f'use one of {OUTPUT_FORMATS!r}',
+            f'{dtype}{shape} cannot be published as {encoding!r}; use one of {OUTPUT_FORMATS!r}',
         )
-    message.height, message.width = int(values.shape[0]), int(values.shape[1])
+    message.height, message.width = int(shape[0]), int(shape[1])
     message.encoding = encoding
     message.is_bigendian = int(sys.byteorder == 'big')
-    message.step = int(values.nbytes // values.shape[0])
-    set_bytes(message, values)
+    message.step = message.width * num_channels * dtype.itemsize
+    return room(message, message.step * message.height).view(dtype).reshape(shape)
 
 
 def _check_size(message: ImageMessage, min_size: tuple[int, int], even_width: bool) -> None:

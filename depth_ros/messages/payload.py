@@ -49,15 +49,19 @@ def unpadded_rows(
     return data[: step * height].reshape(height, step)[:, :row_bytes]
 
 
-def set_bytes(message: DataMessage, values: np.ndarray) -> None:
-    """Copy an array into ``message.data``.
+def room(message: DataMessage, num_bytes: int) -> np.ndarray:
+    """Return ``message.data``, made so long, as ``(num_bytes,)`` uint8 to write into.
 
-    ``frombytes`` on the message's own ``array.array`` never goes through rclpy's setter, which
-    checks every element of anything else and takes a hundred times as long.
+    A message that had this length keeps its memory and its old bytes; else they mean nothing.
+    Writing into the message's own ``array.array`` never goes through rclpy's setter, which checks
+    every element of anything else and takes a hundred times as long. While the view lives the
+    message's data cannot change its length.
     """
     data = message.data
     if not isinstance(data, array):
         raise TypeError(f'message.data must be array.array, got {type(data).__name__}')
-    del data[:]
-    if values.size:  # an empty view cannot be cast
-        data.frombytes(np.ascontiguousarray(values).data.cast('B'))
+    if len(data) != num_bytes:
+        del data[:]
+        # Bytes of any value: an array cannot be made longer without giving it some.
+        data.frombytes(np.empty(num_bytes, np.uint8).data)
+    return np.frombuffer(data, np.uint8) if num_bytes else np.zeros(0, np.uint8)

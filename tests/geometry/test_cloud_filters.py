@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from depth_ros.geometry.cloud_bounds import MAX_DENSE_CELLS, evenly, fitting_stride, voxel_centres
-from depth_ros.geometry.cloud_filters import inverse_depth, without_flying_pixels, without_outliers
+from depth_ros.geometry.cloud_filters import (
+    FAR_PX,
+    NEAR_PX,
+    STEEPER,
+    inverse_depth,
+    without_flying_pixels,
+    without_outliers,
+)
 
 STEP = 0.02
 ROWS, COLUMNS = np.mgrid[0:60, 0:80].astype(np.float32)
@@ -64,6 +71,44 @@ def test_far_and_unknown_pass_and_what_leads_to_them_goes() -> None:
     assert np.isnan(cut(holes)).all()
     holes[2, 3], holes[1, 1] = 1.0, -np.inf
     np.testing.assert_array_equal(cut(holes), holes)
+
+
+def flies(inverse: np.ndarray, place: int) -> bool:
+    """Tell of a pixel of a row what ``without_flying_pixels`` says of it, as its words have it."""
+    row, last = inverse, len(inverse) - 1
+    if not 0 < place < last:
+        return False
+    before, after = row[place] - row[place - 1], row[place + 1] - row[place]
+    step = np.maximum(np.minimum(before, after), -np.maximum(before, after))
+    if not step > row[place] * np.float32(STEP):
+        return False
+    ends = [
+        (max(place - FAR_PX, 0), max(place - NEAR_PX, 0)),
+        (min(place + FAR_PX, last), min(place + NEAR_PX, last)),
+    ]
+    slopes = [abs(row[far] - row[near]) / (FAR_PX - NEAR_PX) for far, near in ends]
+    return not np.minimum(abs(before), abs(after)) <= STEEPER * np.fmax(*slopes)
+
+
+@pytest.mark.parametrize('is_turned', [False, True])
+def test_every_pixel_is_judged_as_the_definition_says(is_turned: bool) -> None:
+    random = np.random.default_rng(5)
+    depth = (3.0 * random.lognormal(0.0, 0.03, (30, 40))).astype(np.float32)
+    depth[random.random(depth.shape) < 0.1] *= 2.0
+    for value in (np.nan, np.inf, -np.inf):
+        depth[random.random(depth.shape) < 0.03] = value
+    depth = depth.T if is_turned else depth
+    inverse = inverse_depth(depth)
+    with np.errstate(invalid='ignore'):
+        expected = [
+            [
+                flies(inverse[row], column) or flies(inverse[:, column], row)
+                for column in range(depth.shape[1])
+            ]
+            for row in range(depth.shape[0])
+        ]
+    assert 50 < np.sum(expected) < 600
+    np.testing.assert_array_equal(cut(depth), np.where(expected, np.float32(np.nan), depth))
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 9), (2, 2), (9, 1)])

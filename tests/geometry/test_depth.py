@@ -16,6 +16,7 @@ from depth_ros.camera import (
     stereo_camera,
 )
 from depth_ros.geometry.depth import (
+    cloud_shape,
     crop_range,
     depth_sigma,
     disparity_to_depth,
@@ -156,6 +157,20 @@ def test_cloud_points_project_back_to_their_pixels(height: int, width: int, stri
     np.testing.assert_allclose(cloud[..., 1] / cloud[..., 2] * 20.0 + 1.7, v, atol=1e-4)
     red, green, blue = (rgb[v, u, index].astype(np.uint32) for index in range(3))
     np.testing.assert_array_equal(bits_of(cloud), red << 16 | green << 8 | blue)
+
+
+@pytest.mark.parametrize('stride', [1, 2, 50])
+@pytest.mark.parametrize(('height', 'width'), [(5, 7), (6, 8), (1, 9), (9, 1), (1, 1)])
+def test_cloud_is_written_where_it_is_to_be(height: int, width: int, stride: int) -> None:
+    depth, rgb = random_map(height, width)
+    depth[-1, -1] = NAN
+    camera = wide_camera(height, width)
+    expected = organised_cloud(depth, rgb, camera, stride=stride)
+    room = np.zeros(expected.size * 4, np.uint8)
+    shape = cloud_shape(depth, stride=stride)
+    out = room.view(np.float32).reshape(shape)
+    organised_cloud(depth, rgb, camera, stride=stride, out=out)
+    assert room.tobytes() == expected.tobytes()
 
 
 def test_every_color_survives_the_packing() -> None:

@@ -47,6 +47,20 @@ def test_point_cloud_on_the_wire() -> None:
     assert not colors[..., 3].any()
 
 
+@pytest.mark.parametrize('rows', [12, 7, 1, 0])
+def test_a_message_is_filled_again_in_its_own_memory(rows: int) -> None:
+    """What was in it before is gone, and a cloud of the same size lies where the last one lay."""
+    cloud = organised_cloud(ramp_depth(), random_rgb(), CAMERA)
+    message = cloud_message(cloud)
+    data = message.data
+    place = data.buffer_info()[0]
+    fill_point_cloud(message, cloud[:rows][::-1], point_field)
+    fresh = cloud_message(np.ascontiguousarray(cloud[:rows][::-1]))
+    assert message.data is data and message.height == rows
+    assert message.data.tobytes() == fresh.data.tobytes()
+    assert rows < len(cloud) or data.buffer_info()[0] == place
+
+
 @pytest.mark.parametrize('stride', [1, 2, 5])
 def test_published_cloud_comes_back(stride: int) -> None:
     cloud = organised_cloud(ramp_depth(), random_rgb(), CAMERA)

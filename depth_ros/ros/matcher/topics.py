@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from depth_ros.pictures.matches import match_picture
 from depth_ros.ros.matcher.jobs import Answer, fill_whole_matches
 from depth_ros.ros.matcher.parameters import MatcherParameters
-from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers, image_message
+from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers, fill_map
 from depth_ros.ros.node.roles import Job
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
@@ -66,29 +66,28 @@ class MatcherOutputs:
         job.answer(output)
 
 
-def _matches(answer: Answer, parameters: MatcherParameters) -> Matches:
-    message = Matches()
+def _matches(message: Matches, answer: Answer, parameters: MatcherParameters) -> bool:
     fill_whole_matches(message, answer)
-    return message
+    return True
 
 
-def _picture(answer: Answer, parameters: MatcherParameters) -> Image:
+def _picture(message: Image, answer: Answer, parameters: MatcherParameters) -> bool:
     pair, inliers = answer.question.pair, answer.geometry.inliers
-    return image_message(match_picture(pair, answer.result, is_inlier=inliers), 'rgb8')
+    return fill_map(message, match_picture(pair, answer.result, is_inlier=inliers), 'rgb8')
 
 
 OUTPUT_TOPICS: tuple[OutputTopic[Answer, MatcherParameters, MatchWanted], ...] = (
     OutputTopic(
         name='matches',
         message_type=Matches,
-        make=_matches,
+        fill=_matches,
         needs=MatchWanted(),
         meaning='Matches of the newest frame with the one `pair_step` frames before it',
     ),
     OutputTopic(
         name='matches/image',
         message_type=Image,
-        make=_picture,
+        fill=_picture,
         needs=MatchWanted(),
         meaning='`rgb8` picture of them for RViz: lines from blue (least confident) to red, '
         'outliers grey',

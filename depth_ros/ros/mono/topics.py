@@ -12,9 +12,9 @@ from depth_ros.ros.mono.parameters import MonoParameters
 from depth_ros.ros.node.diagnostics import status_from
 from depth_ros.ros.node.publishers import (
     OutputTopic,
-    image_message,
-    info_message,
-    points_message,
+    fill_info,
+    fill_map,
+    fill_points,
     points_rate_hz,
 )
 from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted
@@ -62,17 +62,15 @@ def refine_values(output: MonoOutput | None) -> dict[str, str]:
     }
 
 
-def _relative(output: MonoOutput, parameters: MonoParameters) -> Image | None:
-    if not output.has_network:
-        return None
-    return image_message(output.relative.depth, '32FC1')
+def _relative(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_map(message, output.relative.depth if output.has_network else None)
 
 
-def _relative_color(output: MonoOutput, parameters: MonoParameters) -> Image | None:
+def _relative_color(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
     if not output.has_network:
-        return None
+        return False
     rgb = relative_picture(output.relative.depth)
-    return image_message(np.ascontiguousarray(rgb[:, :, ::-1]), 'bgr8')
+    return fill_map(message, rgb[:, :, ::-1], 'bgr8')
 
 
 def relative_picture(depth: np.ndarray) -> np.ndarray:
@@ -88,63 +86,62 @@ def relative_picture(depth: np.ndarray) -> np.ndarray:
     return colorize_depth(depth, min=low, max=max(high, np.nextafter(np.float32(low), np.inf)))
 
 
-def _depth(output: MonoOutput, parameters: MonoParameters) -> Image | None:
-    return image_message(output.depth.depth, '32FC1') if output.depth else None
+def _depth(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_map(message, output.depth.depth if output.depth else None)
 
 
-def _points(output: MonoOutput, parameters: MonoParameters) -> PointCloud2 | None:
+def _points(message: PointCloud2, output: MonoOutput, parameters: MonoParameters) -> bool:
     if output.depth is None:
-        return None
+        return False
     rgb, stride = output.frame.image, parameters.cloud_stride
-    return points_message(output.depth, rgb, stride=stride, filters=parameters.cloud)
+    return fill_points(message, output.depth, rgb, stride=stride, filters=parameters.cloud)
 
 
-def _sigma(output: MonoOutput, parameters: MonoParameters) -> Image | None:
-    sigma = output.depth.sigma if output.depth else None
-    return None if sigma is None else image_message(sigma, '32FC1')
+def _sigma(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_map(message, output.depth.sigma if output.depth else None)
 
 
-def _source(output: MonoOutput, parameters: MonoParameters) -> Image | None:
-    return None if output.source is None else image_message(output.source, 'mono8')
+def _source(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_map(message, output.source, 'mono8')
 
 
-def _metric_info(output: MonoOutput, parameters: MonoParameters) -> CameraInfo | None:
+def _metric_info(message: CameraInfo, output: MonoOutput, parameters: MonoParameters) -> bool:
     if output.depth is None and not is_metric(parameters):
-        return None
-    return _info(output, parameters)
+        return False
+    return _info(message, output, parameters)
 
 
-def _confidence(output: MonoOutput, parameters: MonoParameters) -> Image | None:
-    confidence = output.relative.confidence
-    return None if confidence is None else image_message(confidence, '32FC1')
+def _confidence(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_map(message, output.relative.confidence)
 
 
-def _info(output: MonoOutput, parameters: MonoParameters) -> CameraInfo:
-    return info_message(output.frame.camera)
+def _info(message: CameraInfo, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_info(message, output.frame.camera)
 
 
-def _info_alone(job: MonoJob, parameters: MonoParameters) -> CameraInfo:
-    return info_message(job.image.camera)
+def _info_alone(message: CameraInfo, job: MonoJob, parameters: MonoParameters) -> None:
+    fill_info(message, job.image.camera)
 
 
-def _scale(output: MonoOutput, parameters: MonoParameters) -> DiagnosticArray | None:
+def _scale(message: DiagnosticArray, output: MonoOutput, parameters: MonoParameters) -> bool:
     scaled = output.scaled
     if scaled is None:
-        return None
+        return False
     level = DiagnosticStatus.WARN if scaled.factor is None else DiagnosticStatus.OK
     values = scale_values(parameters.settings.scale.mode, scaled)
-    return DiagnosticArray(status=[status_from('scale', level, scaled.reason, values)])
+    message.status = [status_from('scale', level, scaled.reason, values)]
+    return True
 
 
-def _image(output: MonoOutput, parameters: MonoParameters) -> Image:
-    return image_message(np.ascontiguousarray(output.frame.image), 'rgb8')
+def _image(message: Image, output: MonoOutput, parameters: MonoParameters) -> bool:
+    return fill_map(message, output.frame.image, 'rgb8')
 
 
 OUTPUT_TOPICS = (
     OutputTopic(
         name='relative_depth/image',
         message_type=Image,
-        make=_relative,
+        fill=_relative,
         needs=RELATIVE,
         meaning='`32FC1` depth up to an unknown factor, as the network gives it; NaN unknown. '
         'Never metres',
@@ -152,7 +149,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='relative_depth/color',
         message_type=Image,
-        make=_relative_color,
+        fill=_relative_color,
         needs=RELATIVE,
         meaning='`bgr8` picture of it for RViz, by the range of each frame: far blue, near red, '
         'unknown black',
@@ -160,7 +157,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='relative_depth/camera_info',
         message_type=CameraInfo,
-        make=_info,
+        fill=_info,
         needs=RELATIVE,
         rides_along=True,
         alone=_info_alone,
@@ -169,7 +166,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='depth/image',
         message_type=Image,
-        make=_depth,
+        fill=_depth,
         needs=METRIC,
         is_served=may_be_metric,
         meaning='`32FC1` metres along the optical axis; NaN unknown, +Inf beyond `max_depth_m`, '
@@ -179,7 +176,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='depth/camera_info',
         message_type=CameraInfo,
-        make=_metric_info,
+        fill=_metric_info,
         needs=METRIC,
         rides_along=True,
         alone=_info_alone,
@@ -189,7 +186,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='depth/sigma',
         message_type=Image,
-        make=_sigma,
+        fill=_sigma,
         needs=METRIC,
         is_served=may_be_metric,
         meaning='`32FC1` metres, standard deviation of `depth/image`, NaN where that is unknown; '
@@ -198,7 +195,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='depth/source',
         message_type=Image,
-        make=_source,
+        fill=_source,
         needs=METRIC,
         is_served=may_be_metric,
         meaning='`mono8`, whose depth a pixel has: 0 unknown, 1 a keyframe, 2 the mono map fitted '
@@ -207,7 +204,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='points',
         message_type=PointCloud2,
-        make=_points,
+        fill=_points,
         max_rate_hz=points_rate_hz,
         needs=METRIC,
         is_served=may_be_metric,
@@ -218,14 +215,14 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='confidence',
         message_type=Image,
-        make=_confidence,
+        fill=_confidence,
         needs=RELATIVE,
         meaning='`32FC1` 0..1 where the model gives one; `monodepth2` and `tio_depth` do not',
     ),
     OutputTopic(
         name='scale',
         message_type=DiagnosticArray,
-        make=_scale,
+        fill=_scale,
         needs=METRIC,
         is_served=is_metric,
         meaning='Of each frame: `scale_factor` (metres for each unit of relative depth), its '
@@ -234,14 +231,14 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='rectified/image',
         message_type=Image,
-        make=_image,
+        fill=_image,
         needs=RELATIVE,
         meaning='`rgb8` rectified image',
     ),
     OutputTopic(
         name='rectified/camera_info',
         message_type=CameraInfo,
-        make=_info,
+        fill=_info,
         needs=RELATIVE,
         rides_along=True,
         alone=_info_alone,

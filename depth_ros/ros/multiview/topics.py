@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from depth_ros.ros.multiview.job import KeyframeOutput, KeyframeWanted, MultiviewJob
 from depth_ros.ros.multiview.parameters import MultiviewParameters
-from depth_ros.ros.node.publishers import OutputTopic, image_message, info_message, points_message
+from depth_ros.ros.node.publishers import OutputTopic, fill_info, fill_map, fill_points
 
 DEPTH = KeyframeWanted(depth=True)
 
 
-def _depth(output: KeyframeOutput, parameters: MultiviewParameters) -> Image:
-    return image_message(output.output.depth.depth, '32FC1')
+def _depth(message: Image, output: KeyframeOutput, parameters: MultiviewParameters) -> bool:
+    return fill_map(message, output.output.depth.depth)
 
 
-def _info(output: KeyframeOutput, parameters: MultiviewParameters) -> CameraInfo:
-    return info_message(output.output.frame.reference.camera)
+def _info(message: CameraInfo, output: KeyframeOutput, parameters: MultiviewParameters) -> bool:
+    return fill_info(message, output.output.frame.reference.camera)
 
 
-def _info_alone(job: MultiviewJob, parameters: MultiviewParameters) -> CameraInfo:
-    return info_message(job.views.reference.camera)
+def _info_alone(message: CameraInfo, job: MultiviewJob, parameters: MultiviewParameters) -> None:
+    fill_info(message, job.views.reference.camera)
 
 
-def _confidence(output: KeyframeOutput, parameters: MultiviewParameters) -> Image | None:
-    confidence = output.output.depth.confidence
-    return None if confidence is None else image_message(confidence, '32FC1')
+def _confidence(message: Image, output: KeyframeOutput, parameters: MultiviewParameters) -> bool:
+    return fill_map(message, output.output.depth.confidence)
 
 
-def _points(output: KeyframeOutput, parameters: MultiviewParameters) -> PointCloud2:
+def _points(message: PointCloud2, output: KeyframeOutput, parameters: MultiviewParameters) -> bool:
     image = output.output.frame.reference.image
-    return points_message(output.output.depth, image, stride=parameters.cloud_stride)
+    return fill_points(message, output.output.depth, image, stride=parameters.cloud_stride)
 
 
-def _image(output: KeyframeOutput, parameters: MultiviewParameters) -> Image:
-    return image_message(np.ascontiguousarray(output.output.frame.reference.image), 'rgb8')
+def _image(message: Image, output: KeyframeOutput, parameters: MultiviewParameters) -> bool:
+    return fill_map(message, output.output.frame.reference.image, 'rgb8')
 
 
 OUTPUT_TOPICS = (
     OutputTopic(
         name='depth/image',
         message_type=Image,
-        make=_depth,
+        fill=_depth,
         needs=DEPTH,
         meaning='`32FC1` metres along the optical axis of the reference keyframe, whose stamp and '
         'frame it has; NaN unknown',
@@ -50,7 +48,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='depth/camera_info',
         message_type=CameraInfo,
-        make=_info,
+        fill=_info,
         needs=DEPTH,
         rides_along=True,
         alone=_info_alone,
@@ -59,7 +57,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='confidence',
         message_type=Image,
-        make=_confidence,
+        fill=_confidence,
         needs=DEPTH,
         meaning='`32FC1` photometric confidence, 0..1: probability of the four hypotheses '
         'around the depth; 0 where the depth is unknown',
@@ -67,7 +65,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='points',
         message_type=PointCloud2,
-        make=_points,
+        fill=_points,
         needs=DEPTH,
         meaning='Organised cloud of the reference in its optical frame: x, y, z in metres and '
         'packed rgb, 16 bytes a point; unknown depth is a NaN point',
@@ -75,7 +73,7 @@ OUTPUT_TOPICS = (
     OutputTopic(
         name='rectified/image',
         message_type=Image,
-        make=_image,
+        fill=_image,
         needs=DEPTH,
         rides_along=True,
         alone=_info_alone,

@@ -159,28 +159,26 @@ def see(depth: DepthResult, base_from_camera: np.ndarray, parameters: CloudParam
     return look(kept, depth.camera, base_from_camera, settings)
 
 
-def _obstacles(view: NavigationView, parameters: CloudParameters) -> PointCloud2:
-    return _cloud(*marking_cloud(view.sight, view.rgb, parameters.navigation))
+def _obstacles(message: PointCloud2, view: NavigationView, parameters: CloudParameters) -> bool:
+    return _fill(message, *marking_cloud(view.sight, view.rgb, parameters.navigation))
 
 
-def _clearing(view: NavigationView, parameters: CloudParameters) -> PointCloud2:
+def _clearing(message: PointCloud2, view: NavigationView, parameters: CloudParameters) -> bool:
     ends = clearing_cloud(view.sight, parameters.navigation)
-    return _cloud(ends, np.full(ends.shape, FREE_RGB, np.uint8))
+    return _fill(message, ends, np.full(ends.shape, FREE_RGB, np.uint8))
 
 
-def _cloud(points: np.ndarray, colors: np.ndarray) -> PointCloud2:
-    message = PointCloud2()
+def _fill(message: PointCloud2, points: np.ndarray, colors: np.ndarray) -> bool:
     fill_point_cloud(message, flat_cloud(points, colors), PointField)
     message.is_dense = True
-    return message
+    return True
 
 
-def _scan(view: NavigationView, parameters: CloudParameters) -> LaserScan | None:
+def _scan(message: LaserScan, view: NavigationView, parameters: CloudParameters) -> bool:
     if view.scan_from_base is None:
-        return None
-    message = LaserScan()
+        return False
     fill_laser_scan(message, flat_scan(view.sight, view.scan_from_base, parameters.navigation))
-    return message
+    return True
 
 
 def _max_rate_hz(parameters: CloudParameters) -> float:
@@ -195,7 +193,7 @@ NAVIGATION_TOPICS: tuple[OutputTopic[NavigationView, CloudParameters, Navigation
     OutputTopic(
         name='points/obstacles',
         message_type=PointCloud2,
-        make=_obstacles,
+        fill=_obstacles,
         needs=NavigationWanted(),
         max_rate_hz=_max_rate_hz,
         meaning='Points of obstacles in the optical frame, within the band of heights and the '
@@ -204,7 +202,7 @@ NAVIGATION_TOPICS: tuple[OutputTopic[NavigationView, CloudParameters, Navigation
     OutputTopic(
         name='points/clearing',
         message_type=PointCloud2,
-        make=_clearing,
+        fill=_clearing,
         needs=NavigationWanted(),
         max_rate_hz=_max_rate_hz,
         meaning='Ends of rays that are known to be free, in the optical frame: at the maximum '
@@ -214,7 +212,7 @@ NAVIGATION_TOPICS: tuple[OutputTopic[NavigationView, CloudParameters, Navigation
     OutputTopic(
         name='scan',
         message_type=LaserScan,
-        make=_scan,
+        fill=_scan,
         needs=NavigationWanted(scan=True),
         max_rate_hz=_max_rate_hz,
         frame=_scan_frame,

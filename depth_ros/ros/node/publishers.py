@@ -15,15 +15,15 @@ from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.geometry.cloud_bounds import fitting_stride
 from depth_ros.geometry.cloud_filters import without_flying_pixels, without_outliers
 from depth_ros.geometry.cloud_settings import CloudSettings
-from depth_ros.geometry.depth import organised_cloud
+from depth_ros.geometry.depth import cloud_shape, organised_cloud
 from depth_ros.messages.camera_info import fill_camera_info
-from depth_ros.messages.clouds import fill_point_cloud
+from depth_ros.messages.clouds import cloud_room
 from depth_ros.messages.headers import HeaderMessage, fill_header
 from depth_ros.messages.images import fill_image
 from depth_ros.results import DepthResult
 from depth_ros.ros.node.cloud_parameters import CloudParameters
 from depth_ros.ros.node.endpoints import open_publisher
-from depth_ros.ros.node.local_topics import AnyPublisher
+from depth_ros.ros.node.local_topics import AnyPublisher, LocalPublisher
 from depth_ros.ros.node.parameters import ParametersT
 from depth_ros.ros.node.qos import output_profile, publisher_events
 from depth_ros.ros.node.rate_limit import RateLimit
@@ -56,11 +56,12 @@ class OutputTopic(Generic[ShownT, ParametersT, WantedT]):
     Attributes:
         name: Relative name.
         message_type: Its type, one with a header.
-        make: Makes the message, header excepted; None where the output does not have it, because
-            it was not wanted when the computation began or is not to be had.
+        fill: Fills a message, header excepted; False where the output does not have it, because
+            it was not wanted when the computation began or is not to be had. The message may be
+            one that was sent before: every field is set.
         needs: What has to be computed for it.
         rides_along: Whether it is published with every output but is no reason to compute one.
-        alone: Makes the message of a job that is not computed, because only topics that ride along
+        alone: Fills the message of a job that is not computed, because only topics that ride along
             have subscribers; None where that is not possible.
         is_served: Whether there is such a topic with these parameters; where not, it is silent
             and nothing is computed for it.
@@ -71,10 +72,10 @@ class OutputTopic(Generic[ShownT, ParametersT, WantedT]):
 
     name: str
     message_type: type
-    make: Callable[[ShownT, ParametersT], object]
+    fill: Callable[[Any, ShownT, ParametersT], bool]
     needs: WantedT
     rides_along: bool = False
-    alone: Callable[[Any, ParametersT], object] | None = None
+    alone: Callable[[Any, Any, ParametersT], None] | None = None
     is_served: Callable[[ParametersT], bool] = always
     max_rate_hz: Callable[[ParametersT], float] = each
     frame: Callable[[ParametersT], str] = same_frame
@@ -99,6 +100,7 @@ class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
         self.parameters = parameters
         self._node = node
         self._publishers: list[tuple[OutputTopic[Any, Any, Any], AnyPublisher]] = []
+        self._sent: dict[str, object] = {}
         self._rates: dict[str, TopicRate] = {}
         self._limits: dict[str, RateLimit] = {topic.name: RateLimit() for topic in topics}
         for topic in topics:
@@ -145,9 +147,10 @@ class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
         for topic, publisher in self._listened_to():
             if not self._is_due(topic, stamp_ns):
                 continue
-            message = topic.make(output, self.parameters)
-            if message is not None:
-                self._limits[topic.name].take(stamp_ns, topic.max_rate_hz(self.parameters))
+            message = self._message(topic, publisher)
+            if not topic.fill(message, output, self.parameters):
+                continue
+            self._limits[topic.name].take(stamp_ns, topic.max_rate_hz(self.parameters))
             frame = topic.frame(self.parameters) or frame_id
             self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame)
 
@@ -159,9 +162,23 @@ class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
         """
         for topic, publisher in self._listened_to():
             if topic.alone is not None:
-                message = topic.alone(job, self.parameters)
+                message = topic.message_type()  # another thread may be filling the kept one
+                topic.alone(message, job, self.parameters)
                 stamp_ns, frame_id = job.stamp_ns, job.frame_id
                 self._send(topic.name, publisher, message, stamp_ns=stamp_ns, frame_id=frame_id)
+
+    def _message(
+        self, topic: OutputTopic[ShownT, ParametersT, WantedT], publisher: AnyPublisher
+    ) -> object:
+        """Return a message to fill: the last one, whose memory is there already.
+
+        DDS has its own copy once it is published; readers of this process have the message itself.
+        """
+        if isinstance(publisher, LocalPublisher):
+            return topic.message_type()
+        if topic.name not in self._sent:
+            self._sent[topic.name] = topic.message_type()
+        return self._sent[topic.name]
 
     def _is_due(self, topic: OutputTopic[ShownT, ParametersT, WantedT], stamp_ns: int) -> bool:
         return self._limits[topic.name].is_due(stamp_ns, topic.max_rate_hz(self.parameters))
@@ -176,8 +193,6 @@ class TopicPublishers(Generic[ShownT, ParametersT, WantedT]):
     def _send(
         self, name: str, publisher: AnyPublisher, message: object, *, stamp_ns: int, frame_id: str
     ) -> None:
-        if message is None:
-            return
         for header in headers_of(message):
             fill_header(header, stamp_ns=stamp_ns, frame_id=frame_id)
         publisher.publish(message)
@@ -199,18 +214,18 @@ def headers_of(message: object) -> list[HeaderMessage]:
     return [message.header]  # type: ignore[attr-defined]
 
 
-def image_message(values: np.ndarray, encoding: str) -> Image:
-    """Make an image message without a header; see ``images.fill_image``."""
-    message = Image()
+def fill_map(message: Image, values: np.ndarray | None, encoding: str = '32FC1') -> bool:
+    """Fill an image message as ``images.fill_image`` does; False if there are no values."""
+    if values is None:
+        return False
     fill_image(message, values, encoding)
-    return message
+    return True
 
 
-def info_message(camera: PinholeCamera) -> CameraInfo:
-    """Make the camera_info of the rectified image, without a header."""
-    message = CameraInfo()
+def fill_info(message: CameraInfo, camera: PinholeCamera) -> bool:
+    """Fill the camera_info of the rectified image but the header."""
     fill_camera_info(message, rectified_camera(camera))
-    return message
+    return True
 
 
 def points_rate_hz(parameters: CloudParameters) -> float:
@@ -218,12 +233,18 @@ def points_rate_hz(parameters: CloudParameters) -> float:
     return parameters.cloud.max_rate_hz
 
 
-def points_message(
-    depth: DepthResult, rgb: np.ndarray, *, stride: int, filters: CloudSettings | None = None
-) -> PointCloud2:
-    """Make an organised cloud without a header.
+def fill_points(
+    message: PointCloud2,
+    depth: DepthResult,
+    rgb: np.ndarray,
+    *,
+    stride: int,
+    filters: CloudSettings | None = None,
+) -> bool:
+    """Fill an organised cloud but the header; it is computed where the message keeps it.
 
     Args:
+        message: To be filled.
         depth: Metric depth.
         rgb: ``(H, W, 3)`` uint8 colours of the same pixels.
         stride: Every n-th pixel and row becomes a point.
@@ -236,7 +257,6 @@ def points_message(
             kept, min_neighbors=filters.outlier_neighbors, num_sigmas=filters.outlier_sigma
         )
         stride = fitting_stride(kept.shape, stride=stride, max_points=filters.max_points)
-    cloud = organised_cloud(kept, rgb, depth.camera, stride=stride)
-    message = PointCloud2()
-    fill_point_cloud(message, cloud, PointField)
-    return message
+    points = cloud_room(message, cloud_shape(kept, stride=stride), PointField)
+    organised_cloud(kept, rgb, depth.camera, stride=stride, out=points)
+    return True

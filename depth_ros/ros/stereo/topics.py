@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
@@ -14,9 +13,9 @@ from depth_ros.messages.disparity import fill_disparity
 from depth_ros.ros.node.pair_inputs import StereoJob
 from depth_ros.ros.node.publishers import (
     OutputTopic,
-    image_message,
-    info_message,
-    points_message,
+    fill_info,
+    fill_map,
+    fill_points,
     points_rate_hz,
 )
 from depth_ros.ros.stereo.parameters import StereoParameters
@@ -25,64 +24,62 @@ from depth_ros.tasks.stereo.processor import StereoOutput, Wanted
 Topic: TypeAlias = OutputTopic[StereoOutput, StereoParameters, Wanted]
 
 
-def _disparity(output: StereoOutput, parameters: StereoParameters) -> DisparityImage:
-    message = DisparityImage()
+def _disparity(
+    message: DisparityImage, output: StereoOutput, parameters: StereoParameters
+) -> bool:
     fill_disparity(message, output.disparity)
-    return message
+    return True
 
 
-def _disparity_color(output: StereoOutput, parameters: StereoParameters) -> Image:
+def _disparity_color(message: Image, output: StereoOutput, parameters: StereoParameters) -> bool:
     result = output.disparity
     highest = parameters.color_max_disparity_px or result.max_disparity_px
     lowest = min(parameters.color_min_disparity_px, highest - 1.0)
     rgb = colorize_disparity(result.disparity, min=lowest, max=highest)
-    return image_message(np.ascontiguousarray(rgb[:, :, ::-1]), 'bgr8')
+    return fill_map(message, rgb[:, :, ::-1], 'bgr8')
 
 
-def _depth_image(output: StereoOutput, parameters: StereoParameters) -> Image | None:
-    return image_message(output.depth.depth, '32FC1') if output.depth else None
+def _depth_image(message: Image, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_map(message, output.depth.depth if output.depth else None)
 
 
-def _sigma(output: StereoOutput, parameters: StereoParameters) -> Image | None:
-    if output.depth is None or output.depth.sigma is None:
-        return None
-    return image_message(output.depth.sigma, '32FC1')
+def _sigma(message: Image, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_map(message, output.depth.sigma if output.depth else None)
 
 
-def _confidence(output: StereoOutput, parameters: StereoParameters) -> Image | None:
-    confidence = output.disparity.confidence
-    return None if confidence is None else image_message(confidence, '32FC1')
+def _confidence(message: Image, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_map(message, output.disparity.confidence)
 
 
-def _points(output: StereoOutput, parameters: StereoParameters) -> PointCloud2 | None:
+def _points(message: PointCloud2, output: StereoOutput, parameters: StereoParameters) -> bool:
     if output.depth is None:
-        return None
+        return False
     rgb, stride = output.rectified.left, parameters.cloud_stride
-    return points_message(output.depth, rgb, stride=stride, filters=parameters.cloud)
+    return fill_points(message, output.depth, rgb, stride=stride, filters=parameters.cloud)
 
 
-def _left_image(output: StereoOutput, parameters: StereoParameters) -> Image:
-    return image_message(output.rectified.left, 'rgb8')
+def _left_image(message: Image, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_map(message, output.rectified.left, 'rgb8')
 
 
-def _right_image(output: StereoOutput, parameters: StereoParameters) -> Image:
-    return image_message(output.rectified.right, 'rgb8')
+def _right_image(message: Image, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_map(message, output.rectified.right, 'rgb8')
 
 
-def _left_info(output: StereoOutput, parameters: StereoParameters) -> CameraInfo:
-    return info_message(output.rectified.camera.left)
+def _left_info(message: CameraInfo, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_info(message, output.rectified.camera.left)
 
 
-def _right_info(output: StereoOutput, parameters: StereoParameters) -> CameraInfo:
-    return info_message(output.rectified.camera.right)
+def _right_info(message: CameraInfo, output: StereoOutput, parameters: StereoParameters) -> bool:
+    return fill_info(message, output.rectified.camera.right)
 
 
-def _left_info_alone(job: StereoJob, parameters: StereoParameters) -> CameraInfo:
-    return info_message(_rig(job, parameters).left)
+def _left_info_alone(message: CameraInfo, job: StereoJob, parameters: StereoParameters) -> None:
+    fill_info(message, _rig(job, parameters).left)
 
 
-def _right_info_alone(job: StereoJob, parameters: StereoParameters) -> CameraInfo:
-    return info_message(_rig(job, parameters).right)
+def _right_info_alone(message: CameraInfo, job: StereoJob, parameters: StereoParameters) -> None:
+    fill_info(message, _rig(job, parameters).right)
 
 
 def _rig(job: StereoJob, parameters: StereoParameters) -> StereoCamera:
@@ -95,7 +92,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='disparity',
         message_type=DisparityImage,
-        make=_disparity,
+        fill=_disparity,
         needs=DISPARITY_ONLY,
         meaning='Disparity in pixels of the rectified image, offset of cx removed so that '
         '`Z = f * T / d`; unknown is `min_disparity - 1`',
@@ -103,14 +100,14 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='disparity/color',
         message_type=Image,
-        make=_disparity_color,
+        fill=_disparity_color,
         needs=DISPARITY_ONLY,
         meaning='`bgr8` picture of it for RViz: far blue, near red, unknown black',
     ),
     OutputTopic(
         name='depth/image',
         message_type=Image,
-        make=_depth_image,
+        fill=_depth_image,
         needs=Wanted(depth=True),
         meaning='`32FC1` metres along the optical axis; NaN unknown, +Inf beyond `max_depth_m`, '
         '-Inf nearer than `min_depth_m` (REP 117, 118)',
@@ -118,7 +115,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='depth/camera_info',
         message_type=CameraInfo,
-        make=_left_info,
+        fill=_left_info,
         needs=DISPARITY_ONLY,
         rides_along=True,
         alone=_left_info_alone,
@@ -127,7 +124,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='points',
         message_type=PointCloud2,
-        make=_points,
+        fill=_points,
         max_rate_hz=points_rate_hz,
         needs=Wanted(depth=True),
         meaning='Organised cloud in the left optical frame: x, y, z in metres and packed rgb, 16 '
@@ -136,7 +133,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='confidence',
         message_type=Image,
-        make=_confidence,
+        fill=_confidence,
         needs=Wanted(depth=False, confidence=True),
         meaning='`32FC1` 0..1: the chance that the error is below `confidence_threshold_px` where '
         'the model tells its error; else where SGBM gives hints by agreement with it; else by '
@@ -145,7 +142,7 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='depth/sigma',
         message_type=Image,
-        make=_sigma,
+        fill=_sigma,
         needs=Wanted(depth=False, sigma=True),
         meaning='`32FC1` standard deviation of depth in metres, by the error that the model '
         'tells, else for `disparity_sigma_px`',
@@ -153,14 +150,14 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='rectified/left/image',
         message_type=Image,
-        make=_left_image,
+        fill=_left_image,
         needs=DISPARITY_ONLY,
         meaning='`rgb8` rectified left image',
     ),
     OutputTopic(
         name='rectified/left/camera_info',
         message_type=CameraInfo,
-        make=_left_info,
+        fill=_left_info,
         needs=DISPARITY_ONLY,
         rides_along=True,
         alone=_left_info_alone,
@@ -169,14 +166,14 @@ OUTPUT_TOPICS: tuple[Topic, ...] = (
     OutputTopic(
         name='rectified/right/image',
         message_type=Image,
-        make=_right_image,
+        fill=_right_image,
         needs=DISPARITY_ONLY,
         meaning='`rgb8` rectified right image, with the same stamp and frame as the left one',
     ),
     OutputTopic(
         name='rectified/right/camera_info',
         message_type=CameraInfo,
-        make=_right_info,
+        fill=_right_info,
         needs=DISPARITY_ONLY,
         rides_along=True,
         alone=_right_info_alone,

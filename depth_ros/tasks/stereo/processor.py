@@ -89,7 +89,8 @@ class StereoOutput:
     @property
     def valid_fraction(self) -> float:
         """Share of pixels whose disparity is known."""
-        return float(np.isfinite(self.disparity.disparity).mean())
+        disparity = self.disparity.disparity
+        return float(np.count_nonzero(np.isfinite(disparity)) / disparity.size)
 
 
 class StereoProcessor(Processor[StereoSettings]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,6 +17,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from depth_ros.errors import ParameterError
@@ -22,7 +25,9 @@ from depth_ros.ros.node.company import Company, CompanyNode
 from depth_ros.ros.node.endpoints import close_subscription, open_publisher, open_subscription
 from depth_ros.ros.node.guarded_executor import CrewExecutor
 from depth_ros.ros.node.local_topics import LocalSubscription
+from depth_ros.ros.node.publishers import OutputTopic, TopicPublishers
 from depth_ros.ros.perception import parted_by_node, wanted
+from depth_ros.ros.stereo.parameters import StereoParameters
 
 pytestmark = pytest.mark.ros
 QOS = QoSProfile(depth=2)
@@ -67,6 +72,48 @@ def test_messages_are_handed_over_as_they_are(pair: tuple[CompanyNode, CompanyNo
     assert publisher.get_subscription_count() == 0
     publisher.publish(String(data='b'))
     assert not spin(reader, lambda: len(received) > 1, 0.2)
+
+
+@dataclass(frozen=True)
+class WordWanted:
+    """What a word needs: nothing."""
+
+
+def fill_word(message: Image, output: str, parameters: object) -> bool:
+    message.encoding = output
+    return bool(output)
+
+
+WORD: OutputTopic = OutputTopic(
+    name='said', message_type=Image, fill=fill_word, needs=WordWanted(), meaning='A word.'
+)
+
+
+def test_what_readers_of_the_process_hold_is_not_filled_again(
+    pair: tuple[CompanyNode, CompanyNode],
+) -> None:
+    writer, reader = pair
+    outputs = TopicPublishers(writer, StereoParameters(), Mock(), [WORD])
+    received: list[Image] = []
+    open_subscription(reader, Image, 'said', received.append, QOS)
+    for index, word in enumerate(('a', '', 'b')):
+        outputs.publish(word, stamp_ns=index + 1, frame_id='camera')
+    assert spin(reader, lambda: len(received) == 2)
+    assert [(one.encoding, one.header.stamp.nanosec) for one in received] == [('a', 1), ('b', 3)]
+
+
+def test_what_went_over_dds_arrives_as_it_was_though_its_message_is_filled_again() -> None:
+    writer, reader = rclpy.create_node('alone'), rclpy.create_node('listener')
+    outputs = TopicPublishers(writer, StereoParameters(), Mock(), [WORD])
+    received: list[Image] = []
+    reader.create_subscription(Image, 'said', received.append, QOS)
+    assert spin(reader, outputs.wanted)
+    for index, word in enumerate(('a', '', 'b')):
+        outputs.publish(word, stamp_ns=index + 1, frame_id='camera')
+    assert spin(reader, lambda: len(received) == 2)
+    assert [(one.encoding, one.header.stamp.nanosec) for one in received] == [('a', 1), ('b', 3)]
+    for node in (writer, reader):
+        node.destroy_node()
 
 
 def test_what_is_not_taken_in_time_is_replaced_and_counted(
