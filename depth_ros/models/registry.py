@@ -66,6 +66,7 @@ _ENTRIES = (
             )
         },
         ships_weights=True,
+        tuning='depth_ros.training.finetune.students:HINTED',
     ),
     ModelEntry(
         name='monodepth2',

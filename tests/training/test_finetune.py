@@ -19,6 +19,7 @@ from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.models.crestereo import network as crestereo_full
 from depth_ros.models.crestereo_tiny import network as tiny_network
+from depth_ros.models.crestereo_tiny import network_hinted
 from depth_ros.models.crestereo_tiny.network import TinyPredictions
 from depth_ros.models.tio_depth import network as tio_network
 from depth_ros.training.finetune.figures import Figures, gain, judge, sharpness
@@ -252,12 +253,13 @@ def test_no_label_at_all_gives_a_finite_loss() -> None:
 
 STATES = {
     'crestereo_tiny': (tiny_network.synthetic_state, 32),
+    'crestereo_tiny_hinted': (network_hinted.synthetic_state, 32),
     'crestereo': (crestereo_full.synthetic_state, 32),
     'tio_depth': (tio_network.synthetic_state, 64),
 }
 
 
-@pytest.mark.parametrize('name', ['crestereo_tiny', 'crestereo', 'tio_depth'])
+@pytest.mark.parametrize('name', STATES)
 def test_every_student_learns_and_gives_weights_that_load_again(name: str, tmp_path: Path) -> None:
     make, height = STATES[name]
     path = tmp_path / 'w.safetensors'
@@ -284,6 +286,32 @@ def test_every_student_learns_and_gives_weights_that_load_again(name: str, tmp_p
     figures = job.judge(network)
     assert 0.0 <= figures.consistency <= 1.0 and 0.0 < figures.photometric < 1.0
     assert 0.0 <= figures.label_error <= 5.0
+
+
+def test_a_network_that_takes_hints_learns_with_sgbm_and_without_and_labels_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[torch.Tensor | None] = []
+
+    def predict(network, left, right, hint):
+        told.append(hint)
+        return TinyPredictions(full=torch.full_like(left[:, :1], 4.0))
+
+    student = replace(student_of('crestereo_tiny_hinted'), predict=predict)
+    left, network = picture(0, 64, 256), torch.nn.Identity()
+    pair = RigPair(left=left, right=np.roll(left, -4, 1), covered=np.ones((64, 256), bool))
+    split = PairSplit(train=[pair] * 2, held_out=[pair])
+    job = prepare_stereo(student, network, split, lambda phase, share: None, batch_size=1)
+    assert told and all(hint is None for hint in told), 'SGBM is asked itself'
+    told.clear()
+    for seed in range(24):
+        job.loss(network, np.random.default_rng(seed))
+    known = [hint[0, 0][hint[0, 1] == 1.0] for hint in told]
+    assert 10 < sum(bool(len(one)) for one in known) < 24
+    assert all(float((one - 4.0).abs().median()) < 0.5 for one in known if len(one))
+    told.clear()
+    job.judge(network)
+    assert all(hint is not None and hint[:, 1].any() for hint in told)
 
 
 def test_sizes_that_a_network_cannot_take_are_refused() -> None:

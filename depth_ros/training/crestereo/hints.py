@@ -75,7 +75,7 @@ class HintMaker:
 
     def _matched(self, rng: Rng, sample: Batch) -> DisparityHint:
         is_raw = rng.random() < 0.1
-        return self._matchers[int(is_raw)].hint(_pair(sample))
+        return self._matchers[int(is_raw)].hint(unscaled_pair(sample.left, sample.right))
 
 
 def worsened(rng: Rng, images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -104,14 +104,13 @@ def hint_planes(hint: DisparityHint) -> np.ndarray:
     return np.stack((disparity, np.where(known, hint.trust, 0.0))).astype(np.float32)
 
 
-def _pair(sample: Batch) -> RectifiedStereo:
-    """Wrap a sample with a dummy calibration, which does not affect disparity."""
-    height, width = sample.left.shape[:2]
+def unscaled_pair(left: np.ndarray, right: np.ndarray) -> RectifiedStereo:
+    """Wrap images with a dummy calibration, which does not affect disparity."""
+    height, width = left.shape[:2]
     numbers = {'fx': 500.0, 'fy': 500.0, 'cx': width / 2, 'cy': height / 2}
     size = {'height': height, 'width': width}
-    left = ideal_camera(**numbers, **size)
-    right = ideal_camera(**numbers, **size, tx=-50.0)
-    return RectifiedStereo(left=sample.left, right=sample.right, camera=stereo_camera(left, right))
+    cameras = ideal_camera(**numbers, **size), ideal_camera(**numbers, **size, tx=-50.0)
+    return RectifiedStereo(left=left, right=right, camera=stereo_camera(*cameras))
 
 
 def _points(rng: Rng, sample: Batch) -> DisparityHint:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from depth_ros.errors import InputError
 from depth_ros.evaluation.stereo import Matcher
+from depth_ros.geometry.hints import UNKNOWN_PX
 from depth_ros.geometry.postprocess import colorize_disparity, left_right_confidence
 from depth_ros.geometry.preprocess import mirrored_map
 from depth_ros.pictures.panels import hatch_unknown, value_scale
@@ -39,6 +40,9 @@ MAX_LABEL_ERROR_PX = 5.0
 SHOWN = 4
 BRIGHTNESS = (0.85, 1.15)
 """Factors on both images of a pair, drawn at every use."""
+UNTOLD = 0.25
+"""Share of the uses of a pair in which a network that takes hints is told nothing."""
+NOTHING_TOLD = np.array([UNKNOWN_PX, 0.0], np.float32)[:, None, None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -83,8 +87,17 @@ class StereoFinetuning:
         )
         disparity = torch.from_numpy(np.stack([item.disparity for item in chosen]))[:, None]
         believed = torch.from_numpy(np.stack([item.is_believed for item in chosen]))[:, None]
-        predictions = self.student.predict(network, left, right)
+        hint = self._hint(chosen, rng)
+        predictions = self.student.predict(network, left, right, hint)
         return tuning_loss(predictions, left, right, disparity, believed)
+
+    def _hint(self, chosen: Sequence[LabelledPair], rng: np.random.Generator) -> Tensor | None:
+        """Return what the network is told of the pairs, of some of them nothing."""
+        if self.student.hint is None:
+            return None
+        planes = np.stack([self.student.hint(item.pair.left, item.pair.right) for item in chosen])
+        planes[rng.random(len(chosen)) < UNTOLD] = NOTHING_TOLD
+        return torch.from_numpy(planes)
 
     def judge(self, network: nn.Module) -> Figures:
         """Measure photometric error, left-right consistency and sharpness."""
@@ -179,8 +192,11 @@ def prepare_stereo(
 
 
 def _matchers(student: Student, network: nn.Module, pairs: Sequence[RigPair]) -> list[Matcher]:
-    """Return the teachers, SGBM searching as far as some of the pairs need."""
-    matcher = partial(student.disparity, network)
+    """Return the teachers, SGBM searching as far as some of the pairs need.
+
+    A network that takes hints is not told SGBM's: both are asked, and must not err together.
+    """
+    matcher = partial(student.disparity, network, is_told=False)
     seen = [matcher(pair.left, pair.right) for pair in pairs[:: max(1, len(pairs) // 4)]]
     return teachers(matcher, multiple=student.multiple, num_disparities=search_width(seen))
 

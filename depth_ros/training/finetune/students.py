@@ -15,10 +15,17 @@ from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.models.crestereo.network import CreStereo
 from depth_ros.models.crestereo_tiny.network import TinyPredictions, tiny_network
+from depth_ros.models.crestereo_tiny.network_hinted import hinted_network
 from depth_ros.models.registry import models
+from depth_ros.models.sgbm.model import SgbmModel
+from depth_ros.models.sgbm.settings import SgbmSettings
 from depth_ros.models.tio_depth.network import TioDepth, load_weights
+from depth_ros.tasks.stereo.hints import SgbmHints
+from depth_ros.training.crestereo.hints import hint_planes, unscaled_pair
 
-Predict = Callable[[nn.Module, Tensor, Tensor], TinyPredictions]
+Predict = Callable[[nn.Module, Tensor, Tensor, Tensor | None], TinyPredictions]
+HintOf = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Takes a pair (H, W, 3) uint8 RGB and gives the planes (2, H, W) that a network is told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,10 +34,12 @@ class Student:
 
     Attributes:
         load: Makes the network from a checkpoint.
-        predict: Maps RGB images (B, 3, H, W), 0..255, to predictions in px.
+        predict: Maps RGB images (B, 3, H, W), 0..255, and what is known of the disparity
+            (B, 2, H, W) or None, to predictions in px.
         multiple: Height and width must be multiples of this.
         smallest: Smallest height and width.
         learning_rate: Peak, of AdamW.
+        hint: What nodes tell the network of a pair; None where it takes no hint.
     """
 
     load: Callable[[Path], nn.Module]
@@ -38,15 +47,29 @@ class Student:
     multiple: int
     smallest: int
     learning_rate: float
+    hint: HintOf | None = None
 
-    def disparity(self, network: nn.Module, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Match one pair (H, W, 3), 0..255; return (H, W) float32 px on the left pixels."""
+    def disparity(
+        self, network: nn.Module, left: np.ndarray, right: np.ndarray, *, is_told: bool = True
+    ) -> np.ndarray:
+        """Match one pair (H, W, 3), 0..255; return (H, W) float32 px on the left pixels.
+
+        Args:
+            network: Of this kind.
+            left: Left image.
+            right: Right image.
+            is_told: Whether a network that takes a hint gets it.
+        """
         planes = [
             torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None]
             for image in (left, right)
         ]
+        hint = None
+        if is_told and self.hint is not None:
+            images = (np.clip(image, 0, 255).astype(np.uint8) for image in (left, right))
+            hint = torch.from_numpy(self.hint(*images))[None]
         with torch.no_grad():
-            found = self.predict(network, planes[0], planes[1]).full
+            found = self.predict(network, planes[0], planes[1], hint).full
         return found[0, 0].clamp(min=0.0).numpy().astype(np.float32)
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
@@ -58,9 +81,28 @@ def _load_tiny(path: Path) -> nn.Module:
     return tiny_network(load_checkpoint(path), iterations=3)
 
 
-def _predict_tiny(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredictions:
+def _predict_tiny(
+    network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None
+) -> TinyPredictions:
     found: TinyPredictions = network.predict(left, right)  # type: ignore[operator]
     return found
+
+
+def _load_hinted(path: Path) -> nn.Module:
+    return hinted_network(load_checkpoint(path), iterations=3)
+
+
+def _predict_hinted(
+    network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None
+) -> TinyPredictions:
+    found: TinyPredictions = network.predict(left, right, hint)  # type: ignore[operator]
+    return found
+
+
+def _hint_of_sgbm(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return what nodes tell by default, of the pair at the size it is learnt at."""
+    matcher = SgbmHints(model=SgbmModel(SgbmSettings()))
+    return hint_planes(matcher.hint(unscaled_pair(left, right)))
 
 
 def _load_full(path: Path) -> nn.Module:
@@ -69,7 +111,9 @@ def _load_full(path: Path) -> nn.Module:
     return network
 
 
-def _predict_full(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredictions:
+def _predict_full(
+    network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None
+) -> TinyPredictions:
     sequence = network.sequence(left.flip(1), right.flip(1), iterations=10)  # type: ignore[operator]
     maps = [flow[:, :1] for flow in sequence]
     return TinyPredictions(coarse=[(1, one) for one in maps[:-1]], full=maps[-1])
@@ -81,12 +125,22 @@ def _load_tio(path: Path) -> nn.Module:
     return network
 
 
-def _predict_tio(network: nn.Module, left: Tensor, right: Tensor) -> TinyPredictions:
+def _predict_tio(
+    network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None
+) -> TinyPredictions:
     return TinyPredictions(full=network.stereo(left / 255.0, right / 255.0))  # type: ignore[operator]
 
 
 TINY = Student(
     load=_load_tiny, predict=_predict_tiny, multiple=16, smallest=32, learning_rate=3e-4
+)
+HINTED = Student(
+    load=_load_hinted,
+    predict=_predict_hinted,
+    multiple=16,
+    smallest=32,
+    learning_rate=3e-4,
+    hint=_hint_of_sgbm,
 )
 FULL = Student(
     load=_load_full, predict=_predict_full, multiple=16, smallest=32, learning_rate=5e-5
