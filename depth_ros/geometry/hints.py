@@ -26,8 +26,10 @@ SPREAD_TRUST = 0.9
 NEAR_PX = 5
 """Side of the window in which a map must hold a hint for it to be taken over, and in which the
 hint must be smooth."""
+FINE = 0.8
+"""Trust from which on a hint is finer than an enlarged map: matched, or close to a point."""
 MOST = 0.5
-"""Share of the measured hints that must agree with a map before any is taken over."""
+"""Share of the fine hints that must agree with a map before any is taken over."""
 FIRM = 0.5
 """A source of hints that is trusted so far is not asked twice: those after it do not count."""
 CONFIRMS_PX = 1.0
@@ -164,8 +166,8 @@ def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) 
 
     A map that was made at a smaller size and enlarged is soft at edges, and the hint is not.
     A hint agrees where it lies, give or take the tolerance, between the least and the largest
-    value of the map close by. It knows better at the map's edges, and where it was measured and
-    is smooth; elsewhere it is noise, as the streaks that matching leaves where texture is weak.
+    value of the map close by. It knows better at the map's edges, and where it is fine and
+    smooth; elsewhere it is noise, as the streaks that matching leaves where texture is weak.
     Where most of the hint disagrees, it is of another scene or another moment, and the map stays
     as it is.
 
@@ -174,9 +176,9 @@ def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) 
         hint: Of the same size.
         tolerance_px: Of the frame. An edge is where the map changes by more within so many pixels.
     """
-    is_measured = hint.trust >= MEASURED
-    is_near = is_measured & (np.abs(hint.disparity - disparity) < tolerance_px)
-    num_compared = np.count_nonzero(is_measured & np.isfinite(disparity))
+    is_fine = hint.trust >= FINE
+    is_near = is_fine & (np.abs(hint.disparity - disparity) < tolerance_px)
+    num_compared = np.count_nonzero(is_fine & np.isfinite(disparity))
     if not num_compared or np.count_nonzero(is_near) < MOST * num_compared:
         return disparity
     least, largest = _range(disparity, NEAR_PX)
@@ -184,7 +186,7 @@ def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) 
     is_edge = _span(disparity, 2 * round(tolerance_px) + 1) > tolerance_px
     # What is unknown beside it counts against a hint: streaks lie between unknown rows.
     whole = np.where(np.isnan(hint.disparity), np.float32(np.inf), hint.disparity)
-    is_smooth = is_measured & (_span(whole, NEAR_PX) <= CONFIRMS_PX)
+    is_smooth = is_fine & (_span(whole, NEAR_PX) <= CONFIRMS_PX)
     taken = agrees & (hint.trust > 0) & (is_edge | is_smooth)
     return np.where(taken, hint.disparity, disparity).astype(np.float32, copy=False)
 

@@ -13,6 +13,8 @@ from depth_ros.geometry.projection import project
 
 HIDDEN_SHARE = 1.1
 """A point so many times as far as points on all sides of it lies behind their surface."""
+DENSE_PX, DENSE = 5, 0.5
+"""Side of the window that a point's neighbours are counted in, and the share that is most."""
 _STEPS_PER_PIXEL = 32
 _ONE_SURFACE_PX = 0.5
 _NEIGHBOURS = ((0, 0), (1, 0), (0, 1), (1, 1))
@@ -24,6 +26,8 @@ def seen_depth(points_m: np.ndarray, camera: PinholeCamera, *, window_px: int) -
     A sensor beside the camera also measures what the camera does not see: such a point falls
     between nearer ones. It is dropped where much nearer ones lie on all sides of it, left, right,
     above and below, within half the window; at the edge of a surface, and on a floor, they do not.
+    Where most points have others on most pixels around them, as those of a depth camera, the
+    window is ``DENSE_PX``: with a larger one what is seen through a gap would be dropped, too.
 
     Args:
         points_m: ``(N, 3)``, metres in the camera's optical frame; what is not finite is left out.
@@ -41,6 +45,8 @@ def seen_depth(points_m: np.ndarray, camera: PinholeCamera, *, window_px: int) -
     depth = np.full(shape, np.inf, np.float32)
     np.minimum.at(depth, (rows, columns), z[inside].astype(np.float32))
     if window_px:
+        is_point = np.isfinite(depth)
+        window_px = min(window_px, DENSE_PX) if _is_dense(is_point) else window_px
         depth[_is_between(depth, window_px)] = np.inf
     return np.where(np.isfinite(depth), depth, np.float32(np.nan))
 
@@ -122,6 +128,12 @@ def _nearest_pixels(
         inside &= (pixels[:, 0] < width - 0.5) & (pixels[:, 1] < height - 0.5)
     columns, rows = np.rint(pixels[inside]).astype(np.intp).T
     return columns, rows, inside
+
+
+def _is_dense(is_point: np.ndarray) -> bool:
+    """Whether most points have points on most of the pixels around them."""
+    share = cv2.blur(is_point.astype(np.float32), (DENSE_PX, DENSE_PX))[is_point]
+    return share.size > 0 and float(np.median(share)) > DENSE
 
 
 def _is_between(depth: np.ndarray, window_px: int) -> np.ndarray:

@@ -63,6 +63,18 @@ def test_what_only_the_scanner_sees_is_dropped() -> None:
     assert np.isfinite(seen)[right].mean() > 0.97
 
 
+def test_what_a_depth_camera_sees_through_a_gap_is_kept() -> None:
+    depth = np.full((HEIGHT, WIDTH), 1.0, np.float32)
+    depth[50:70, 60:75] = 3.0
+    points = measured_points(depth, RIG.left)
+    seen = np.isfinite(seen_depth(points, RIG.left, window_px=30))
+    gap = depth > 2.0
+    assert seen[gap].mean() > 0.9 and seen[~gap].all()
+    scattered = np.random.default_rng(0).permutation(points)[: len(points) // 8]
+    far = seen_depth(scattered, RIG.left, window_px=30)
+    assert not (far > 2.0).any(), 'a scanner tells nothing about what it may see past an edge'
+
+
 def test_a_floor_hides_nothing() -> None:
     """Nearer points lie below every point of a floor, and beside it lower down."""
     view = render(SCENES['room'](), RIG.left, world_from_camera=np.eye(4))
