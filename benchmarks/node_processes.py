@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from depth_ros.ros.fastdds import choose_profile
+from timing import OUT
+
+from depth_ros.ros.fastdds import choose_profile, sized_profile
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STOP_TIMEOUT_S = 120.0
@@ -21,11 +23,19 @@ HELD = ('threads', 'descriptors', 'shared memory maps', 'resident MB')
 """What ``resources`` reads."""
 
 
-def use_private_domain() -> None:
-    """Keep this run's topics away from everybody else's; call before rclpy is initialised."""
+def use_private_domain(*, image_size: tuple[int, int] | None = None) -> None:
+    """Keep this run's topics away from everybody else's; call before rclpy is initialised.
+
+    Args:
+        image_size: ``(height, width)`` that the segment of shared memory is made for, as by the
+            launch argument of that name; None takes the profile as it is.
+    """
     os.environ['ROS_DOMAIN_ID'] = str(random.randint(100, 200))
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    os.environ.update(choose_profile(REPOSITORY / 'config/fastdds.xml', os.environ).environment)
+    profile = REPOSITORY / 'config/fastdds.xml'
+    if image_size is not None:
+        profile = sized_profile(profile, *image_size, OUT)
+    os.environ.update(choose_profile(profile, os.environ).environment)
 
 
 def child_environment() -> dict[str, str]:

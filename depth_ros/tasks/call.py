@@ -13,7 +13,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera, StereoCamera
 from depth_ros.errors import CalibrationError, ImageError, InputError
-from depth_ros.files.calibration import MonoCalibration, StereoCalibration
+from depth_ros.files.calibration_formats.values import MonoCalibration, StereoCalibration
 from depth_ros.files.posed.values import ViewFile
 from depth_ros.frames import EVERYTHING, MonoFrame, StereoFrame
 from depth_ros.geometry.posed_view import PosedView, check_pose

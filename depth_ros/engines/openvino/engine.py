@@ -82,36 +82,46 @@ class OpenVinoRuntime(CpuRuntime):
     @_kept_signal_stack()
     def build(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
         """Compile, export, and load the export, so that the check sees what later runs load."""
+        (folder / _BLOB).write_bytes(self._exported(artifact, settings))
+        compiled = self._imported(settings, folder)
+        _expect_precision(executed_precision(compiled), settings.precision)
+        return self._opened(artifact, settings, compiled)
+
+    @_kept_signal_stack()
+    def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
+        """Import the compiled model; what it really executes was read back when it was built."""
+        return self._opened(artifact, settings, self._imported(settings, folder))
+
+    def _exported(self, artifact: Artifact, settings: BuildSettings) -> bytes:
+        """Compile; what that took is freed before the export is loaded."""
         core = ov.Core()
         try:
             model = _read(core, artifact.onnx, settings)
-            compiled = core.compile_model(model, 'CPU', _config(settings))
-            exported = compiled.export_model()
+            exported = core.compile_model(model, 'CPU', _config(settings)).export_model()
         except RuntimeError as error:
             raise EngineError(
                 f'OpenVINO {self.version} cannot compile {artifact.onnx} ({_brief(error)}); use '
                 "engine 'onnxruntime', or export the graph again"
             ) from error
-        blob = exported if isinstance(exported, bytes) else exported.getvalue()
-        (folder / _BLOB).write_bytes(blob)
-        return self.load(artifact, settings, folder)
+        return exported if isinstance(exported, bytes) else exported.getvalue()
 
-    @_kept_signal_stack()
-    def load(self, artifact: Artifact, settings: BuildSettings, folder: Path) -> SessionEngine:
-        """Import the compiled model."""
+    def _imported(self, settings: BuildSettings, folder: Path) -> ov.CompiledModel:
         blob = (folder / _BLOB).read_bytes()
         try:
-            compiled = ov.Core().import_model(blob, 'CPU', _config(settings))
-            session = _OpenVinoSession(compiled, artifact)
+            return ov.Core().import_model(blob, 'CPU', _config(settings))
         except RuntimeError as error:
             raise EngineError(
                 f'OpenVINO {self.version} cannot load {folder / _BLOB} ({_brief(error)}); remove '
                 f'it, the next start builds it again: rm -r {str(folder)!r}'
             ) from error
+
+    def _opened(
+        self, artifact: Artifact, settings: BuildSettings, compiled: ov.CompiledModel
+    ) -> SessionEngine:
         hint = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
         _expect_precision(hint, 'f32')
-        precision = _expect_precision(executed_precision(compiled), settings.precision)
-        return self._engine(artifact, settings, session, precision=precision)
+        session = _OpenVinoSession(compiled, artifact)
+        return self._engine(artifact, settings, session, precision=settings.precision)
 
 
 class _OpenVinoSession:

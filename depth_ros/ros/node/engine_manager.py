@@ -39,6 +39,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         worker: Worker[FrameT, WantedT, OutputT, SettingsT],
         open_processor: OpenProcessor[FrameT, WantedT, OutputT, SettingsT],
         on_change: Callable[[ParametersT], None],
+        on_opened: Callable[[], None],
         log: RcutilsLogger,
     ) -> None:
         """Prepare; ``open`` begins.
@@ -48,6 +49,7 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
             worker: Who runs the processor.
             open_processor: Opens a processor, e.g. ``open_stereo`` or a double of it.
             on_change: Called with parameters that were taken over.
+            on_opened: Called in another thread once ``poll`` would take something over.
             log: The node's logger.
 
         Raises:
@@ -65,7 +67,10 @@ class EngineManager(Generic[ParametersT, FrameT, WantedT, OutputT, SettingsT]):
         self._settings = self._settings_of(declared.current)
         self._checker: FrameProcessor[FrameT, WantedT, OutputT, SettingsT] | None = None
         self._loader = ProcessorLoader(
-            open_processor, self._monitor, may_build=declared.current.may_build
+            open_processor,
+            self._monitor,
+            may_build=declared.current.may_build,
+            on_done=on_opened,
         )
         self._loss: DeviceLostError | None = None
         self._is_resizing = False

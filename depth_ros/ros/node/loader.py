@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
@@ -46,6 +47,7 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         progress: Progress,
         *,
         may_build: bool = True,
+        on_done: Callable[[], None] = lambda: None,
     ) -> None:
         """Store the opener and the callback for phases of long work.
 
@@ -53,10 +55,13 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
             open_processor: E.g. ``open_stereo``.
             progress: Called with each phase.
             may_build: Whether engines that are not there may be exported and built.
+            on_done: Called in the background thread once there is something to take.
         """
         self._open = open_processor
         self._progress = progress
         self._may_build = may_build
+        self._on_done = on_done
+        self._is_done = threading.Event()
         self._thread: threading.Thread | None = None
         self._loaded: Loaded[FrameT, WantedT, OutputT, SettingsT] | None = None
 
@@ -77,6 +82,7 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
                 'then set the parameter again'
             )
         self._loaded = None
+        self._is_done.clear()
         self._thread = threading.Thread(
             target=in_same_name(self._run),
             args=(settings, auto_preset),
@@ -89,24 +95,32 @@ class ProcessorLoader(Generic[FrameT, WantedT, OutputT, SettingsT]):
         """Return the result once; None if none is ready within the timeout."""
         if self._thread is None:
             return None
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
+        if not self._is_done.wait(timeout_s):
             return None
         self._thread = None
         loaded, self._loaded = self._loaded, None
         return loaded
 
     def _run(self, settings: SettingsT, auto_preset: str) -> None:
+        try:
+            self._loaded = self._opened(settings, auto_preset)
+        finally:
+            self._is_done.set()
+            self._on_done()
+
+    def _opened(
+        self, settings: SettingsT, auto_preset: str
+    ) -> Loaded[FrameT, WantedT, OutputT, SettingsT]:
         chosen = {'auto_preset': auto_preset} if auto_preset else {}
         try:
             with building(is_allowed=self._may_build):
                 processor = self._open(settings, progress=self._progress, **chosen)
-            self._loaded = Loaded(processor=processor, error=None)
+            return Loaded(processor=processor, error=None)
         except DepthRosError as error:
-            self._loaded = Loaded(processor=None, error=error)
+            return Loaded(processor=None, error=error)
         except Exception as error:
             logger.exception('opening a processor failed')
-            self._loaded = Loaded(
+            return Loaded(
                 processor=None,
                 error=EngineError(
                     f'opening {settings.model!r} failed unexpectedly ({error!r}); '

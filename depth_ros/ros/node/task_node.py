@@ -10,12 +10,16 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
 from rclpy.clock import Clock, ClockType
+from rclpy.guard_condition import GuardCondition
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 from depth_ros import __version__
@@ -145,6 +149,7 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
             worker=self._worker,
             open_processor=parts.open_processor,
             on_change=self._on_change,
+            on_opened=partial(wake, self.node.create_guard_condition(self._poll)),
             log=log,
         )
         self._engine_manager.on_preset_refused = self._on_preset_refused
@@ -348,6 +353,12 @@ class TaskNode(Generic[ParametersT, SettingsT, FrameT, WantedT, OutputT]):
                 outputs=self.outputs.rates(),
             )
         )
+
+
+def wake(condition: GuardCondition) -> None:
+    """Let an executor look at once instead of at the next beat; a node that is gone needs none."""
+    with suppress(rclpy_implementation.InvalidHandle):
+        condition.trigger()
 
 
 NO_FRAME_ID = (
