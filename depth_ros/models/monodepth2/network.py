@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from depth_ros.checkpoints.read import load_strict
 from depth_ros.errors import RecipeError, WeightsError
-from depth_ros.models.monodepth2.network_depth import DepthNetwork
+from depth_ros.models.monodepth2.network_depth import DepthNetwork, decoder_layout_of
 from depth_ros.models.monodepth2.network_pose import PoseNetwork
 from depth_ros.models.monodepth2.network_resnet import SIZE_MULTIPLE, layout_of
 from depth_ros.models.monodepth2.network_synthetic import synthetic_state
@@ -56,7 +56,7 @@ def load_depth(state: Mapping[str, Tensor]) -> DepthNetwork:
     Raises:
         WeightsError: Naming what is missing, unexpected or of another shape.
     """
-    network = DepthNetwork(layout_of(state, 'encoder.encoder.'))
+    network = DepthNetwork(layout_of(state, 'encoder.encoder.'), decoder_layout_of(state))
     load_strict(network, _part(state, DEPTH))
     return network.eval()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from depth_ros.training.monodepth2.network import NetworkSize
+from depth_ros.training.monodepth2.supervised_task import SupervisedDepthTask
 from depth_ros.training.monodepth2.task import Monodepth2Task
 from depth_ros.training.monodepth2.video import FolderVideo, KittiVideo, RoomVideo
 from depth_ros.training.recipe import TrainRecipe
@@ -47,11 +48,23 @@ RECIPES: dict[str, TrainRecipe] = {
         batch_size=8,
         streams=1,
     ),
+    'monodepth2_tiny': TrainRecipe(
+        name='monodepth2_tiny',
+        task=SupervisedDepthTask(),
+        steps=60_000,
+        batch_size=16,
+        learning_rate=1e-3,
+        weight_decay=1e-3,
+        average=0.9995,
+        mixed=False,
+        validation_samples=128,
+    ),
 }
 """Recipes by name.
 
 ``monodepth2`` is the paper's: KITTI raw, 20 passes of Zhou's split in batches of 12 at 192x640,
 float32; best begun with ``--weights`` of a ResNet-18 trained to classify. ``_stereo`` adds the
 other camera (the paper's MS), which gives metres. ``_video`` goes on with published weights on
-one's own camera. ``_rooms`` is the slim network on rendered rooms, measured against true depth.
+one's own camera. ``_rooms`` is the slim network on rendered rooms, measured against true depth;
+``_tiny`` a slimmer one that learns from that depth. Its folder ``--data`` keeps the renders.
 """
