@@ -41,7 +41,10 @@ class RenderSettings:
 
     seed: int = 41
     room: RoomSettings = field(
-        default_factory=lambda: RoomSettings(bare=0.5, min_contrast=0.15, floating=1.0)
+        # Textures cost as much as views, and each chunk draws its own.
+        default_factory=lambda: RoomSettings(
+            textures=48, bare=0.5, min_contrast=0.15, floating=1.0
+        )
     )
     height: int = 128
     width: int = 176
