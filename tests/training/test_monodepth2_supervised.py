@@ -25,7 +25,7 @@ from depth_ros.training.monodepth2.supervised_losses import (
     aligned,
     gradient_loss,
     order_loss,
-    scaled,
+    ratio_loss,
     supervised_loss,
 )
 from depth_ros.training.monodepth2.supervised_task import SupervisedDepthTask, validate
@@ -82,8 +82,7 @@ def ramp() -> torch.Tensor:
 def test_shape_is_compared_without_scale_and_shift_and_scale_without_unit() -> None:
     truth = ramp()
     torch.testing.assert_close(aligned(3.0 * truth + 0.7), aligned(truth))
-    torch.testing.assert_close(scaled(3.0 * truth), scaled(truth))
-    assert (scaled(truth + 0.7) - scaled(truth)).abs().mean() > 0.1
+    assert ratio_loss(3.0 * truth, truth) < 1e-6 < 0.1 < ratio_loss(truth + 0.7, truth)
     assert aligned(torch.full((2, 4, 4), 2.0)).abs().max() == 0.0
 
 
@@ -128,13 +127,13 @@ def test_image_and_depth_of_a_sample_are_cut_alike() -> None:
     # Depth is written into the image, so that both can be compared after cut, stretch and mirror.
     inverse = np.linspace(0.1, 2.0, 96)[None] * np.ones((72, 1)) + 0.01 * np.arange(72)[:, None]
     image = np.repeat((80.0 * inverse)[..., None], 3, -1).astype(np.uint8)
-    settings = replace(VIEWS, burnt=0.0, noise=(0.01, 0.02))
+    settings = replace(VIEWS, noise=0.1)
     for seed in range(6):
         sample = take_sample(np.random.default_rng(seed), settings, image, inverse, (64, 64))
         assert sample.images.dtype == np.uint8 and sample.inverse_depth.dtype == np.float32
         grey = sample.images.astype(float).mean(-1)
         correlation = np.corrcoef(grey.ravel(), sample.inverse_depth.ravel())[0, 1]
-        assert correlation > 0.8
+        assert correlation > 0.95
 
 
 def test_rooms_to_judge_by_are_fixed_and_never_trained_on() -> None:

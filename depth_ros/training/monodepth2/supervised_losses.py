@@ -24,15 +24,15 @@ class LossWeights:
 
     Attributes:
         shape: Of the error after scale and shift.
-        scaled: Of the error after a scale alone.
+        ratio: Of the logarithm of the ratio, after a scale alone.
         gradient: Of the differences between neighbours, at ``scales`` resolutions.
         order: Of pairs of pixels in the wrong order, across steps of depth.
         scales: Resolutions of the gradients.
         step: Least ratio of two depths that makes a step.
     """
 
-    shape: float = 1.0
-    scaled: float = 0.5
+    shape: float = 0.5
+    ratio: float = 1.0
     gradient: float = 0.5
     order: float = 0.3
     scales: int = 4
@@ -51,7 +51,7 @@ def supervised_loss(found: Tensor, truth: Tensor, weights: LossWeights) -> Tenso
     difference = own - true
     return (
         weights.shape * difference.abs().mean()
-        + weights.scaled * (scaled(found) - scaled(truth)).abs().mean()
+        + weights.ratio * ratio_loss(found, truth)
         + weights.gradient * gradient_loss(difference, scales=weights.scales)
         + weights.order * order_loss(own, truth, step=weights.step)
     )
@@ -65,9 +65,13 @@ def aligned(inverse_depth: Tensor) -> Tensor:
     return (centred / spread).view_as(inverse_depth)
 
 
-def scaled(inverse_depth: Tensor) -> Tensor:
-    """Divide each map by its mean."""
-    return inverse_depth / inverse_depth.mean((1, 2), keepdim=True).clamp(min=_LEAST)
+def ratio_loss(found: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean deviation of log(found / truth) from its median in each map.
+
+    Near and far count alike, as they do in the relative error of depth.
+    """
+    ratio = (found.clamp(min=_LEAST) / truth).log().flatten(1)
+    return (ratio - ratio.median(1, keepdim=True).values).abs().mean()
 
 
 def gradient_loss(difference: Tensor, *, scales: int) -> Tensor:

@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from depth_ros.scenes.layered.photometric import shoot_views
 from depth_ros.scenes.stacked import stack
 from depth_ros.training.monodepth2.rendered_views import RenderSettings, ViewChunk, ViewStore
 from depth_ros.training.task import DataFolders
@@ -51,20 +50,24 @@ class RenderedViews:
         chances: How often each is drawn.
         zoom: Least share of the rows that a cut takes.
         stretch: Largest change of the aspect, as a natural logarithm.
-        burnt: Share of samples exposed too long.
-        noise: Least and largest standard deviation of the noise, grey levels.
+        gain: Least and largest exposure.
+        tint: Standard deviation of the colours' own exposures.
+        grey: Share of samples without colour.
+        noise: Largest standard deviation of the noise, grey levels.
         seed: Of order and changes.
     """
 
     render: RenderSettings = field(default_factory=RenderSettings)
-    chunks: int = 600
+    chunks: int = 408
     group: int = 6
-    sizes: tuple[Size, ...] = ((96, 128), (96, 160), (128, 160))
-    chances: tuple[float, ...] = (0.65, 0.15, 0.2)
+    sizes: tuple[Size, ...] = ((96, 128), (96, 160), (64, 96))
+    chances: tuple[float, ...] = (0.4, 0.1, 0.5)
     zoom: float = 0.7
     stretch: float = 0.15
-    burnt: float = 0.08
-    noise: tuple[float, float] = (0.2, 4.0)
+    gain: tuple[float, float] = (0.75, 1.4)
+    tint: float = 0.05
+    grey: float = 0.1
+    noise: float = 2.5
     seed: int = 1
 
     def source(self, folders: DataFolders) -> RenderedViewSource:
@@ -151,8 +154,18 @@ def _shot(
     clean = cv2.resize(
         np.ascontiguousarray(image), (size[1], size[0]), interpolation=cv2.INTER_AREA
     ).astype(np.float32)
-    shot = shoot_views(rng, [clean], burnt=settings.burnt, noise=settings.noise)[0]
-    return ViewBatch(images=shot, inverse_depth=_nearest(inverse_depth, size))
+    return ViewBatch(
+        images=_exposed(rng, settings, clean), inverse_depth=_nearest(inverse_depth, size)
+    )
+
+
+def _exposed(rng: Rng, settings: RenderedViews, clean: np.ndarray) -> np.ndarray:
+    """Return what a camera records of clean colours, ``(H, W, 3)`` uint8."""
+    gain = np.exp(rng.uniform(*np.log(settings.gain))) * (1.0 + rng.normal(0.0, settings.tint, 3))
+    if rng.random() < settings.grey:
+        clean, gain = clean.mean(-1, keepdims=True).repeat(3, -1), gain.mean()
+    noise = rng.uniform(0.0, settings.noise) * rng.standard_normal(clean.shape, dtype=np.float32)
+    return np.clip(clean * gain + noise + 0.5, 0.0, 255.0).astype(np.uint8)
 
 
 def _nearest(values: np.ndarray, size: Size) -> np.ndarray:
