@@ -225,11 +225,7 @@ class FileSource:
 
     def reference_path(self, name: str) -> Path | None:
         """Return the metric depth file of an image."""
-        given = self._settings.reference
-        if given is None or not given.is_dir():
-            return given
-        found = [given / f'{name}{suffix}' for suffix in REFERENCE_SUFFIXES]
-        return next((path for path in found if path.is_file()), None)
+        return reference_file(self._settings.reference, name)
 
     def _is_rectified(self, calibration: MonoCalibration) -> bool:
         given = self._settings.is_rectified
@@ -373,8 +369,16 @@ class BagImage(BagItem[MonoFrame]):
         return None
 
 
+def reference_file(given: Path | None, name: str) -> Path | None:
+    """Return the metric depth file of an image: the one given, or that of its name in a folder."""
+    if given is None or not given.is_dir():
+        return given
+    found = [given / f'{name}{suffix}' for suffix in REFERENCE_SUFFIXES]
+    return next((path for path in found if path.is_file()), None)
+
+
 def read_reference(
-    path: Path, camera: PinholeCamera, *, unit_m: float = MILLIMETRES
+    path: Path, camera: PinholeCamera, *, unit_m: float = MILLIMETRES, stamp_ns: int = 0
 ) -> DepthResult:
     """Read metric depth: ``.npy`` in metres, or a 16-bit PNG where 0 is unknown.
 
@@ -382,6 +386,7 @@ def read_reference(
         path: The file.
         camera: The rectified camera it shows the view of, at any resolution.
         unit_m: Metres of one step of a PNG.
+        stamp_ns: Time of the image that it belongs to.
 
     Raises:
         InputError: If it cannot be read, reason ``'reference_image'``.
@@ -397,7 +402,7 @@ def read_reference(
     return DepthResult(
         depth=depth,
         camera=depth_camera(camera, height=height, width=width),
-        stamp_ns=0,
+        stamp_ns=stamp_ns,
         scale=DepthScale.METRIC,
     )
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.cli.kit.mono_inputs import MonoInputSettings
-from depth_ros.errors import ParameterError
+from depth_ros.cli.kit.mono_inputs import MonoInputSettings, read_reference, reference_file
+from depth_ros.errors import CalibrationError, InputError, ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import Report
+from depth_ros.files.image import read_rgb
 from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.posed.values import ViewFile
 from depth_ros.frames import MonoFrame
@@ -43,10 +44,10 @@ class PosedSource:
                 'give a folder with images/, K.txt and poses.txt (docs/multiview.md), or run '
                 'mono_node on the bag and its odometry'
             )
-        if settings.calibration or settings.focal_length_px or settings.reference:
+        if settings.calibration or settings.focal_length_px:
             raise ParameterError(
-                'a folder with poses brings its own calibration: leave out --calibration, '
-                '--focal-length-px and --reference'
+                'a folder with poses brings its own calibration: leave out --calibration and '
+                '--focal-length-px'
             )
         folder = read_posed_folder(settings.path)
         if not folder.is_sequence:
@@ -58,12 +59,45 @@ class PosedSource:
             report(error.reason, f'{name} left out: {error}')
         self._views = folder.views
         self._step_ns = round(1e9 / rate_hz)
+        self.settings = settings
+        self._size: tuple[int, int] | None = None
         self.count = len(self._views)
 
     def __iter__(self) -> Iterator[WalkImage]:
         """Return the images in order."""
         for index, view in enumerate(self._views):
-            yield WalkImage(view, FIRST_NS + index * self._step_ns)
+            yield WalkImage(view, FIRST_NS + index * self._step_ns, self)
+
+    def read(self, view: ViewFile, *, stamp_ns: int) -> MonoFrame:
+        """Read an image; ``K.txt`` is for one size, that of the first image it fits.
+
+        Raises:
+            ImageError: If it cannot be read.
+            InputError: Reason ``'size_mismatch'``, if it alone has another size.
+            CalibrationError: If ``K.txt`` does not go with the images.
+        """
+        image = read_rgb(view.image)
+        size = (image.shape[0], image.shape[1])
+        if self._size not in (None, size):
+            raise _other_size(view, size, self._size)
+        try:
+            frame = view.view(image, stamp_ns=stamp_ns).frame
+        except CalibrationError:
+            usual = self._size_of_another(view)
+            if usual not in (None, size):
+                raise _other_size(view, size, usual) from None
+            raise
+        self._size = size
+        return frame
+
+    def _size_of_another(self, view: ViewFile) -> tuple[int, int] | None:
+        """Return height and width of the next image, or of the one before the last."""
+        at = next(index for index, other in enumerate(self._views) if other is view)
+        others = [*self._views[at + 1 : at + 2], *self._views[max(0, at - 1) : at]]
+        if not others:
+            return None
+        height, width = read_rgb(others[0].image).shape[:2]
+        return height, width
 
     def describe(self) -> str:
         """Return where the calibration is from."""
@@ -76,6 +110,7 @@ class WalkImage:
 
     view: ViewFile
     stamp_ns: int
+    source: PosedSource
 
     @property
     def name(self) -> str:
@@ -84,17 +119,37 @@ class WalkImage:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The image."""
-        return {'image': self.view.image}
+        """The image and its metric depth."""
+        reference = self._reference_file
+        return {'image': self.view.image, **({'reference': reference} if reference else {})}
 
     def frame(self) -> MonoFrame:
         """Read it."""
-        return self.view.read(stamp_ns=self.stamp_ns).frame
+        return self.source.read(self.view, stamp_ns=self.stamp_ns)
 
     def reference(self, camera: PinholeCamera) -> DepthResult | None:
-        """Return nothing: metres come from motion."""
-        return None
+        """Read the metric depth that was given beside the motion, if any."""
+        path = self._reference_file
+        if path is None:
+            return None
+        unit_m = self.source.settings.depth_unit_m
+        return read_reference(path, camera, unit_m=unit_m, stamp_ns=self.stamp_ns)
 
     def pose(self) -> np.ndarray | None:
         """Return world from camera, ``(4, 4)`` metres."""
         return self.view.world_from_camera
+
+    @property
+    def _reference_file(self) -> Path | None:
+        return reference_file(self.source.settings.reference, self.name)
+
+
+def _other_size(
+    view: ViewFile, size: tuple[int, int], usual: tuple[int, int] | None
+) -> InputError:
+    height, width = usual or (0, 0)
+    return InputError(
+        'size_mismatch',
+        f'{view.image.name} is {size[1]}x{size[0]}, the others are {width}x{height}, and K.txt is '
+        'for one size; take it out of the folder, or put the original in its place',
+    )

@@ -196,9 +196,7 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
 def has_poses(arguments: argparse.Namespace) -> bool:
     """Whether the input is a folder with poses, and no other calibration was given for it."""
     is_posed = all((arguments.input / name).is_file() for name in ('K.txt', 'poses.txt'))
-    return is_posed and not (
-        arguments.calibration or arguments.focal_length_px or arguments.reference
-    )
+    return is_posed and not (arguments.calibration or arguments.focal_length_px)
 
 
 def _identity(settings: MonoSettings, inputs: MonoInputSettings) -> Record:

@@ -38,7 +38,7 @@ from depth_ros.tensors import Progress
 NO_SCALE = (
     'scale.mode is none: depth is relative and goes to relative_depth/image only, unless poses '
     'come with the images (refine); for metres on depth/image and points without them set '
-    'scale.mode to fixed, training_rig, camera_height or reference_depth (docs/mono.md)'
+    'scale.mode to fixed, training_rig, camera_height, reference_depth or motion (docs/mono.md)'
 )
 POSE_POLL_S = 0.02
 open_live = partial(open_mono, is_live=True)

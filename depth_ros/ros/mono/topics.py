@@ -24,6 +24,7 @@ from depth_ros.tasks.mono.settings import RefineMode, ScaleMode
 RELATIVE = MonoWanted(depth=False)
 METRIC = MonoWanted(depth=True)
 PAINTED_PERCENT = (1.0, 99.0)
+FROM_KEYFRAMES = 'metres come from keyframes (refine), not from a scale'
 
 
 def is_metric(parameters: MonoParameters) -> bool:
@@ -127,9 +128,11 @@ def _scale(message: DiagnosticArray, output: MonoOutput, parameters: MonoParamet
     scaled = output.scaled
     if scaled is None:
         return False
-    level = DiagnosticStatus.WARN if scaled.factor is None else DiagnosticStatus.OK
+    level = DiagnosticStatus.WARN if output.depth is None else DiagnosticStatus.OK
+    has_keyframes = output.refined is not None and scaled.factor is None
+    reason = FROM_KEYFRAMES if has_keyframes else output.reason or scaled.reason
     values = scale_values(parameters.settings.scale.mode, scaled)
-    message.status = [status_from('scale', level, scaled.reason, values)]
+    message.status = [status_from('scale', level, reason, values)]
     return True
 
 
@@ -224,9 +227,9 @@ OUTPUT_TOPICS = (
         message_type=DiagnosticArray,
         fill=_scale,
         needs=METRIC,
-        is_served=is_metric,
         meaning='Of each frame: `scale_factor` (metres for each unit of relative depth), its '
-        'relative `scale_spread` where it is measured, or why it is not known',
+        'relative `scale_spread` where it is measured, or why there are no metres, or that they '
+        'are of keyframes',
     ),
     OutputTopic(
         name='rectified/image',

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
 import numpy as np
 
 from depth_ros.errors import InputError
@@ -12,6 +15,8 @@ from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
 from depth_ros.tasks.mono.refine import RefinedDepth, refined_depth
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tasks.mono.tracked_points import TrackedPoints
+
+LOGGER = logging.getLogger(__name__)
 
 
 class MovingCamera:
@@ -27,12 +32,15 @@ class MovingCamera:
         self.keyframes = keyframes
         self._settings = settings
         self._tracked = TrackedPoints()
+        self._told_range = ''
+        self._tell_range()
 
     def set_settings(self, settings: MonoSettings) -> None:
         """Take over settings that need no other engine."""
         if settings.scale.mode is not self._settings.scale.mode:
             self._tracked = TrackedPoints()
         self._settings = settings
+        self._tell_range()
 
     def points(self, frame: MonoFrame, world_from_camera: np.ndarray | None) -> DepthResult | None:
         """Return sparse metric depth where the scale is to come from motion."""
@@ -76,7 +84,38 @@ class MovingCamera:
         if self.keyframes is not None:
             self.keyframes.close()
 
+    def _tell_range(self) -> None:
+        """Warn once of depth that is wanted and that keyframes do not search."""
+        text = '' if self.keyframes is None else beyond_search(self._settings)
+        if text and text != self._told_range:
+            LOGGER.warning(BEYOND_SEARCH, text)
+        self._told_range = text
 
+
+def beyond_search(settings: MonoSettings) -> str:
+    """Return which end of the wanted depth keyframes do not reach, and what to set; or nothing.
+
+    The defaults, 0 and infinite, want nothing in particular.
+    """
+    own, told = settings.keyframes, []
+    if 0.0 < settings.min_depth_m < own.min_depth_m:
+        told.append(_beyond('min_depth_m', settings.min_depth_m, own.min_depth_m))
+    if own.max_depth_m < settings.max_depth_m < math.inf:
+        told.append(_beyond('max_depth_m', settings.max_depth_m, own.max_depth_m))
+    return ', and '.join(told)
+
+
+def _beyond(name: str, wanted_m: float, searched_m: float) -> str:
+    return (
+        f'{name} is {wanted_m:g} m, keyframes.{name} {searched_m:g} m; set keyframes.{name} to '
+        f'{wanted_m:g}'
+    )
+
+
+BEYOND_SEARCH = (
+    '[depth_range] keyframes (refine) do not search all the depth that is wanted; what lies '
+    'beyond is unknown or wrong: %s'
+)
 NO_POSE = (
     'no pose for this image, so keyframes (refine) cannot be used; publish odometry or TF '
     '(pose_source), in Python give world_from_camera'

@@ -35,6 +35,7 @@ from tests.kit.mono_doubles import (
     open_truth,
     room_depth,
     room_image,
+    truth_pipeline,
 )
 from tests.kit.multiview_doubles import CAMERA as WALK_CAMERA
 from tests.kit.multiview_doubles import START_NS, TruthProcessor, pose_at, view_at
@@ -396,6 +397,45 @@ def test_a_walk_without_depth_says_so_and_leaves_nothing_of_the_run_before(
     assert left == {'00004.json', '00004_picture.png', '00004_mine.txt'}
     reason = summary_of(output)['images'][4]['scale']['reason']
     assert reason.startswith('no keyframe') and 'scale' not in reason
+
+
+@pytest.mark.parametrize('odd', [0, 3])
+def test_an_image_of_another_size_is_left_out_by_name(walk, tmp_path, capsys, odd: int) -> None:
+    write_picture(walk / 'images' / f'{odd:05d}.png', np.zeros((60, 80, 3), np.uint8))
+    assert run(walk, tmp_path / 'out', '--rate', '20') == 2
+    said = capsys.readouterr().err
+    assert f'{odd:05d} left out: {odd:05d}.png is 80x60, the others are 160x120' in said
+    assert counts(tmp_path / 'out') == (NUM_VIEWS - 1, 0)
+    assert summary_of(tmp_path / 'out')['refused'] == {'size_mismatch': 1}
+
+
+def test_a_calibration_that_is_of_no_image_is_the_folders_fault(walk, tmp_path, capsys) -> None:
+    np.savetxt(walk / 'K.txt', np.diag((4.0, 4.0, 1.0)) @ WALK_CAMERA.k)
+    assert run(walk, tmp_path / 'out', '--rate', '20') == 2
+    said = capsys.readouterr().err
+    assert 'principal point' in said and 'left out' not in said
+
+
+def test_a_reference_gives_metres_until_there_are_keyframes(walk, tmp_path, monkeypatch) -> None:
+    def open_both(settings: MonoSettings, *, progress: object = None) -> MonoProcessor:
+        keyframes = KeyframeDepths(
+            lambda progress: ImageTruth(settings.multiview), settings.keyframes
+        )
+        return MonoProcessor(truth_pipeline(), settings, keyframes=keyframes)
+
+    monkeypatch.setattr(run_mono, 'open_mono', open_both)
+    references = tmp_path / 'references'
+    references.mkdir()
+    np.save(references / '00000.npy', 2.0 * room_depth())
+    words = ('--scale-mode', 'reference_depth', '--reference', references, '--rate', '20')
+    assert run(walk, tmp_path / 'out', *words) == 0
+    depth, source = (
+        np.load(tmp_path / 'out' / f'00000_{x}.npy') for x in ('depth', 'depth_source')
+    )
+    np.testing.assert_allclose(depth, 2.0 * room_depth(), rtol=1e-3)
+    assert (source == 3).all()
+    later = np.load(tmp_path / 'out' / '00004_depth_source.npy')
+    assert (later == 1).mean() > 0.3
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from depth_ros.ros.mono.topics import relative_picture
@@ -117,8 +117,11 @@ def test_mode_none_publishes_relative_depth_alone_and_says_which_mode_to_set(
     np.testing.assert_allclose(floats(message), room_depth() / UNIT_M, rtol=1e-4)
     assert message.header.frame_id == 'left_eye'
     driver.spin(0.3)
-    for topic in METRIC:
+    for topic in METRIC.keys() - {'scale'}:
         assert driver.received[topic] == [], topic
+    (status,) = stage.result('scale').status
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message.startswith('depth is relative because scale.mode is none; set')
     info = driver.received['relative_depth/camera_info'][-1]
     assert (info.height, info.width, info.k[0]) == (HEIGHT, WIDTH, 100.0)
     picture = driver.received['rectified/image'][-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,28 @@ def test_standing_still_ends_after_a_second() -> None:
             output = processor.process(frame, world_from_camera=pose)
             known.append(output.depth is not None)
     assert all(known[:10]) and not any(known[21:])
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'said'),
+    [
+        ({'max_depth_m': 20.0}, 'max_depth_m is 20 m, keyframes.max_depth_m 8 m; set'),
+        ({'min_depth_m': 0.2}, 'set keyframes.min_depth_m to 0.2'),
+        ({'min_depth_m': 0.6, 'max_depth_m': 7.0}, ''),
+        ({}, ''),
+    ],
+)
+def test_depth_that_is_wanted_beyond_the_search_is_told_at_the_start(
+    caplog: pytest.LogCaptureFixture, wanted: dict[str, float], said: str
+) -> None:
+    given = replace(settings(), **wanted)
+    with caplog.at_level(logging.WARNING), moving(given) as processor:
+        assert ('[depth_range]' in caplog.text) == bool(said) and said in caplog.text
+        caplog.clear()
+        processor.set_settings(given)
+        assert not caplog.text, 'it is told once'
+        processor.set_settings(replace(given, max_depth_m=30.0))
+        assert 'keyframes.max_depth_m to 30' in caplog.text
 
 
 def test_a_jump_of_the_pose_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
