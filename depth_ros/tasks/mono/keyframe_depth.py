@@ -51,6 +51,7 @@ class KeyframeDepths:
     Attributes:
         num_superseded: Keyframes that gave way to a newer one before they were begun.
         trouble: Why the last keyframe has no depth; empty where it has.
+        is_refused: Whether that is because the last image cannot be one.
     """
 
     def __init__(
@@ -71,11 +72,12 @@ class KeyframeDepths:
             keyframe_settings(settings), jump_remedy=JUMP_REMEDY
         )
         self._order = ViewOrder()
-        self._is_refused = False
+        self.is_refused = False
         self._told: dict[str, float] = {}
         self._maps = KeyframeMaps(min_confidence=settings.min_confidence)
         self._camera = b''
-        self._mailbox: Mailbox[ViewSet[PosedView]] = Mailbox()
+        self._num_resets = 0
+        self._mailbox: Mailbox[tuple[ViewSet[PosedView], int]] = Mailbox()
         self._thread: threading.Thread | None = None
         if in_background:
             self._thread = threading.Thread(
@@ -138,18 +140,18 @@ class KeyframeDepths:
             found = self._added(view)
         except InputError as error:
             self.reset()
-            self.trouble, self._is_refused = str(error), True
+            self.trouble, self.is_refused = str(error), True
             self._log(error)
             return
-        if self._is_refused:
+        if self.is_refused:
             # What was wrong with an image before is no reason for this one.
-            self.trouble, self._is_refused = WORKING, False
+            self.trouble, self.is_refused = WORKING, False
         if found is None:
             return
         if self._thread is None:
-            self._compute(found)
+            self._compute(found, self._num_resets)
         else:
-            self.num_superseded += self._mailbox.put(found)
+            self.num_superseded += self._mailbox.put((found, self._num_resets))
 
     def young(self, stamp_ns: int) -> Sequence[KeyframeMap]:
         """Return the maps that may be used for an image, the newest first."""
@@ -161,7 +163,8 @@ class KeyframeDepths:
         return self.settings.min_depth_m, self.settings.max_depth_m
 
     def reset(self) -> None:
-        """Forget views and maps."""
+        """Forget views and maps, the keyframe under way too."""
+        self._num_resets += 1
         self._window.reset()
         self._maps.clear()
 
@@ -197,16 +200,17 @@ class KeyframeDepths:
 
     def _run(self) -> None:
         while not self._mailbox.is_closed:
-            views = self._mailbox.take()
-            if views is None:
+            asked = self._mailbox.take()
+            if asked is None:
                 continue
             try:
-                self._compute(views)
+                self._compute(*asked)
             except Exception as error:
                 self.trouble = f'a keyframe failed unexpectedly: {error!r}'
                 LOGGER.exception('a keyframe failed')
 
-    def _compute(self, views: ViewSet[PosedView]) -> None:
+    def _compute(self, views: ViewSet[PosedView], num_resets: int) -> None:
+        """Compute a keyframe; one of before the last reset lies elsewhere and is dropped."""
         try:
             output = self.open().process(views.frame(self.range_m))
         except DepthRosError as error:
@@ -215,6 +219,8 @@ class KeyframeDepths:
             self.trouble = str(error)
             return
         self.trouble = WORKING
+        if num_resets != self._num_resets:
+            return
         view = searched_view(output, views.reference.world_from_camera, self.range_m)
         self._maps.add(view, stamp_ns=views.reference.stamp_ns)
 

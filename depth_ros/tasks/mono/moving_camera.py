@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from depth_ros.errors import InputError
@@ -12,11 +14,16 @@ from depth_ros.frames import MonoFrame
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.results import DepthResult
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
-from depth_ros.tasks.mono.refine import RefinedDepth, refined_depth
+from depth_ros.tasks.mono.pose_watch import PoseWatch
+from depth_ros.tasks.mono.refine import RefinedDepth, refined_depth, working_camera
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tasks.mono.tracked_points import TrackedPoints
 
 LOGGER = logging.getLogger(__name__)
+NUM_WATCHED = 120
+"""Points that are followed where they say nothing but whether poses are right."""
+WATCHED_WIDTH_PX = 320
+"""Wider images are followed at a whole fraction of their size, unless a scale needs each pixel."""
 
 
 class MovingCamera:
@@ -31,22 +38,50 @@ class MovingCamera:
         """
         self.keyframes = keyframes
         self._settings = settings
-        self._tracked = TrackedPoints()
+        self._tracked = self._new_points()
+        self._watch = PoseWatch()
+        self._disagrees = False
         self._told_range = ''
         self._tell_range()
 
     def set_settings(self, settings: MonoSettings) -> None:
         """Take over settings that need no other engine."""
         if settings.scale.mode is not self._settings.scale.mode:
-            self._tracked = TrackedPoints()
+            self._settings = settings
+            self._tracked = self._new_points()
         self._settings = settings
         self._tell_range()
 
-    def points(self, frame: MonoFrame, world_from_camera: np.ndarray | None) -> DepthResult | None:
-        """Return sparse metric depth where the scale is to come from motion."""
-        if self._settings.scale.mode is not ScaleMode.MOTION or world_from_camera is None:
+    def see(self, frame: MonoFrame, world_from_camera: np.ndarray | None) -> DepthResult | None:
+        """Follow points into the next image, and notice where poses disagree with them.
+
+        Returns:
+            Sparse metric depth where the scale is to come from motion, else None.
+        """
+        if world_from_camera is None or not (self._is_scaled_by_motion or self.keyframes):
             return None
-        return self._tracked.see(frame, world_from_camera)
+        seen = frame if self._is_scaled_by_motion else _small(frame)
+        points = self._tracked.see(seen, world_from_camera)
+        self._disagrees = self._watch.disagrees(self._tracked.sights, seen.camera, frame.stamp_ns)
+        if self._disagrees:
+            self._tracked = self._new_points()
+            self._tracked.see(seen, world_from_camera)
+        return points if self._is_scaled_by_motion else None
+
+    def expect_agreement(self, stamp_ns: int) -> None:
+        """Require poses that explain the images of the last second.
+
+        Raises:
+            InputError: Reason ``'pose_mismatch'``.
+        """
+        self._watch.expect_agreement(stamp_ns)
+
+    def _new_points(self) -> TrackedPoints:
+        return TrackedPoints() if self._is_scaled_by_motion else TrackedPoints(NUM_WATCHED)
+
+    @property
+    def _is_scaled_by_motion(self) -> bool:
+        return self._settings.scale.mode is ScaleMode.MOTION
 
     def refined(
         self,
@@ -65,13 +100,18 @@ class MovingCamera:
             has_network: Whether a mono network gives depth without keyframes.
 
         Raises:
-            InputError: Why there is none: reason ``'no_pose'`` or ``'no_keyframe'``.
+            InputError: Why there is none: reason ``'no_pose'``, ``'no_keyframe'`` or
+                ``'pose_mismatch'``.
         """
         keyframes = self.keyframes
         assert keyframes is not None, 'only asked where keyframes are wanted'
         if world_from_camera is None:
             raise InputError('no_pose', f'{NO_POSE}{WITHOUT_POSES if has_network else ""}')
         keyframes.see(PosedView(frame=frame, world_from_camera=world_from_camera))
+        if self._disagrees:
+            keyframes.reset()
+        if not keyframes.is_refused:  # which says more
+            self.expect_agreement(frame.stamp_ns)
         maps = keyframes.young(frame.stamp_ns)
         width = keyframes.settings.max_width_px
         found = refined_depth(frame, world_from_camera, maps, relative, max_width_px=width)
@@ -90,6 +130,16 @@ class MovingCamera:
         if text and text != self._told_range:
             LOGGER.warning(BEYOND_SEARCH, text)
         self._told_range = text
+
+
+def _small(frame: MonoFrame) -> MonoFrame:
+    """Return an image at a size at which points are followed quickly."""
+    camera = working_camera(frame.camera, WATCHED_WIDTH_PX)
+    if camera is frame.camera:
+        return frame
+    size = (camera.width, camera.height)
+    image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+    return replace(frame, image=image, camera=camera)
 
 
 def beyond_search(settings: MonoSettings) -> str:

@@ -300,10 +300,8 @@ class MonoProcessor(Processor[MonoSettings]):
         timed = self.pipeline.run(rectified)
         start = time.perf_counter()
         relative = _covered(timed.result, covered)
-        points = self._moving.points(rectified, world_from_camera)
-        scaled = (
-            self._scaler.apply(relative, reference=points or reference) if wanted.depth else None
-        )
+        points = self._moving.see(rectified, world_from_camera)
+        scaled = self._scaled(relative, points or reference) if wanted.depth else None
         scale_s = time.perf_counter() - start
         output = MonoOutput(
             frame=rectified,
@@ -318,6 +316,15 @@ class MonoProcessor(Processor[MonoSettings]):
             output = output if self.keyframes else self._told(output, 'pose_unused', POSE_UNUSED)
         is_refined = wanted.depth and self.keyframes is not None
         return self._refined(output, world_from_camera, covered) if is_refined else output
+
+    def _scaled(self, relative: DepthResult, reference: DepthResult | None) -> Scaled:
+        """Scale the mono map; by motion only while poses explain the images."""
+        if self.settings.scale.mode is ScaleMode.MOTION:
+            try:
+                self._moving.expect_agreement(relative.stamp_ns)
+            except InputError as error:
+                return Scaled(result=relative, reason=str(error), slug=error.reason)
+        return self._scaler.apply(relative, reference=reference)
 
     def _refined(
         self, output: MonoOutput, pose: np.ndarray | None, covered: np.ndarray | None

@@ -7,19 +7,16 @@ point between them is kept if every sight of it agrees.
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
 import cv2
 import numpy as np
 
-from depth_ros.camera import PinholeCamera
 from depth_ros.frames import MonoFrame
-from depth_ros.geometry.projection import lift_pixels, project
-from depth_ros.geometry.rigid import inverse
 from depth_ros.results import DepthResult, DepthScale
+from depth_ros.tasks.mono.sights import Sight, triangulated
 
 NUM_POINTS = 300
 MIN_DISTANCE_PX = 8
@@ -27,36 +24,27 @@ QUALITY = 0.01
 WINDOW_PX, NUM_LEVELS = 15, 3
 MAX_BACK_PX = 0.7
 """Largest distance at which a point followed there and back may end from where it began."""
-MIN_ANGLE_RAD = math.radians(1.5)
-MAX_REPROJECTION_PX = 1.0
 NUM_SIGHTS = 12
 """Sights of a point that are kept; the first of them is the one it is triangulated with."""
 MAX_GAP_NS = 1_000_000_000
 """Images farther apart in time have nothing to do with each other."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Sight:
-    """Where the points were in one image; a point keeps its row.
-
-    Attributes:
-        pixels: ``(N, 2)`` float32, NaN where a point was not seen yet.
-        world_from_camera: ``(4, 4)``.
-    """
-
-    pixels: np.ndarray
-    world_from_camera: np.ndarray
-
-
 class TrackedPoints:
     """Follows points through the images of one camera; one worker owns it."""
 
-    def __init__(self) -> None:
-        """Start without points."""
+    def __init__(self, num_points: int = NUM_POINTS) -> None:
+        """Start without points; at most ``num_points`` are followed."""
+        self._num_points = num_points
         self._grey: np.ndarray | None = None
         self._camera = b''
         self._stamp_ns = 0
-        self._sights: deque[_Sight] = deque(maxlen=NUM_SIGHTS)
+        self._sights: deque[Sight] = deque(maxlen=NUM_SIGHTS)
+
+    @property
+    def sights(self) -> Sequence[Sight]:
+        """Where the points were seen, the newest last."""
+        return tuple(self._sights)
 
     def see(self, frame: MonoFrame, world_from_camera: np.ndarray) -> DepthResult:
         """Take the next image; return the depth of points in it, NaN everywhere else.
@@ -81,24 +69,19 @@ class TrackedPoints:
         before = self._sights[-1].pixels if self._sights else np.empty((0, 2), np.float32)
         if self._grey is None or not len(before):
             self._sights.clear()
-            self._sights.append(
-                _Sight(pixels=np.empty((0, 2), np.float32), world_from_camera=pose)
-            )
+            self._sights.append(Sight(pixels=np.empty((0, 2), np.float32), world_from_camera=pose))
             return
         pixels, is_found = followed(self._grey, grey, before)
-        kept = [
-            _Sight(pixels=sight.pixels[is_found], world_from_camera=sight.world_from_camera)
-            for sight in self._sights
-        ]
+        kept = [sight.of_points(is_found) for sight in self._sights]
         self._sights.clear()
         self._sights.extend(kept)
-        self._sights.append(_Sight(pixels=pixels[is_found], world_from_camera=pose))
+        self._sights.append(Sight(pixels=pixels[is_found], world_from_camera=pose))
 
     def _fill_up(self, grey: np.ndarray) -> None:
         """Find new points where there are none."""
         now = self._sights[-1]
-        missing = NUM_POINTS - len(now.pixels)
-        if missing < NUM_POINTS // 10:
+        missing = self._num_points - len(now.pixels)
+        if missing < self._num_points // 10:
             return
         mask = np.full(grey.shape, 255, np.uint8)
         for place in np.rint(now.pixels).astype(int):
@@ -109,7 +92,7 @@ class TrackedPoints:
         new = found.reshape(-1, 2).astype(np.float32)
         unseen = np.full_like(new, np.nan)
         sights = [
-            _Sight(
+            Sight(
                 pixels=np.concatenate([sight.pixels, new if sight is now else unseen]),
                 world_from_camera=sight.world_from_camera,
             )
@@ -150,67 +133,3 @@ def followed(
     is_inside = ((place >= 0) & (place <= end)).all(axis=1)
     is_good = (is_found.ravel() == 1) & (is_back.ravel() == 1) & (way < MAX_BACK_PX) & is_inside
     return place, is_good
-
-
-def triangulated(sights: list[_Sight], camera: PinholeCamera) -> np.ndarray:
-    """Return the depth of every point in the last sight, ``(N,)`` metres, NaN where unsure.
-
-    The point is the middle between the nearest places of the two rays, of its first sight and of
-    the last (Hartley and Sturm 1997, the midpoint method).
-    """
-    now = sights[-1]
-    count = len(now.pixels)
-    first = np.array([_first_seen(sights, index) for index in range(count)], int)
-    rays = np.stack([_rays(sight, camera) for sight in sights]).reshape(len(sights), count, 3)
-    centres = np.stack([sight.world_from_camera[:3, 3] for sight in sights])
-    with np.errstate(invalid='ignore', divide='ignore'):
-        points, angle = _between(
-            centres[first], rays[first, np.arange(count)], centres[-1], rays[-1]
-        )
-        is_good = angle > MIN_ANGLE_RAD
-        is_good &= _largest_error(sights, camera, points) < MAX_REPROJECTION_PX
-        from_world = inverse(now.world_from_camera)
-        depth = points @ from_world[2, :3] + from_world[2, 3]
-        return np.where(is_good & (depth > 0.0), depth, np.nan)
-
-
-def _first_seen(sights: list[_Sight], index: int) -> int:
-    seen = (at for at, sight in enumerate(sights) if np.isfinite(sight.pixels[index, 0]))
-    return next(seen)
-
-
-def _rays(sight: _Sight, camera: PinholeCamera) -> np.ndarray:
-    """Return unit rays of the points in the world's axes, ``(N, 3)``."""
-    rays = lift_pixels(camera, sight.pixels.astype(np.float64), np.ones(len(sight.pixels)))
-    rays = rays @ sight.world_from_camera[:3, :3].T
-    return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
-
-
-def _between(
-    first: np.ndarray, first_rays: np.ndarray, last: np.ndarray, last_rays: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points midway between two lines each, ``(N, 3)``, and their angle in rad."""
-    cosine = np.einsum('ij,ij->i', first_rays, last_rays)
-    across = last - first
-    along_first = np.einsum('ij,ij->i', first_rays, across)
-    along_last = np.einsum('ij,ij->i', last_rays, across)
-    sine2 = 1.0 - cosine**2
-    s = (along_first - cosine * along_last) / sine2
-    t = (cosine * along_first - along_last) / sine2
-    points = (first + s[:, None] * first_rays + last + t[:, None] * last_rays) / 2.0
-    is_ahead = (s > 0.0) & (t > 0.0)
-    return points, np.where(is_ahead, np.arccos(np.clip(cosine, -1.0, 1.0)), 0.0)
-
-
-def _largest_error(sights: list[_Sight], camera: PinholeCamera, points: np.ndarray) -> np.ndarray:
-    """Return the largest distance of a point from where any sight has it, ``(N,)`` px."""
-    errors = np.zeros(len(points))
-    for sight in sights:
-        from_world = inverse(sight.world_from_camera)
-        there, _ = project(camera, points @ from_world[:3, :3].T + from_world[:3, 3])
-        error = np.linalg.norm(there - sight.pixels, axis=1)
-        is_seen = np.isfinite(sight.pixels[:, 0])
-        errors = np.where(
-            is_seen, np.fmax(errors, np.where(np.isnan(error), np.inf, error)), errors
-        )
-    return errors
