@@ -21,7 +21,7 @@ from depth_ros.training.metrics import read_metrics
 from depth_ros.training.monodepth2.recipes import RECIPES
 from depth_ros.training.monodepth2.rendered_views import RenderSettings, ViewStore
 from depth_ros.training.monodepth2.supervised_losses import (
-    LossWeights,
+    SupervisedWeights,
     aligned,
     gradient_loss,
     order_loss,
@@ -87,7 +87,7 @@ def test_shape_is_compared_without_scale_and_shift_and_scale_without_unit() -> N
 
 
 def test_loss_of_the_truth_in_another_unit_is_that_of_order_alone() -> None:
-    truth, weights = ramp(), LossWeights(order=0.0)
+    truth, weights = ramp(), SupervisedWeights(order=0.0)
     assert supervised_loss(5.0 * truth, truth, weights) < 1e-6
     assert supervised_loss(truth.flip(2), truth, weights) > 0.3
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.errors import InputError
-from depth_ros.tasks.mono.sights import Sight, num_sights, unexplained_px
+from depth_ros.tasks.mono.sights import PointSight, num_sights, unexplained_px
 
 MAX_SHARE_OF_WIDTH = 3.0 / 320.0
 """A point may be so far from where poses allow it to be, of the image's width: 3 px of 320."""
@@ -33,7 +33,9 @@ class PoseWatch:
         """Start without a complaint."""
         self._trouble: tuple[int, str] | None = None
 
-    def disagrees(self, sights: Sequence[Sight], camera: PinholeCamera, stamp_ns: int) -> bool:
+    def disagrees(
+        self, sights: Sequence[PointSight], camera: PinholeCamera, stamp_ns: int
+    ) -> bool:
         """Return whether poses and images disagree, and remember it for ``HOLD_NS``.
 
         Args:

@@ -22,7 +22,7 @@ FAR_M = 1e5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Sight:
+class PointSight:
     """Where the points were in one image.
 
     Attributes:
@@ -33,12 +33,12 @@ class Sight:
     pixels: np.ndarray
     world_from_camera: np.ndarray
 
-    def of_points(self, chosen: np.ndarray) -> Sight:
+    def of_points(self, chosen: np.ndarray) -> PointSight:
         """Return this of some of the points."""
-        return Sight(pixels=self.pixels[chosen], world_from_camera=self.world_from_camera)
+        return PointSight(pixels=self.pixels[chosen], world_from_camera=self.world_from_camera)
 
 
-def triangulated(sights: Sequence[Sight], camera: PinholeCamera) -> np.ndarray:
+def triangulated(sights: Sequence[PointSight], camera: PinholeCamera) -> np.ndarray:
     """Return the depth of every point in the last sight, ``(N,)`` metres, NaN where unsure.
 
     The point is the middle between the nearest places of the two rays, of its first sight and of
@@ -53,7 +53,7 @@ def triangulated(sights: Sequence[Sight], camera: PinholeCamera) -> np.ndarray:
         return np.where(is_good & (depth > 0.0), depth, np.nan)
 
 
-def unexplained_px(sights: Sequence[Sight], camera: PinholeCamera) -> np.ndarray:
+def unexplained_px(sights: Sequence[PointSight], camera: PinholeCamera) -> np.ndarray:
     """Return how far each point is, at least, from where poses allow it to be, ``(N,)`` px.
 
     The largest distance over all sights, of the better of two places: where its first ray and its
@@ -65,13 +65,13 @@ def unexplained_px(sights: Sequence[Sight], camera: PinholeCamera) -> np.ndarray
     return np.asarray(np.fmin(meets, _largest_error(sights, camera, far)))
 
 
-def num_sights(sights: Sequence[Sight]) -> np.ndarray:
+def num_sights(sights: Sequence[PointSight]) -> np.ndarray:
     """Return in how many of the sights each point is, ``(N,)``."""
     return np.sum([np.isfinite(sight.pixels[:, 0]) for sight in sights], axis=0)
 
 
 def _midpoints(
-    sights: Sequence[Sight], camera: PinholeCamera
+    sights: Sequence[PointSight], camera: PinholeCamera
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return where first and last rays meet, their angle in rad, and far points of the first."""
     count = len(sights[-1].pixels)
@@ -85,7 +85,7 @@ def _midpoints(
     return points, angle, centres[first] + FAR_M * first_rays
 
 
-def _rays(sight: Sight, camera: PinholeCamera) -> np.ndarray:
+def _rays(sight: PointSight, camera: PinholeCamera) -> np.ndarray:
     """Return unit rays of the points in the world's axes, ``(N, 3)``."""
     rays = lift_pixels(camera, sight.pixels.astype(np.float64), np.ones(len(sight.pixels)))
     rays = rays @ sight.world_from_camera[:3, :3].T
@@ -109,7 +109,7 @@ def _between(
 
 
 def _largest_error(
-    sights: Sequence[Sight], camera: PinholeCamera, points: np.ndarray
+    sights: Sequence[PointSight], camera: PinholeCamera, points: np.ndarray
 ) -> np.ndarray:
     """Return the largest distance of a point from where any sight has it, ``(N,)`` px."""
     errors = np.zeros(len(points))

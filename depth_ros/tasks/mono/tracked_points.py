@@ -16,7 +16,7 @@ import numpy as np
 
 from depth_ros.frames import MonoFrame
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.mono.sights import Sight, triangulated
+from depth_ros.tasks.mono.sights import PointSight, triangulated
 
 NUM_POINTS = 300
 MIN_DISTANCE_PX = 8
@@ -39,10 +39,10 @@ class TrackedPoints:
         self._grey: np.ndarray | None = None
         self._camera = b''
         self._stamp_ns = 0
-        self._sights: deque[Sight] = deque(maxlen=NUM_SIGHTS)
+        self._sights: deque[PointSight] = deque(maxlen=NUM_SIGHTS)
 
     @property
-    def sights(self) -> Sequence[Sight]:
+    def sights(self) -> Sequence[PointSight]:
         """Where the points were seen, the newest last."""
         return tuple(self._sights)
 
@@ -69,13 +69,15 @@ class TrackedPoints:
         before = self._sights[-1].pixels if self._sights else np.empty((0, 2), np.float32)
         if self._grey is None or not len(before):
             self._sights.clear()
-            self._sights.append(Sight(pixels=np.empty((0, 2), np.float32), world_from_camera=pose))
+            self._sights.append(
+                PointSight(pixels=np.empty((0, 2), np.float32), world_from_camera=pose)
+            )
             return
         pixels, is_found = followed(self._grey, grey, before)
         kept = [sight.of_points(is_found) for sight in self._sights]
         self._sights.clear()
         self._sights.extend(kept)
-        self._sights.append(Sight(pixels=pixels[is_found], world_from_camera=pose))
+        self._sights.append(PointSight(pixels=pixels[is_found], world_from_camera=pose))
 
     def _fill_up(self, grey: np.ndarray) -> None:
         """Find new points where there are none."""
@@ -92,7 +94,7 @@ class TrackedPoints:
         new = found.reshape(-1, 2).astype(np.float32)
         unseen = np.full_like(new, np.nan)
         sights = [
-            Sight(
+            PointSight(
                 pixels=np.concatenate([sight.pixels, new if sight is now else unseen]),
                 world_from_camera=sight.world_from_camera,
             )

@@ -19,7 +19,7 @@ PAIR_STEPS = (1, 4, 10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LossWeights:
+class SupervisedWeights:
     """What counts how much.
 
     Attributes:
@@ -39,7 +39,7 @@ class LossWeights:
     step: float = 1.15
 
 
-def supervised_loss(found: Tensor, truth: Tensor, weights: LossWeights) -> Tensor:
+def supervised_loss(found: Tensor, truth: Tensor, weights: SupervisedWeights) -> Tensor:
     """Return the weighted sum of all parts, a scalar.
 
     Args:

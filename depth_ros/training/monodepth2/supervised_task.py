@@ -18,7 +18,7 @@ from depth_ros.models.monodepth2.model import MAX_DEPTH, MIN_DEPTH, depth_from_d
 from depth_ros.models.monodepth2.network_depth import DecoderLayout, DepthNetwork
 from depth_ros.models.monodepth2.network_resnet import LAYOUTS, Layout
 from depth_ros.training.monodepth2.losses import to_planes
-from depth_ros.training.monodepth2.supervised_losses import LossWeights, supervised_loss
+from depth_ros.training.monodepth2.supervised_losses import SupervisedWeights, supervised_loss
 from depth_ros.training.monodepth2.view_source import RenderedViews, ViewBatch
 from depth_ros.training.task import BatchSource, DataFolders, Mixed, Note, StepLoss
 
@@ -47,7 +47,7 @@ class SupervisedDepthTask:
     decoder: DecoderLayout = DecoderLayout(widths=(8, 16, 32, 64, 128), has_pooled_term=True)
     height: int = 96
     width: int = 128
-    weights_of_loss: LossWeights = field(default_factory=LossWeights)
+    weights_of_loss: SupervisedWeights = field(default_factory=SupervisedWeights)
 
     def build(self) -> DepthNetwork:
         """Make the network with random weights (He et al. 2015)."""
