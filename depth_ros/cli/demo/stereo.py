@@ -13,6 +13,7 @@ from depth_ros.pictures.panels import stereo_panel
 from depth_ros.tensors import Task
 
 if TYPE_CHECKING:
+    from depth_ros.frames import UsefulPart
     from depth_ros.ros.demo.observer import Seen
 
 MAX_DEPTH_M = 8.0
@@ -60,10 +61,7 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
 
 def useful_part() -> dict[str, str]:
     """Return the parameters that say what the calibration of the OAK-D pairs calls useful."""
-    from depth_ros.files.calibration import read_stereo_calibration
-    from depth_ros.ros.demo.sample_images import CALIBRATION_NAMES, stereodemo_folder
-
-    useful = read_stereo_calibration([stereodemo_folder() / CALIBRATION_NAMES[0]]).useful
+    useful = _useful()
     values = {'valid_region': useful.region, 'useful_depth_m': useful.depth_range_m}
     return {
         name: ' '.join(f'{number:g}' for number in numbers)
@@ -76,9 +74,18 @@ def stereo_picture(seen: Seen, title: str) -> np.ndarray | None:
     """Draw left image, disparity and depth; None if one of them or the cloud did not come."""
     if seen.left is None or seen.disparity is None or seen.depth is None or seen.cloud is None:
         return None
+    known = np.isfinite(seen.disparity).mean()
     return stereo_panel(
         left=seen.left,
         disparity=seen.disparity,
         depth=seen.depth,
-        title=f'{title} | {np.isfinite(seen.disparity).mean():.0%} of pixels valid',
+        title=f'{title} | {known:.0%} of pixels known in {", ".join(_useful().describe())}, which '
+        'the calibration calls useful | hatched: outside of that, or not sure enough',
     )
+
+
+def _useful() -> UsefulPart:
+    from depth_ros.files.calibration import read_stereo_calibration
+    from depth_ros.ros.demo.sample_images import CALIBRATION_NAMES, stereodemo_folder
+
+    return read_stereo_calibration([stereodemo_folder() / CALIBRATION_NAMES[0]]).useful
