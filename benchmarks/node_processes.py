@@ -23,15 +23,21 @@ HELD = ('threads', 'descriptors', 'shared memory maps', 'resident MB')
 """What ``resources`` reads."""
 
 
-def use_private_domain(*, image_size: tuple[int, int] | None = None) -> None:
+def use_private_domain(
+    *, image_size: tuple[int, int] | None = None, has_profile: bool = True
+) -> None:
     """Keep this run's topics away from everybody else's; call before rclpy is initialised.
 
     Args:
         image_size: ``(height, width)`` that the segment of shared memory is made for, as by the
             launch argument of that name; None takes the profile as it is.
+        has_profile: Whether to use the Fast DDS profile, as launch files do and ``ros2 run`` does
+            not.
     """
     os.environ['ROS_DOMAIN_ID'] = str(random.randint(100, 200))
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    if not has_profile:
+        return
     profile = REPOSITORY / 'config/fastdds.xml'
     if image_size is not None:
         profile = sized_profile(profile, *image_size, OUT)
@@ -39,10 +45,14 @@ def use_private_domain(*, image_size: tuple[int, int] | None = None) -> None:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of a child process that imports this checkout first."""
+    """Return the environment of a child process that imports this checkout first.
+
+    It keeps compiled modules, as an installed package has them: compiling takes longer than the
+    imports themselves.
+    """
     paths = [str(REPOSITORY), os.environ.get('PYTHONPATH', '')]
     return {
-        **os.environ,
+        **{name: os.environ[name] for name in os.environ if name != 'PYTHONDONTWRITEBYTECODE'},
         'PYTHONPATH': os.pathsep.join(path for path in paths if path),
         'PYTHONFAULTHANDLER': '1',
     }

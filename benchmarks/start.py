@@ -6,16 +6,19 @@ A camera (480x640, bgr8, 30 Hz, raw images) and a subscriber of depth/image are 
 node starts. Contenders take turns: the console entry as ``ros2 run`` executes it; the same with
 every step noted (``start_marks.py``); and the least that a node of images in Python can be. The
 first round does not count: it leaves engines in the cache and files in the kernel's, so nothing
-here is of a cold disk. Segments of shared memory are those of ``image_size:=640x480``; "192 MiB"
-is the floor with the profile as it is, whose segment Fast DDS fills at start. Medians over rounds;
-steps follow one another and add up to the total. Last, what imports take, each in a process of its
-own.
+here is of a cold disk. Medians over rounds; steps follow one another and add up to the total of
+each round, not those of the medians. Last, what imports take, each in a process of its own.
+The Fast DDS profile is that of ``image_size:=640x480``, as launch files set it. It waits up to a
+third of its ``healthy_check_timeout_ms`` for a port that is idle; ``--patience-ms 1000`` is Fast
+DDS's own value. ``--no-profile`` is plain ``ros2 run``, which loses large images.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import signal
 import statistics
 import subprocess
@@ -30,7 +33,7 @@ from pathlib import Path
 
 import rclpy
 from node_overhead import Driver
-from node_processes import REPOSITORY, STOP_TIMEOUT_S, child_environment, use_private_domain
+from node_processes import STOP_TIMEOUT_S, child_environment, use_private_domain
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from timing import machine, markdown_table, write_report
@@ -51,6 +54,7 @@ STEPS = (
 )
 """Steps in their order; the floor has no engine and no inference."""
 TOTAL = 'total'
+PATIENCE = re.compile(r'(<healthy_check_timeout_ms>)\d+(<)')
 MARKED = str(Path(__file__).with_name('start_marks.py'))
 ENTRY = 'import sys; from depth_ros.ros.entry import stereo_node; sys.exit(stereo_node())'
 IMPORTS = {
@@ -91,13 +95,11 @@ class Rig:
             Image, 'depth/image', self._on_depth, qos_profile_sensor_data, raw=True
         )
 
-    def first_depth(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> tuple[float, float]:
+    def first_depth(self, command: Sequence[str]) -> tuple[float, float]:
         """Start a node; return when it was started and when its first depth came, s."""
         self._forget()
         self.arrived_s, begun_s = None, time.monotonic()
-        with running(command, environment or {}):
+        with running(command):
             while self.arrived_s is None:
                 if time.monotonic() - begun_s > PATIENCE_S:
                     raise TimeoutError(f'no depth within {PATIENCE_S:.0f} s of: {command}')
@@ -124,13 +126,10 @@ class Rig:
 
 
 @contextmanager
-def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[None]:
-    """Run a node as long as it is looked at, with these variables besides."""
+def running(command: Sequence[str]) -> Iterator[None]:
+    """Run a node as long as it is looked at."""
     process = subprocess.Popen(
-        [sys.executable, *command],
-        env={**child_environment(), **environment},
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, *command], env=child_environment(), stderr=subprocess.PIPE, text=True
     )
     try:
         yield
@@ -141,17 +140,11 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
             sys.stderr.write(said)
 
 
-def noted(
-    rig: Rig,
-    role: str,
-    folder: Path,
-    words: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-) -> Steps:
+def noted(rig: Rig, role: str, folder: Path, words: Sequence[str] = ()) -> Steps:
     """Run a node that notes its steps."""
     path = folder / 'marks.json'
     path.unlink(missing_ok=True)
-    begun_s, arrived_s = rig.first_depth([MARKED, role, str(path), *words], environment)
+    begun_s, arrived_s = rig.first_depth([MARKED, role, str(path), *words])
     moments = json.loads(path.read_text(encoding='utf-8'))
     wall, cpu = {}, {}
     last_s, last_cpu_s = begun_s, 0.0
@@ -167,11 +160,7 @@ def noted(
 
 def contenders(models: Sequence[str], rig: Rig, folder: Path) -> dict[str, Callable[[], Steps]]:
     """Return what takes turns, by name."""
-    whole = {VARIABLE: str(REPOSITORY / 'config/fastdds.xml')}
-    found: dict[str, Callable[[], Steps]] = {
-        'floor': lambda: noted(rig, 'floor', folder),
-        'floor, 192 MiB': lambda: noted(rig, 'floor', folder, environment=whole),
-    }
+    found: dict[str, Callable[[], Steps]] = {'floor': lambda: noted(rig, 'floor', folder)}
     for model in models:
         words = ('--ros-args', '-p', f'model:={model}')
         found[model] = lambda words=words: noted(rig, 'stereo', folder, words)
@@ -193,6 +182,16 @@ def imported_s(code: str) -> float:
     return float(told) if code else time.monotonic() - begun_s
 
 
+def change_patience(timeout_ms: int) -> None:
+    """Let the profile's shared memory wait otherwise for readers that do not answer."""
+    profile = Path(os.environ[VARIABLE])
+    text, count = PATIENCE.subn(rf'\g<1>{timeout_ms}\g<2>', profile.read_text(encoding='utf-8'))
+    assert count == 1, f'{profile} has no healthy_check_timeout_ms'
+    changed = profile.with_stem(f'{profile.stem}_{timeout_ms}')
+    changed.write_text(text, encoding='utf-8')
+    os.environ[VARIABLE] = str(changed)
+
+
 def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Return medians over rounds in ms: a line for each step, a column for each contender."""
     rows = []
@@ -206,9 +205,13 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--no-profile', action='store_true', help="Fast DDS's own defaults")
+    parser.add_argument('--patience-ms', type=int, help='healthy_check_timeout_ms instead')
     parser.add_argument('--models', nargs='+', default=['sgbm', 'crestereo_tiny_hinted'])
     arguments = parser.parse_args()
-    use_private_domain(image_size=SIZE)
+    use_private_domain(image_size=SIZE, has_profile=not arguments.no_profile)
+    if arguments.patience_ms:
+        change_patience(arguments.patience_ms)
     print(machine())
     rclpy.init()
     rig = Rig()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -46,6 +47,19 @@ class MatchNetwork(Protocol):
         """Refine matches of cells to (M, 3), or None without a fine stage."""
 
 
+class Choose(Protocol):
+    """Chooses the best mutual pairs."""
+
+    def __call__(
+        self,
+        tokens: tuple[Tensor, Tensor],
+        penalty: tuple[Tensor, Tensor],
+        inside: tuple[Tensor, Tensor],
+        num_matches: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what ``network_tiles.tiled_matches`` does, which describes all of them."""
+
+
 class MatchGraph(nn.Module):
     """The whole path with shapes that do not depend on the images.
 
@@ -54,10 +68,20 @@ class MatchGraph(nn.Module):
     give the same values at the same places.
     """
 
-    def __init__(self, network: MatchNetwork, num_matches: int) -> None:
+    def __init__(
+        self, network: MatchNetwork, num_matches: int, *, choose: Choose | None = None
+    ) -> None:
+        """Describe the graph.
+
+        Args:
+            network: What gives features and refines.
+            num_matches: How many pairs are refined.
+            choose: Finds them; None takes the confidences of all pairs of ``network``.
+        """
         super().__init__()
         self.network = network
         self.num_matches = num_matches
+        self.choose = partial(_of_all_pairs, network.coarse_matching) if choose is None else choose
 
     def forward(
         self, first: Tensor, second: Tensor, first_mask: Tensor, second_mask: Tensor
@@ -77,16 +101,13 @@ class MatchGraph(nn.Module):
         masks = (first_mask.float(), second_mask.float())
         images = [image.float().permute(0, 3, 1, 2) / 255 for image in (first, second)]
         views = self.network.views(images[0], images[1], masks[0], masks[1])
-        penalty = tuple((1 - mask.flatten(1)) * MASKED for mask in masks)
-        log_confidence = self.network.coarse_matching.log_confidence(
-            similarity(views[0].coarse, views[1].coarse), penalty
-        )
+        penalty = ((1 - masks[0].flatten(1)) * MASKED, (1 - masks[1].flatten(1)) * MASKED)
         usable = [
             (inside & (mask.flatten(1) > 0))[0]
             for inside, mask in zip(insides(views, self.network.border), masks)  # noqa: B905
         ]
-        cell0, cell1, confidence = best_matches(
-            log_confidence[0], (usable[0], usable[1]), self.num_matches
+        cell0, cell1, confidence = self.choose(
+            (views[0].coarse, views[1].coarse), penalty, (usable[0], usable[1]), self.num_matches
         )
         points = self._points(views, cell0, cell1) * (confidence > 0)[:, None]
         return _at_cells(views[0], cell0, confidence, points)
@@ -95,6 +116,17 @@ class MatchGraph(nn.Module):
         points = cell_points(cell1, views[1].grid, self.network.cell_px)
         offset = self.network.locate(views, torch.zeros_like(cell0), (cell0, cell1))
         return points if offset is None else points + offset[:, :2] * (RADIUS * FINE_CELL_PX)
+
+
+def _of_all_pairs(
+    matching: nn.Module,
+    tokens: tuple[Tensor, Tensor],
+    penalty: tuple[Tensor, Tensor],
+    inside: tuple[Tensor, Tensor],
+    num_matches: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    log_confidence = matching.log_confidence(similarity(*tokens), penalty)  # type: ignore[operator]
+    return best_matches(log_confidence[0], inside, num_matches)
 
 
 def match_exportable(module: MatchGraph, *, height: int, width: int) -> Exportable:

@@ -30,6 +30,7 @@ from depth_ros.models.loftr.network_graph import (
     match_exportable,
     read_options,
 )
+from depth_ros.models.loftr.network_tiles import tiled_matches
 from depth_ros.tensors import Exportable
 
 TINY = LoftrVariant(has_fixed_positions=True, border=0, is_normalised=True)
@@ -152,7 +153,8 @@ def exportable(
     num_matches, _ = read_options(graph, options, names=('matches',))
     network = tiny_loftr(tiny_config(state))
     load_strict(network, state)
-    return match_exportable(MatchGraph(network, num_matches), height=height, width=width)
+    graph_module = MatchGraph(network, num_matches, choose=tiled_matches)
+    return match_exportable(graph_module, height=height, width=width)
 
 
 def synthetic_state(seed: int) -> dict[str, Tensor]:
