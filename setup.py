@@ -69,10 +69,11 @@ setup(
         # Zarr 3 needs Python 3.11.
         'zarr': ['zarr>=3'],
         'remote': ['fsspec>=2024.2', 's3fs>=2024.2'],
-        # The same on a Ray cluster; every machine of it needs this.
+        # The same on a Ray cluster with recordings in S3; every machine of it needs this.
         'ray': [
             'ray>=2.9',
             'fsspec>=2024.2',
+            's3fs>=2024.2',
             'rosbags>=0.11',
             'mcap>=1.2',
             'opencv-python-headless>=4.5.4',

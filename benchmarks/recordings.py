@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from mcap.records import Channel, Schema
+from timing import write_report
 
 import depth_ros
 from depth_ros.camera import StereoCamera
@@ -52,11 +53,14 @@ tasks:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One line of the table; ``cpu_ms`` is user and system time of all processes, a frame."""
+    """One line of the table; ``cpu_ms`` is user and system time of all processes, a frame.
+
+    It is None where processes are Ray's: those are not children of the command.
+    """
 
     name: str
     rate_hz: float
-    cpu_ms: float
+    cpu_ms: float | None
     peak_mib: float
 
 
@@ -88,7 +92,10 @@ def main() -> None:
     print('| | frames/s | CPU ms a frame | peak of the largest process MiB |')
     print('| --- | --- | --- | --- |')
     for line in lines:
-        print(f'| {line.name} | {line.rate_hz:.1f} | {line.cpu_ms:.1f} | {line.peak_mib:.0f} |')
+        cpu = '' if line.cpu_ms is None else f'{line.cpu_ms:.1f}'
+        print(f'| {line.name} | {line.rate_hz:.1f} | {cpu} | {line.peak_mib:.0f} |')
+    given = {name: getattr(arguments, name) for name in ('frames', 'size', 'model')}
+    write_report('recordings', {**given, 'measured': [asdict(line) for line in lines]})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,7 +259,7 @@ class Bench:
         return Measured(
             name=name,
             rate_hz=self.num_frames / wall_s,
-            cpu_ms=1e3 * cpu_s / self.num_frames if is_counted else float('nan'),
+            cpu_ms=1e3 * cpu_s / self.num_frames if is_counted else None,
             peak_mib=peak.largest_mib(),
         )
 

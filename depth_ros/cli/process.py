@@ -23,7 +23,7 @@ from depth_ros.recordings.job_progress import JobProgress, JobState
 from depth_ros.recordings.ledger import UNAVOIDABLE
 from depth_ros.recordings.local import Finished, run_locally
 from depth_ros.recordings.on_ray import run_on_ray
-from depth_ros.recordings.places import named_files
+from depth_ros.recordings.places import join, named_files
 from depth_ros.recordings.plan import RecordingPlan, WorkItem, plan_sound
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.run_job import RecordingResult, run_plans
@@ -136,7 +136,7 @@ def _process(job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, plac
         print(_result_line(result))
         for topic, times in result.calibration_changes.items():
             warn(_change_line(result, topic, times))
-    print(f'what became no output is in {out}/*.ledger.jsonl, with its reason')
+    print(f'what became no output is in {join(out, "*.ledger.jsonl")}, with its reason')
     empty = [(result, kind) for result in results for kind in result.empty]
     for result, kind in empty:
         warn(f'{result.bag}: {kind} made nothing of any image; the first: {result.empty[kind]}')

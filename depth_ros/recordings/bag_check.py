@@ -9,9 +9,8 @@ from typing import BinaryIO
 from mcap.opcode import Opcode
 
 from depth_ros.errors import DepthRosError
-from depth_ros.recordings.places import open_to_read
+from depth_ros.recordings.places import blocks_of, open_to_read
 
-BLOCK_BYTES = 4 << 20
 _DATA_END = struct.Struct('<BQI')
 _FOOTER = struct.Struct('<BQQQI')
 _MAGIC_BYTES = 8
@@ -58,9 +57,6 @@ def _has_its_checksums(file: BinaryIO) -> bool:
 def _checksum(file: BinaryIO, num_bytes: int) -> int:
     file.seek(0)
     crc = 0
-    while num_bytes:
-        data = file.read(min(BLOCK_BYTES, num_bytes))
-        if not data:
-            return -1
-        crc, num_bytes = zlib.crc32(data, crc), num_bytes - len(data)
+    for data in blocks_of(file, num_bytes):
+        crc = zlib.crc32(data, crc)
     return crc

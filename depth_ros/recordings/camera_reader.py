@@ -40,14 +40,16 @@ def guessed_camera(
         image_topic=given.image,
         info_topic=FROM_FILE if stand_in else given.info,
     )
-    is_rectified = found.is_rectified
-    if given.calibration:
-        is_rectified = read_mono_calibration(given.calibration).is_rectified
     known = replace(
         given,
         image=found.image.name,
         info='' if is_without else found.info.name,
-        images=taken_as(given.images, is_rectified=is_rectified),
+        images=taken_as(
+            given.images,
+            given.calibration,
+            is_rectified=found.is_rectified,
+            read=read_mono_calibration,
+        ),
     )
     return replace(task, input=known), found.image.name
 

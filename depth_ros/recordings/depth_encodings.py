@@ -25,9 +25,9 @@ def whole_units(depth: np.ndarray, unit_m: float) -> np.ndarray:
         depth: ``(H, W)`` float32 metres; NaN and infinities as REP 117 has them.
         unit_m: Metres of one unit.
     """
-    units = np.rint(depth.astype(np.float64) / unit_m)
-    is_written = np.isfinite(units) & (units >= 1) & (units <= LARGEST)
-    return np.where(is_written, units, 0).astype(np.uint16)
+    units = np.rint(depth * np.float32(1.0 / unit_m))
+    units[~((units >= 1) & (units <= LARGEST))] = 0
+    return units.astype(np.uint16)
 
 
 def metres(units: np.ndarray, unit_m: float) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from depth_ros.recordings.depth_frame import DepthFrame
 DARK, BRIGHT = 8, 247
 """Grey values below and above which a pixel says nothing."""
 DIGITS = 5
-NUM_SORTED = 10_000
+NUM_SORTED = 2_500
 """Percentiles are those of a grid of about so many pixels: sorting all costs more than it says."""
 
 
@@ -65,7 +66,7 @@ class FrameFigures:
         """Return the fields by name, rounded: what is written must not depend on the last bit."""
         return {
             name: round(value, DIGITS) if isinstance(value, float) else value
-            for name, value in asdict(self).items()
+            for name, value in _by_name(self).items()
         }
 
 
@@ -102,7 +103,7 @@ def figures_of(
         depth_p5_m=low,
         depth_p50_m=middle,
         depth_p95_m=high,
-        **asdict(_look_of(frame.image)),
+        **_by_name(_look_of(frame.image)),
         consistency=None if confidence is None else float(confidence.mean()),
         row_error_px=error,
         row_spread_px=spread,
@@ -121,7 +122,7 @@ def figures_of_image(
         log_ns=log_ns,
         known=None,
         num_inliers=num_inliers,
-        **asdict(_look_of(image)),
+        **_by_name(_look_of(image)),
     )
 
 
@@ -137,12 +138,18 @@ class _Look:
 
 def _look_of(image: np.ndarray) -> _Look:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     return _Look(
-        brightness=float(grey.mean()),
-        dark=float((grey < DARK).mean()),
-        saturated=float((grey > BRIGHT).mean()),
-        sharpness=float(cv2.Laplacian(grey, cv2.CV_32F).var()),
+        brightness=cv2.mean(grey)[0],
+        dark=np.count_nonzero(grey < DARK) / grey.size,
+        saturated=np.count_nonzero(grey > BRIGHT) / grey.size,
+        sharpness=float(deviation[0, 0]) ** 2,
     )
+
+
+def _by_name(values: FrameFigures | _Look) -> dict[str, Any]:
+    """Return the fields by name; ``dataclasses.asdict`` copies deeply, which takes half a ms."""
+    return {entry.name: getattr(values, entry.name) for entry in fields(values)}
 
 
 def _percentiles(depth: np.ndarray | None) -> tuple[float | None, float | None, float | None]:
@@ -153,7 +160,9 @@ def _percentiles(depth: np.ndarray | None) -> tuple[float | None, float | None, 
     finite = some[np.isfinite(some)]
     if not finite.size:
         return (None, None, None)
-    low, middle, high = np.percentile(finite, (5, 50, 95))
+    # Linear between neighbours, as np.percentile does with many times the overhead.
+    places = np.array([0.05, 0.50, 0.95]) * (finite.size - 1)
+    low, middle, high = np.interp(places, np.arange(finite.size), np.sort(finite))
     return (float(low), float(middle), float(high))
 
 

@@ -17,7 +17,7 @@ from depth_ros.messages.images import decode_any_image, fill_image
 from depth_ros.messages.matches import fill_matches
 from depth_ros.messages.topic_names import check_namespace
 from depth_ros.pictures.matches import match_picture
-from depth_ros.recordings.camera_frames import info_topics_of
+from depth_ros.recordings.camera_frames import stretch_of
 from depth_ros.recordings.camera_reader import camera_source, guessed_camera
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
 from depth_ros.recordings.figures import figures_of_image
@@ -90,14 +90,7 @@ class MatchWork:
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what it reads of a segment and, for the images before its own, beside it."""
-        has_infos = bool(self._given.info) and self._camera.camera is None
-        return Stretch(
-            recording,
-            segment,
-            topics=[self._camera.topic],
-            info_topics=info_topics_of([self._camera]) if has_infos else [],
-            overlap_ns=overlap_ns,
-        )
+        return stretch_of([self._camera], recording, segment, overlap_ns=overlap_ns)
 
     def outcomes(self, stretch: Stretch) -> Iterator[Outcome]:
         """Return matches, or why there are none, of every image."""
@@ -166,7 +159,7 @@ class MatchWork:
     def _calibration(self, stretch: Stretch, image: StampedMessage) -> PinholeCamera | None:
         if self._camera.camera is not None or not self._given.info:
             return self._camera.camera
-        return stretch.camera_at(self._given.info, image.position)
+        return stretch.calibrations.at(self._given.info, image.position)
 
 
 Answer = MatchAnswer[tuple[StampedMessage, StampedMessage]]

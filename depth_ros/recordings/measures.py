@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,7 +38,11 @@ class RecordingMeasure:
 
     def text(self, value: float) -> str:
         """Return a value as shown."""
-        return 'unknown' if np.isnan(value) else f'{self.scale * value:.3g} {self.unit}'.strip()
+        if np.isnan(value):
+            return 'unknown'
+        shown = self.scale * value
+        number = f'{shown:.0f}' if abs(shown) >= 100 else f'{shown:.3g}'
+        return f'{number} {self.unit}'.strip()
 
 
 def worst_stretch(result: Results, column: str, *, is_high_bad: bool, share: float = 0.1) -> float:
@@ -58,13 +62,27 @@ def worst_stretch(result: Results, column: str, *, is_high_bad: bool, share: flo
     return max(pieces) if is_high_bad else min(pieces)
 
 
-def _of(column: str, *, is_high_bad: bool) -> Callable[[Results], float]:
-    return lambda result: worst_stretch(result, column, is_high_bad=is_high_bad)
+def _of(column: str, label: str, *, is_high_bad: bool, limit: float) -> RecordingMeasure:
+    """Return the measure of a column without a unit: the worst median of a tenth."""
+    return RecordingMeasure(
+        label=label,
+        unit='',
+        column=column,
+        value=lambda result: worst_stretch(result, column, is_high_bad=is_high_bad),
+        is_high_bad=is_high_bad,
+        limit=limit,
+    )
+
+
+def _share(column: str, label: str, *, is_high_bad: bool, limit: float) -> RecordingMeasure:
+    """Return the measure of a column of shares, which are shown in percent."""
+    measure = _of(column, label, is_high_bad=is_high_bad, limit=limit)
+    return replace(measure, unit='%', scale=100.0)
 
 
 MEASURES: dict[str, RecordingMeasure] = {
     'coverage': RecordingMeasure(
-        label='images that could and did become outputs',
+        label='outputs of images that could become one',
         unit='%',
         column='',
         value=lambda result: result.coverage,
@@ -80,74 +98,19 @@ MEASURES: dict[str, RecordingMeasure] = {
         is_high_bad=True,
         limit=0.0,
     ),
-    'row_error': RecordingMeasure(
-        label='row error',
-        unit='px',
-        column='row_error_px',
-        value=_of('row_error_px', is_high_bad=True),
-        is_high_bad=True,
-        limit=1.0,
+    'row_error': replace(_of('row_error_px', 'row error', is_high_bad=True, limit=1.0), unit='px'),
+    'wrong_sign': _share('wrong_sign', 'matches behind infinity', is_high_bad=True, limit=0.3),
+    'known': _share('known', 'pixels with depth', is_high_bad=False, limit=0.3),
+    'consistency': _share('consistency', 'left-right consistency', is_high_bad=False, limit=0.3),
+    'flicker': _share(
+        'flicker', 'flicker beside the motion of the camera', is_high_bad=True, limit=0.05
     ),
-    'wrong_sign': RecordingMeasure(
-        label='matches behind infinity',
-        unit='%',
-        column='wrong_sign',
-        value=_of('wrong_sign', is_high_bad=True),
-        is_high_bad=True,
-        limit=0.3,
-        scale=100.0,
+    'brightness': replace(
+        _of('brightness', 'brightness', is_high_bad=False, limit=20.0), unit='of 255'
     ),
-    'known': RecordingMeasure(
-        label='pixels with depth',
-        unit='%',
-        column='known',
-        value=_of('known', is_high_bad=False),
-        is_high_bad=False,
-        limit=0.3,
-        scale=100.0,
-    ),
-    'consistency': RecordingMeasure(
-        label='left-right consistency',
-        unit='%',
-        column='consistency',
-        value=_of('consistency', is_high_bad=False),
-        is_high_bad=False,
-        limit=0.3,
-        scale=100.0,
-    ),
-    'flicker': RecordingMeasure(
-        label='flicker beside the motion of the camera',
-        unit='%',
-        column='flicker',
-        value=_of('flicker', is_high_bad=True),
-        is_high_bad=True,
-        limit=0.05,
-        scale=100.0,
-    ),
-    'brightness': RecordingMeasure(
-        label='brightness',
-        unit='of 255',
-        column='brightness',
-        value=_of('brightness', is_high_bad=False),
-        is_high_bad=False,
-        limit=20.0,
-    ),
-    'saturated': RecordingMeasure(
-        label='saturated pixels',
-        unit='%',
-        column='saturated',
-        value=_of('saturated', is_high_bad=True),
-        is_high_bad=True,
-        limit=0.2,
-        scale=100.0,
-    ),
-    'sharpness': RecordingMeasure(
-        label='sharpness (variance of the Laplacian)',
-        unit='',
-        column='sharpness',
-        value=_of('sharpness', is_high_bad=False),
-        is_high_bad=False,
-        limit=20.0,
+    'saturated': _share('saturated', 'saturated pixels', is_high_bad=True, limit=0.2),
+    'sharpness': _of(
+        'sharpness', 'sharpness (variance of the Laplacian)', is_high_bad=False, limit=20.0
     ),
 }
 """Every measure, by the word of ``--worst``: of the worst tenth of a recording."""

@@ -7,7 +7,7 @@ from typing import cast
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_topics import BagTopic
-from depth_ros.recordings.camera_frames import info_topics_of
+from depth_ros.recordings.camera_frames import stretch_of
 from depth_ros.recordings.camera_reader import camera_source, guessed_camera
 from depth_ros.recordings.depth_frame import DepthFrame
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
@@ -75,13 +75,7 @@ class MonoWork:
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what it reads of a segment, and what stamps and depth are compared with."""
-        return Stretch(
-            recording,
-            segment,
-            topics=[self._camera.topic],
-            info_topics=info_topics_of([self._camera]),
-            overlap_ns=overlap_ns,
-        )
+        return stretch_of([self._camera], recording, segment, overlap_ns=overlap_ns)
 
     def outcomes(self, stretch: Stretch) -> Iterator[Outcome]:
         """Return an output or a refusal of every image."""

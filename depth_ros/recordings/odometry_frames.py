@@ -16,7 +16,7 @@ from depth_ros.messages.depth import decode_any_depth
 from depth_ros.recordings.camera_frames import (
     FROM_FILE,
     CameraSource,
-    info_topics_of,
+    stretch_of,
     taken_as,
     with_file_topic,
 )
@@ -93,13 +93,7 @@ class CameraFrames:
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what is read of a segment."""
-        return Stretch(
-            recording,
-            segment,
-            topics=[self._camera.topic],
-            info_topics=info_topics_of([self._camera]),
-            overlap_ns=overlap_ns,
-        )
+        return stretch_of([self._camera], recording, segment, overlap_ns=overlap_ns)
 
     def frames(self, stretch: Stretch) -> Iterator[RecordedFrame | LedgerLine]:
         """Return images."""
@@ -129,14 +123,8 @@ class DepthFrames:
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what is read of a segment."""
-        infos = info_topics_of([self._camera])
-        return Stretch(
-            recording,
-            segment,
-            topics=[self._camera.topic, self._depth.topic],
-            info_topics=[*infos, *([self._given.depth_info] if self._given.depth_info else [])],
-            overlap_ns=overlap_ns,
-        )
+        cameras = [self._camera, self._depth]
+        return stretch_of(cameras, recording, segment, overlap_ns=overlap_ns)
 
     def frames(self, stretch: Stretch) -> Iterator[RecordedFrame | LedgerLine]:
         """Return images with depth, and images without."""
@@ -166,7 +154,7 @@ class DepthFrames:
         frame = self._camera.frame(stretch, image)
         own = None
         if self._given.depth_info:
-            own = stretch.camera_at(self._given.depth_info, depth.position)
+            own = stretch.calibrations.at(self._given.depth_info, depth.position)
         kind = stretch.recording.kind_of(depth.topic)
         try:
             values = decode_any_depth(
@@ -222,9 +210,6 @@ def _guessed_depth(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask
         info_topic=FROM_FILE if given.calibration else given.info,
         depth_topic=given.depth,
     )
-    is_rectified = camera.is_rectified
-    if given.calibration:
-        is_rectified = read_mono_calibration(given.calibration).is_rectified
     beside = depth.info.name if depth.info else ''
     known = replace(
         given,
@@ -232,7 +217,12 @@ def _guessed_depth(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask
         info=camera.info.name,
         depth=depth.image.name,
         depth_info=given.depth_info or beside,
-        images=taken_as(given.images, is_rectified=is_rectified),
+        images=taken_as(
+            given.images,
+            given.calibration,
+            is_rectified=camera.is_rectified,
+            read=read_mono_calibration,
+        ),
     )
     return replace(task, input=known), camera.image.name
 

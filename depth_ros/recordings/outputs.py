@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from depth_ros.camera import rectified_camera
+from depth_ros.camera import PinholeCamera, rectified_camera
 from depth_ros.geometry.depth import organised_cloud
 from depth_ros.messages.camera_info import fill_camera_info
 from depth_ros.messages.clouds import fill_point_cloud
@@ -24,6 +26,7 @@ from depth_ros.recordings.wire import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     DISPARITY,
+    HEADER,
     IMAGE,
     POINT_CLOUD,
     POSE,
@@ -209,8 +212,16 @@ def _compressed_depth(frame: DepthFrame, outputs: DepthOutputs) -> Any:
 
 
 def _camera_info(frame: DepthFrame, outputs: DepthOutputs) -> Any:
+    message = copy(_rectified_info(frame.camera))
+    message.header = blank(HEADER)
+    return message
+
+
+@lru_cache(maxsize=4)
+def _rectified_info(camera: PinholeCamera) -> Any:
+    """Return a camera_info without its header: hundreds of frames have one calibration."""
     message = blank(CAMERA_INFO)
-    fill_camera_info(message, rectified_camera(frame.camera))
+    fill_camera_info(message, rectified_camera(camera))
     return message
 
 

@@ -105,7 +105,7 @@ def write_part(
             ledger.append({'task': task.kind, **asdict(outcome)})
             counts.refused[outcome.reason] += 1
         report(1)
-    counts.calibrations = stretch.calibrations()
+    counts.calibrations = stretch.calibrations.starts()
     starts = [asdict(start) for start in counts.calibrations]
     for name, lines in ((LEDGER, ledger), (FIGURES, figures), (CALIBRATIONS, starts)):
         writer.add_attachment(name, JSON_LINES, json_lines(lines))

@@ -14,6 +14,9 @@ from depth_ros.errors import InputError
 from depth_ros.recordings.local_place import LocalPlace
 from depth_ros.recordings.remote_place import remote_place
 
+BLOCK_BYTES = 4 << 20
+"""What is held of a file at once where all of it is looked at."""
+
 
 class Sink(Protocol):
     """Where bytes go."""
@@ -104,6 +107,13 @@ def open_to_read(name: str) -> BinaryIO:
         InputError: Reason ``'file'``, if it cannot be opened.
     """
     return place_of(name).open_to_read(name)
+
+
+def blocks_of(file: BinaryIO, num_bytes: int) -> Iterator[bytes]:
+    """Return the next bytes of a file in blocks, fewer where it ends before."""
+    while num_bytes > 0 and (data := file.read(min(BLOCK_BYTES, num_bytes))):
+        num_bytes -= len(data)
+        yield data
 
 
 def read_whole(name: str) -> bytes:

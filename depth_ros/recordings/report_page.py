@@ -13,15 +13,17 @@ from depth_ros.recordings.measures import MEASURES, RecordingMeasure, ranked
 from depth_ros.recordings.results import Results
 
 STYLE = """\
-body{font:15px/1.45 sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;text-align:right;
-border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
+body{font:15px/1.45 sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
+td,th{padding:.25rem .45rem;text-align:right;
+border-bottom:1px solid #ddd;white-space:nowrap}td:first-child,th:first-child{text-align:left}
 .bad{background:#c92a2a;color:#fff}.good{background:#2b8a3e;color:#fff}
 figure{margin:1rem 0}figcaption{color:#555}
 svg{background:#f8f9fa}svg text{font:11px sans-serif;fill:#555}img{max-width:100%}
 """
 GOOD, UNFINISHED = 'nothing marked', 'unfinished'
 WIDTH_PX, HEIGHT_PX, MARGIN_PX = 880, 130, 46
+MAX_DOTS = 60
 MAX_POINTS = 600
 """Points of a curve; of more frames the worst of each stretch is drawn."""
 
@@ -34,7 +36,10 @@ def overview_page(results: Sequence[Results], unfinished: Mapping[str, str]) -> 
         unfinished: Paths of recordings that a job has begun and not finished, by their names.
     """
     order = sorted(results, key=lambda result: (-num_marks(result), result.name))
-    labels = ''.join(f'<th>{html.escape(measure.label)}</th>' for measure in MEASURES.values())
+    labels = ''.join(
+        f'<th title="{html.escape(measure.label, quote=True)}">{name.replace("_", " ")}</th>'
+        for name, measure in MEASURES.items()
+    )
     rows = ''.join(
         f'<tr><td><a href="{_address(result)}">{html.escape(result.name)}</a></td>'
         f'{_verdict_cell(result)}<td>{len(result.figures)}</td>{_cells(result)}</tr>'
@@ -146,28 +151,38 @@ def _curves(result: Results) -> str:
 
 
 def _curve(measure: RecordingMeasure, times_s: np.ndarray, values: np.ndarray) -> str:
-    """Draw a column over time, with its limit as a red line where that is in the picture."""
+    """Draw a column over the whole time, its limit as a red line where that is in the picture.
+
+    Few values are also points: a line between two of them was not measured.
+    """
     is_known = np.isfinite(values)
     times, known = _thinned(times_s[is_known], values[is_known], measure.is_high_bad)
     limit = measure.scale * measure.limit
     high = max(float(known.max()), limit if measure.is_high_bad else 0.0) or 1.0
-    span = max(float(times[-1]), 1e-9)
+    span = max(float(times_s.max()), 1e-9)
 
     def place(time: float, value: float) -> str:
         x = MARGIN_PX + (WIDTH_PX - MARGIN_PX - 8) * time / span
         return f'{x:.1f},{8 + (HEIGHT_PX - 30) * (1 - max(0.0, value) / high):.1f}'
 
-    points = ' '.join(map(place, times.tolist(), known.tolist()))
+    places = list(map(place, times.tolist(), known.tolist()))
+    points = ' '.join(places)
+    dots = ''.join(map(_dot, places)) if len(places) <= MAX_DOTS else ''
     ends = ' '.join(place(time, limit) for time in (0.0, span))
     line = f'<polyline points="{ends}" stroke="#c92a2a" fill="none"/>' if limit <= high else ''
     return (
         f'<figure><svg width="{WIDTH_PX}" height="{HEIGHT_PX}">{line}'
-        f'<polyline points="{points}" stroke="#1864ab" fill="none"/>'
+        f'<polyline points="{points}" stroke="#1864ab" fill="none"/>{dots}'
         f'<text x="2" y="16">{high:.3g}</text><text x="2" y="{HEIGHT_PX - 22}">0</text>'
         f'<text x="{WIDTH_PX - 70}" y="{HEIGHT_PX - 6}">{span:.1f} s</text></svg>'
         f'<figcaption>{html.escape(f"{measure.label} {measure.unit}".strip())}</figcaption>'
         '</figure>'
     )
+
+
+def _dot(place: str) -> str:
+    x, y = place.split(',')
+    return f'<circle cx="{x}" cy="{y}" r="2.5" fill="#1864ab"/>'
 
 
 def _thinned(

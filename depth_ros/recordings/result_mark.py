@@ -6,6 +6,7 @@ knows whose they are.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from hashlib import sha256
@@ -13,6 +14,7 @@ from hashlib import sha256
 from depth_ros.errors import InputError
 from depth_ros.files.json_text import parse_json
 from depth_ros.recordings.places import (
+    blocks_of,
     files_below,
     is_there,
     join,
@@ -24,7 +26,6 @@ from depth_ros.recordings.plan import result_files
 from depth_ros.recordings.sinks import SINKS
 
 FILES = 'files'
-BLOCK_BYTES = 4 << 20
 
 
 def mark_name(out: str, name: str) -> str:
@@ -89,9 +90,10 @@ def _seals(out: str, name: str) -> dict[str, dict[str, object]]:
 
 
 def _seal(path: str) -> dict[str, object]:
-    digest, num_bytes = sha256(), 0
+    digest = sha256()
     with open_to_read(path) as file:
-        while data := file.read(BLOCK_BYTES):
+        num_bytes = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        for data in blocks_of(file, num_bytes):
             digest.update(data)
-            num_bytes += len(data)
     return {'bytes': num_bytes, 'sha256': digest.hexdigest()}

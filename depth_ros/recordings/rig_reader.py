@@ -12,7 +12,7 @@ from depth_ros.frames import StereoFrame
 from depth_ros.recordings.camera_frames import (
     FROM_FILE,
     CameraSource,
-    info_topics_of,
+    stretch_of,
     taken_as,
     with_file_topic,
 )
@@ -56,13 +56,7 @@ class RigReader:
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what is read of a segment."""
-        return Stretch(
-            recording,
-            segment,
-            topics=[camera.topic for camera in self.cameras],
-            info_topics=info_topics_of(self.cameras),
-            overlap_ns=overlap_ns,
-        )
+        return stretch_of(self.cameras, recording, segment, overlap_ns=overlap_ns)
 
     def pairs(self, stretch: Stretch) -> Iterator[RecordedPair | LedgerLine]:
         """Return the pairs whose left image is the segment's own, and its lone images."""
@@ -127,16 +121,15 @@ def guessed_pair(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, 
         left_info_topic=info or given.left_info,
         right_info_topic=info or given.right_info,
     )
-    is_rectified = left.is_rectified
-    if given.calibration:
-        is_rectified = read_rig(given.calibration).is_rectified
     known = replace(
         given,
         left=left.image.name,
         right=right.image.name,
         left_info=left.info.name,
         right_info=right.info.name,
-        images=taken_as(given.images, is_rectified=is_rectified),
+        images=taken_as(
+            given.images, given.calibration, is_rectified=left.is_rectified, read=read_rig
+        ),
     )
     return replace(task, input=known), left.image.name
 

@@ -5,24 +5,16 @@ Everything that a result depends on is found here, and nothing else is read: ``d
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from hashlib import sha256
 
-from depth_ros.camera import PinholeCamera
-from depth_ros.errors import CalibrationError, InputError
-from depth_ros.messages.camera_info import camera_from_info
-from depth_ros.recordings.calibration_starts import (
-    CalibrationStart,
-    calibration_start,
-    without_stamp,
-)
+from depth_ros.errors import InputError
+from depth_ros.recordings.calibrations_in_reach import CalibrationsInReach
 from depth_ros.recordings.ledger import LedgerLine, line_of
 from depth_ros.recordings.pairing import StampedMessage, is_near
 from depth_ros.recordings.recording import Position, RecordedMessage, Recording
 from depth_ros.recordings.segments import Segment
-from depth_ros.recordings.wire import CAMERA_INFO, header_of, parsed
+from depth_ros.recordings.wire import header_of
 from depth_ros.streams.stamp_order import StampOrder
 
 
@@ -58,9 +50,15 @@ class Stretch:
         self._pose_topics = frozenset(pose_topics)
         self._topics = frozenset(topics) | self._pose_topics
         self._info_topics = frozenset(info_topics)
-        self._cameras: dict[bytes, PinholeCamera | CalibrationError] = {}
         self.damaged: list[LedgerLine] = []
         """Own images of damaged chunks or bad stamps; complete once ``images`` was asked for."""
+
+    @cached_property
+    def calibrations(self) -> CalibrationsInReach:
+        """Calibrations by topic and place."""
+        return CalibrationsInReach(
+            self.recording, self.segment, topics=self._info_topics, near=self._near
+        )
 
     @property
     def first_chunk(self) -> int:
@@ -74,12 +72,8 @@ class Stretch:
             ('own' if number in own else 'beside', self.recording.digest(number))
             for number in self._near
         ]
-        infos = [
-            (f'info {topic}', '' if found is None else sha256(found.data).hexdigest())
-            for topic, found in sorted(self._first_infos.items())
-        ]
         ends = [(f'ends {topic}', f'{self._ends_of(topic)}') for topic in sorted(self._topics)]
-        return chunks + infos + ends
+        return chunks + self.calibrations.digests() + ends
 
     @cached_property
     def images(self) -> dict[str, list[StampedMessage]]:
@@ -127,36 +121,6 @@ class Stretch:
         """Return whether nothing of a topic was recorded before what is read."""
         return self._ends_of(topic)[0]
 
-    def calibrations(self) -> list[CalibrationStart]:
-        """Return where each calibration of the segment begins, by topic in order of recording.
-
-        The first of a topic is the one that holds when the segment begins.
-        """
-        return [
-            calibration_start(info)
-            for topic in sorted(self._info_topics)
-            for info in self._own_infos(topic)
-        ]
-
-    def camera_at(self, info_topic: str, position: Position) -> PinholeCamera:
-        """Return the calibration that was latest at a place.
-
-        Before the first one of the recording, that one counts.
-
-        Raises:
-            CalibrationError: If there is none or it is unfit.
-        """
-        infos = self._infos[info_topic]
-        place = bisect_right(infos, position, key=lambda message: message.position)
-        latest = infos[place - 1] if place else self._first_infos[info_topic]
-        if latest is None:
-            raise CalibrationError(
-                'bag_no_info',
-                f'no camera_info can be read from topic {info_topic!r}; name a calibration file '
-                'in the job',
-            )
-        return self._camera(latest)
-
     def data_of(self, message: StampedMessage) -> bytes:
         """Return the bytes of a message."""
         return self.recording.message(message.position).data
@@ -182,18 +146,6 @@ class Stretch:
             return (False, False)
         return self._near[0] <= span[0], self._near[-1] >= span[1]
 
-    def _own_infos(self, topic: str) -> Iterator[RecordedMessage]:
-        """Return the calibration at the beginning, then every own one unlike the one before."""
-        infos = self._infos[topic]
-        before = [info for info in infos if info.position.chunk < self.segment.first]
-        first = before[-1] if before else self._first_infos[topic]
-        own = [info for info in infos if self._is_own(info.position.chunk)]
-        last = b''
-        for info in [first, *own]:
-            if info is not None and without_stamp(info.data) != last:
-                last = without_stamp(info.data)
-                yield info
-
     @cached_property
     def _near(self) -> list[int]:
         """Numbers of the chunks that are read: those with wanted topics, within the overlap."""
@@ -209,41 +161,6 @@ class Stretch:
             if wanted & self.recording.chunks[number].counts.keys()
         ]
 
-    @cached_property
-    def _infos(self) -> dict[str, list[RecordedMessage]]:
-        found: dict[str, list[RecordedMessage]] = {topic: [] for topic in self._info_topics}
-        for message in self._messages(self._info_topics):
-            found[message.topic].append(message)
-        for messages in found.values():
-            messages.sort(key=lambda message: message.position)
-        return found
-
-    @cached_property
-    def _first_infos(self) -> dict[str, RecordedMessage | None]:
-        return {topic: self._first_info(topic) for topic in self._info_topics}
-
-    def _first_info(self, topic: str) -> RecordedMessage | None:
-        """Return the last calibration before what is read, else the first one there is."""
-        first = self.first_chunk
-        numbers = [*range(first - 1, -1, -1), *range(first, len(self.recording.chunks))]
-        for number in numbers:
-            infos = self._infos_in(topic, number)
-            if infos:
-                return infos[-1 if number < first else 0]
-        return None
-
-    def _infos_in(self, topic: str, number: int) -> list[RecordedMessage]:
-        if not self.recording.chunks[number].counts.get(topic):
-            return []
-        try:
-            messages = self.recording.messages(number)
-        except InputError:
-            return []
-        return sorted(
-            (message for message in messages if message.topic == topic),
-            key=lambda message: message.position,
-        )
-
     def _messages(self, topics: frozenset[str]) -> Iterator[RecordedMessage]:
         """Read the near chunks; own images of damaged ones are noted."""
         for number in self._near:
@@ -255,18 +172,6 @@ class Stretch:
                 self._lose_chunk(number, topics & self._topics, error)
                 continue
             yield from (message for message in messages if message.topic in topics)
-
-    def _camera(self, message: RecordedMessage) -> PinholeCamera:
-        key = without_stamp(message.data)  # a calibration is read once
-        if key not in self._cameras:
-            try:
-                self._cameras[key] = camera_from_info(parsed(message.data, CAMERA_INFO))
-            except CalibrationError as error:
-                self._cameras[key] = error
-        camera = self._cameras[key]
-        if isinstance(camera, CalibrationError):
-            raise camera
-        return camera
 
     def _is_own(self, chunk: int) -> bool:
         return self.segment.first <= chunk < self.segment.end

@@ -14,6 +14,7 @@ from depth_ros.errors import InputError
 from depth_ros.files.given_file import given_text
 from depth_ros.files.share import share_path
 
+HEADER = 'std_msgs/msg/Header'
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
@@ -167,5 +168,23 @@ def _with_arrays(value: Any) -> Any:
         return [_with_arrays(item) for item in value]
     if not hasattr(value, '__msgtype__'):
         return value
-    names = _field_names(value.__msgtype__)
-    return type(value)(**{name: _with_arrays(getattr(value, name)) for name in names})
+    long = _long_fields(value.__msgtype__)
+    if not long:
+        return value
+    fields = {name: getattr(value, name) for name in _field_names(value.__msgtype__)}
+    return type(value)(**{**fields, **{name: _with_arrays(fields[name]) for name in long}})
+
+
+@cache
+def _long_fields(kind: str) -> tuple[str, ...]:
+    """Return the fields of a type that hold several numbers, or messages that do."""
+    return tuple(name for name, field in _store().fielddefs[kind][1] if _is_long(field))
+
+
+def _is_long(definition: Any) -> bool:
+    from rosbags.interfaces import Nodetype
+
+    node, content = definition
+    if node == Nodetype.BASE:
+        return False
+    return bool(_long_fields(content)) if node == Nodetype.NAME else True

@@ -185,6 +185,40 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(folder: Path) 
         assert (folder / 'out' / path.name).read_bytes() == path.read_bytes()
 
 
+FULL = """\
+mount -t tmpfs -o size=400k none out || exit 77
+head -c 384k /dev/zero > out/filler
+"$@"; echo "code $?"
+rm out/filler
+"$@" || exit 1
+find out -name '*.part*'
+cp out/*.* kept
+"""
+
+
+@pytest.mark.nightly
+def test_a_file_system_without_space_is_one_sentence_and_the_same_command_goes_on(
+    folder: Path,
+) -> None:
+    for name in ('out', 'kept'):
+        (folder / name).mkdir()
+    words = [sys.executable, '-m', 'depth_ros', 'process', 'drive.mcap', '--job', 'job.yaml']
+    script = ['unshare', '-rm', 'bash', '-c', FULL, 'full', *words, '--out', 'out']
+    result = subprocess.run(
+        script, cwd=folder, env=child_environment(), capture_output=True, text=True, check=False
+    )
+    if result.returncode == 77 or 'unshare' in result.stderr:
+        pytest.skip('no file system of its own can be mounted here')
+    assert result.returncode == 0, result.stderr
+    assert 'code 2' in result.stdout
+    assert 'No space left on device' in result.stderr
+    assert 'free some space' in result.stderr
+    assert '.part' not in result.stdout
+    subprocess.run([*words, '--out', 'alone'], cwd=folder, env=child_environment(), check=True)
+    for path in (folder / 'alone').glob('*.*'):
+        assert (folder / 'kept' / path.name).read_bytes() == path.read_bytes()
+
+
 def test_a_killed_program_leaves_no_workers_and_is_begun_again(folder: Path) -> None:
     (folder / 'job.yaml').write_text(JOB.replace('frames: 2', 'frames: 1'))
     Drive(num_frames=200).write(folder / 'drive.mcap')
