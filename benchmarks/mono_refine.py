@@ -231,11 +231,12 @@ def judge(
     processor: MultiViewProcessor,
     settings: MonoSettings,
     delay_s: float,
+    seed: int,
 ) -> Table:
     """Run one drive; give sums by (drive, part of it, method)."""
     worker = Worker(processor, settings, delay_s)
     table: Table = defaultdict(Sums)
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(seed)
     for moment in moments:
         worker.see(moment)
         relative = stand_in(moment.truth, random)
@@ -324,6 +325,7 @@ def main() -> None:
     parser.add_argument('--preset', default='fast')
     parser.add_argument('--sampling', default='inverse', choices=('inverse', 'linear'))
     parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--seed', type=int, default=3, help='of the made-up mono map')
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     base = MonoSettings()
@@ -342,7 +344,7 @@ def main() -> None:
             keyframes = replace(settings.keyframes, min_depth_m=near, max_depth_m=far)
             own, delay_s = replace(settings, keyframes=keyframes), 0.0
             moments = hololens(args.data / 'hololens_mvs')
-        found = judge(name, moments or DRIVES[name](), processor, own, delay_s)
+        found = judge(name, moments or DRIVES[name](), processor, own, delay_s, args.seed)
         print(markdown_table(HEADER, [[*key, *sums.cells()] for key, sums in found.items()]))
         print(flush=True)
         table |= found

@@ -86,7 +86,7 @@ TASK_KINDS: dict[str, TaskKind] = {
         is_sequential=True,
     ),
     'multiview': TaskKind(
-        input=f'{_HERE}.topics:PosedTopicNames',
+        input=f'{_HERE}.topics:KeyframeTopicNames',
         settings=f'{_HERE}.multiview_settings:SegmentedViewSettings',
         outputs=f'{_HERE}.outputs:PosedOutputs',
         work=f'{_HERE}.multiview_work:MultiviewWork',
@@ -98,6 +98,14 @@ TASK_KINDS: dict[str, TaskKind] = {
         outputs=f'{_HERE}.match_work:MatchOutputs',
         work=f'{_HERE}.match_work:MatchWork',
         place=4,
+    ),
+    'mono_refined': TaskKind(
+        input=f'{_HERE}.topics:PosedTopicNames',
+        settings='depth_ros.tasks.mono.settings:MonoSettings',
+        outputs=f'{_HERE}.outputs:RefinedOutputs',
+        work=f'{_HERE}.mono_refined_work:MonoRefinedWork',
+        place=5,
+        is_sequential=True,
     ),
 }
 """Every task that a job can name."""

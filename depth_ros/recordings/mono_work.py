@@ -50,8 +50,8 @@ class MonoWork:
             )
         if settings.refine is RefineMode.MULTIVIEW:
             raise ParameterError(
-                'refine multiview follows the frames before and needs their poses, which a job '
-                'has not; set it to auto or none, or play the recording to mono_node'
+                'refine multiview follows the frames before and needs their poses: name the task '
+                'mono_refined instead of mono, with poses in its input, or set refine to none'
             )
         self._outputs = cast('MonoOutputs', task.outputs)
         self._camera = camera_source(given)

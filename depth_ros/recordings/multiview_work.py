@@ -27,7 +27,7 @@ from depth_ros.recordings.recorded_poses import POSE_KINDS, RecordedPoses
 from depth_ros.recordings.recording import Position, Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import Stretch
-from depth_ros.recordings.topics import PosedTopicNames
+from depth_ros.recordings.topics import KeyframeTopicNames, PosedTopicNames
 from depth_ros.tasks.multiview.keyframes import ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewWanted, open_multiview
 
@@ -41,7 +41,7 @@ class MultiviewWork:
 
     def __init__(self, task: JobTask) -> None:
         """Open the engines; the topics of the task must be named."""
-        self._given = cast('PosedTopicNames', task.input)
+        self._given = cast('KeyframeTopicNames', task.input)
         self._settings = cast('SegmentedViewSettings', task.settings)
         self._outputs = cast('PosedOutputs', task.outputs)
         self._camera = camera_source(self._given)
@@ -57,9 +57,7 @@ class MultiviewWork:
     @staticmethod
     def guessed(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
         """Return the task with every topic named, and the topic of the images."""
-        named, topic = guessed_camera(task, topics)
-        given = cast('PosedTopicNames', named.input)
-        return replace(named, input=replace(given, poses=_poses_topic(given, topics))), topic
+        return guessed_posed_camera(task, topics)
 
     def channels(self) -> Mapping[int, OutputChannel]:
         """Return what it writes."""
@@ -78,7 +76,7 @@ class MultiviewWork:
 
     def outcomes(self, stretch: Stretch) -> Iterator[Outcome]:
         """Return depth, or why there is none, of every image."""
-        poses = RecordedPoses(stretch, self._given)
+        poses = RecordedPoses(stretch, self._given, task=TASK)
         start_ns = min(chunk.start_ns for chunk in stretch.recording.chunks)
         images = stretch.images[self._camera.topic]
 
@@ -160,15 +158,23 @@ def _depth_frame(output: MultiViewOutput, view: RecordedView) -> DepthFrame:
     )
 
 
-def _poses_topic(given: PosedTopicNames, topics: tuple[BagTopic, ...]) -> str:
+def guessed_posed_camera(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
+    """Return the task with the topics of camera and poses named, and the topic of the images."""
+    named, topic = guessed_camera(task, topics)
+    given = cast('PosedTopicNames', named.input)
+    poses = _poses_topic(task.kind, given, topics)
+    return replace(named, input=replace(given, poses=poses)), topic
+
+
+def _poses_topic(kind: str, given: PosedTopicNames, topics: tuple[BagTopic, ...]) -> str:
     known = {topic.name: topic for topic in topics if topic.type in POSE_KINDS and topic.count}
     names = [given.poses] if given.poses else sorted(known)
     if len(names) != 1 or names[0] not in known:
         found = ', '.join(sorted(known)) or 'none'
         raise InputError(
             'bag_topic',
-            f'a multiview job needs one topic of poses ({" or ".join(POSE_KINDS)}), found '
-            f'{found}; name it as poses in tasks.multiview.input, or make one first with a job of '
+            f'a {kind} job needs one topic of poses ({" or ".join(POSE_KINDS)}), found '
+            f'{found}; name it as poses in tasks.{kind}.input, or make one first with a job of '
             'odometry that copies all topics',
         )
     return names[0]

@@ -108,6 +108,15 @@ class MonoOutputs(DepthOutputs):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RefinedOutputs(DepthOutputs):
+    """What is written of one image of a moving camera."""
+
+    namespace: str = described('mono_refined', 'First part of the names of the topics.')
+    sigma: bool = described(False, 'Standard deviation of depth in metres.')
+    pose: bool = described(False, 'Pose of the camera in the frame of the poses: pose.')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PosedOutputs(DepthOutputs):
     """What is written of a keyframe."""
 

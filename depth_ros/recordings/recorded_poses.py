@@ -23,13 +23,15 @@ POSE_KINDS = (ODOMETRY, POSE)
 class RecordedPoses:
     """Poses by stamp, interpolated between two; each is decided by those recorded near it."""
 
-    def __init__(self, stretch: Stretch, given: PosedTopicNames) -> None:
+    def __init__(self, stretch: Stretch, given: PosedTopicNames, *, task: str) -> None:
         """Take the poses of a stretch.
 
         Args:
             stretch: Where they are, with ``given.poses`` among its topics of poses.
             given: Topics of the task.
+            task: Its name, for what to set.
         """
+        self._task = task
         self._stretch = stretch
         self._given = given
         self._mount = base_from_camera(given.base_from_camera)
@@ -80,5 +82,6 @@ class RecordedPoses:
             raise InputError(
                 'no_extrinsic',
                 f'the poses are of {base!r} and the images of {camera_frame!r}; say how the '
-                'camera sits: set base_from_camera in tasks.multiview.input to x y z qx qy qz qw',
+                f'camera sits: set base_from_camera in tasks.{self._task}.input to x y z qx qy '
+                'qz qw',
             )

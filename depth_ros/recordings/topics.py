@@ -89,6 +89,16 @@ class PosedTopicNames(CameraTopicNames):
         minimum=0.001,
         maximum=60.0,
     )
+
+    def check_together(self) -> None:
+        """Refuse a mounting that is none."""
+        base_from_camera(self.base_from_camera)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyframeTopicNames(PosedTopicNames):
+    """Topics of one camera and of its poses, and how keyframes are chosen among its images."""
+
     block_s: float = described(
         5.0,
         'Keyframes are chosen anew in every such stretch of the recording, with one before and '
@@ -97,7 +107,3 @@ class PosedTopicNames(CameraTopicNames):
         minimum=0.1,
         maximum=3600.0,
     )
-
-    def check_together(self) -> None:
-        """Refuse a mounting that is none."""
-        base_from_camera(self.base_from_camera)

@@ -1,8 +1,11 @@
 """Scale and shift from relative depth to metres, in inverse depth, robust against outliers.
 
 Networks that see one image give inverse depth up to a factor and, most of them, an offset (Ranftl
-et al. 2020, "Towards robust monocular depth estimation"). Errors count relative to the depth:
-``(scale * d + shift) * Z - 1`` with ``d`` the relative inverse depth and ``Z`` the metric depth.
+et al. 2020, "Towards robust monocular depth estimation"). The network is what errs, far more than
+the metres do, so its inverse depth ``d`` is fitted to the metric depth ``Z``, errors relative:
+``(a / Z + b) / d - 1``. The other way round its errors would be taken for differences of depth:
+the slope comes out too small (regression dilution; Fuller 1987, "Measurement Error Models",
+section 1.1), and what is nearer than most comes out a fifth too far.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from depth_ros.geometry.ground_plane import MAD_TO_SIGMA
 MIN_POINTS = 12
 """Fewer points than this say nothing about a whole map."""
 FLAT = 0.08
-"""Robust relative spread of inverse depths below which points tell a scale but no shift."""
+"""Robust relative spread of metric inverse depths below which points tell a scale, no shift."""
 _NUM_GUESSES, _NUM_JUDGED, _NUM_ROUNDS = 64, 500, 5
 _TUKEY = 4.685
 """Tuning constant of the biweight (Beaton and Tukey 1974): 95 % efficient for normal errors."""
@@ -63,18 +66,19 @@ def fit_inverse(relative: np.ndarray, metres: np.ndarray) -> InverseFit | None:
     """
     if len(relative) < MIN_POINTS:
         return None
-    d = 1.0 / np.asarray(relative, np.float64)
-    z = np.asarray(metres, np.float64)
-    has_shift = _relative_spread(d) > FLAT
-    best = _best_guess(d, z, has_shift=has_shift)
+    q = 1.0 / np.asarray(metres, np.float64)
+    r = np.asarray(relative, np.float64)
+    has_shift = _relative_spread(q) > FLAT
+    best = _best_guess(q, r, has_shift=has_shift)
     for _ in range(_NUM_ROUNDS):
-        best = _reweighted(d, z, best, has_shift=has_shift)
-    scale, shift = best
-    if not (np.isfinite(best).all() and scale > 0.0):
+        best = _reweighted(q, r, best, has_shift=has_shift)
+    slope, offset = best
+    if not (np.isfinite(best).all() and slope > 0.0):
         return None
-    spread = _sigma((scale * d + shift) * z - 1.0)
+    scale, shift = 1.0 / slope, -offset / slope
+    spread = _sigma((scale / r + shift) / q - 1.0)
     return InverseFit(
-        scale=float(scale), shift=float(shift), spread=float(spread), num_points=len(d)
+        scale=float(scale), shift=float(shift), spread=float(spread), num_points=len(q)
     )
 
 
@@ -86,31 +90,34 @@ def _sigma(errors: np.ndarray) -> float:
     return max(_SMALLEST_SIGMA, MAD_TO_SIGMA * float(np.median(np.abs(errors))))
 
 
-def _best_guess(d: np.ndarray, z: np.ndarray, *, has_shift: bool) -> np.ndarray:
-    """Return scale and shift of the candidate with the least median error."""
-    guesses = [np.array([1.0 / np.median(d * z), 0.0])]
+def _best_guess(q: np.ndarray, r: np.ndarray, *, has_shift: bool) -> np.ndarray:
+    """Return slope and offset of the candidate with the least median error.
+
+    ``q`` is the metric inverse depth, ``r`` the relative depth, so that ``1 / r = a q + b``.
+    """
+    guesses = [np.array([1.0 / np.median(q * r), 0.0])]
     random = np.random.default_rng(0)
     if has_shift:
-        pairs = random.integers(0, len(d), (_NUM_GUESSES, 2))
-        d0, d1 = d[pairs].T
-        q0, q1 = 1.0 / z[pairs].T
+        pairs = random.integers(0, len(q), (_NUM_GUESSES, 2))
+        q0, q1 = q[pairs].T
+        d0, d1 = 1.0 / r[pairs].T
         with np.errstate(divide='ignore', invalid='ignore'):
-            scale = (q1 - q0) / (d1 - d0)
-        shift = q0 - scale * d0
-        is_good = np.isfinite(scale) & (scale > 0.0)
-        guesses += list(np.stack([scale, shift], axis=1)[is_good])
-    judged = random.permutation(len(d))[:_NUM_JUDGED]
-    d, z = d[judged], z[judged]
-    errors = [np.median(np.abs((scale * d + shift) * z - 1.0)) for scale, shift in guesses]
+            slope = (d1 - d0) / (q1 - q0)
+        offset = d0 - slope * q0
+        is_good = np.isfinite(slope) & (slope > 0.0)
+        guesses += list(np.stack([slope, offset], axis=1)[is_good])
+    judged = random.permutation(len(q))[:_NUM_JUDGED]
+    q, r = q[judged], r[judged]
+    errors = [np.median(np.abs((slope * q + offset) * r - 1.0)) for slope, offset in guesses]
     return guesses[int(np.argmin(errors))]
 
 
-def _reweighted(d: np.ndarray, z: np.ndarray, best: np.ndarray, *, has_shift: bool) -> np.ndarray:
+def _reweighted(q: np.ndarray, r: np.ndarray, best: np.ndarray, *, has_shift: bool) -> np.ndarray:
     """Return the weighted least-squares fit around a candidate (Tukey's biweight)."""
-    errors = (best[0] * d + best[1]) * z - 1.0
+    errors = (best[0] * q + best[1]) * r - 1.0
     limit = _TUKEY * _sigma(errors)
     weight = np.clip(1.0 - (errors / limit) ** 2, 0.0, None) ** 2
-    x, y = d * z, z
+    x, y = q * r, r
     xx, xy, yy = (weight * x * x).sum(), (weight * x * y).sum(), (weight * y * y).sum()
     x1, y1 = (weight * x).sum(), (weight * y).sum()
     determinant = xx * yy - xy * xy

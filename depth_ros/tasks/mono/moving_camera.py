@@ -119,6 +119,12 @@ class MovingCamera:
             raise InputError('no_keyframe', keyframes.trouble or no_keyframe(keyframes, len(maps)))
         return found
 
+    def forget(self) -> None:
+        """Forget points, keyframes and what poses were said to be wrong."""
+        self._tracked, self._watch, self._disagrees = self._new_points(), PoseWatch(), False
+        if self.keyframes is not None:
+            self.keyframes.reset()
+
     def close(self) -> None:
         """Stop computing keyframes."""
         if self.keyframes is not None:

@@ -201,6 +201,11 @@ class MonoProcessor(Processor[MonoSettings]):
             self._scaler = self._make_scaler(settings)
         self._moving.set_settings(settings)
 
+    def forget(self) -> None:
+        """Forget the images before, for others that do not follow them."""
+        self._scaler = self._make_scaler(self.settings)
+        self._moving.forget()
+
     def __call__(
         self,
         image: np.ndarray,

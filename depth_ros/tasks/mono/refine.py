@@ -98,9 +98,10 @@ def refined_depth(
     fit = None
     if relative is not None:
         small = cv2.resize(relative.depth, size, interpolation=cv2.INTER_NEAREST)
-        fit, fitted = fitted_map(small, found)
-        if fitted is not None:
-            found = found.without(contradicted(found, fitted)).joined(fitted)
+        fit, expected = fitted_map(small, found)
+        if expected is not None:
+            fitted = expected.without(~is_trusted(small, found, expected))
+            found = found.without(contradicted(found, expected)).joined(fitted)
     age_s = (frame.stamp_ns - maps[0].stamp_ns) / 1e9
     return _full_size(found, frame, camera, age_s=age_s, fit=fit)
 
@@ -210,7 +211,8 @@ def fitted_map(relative: np.ndarray, anchors: _Joined) -> tuple[InverseFit | Non
         anchors: What keyframes know.
 
     Returns:
-        The fit and the map in metres, or None twice where they share too little.
+        The fit and the map in metres, of which ``is_trusted`` says where it may be shown, or None
+        twice where they share too little.
     """
     with np.errstate(invalid='ignore'):
         common = np.isfinite(anchors.depth) & np.isfinite(relative) & (relative > 0)
@@ -220,37 +222,40 @@ def fitted_map(relative: np.ndarray, anchors: _Joined) -> tuple[InverseFit | Non
     fit = fit_inverse(relative[common][::step], anchors.depth[common][::step])
     if fit is None:
         return None, None
-    metres = fit.metres(within_range(relative, relative[common]))
+    metres = fit.metres(relative)
     with np.errstate(invalid='ignore', divide='ignore'):
         error = np.where(common, np.log(anchors.depth / metres), 0.0)
     is_near = common & np.isfinite(error) & (np.abs(error) < 3.0 * fit.spread + 0.05)
     level, spread = regional_levels(np.where(is_near, error, 0.0), is_near, fit.spread)
-    depth = np.where(spread <= MAX_SIGMA_RATIO, metres * np.exp(level), UNKNOWN)
-    depth = depth.astype(np.float32)
-    is_known = np.isfinite(depth)
-    return fit, _Joined(
-        depth=depth,
-        sigma=(depth * spread).astype(np.float32),
-        source=np.where(is_known, np.uint8(DepthSource.FITTED), np.uint8(DepthSource.UNKNOWN)),
+    depth = (metres * np.exp(level)).astype(np.float32)
+    source = np.where(
+        np.isfinite(depth), np.uint8(DepthSource.FITTED), np.uint8(DepthSource.UNKNOWN)
     )
+    return fit, _Joined(depth=depth, sigma=(depth * spread).astype(np.float32), source=source)
 
 
-def within_range(relative: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-    """Return relative depth not far beyond what was fitted, NaN elsewhere.
+def is_trusted(relative: np.ndarray, anchors: _Joined, fitted: _Joined) -> np.ndarray:
+    """Return where a fitted map may be shown: not far beyond what was fitted, and sure enough.
 
     A scale and a shift that hold for near things may give anything for far ones.
+
+    Args:
+        relative: ``(H, W)`` relative depth, NaN unknown.
+        anchors: What it was fitted to.
+        fitted: The map in metres.
     """
-    near, far = np.percentile(fitted, FITTED_PERCENT)
-    with np.errstate(invalid='ignore'):
-        is_within = (relative > near / BEYOND) & (relative < far * BEYOND)
-    return np.where(is_within, relative, UNKNOWN)
+    is_sure = fitted.sigma <= MAX_SIGMA_RATIO * fitted.depth
+    common = np.isfinite(anchors.depth) & np.isfinite(fitted.depth)
+    near, far = np.percentile(relative[common], FITTED_PERCENT)
+    return np.asarray(is_sure & (relative > near / BEYOND) & (relative < far * BEYOND))
 
 
 def contradicted(keyframes: _Joined, fitted: _Joined) -> np.ndarray:
     """Return where keyframes are so far from the fitted map that something must have moved.
 
     What moves by itself looks nearer or farther than it is to a camera that moves too; the image
-    alone is not deceived.
+    alone is not deceived. The map counts here even where it is too far from all keyframes to be
+    shown: that something is much nearer than they say it knows all the same.
     """
     with np.errstate(invalid='ignore', divide='ignore'):
         apart = np.abs(np.log(keyframes.depth / fitted.depth))
