@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ PARTS = ('encoder', 'depth', 'pose_encoder', 'pose')
 _TOGETHER = (('encoder', 'depth'), ('pose_encoder', 'pose'))
 _CHECKPOINTS = ('.pth', '.pt', '.ckpt', '.safetensors', '.npz')
 _MAX_NAMES_SHOWN = 5
+_MAX_HEADER_BYTES = 100_000_000
+"""As the format allows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +99,22 @@ def find_parts(path: Path) -> CheckpointParts | None:
 def holds_parts(path: Path) -> bool:
     """Whether a folder holds any part of a checkpoint."""
     return path.is_dir() and any((path / f'{part}.pth').is_file() for part in PARTS)
+
+
+def merged_parts(path: Path) -> frozenset[str]:
+    """Return the parts whose parameters a ``.safetensors`` file holds, by its header alone.
+
+    Empty where they have no such names, or the file is none: reading it says what is wrong.
+    """
+    with path.open('rb') as file:
+        length = int.from_bytes(file.read(8), 'little')
+        text = file.read(min(length, _MAX_HEADER_BYTES))
+    try:
+        names = json.loads(text)
+    except ValueError:
+        return frozenset()
+    beginnings = {str(name).partition('.')[0] for name in names}
+    return frozenset(beginnings & set(PARTS))
 
 
 def _archive_names(path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from depth_ros.checkpoints.parts import find_parts, holds_parts
+from depth_ros.checkpoints.parts import find_parts, holds_parts, merged_parts
 from depth_ros.engines.artifact import WeightsRecord, file_digest, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
@@ -311,7 +311,8 @@ def _extras(weights: str) -> Mapping[str, OptionValue]:
     """Read the values beside a checkpoint's tensors; empty where there are none."""
     path = given_path(weights, what='weights')
     is_named = bool(weights) and not weights.startswith(SYNTHETIC)
-    may_say = is_named and (_parts_of(path) or (path.is_file() and path.suffix == '.safetensors'))
+    is_one_file = path.is_file() and path.suffix == '.safetensors'
+    may_say = is_named and (is_one_file or _parts_of(path))
     if not may_say or not is_importable('torch'):
         return {}
     extras: Mapping[str, OptionValue] = import_module('depth_ros.checkpoints.read').read_extras(
@@ -321,7 +322,9 @@ def _extras(weights: str) -> Mapping[str, OptionValue]:
 
 
 def _parts_of(path: Path) -> frozenset[str]:
-    """Return the parts of a checkpoint folder or archive; empty for a single checkpoint."""
+    """Return the parts of a checkpoint; empty where it is not known to have any."""
+    if path.is_file() and path.suffix == '.safetensors':
+        return merged_parts(path)
     if not holds_parts(path) and not (path.is_file() and path.suffix == '.zip'):
         return frozenset()
     parts = find_parts(path)

@@ -14,7 +14,7 @@ pytest.importorskip('torch', reason='torch is not installed')
 
 import torch
 
-from depth_ros.checkpoints.parts import find_parts, holds_parts
+from depth_ros.checkpoints.parts import find_parts, holds_parts, merged_parts
 from depth_ros.checkpoints.read import read_checkpoint, read_extras, write_safetensors
 from depth_ros.engines import exports
 from depth_ros.engines.choice import EngineChoice
@@ -310,3 +310,23 @@ def test_extras_of_a_hostile_safetensors_header(tmp_path: Path) -> None:
     assert plan_exports(
         load_recipe('monodepth2'), EngineChoice(weights=str(path))
     ).variant.size == (192, 640)
+
+
+def test_one_file_of_weights_says_by_its_names_which_graphs_it_has(tmp_path: Path) -> None:
+    """What is trained here is one file, and may have no pose network."""
+    from safetensors.numpy import save_file
+
+    alone, both, other = (tmp_path / f'{name}.safetensors' for name in ('alone', 'both', 'other'))
+    depth = {'encoder.encoder.conv1.weight': np.zeros(1), 'depth.decoder.0.bias': np.zeros(1)}
+    pose = {'pose_encoder.encoder.conv1.weight': np.zeros(1), 'pose.net.0.bias': np.zeros(1)}
+    save_file(depth, alone)
+    save_file({**depth, **pose}, both)
+    save_file({'features.0.weight': np.zeros(1)}, other)
+    (tmp_path / 'broken.safetensors').write_bytes(b'\x10')
+    assert merged_parts(alone) == {'encoder', 'depth'}
+    assert merged_parts(both) == {'encoder', 'depth', 'pose_encoder', 'pose'}
+    assert merged_parts(other) == merged_parts(tmp_path / 'broken.safetensors') == frozenset()
+    recipe = load_recipe('monodepth2')
+    for path, graphs in ((alone, ('depth',)), (both, ('depth', 'pose'))):
+        choice = EngineChoice(weights=str(path), size=(64, 96))
+        assert plan_exports(recipe, choice).graphs == graphs
