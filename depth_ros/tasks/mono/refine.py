@@ -22,6 +22,7 @@ from depth_ros.geometry.warp import carried_depth
 from depth_ros.results import DepthResult, DepthScale
 from depth_ros.tasks.mono.inverse_fit import InverseFit, fit_inverse
 from depth_ros.tasks.mono.keyframe_maps import KeyframeMap
+from depth_ros.tasks.mono.refined_sigma import shown_sigma
 
 UNKNOWN = np.float32(np.nan)
 MIN_ANCHORS = 200
@@ -309,7 +310,8 @@ def _full_size(
     )
     depth = depth_seen_by(small, frame.camera).depth
     size = (frame.camera.width, frame.camera.height)
-    sigma, source = found.sigma, found.source
+    source = found.source
+    sigma = shown_sigma(found.depth, found.sigma, source == DepthSource.FITTED)
     if depth.shape != source.shape:
         sigma, source = (
             cv2.resize(values, size, interpolation=cv2.INTER_NEAREST) for values in (sigma, source)

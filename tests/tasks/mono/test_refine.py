@@ -15,6 +15,7 @@ from depth_ros.scenes.paths import look
 from depth_ros.scenes.solids import Box, Scene, Texture, View, render, room
 from depth_ros.tasks.mono.keyframe_maps import KeyframeMaps
 from depth_ros.tasks.mono.refine import DepthSource, RefinedDepth, has_changed, refined_depth
+from depth_ros.tasks.mono.refined_sigma import FITTED_FACTOR, STEP_FACTOR, shown_sigma
 from tests.kit.multiview_doubles import CAMERA
 
 SECOND_NS = 10**9
@@ -225,3 +226,21 @@ def test_large_images_are_joined_small_and_come_out_large(factor: int) -> None:
     assert found.depth.depth.shape == found.source.shape == views[2].depth.shape
     assert found.depth.camera is camera
     assert np.median(errors(found, views[2])) < 0.02
+
+
+def test_sigma_grows_at_steps_of_depth_and_is_kept_on_surfaces() -> None:
+    depth = np.full((8, 12), 2.0, np.float32)
+    depth[:, 6:] = 3.0
+    depth[0, 0] = np.nan
+    sigma = np.where(np.isfinite(depth), 0.05 * depth, np.nan)
+    is_fitted = np.zeros(depth.shape, bool)
+    is_fitted[4:] = True
+    found = shown_sigma(depth, sigma, is_fitted)
+    assert found.dtype == np.float32 and np.array_equal(np.isnan(found), np.isnan(depth))
+    np.testing.assert_allclose(found[1, 2], 0.1, rtol=1e-6)
+    np.testing.assert_allclose(found[5, 2], FITTED_FACTOR * 0.1, rtol=1e-6)
+    # On either side of a step of 1 m, less what a slanted surface may have.
+    np.testing.assert_allclose(found[2, 5], np.hypot(0.1, STEP_FACTOR * (1.0 - 0.12)), rtol=1e-5)
+    slanted = np.broadcast_to(np.linspace(2.0, 2.3, 12, dtype=np.float32), (8, 12))
+    np.testing.assert_allclose(shown_sigma(slanted, 0.05 * slanted, ~is_fitted)[2, 1:-1],
+                               FITTED_FACTOR * 0.05 * slanted[2, 1:-1], rtol=1e-5)  # fmt: skip
