@@ -106,7 +106,8 @@ def measure(size: tuple[int, int], arguments: argparse.Namespace, *, role: str) 
 
     with tempfile.TemporaryDirectory() as folder, observing('/') as observer:
         report = Path(folder) / 'node.json'
-        node = NodeProcess([__file__, '--role', role, '--ros-args'], report)
+        words = [__file__, '--role', role, '--ros-args', '-p', 'hints:=none']
+        node = NodeProcess(words, report)
         driver = Driver(observer, size)
         driver.wait()
         for index in range(arguments.pairs):

@@ -188,7 +188,7 @@ def open_engine(
         engine = _open_auto(order)
     else:
         engine = _open_named(choice.runtime, order)
-        logger.info('opened %s', engine.info.describe())
+        logger.info('opened %s%s', engine.info.describe(), _threads(engine))
     is_stereo_trained = order.artifact.manifest.weights.is_stereo_trained
     engine.info = replace(engine.info, is_stereo_trained=is_stereo_trained)
     return engine
@@ -350,12 +350,22 @@ def _open_auto(order: _Order) -> Engine:
             logger.warning('engine auto: %s failed: %s', name, error)
             continue
         passed_over = '; '.join(reasons) or 'none'
-        logger.info('opened %s; passed over: %s', engine.info.describe(), passed_over)
+        described = engine.info.describe()
+        logger.info('opened %s%s; passed over: %s', described, _threads(engine), passed_over)
         return engine
     raise EngineError(
         f'no engine can run {order.artifact.name!r} in {order.settings.precision}: '
         f'{"; ".join(reasons)}'
     )
+
+
+def _threads(engine: Engine) -> str:
+    """Say how many threads an engine has, after its description; nothing where none are its own.
+
+    They are no part of the description: results do not depend on them.
+    """
+    count = engine.info.num_threads
+    return f' with {count} thread{"" if count == 1 else "s"}' if count else ''
 
 
 def _build_or_load(name: str, runtime: Runtime, order: _Order) -> Engine:

@@ -164,7 +164,12 @@ def _read(core: ov.Core, onnx: Path, settings: BuildSettings) -> ov.Model:
 
 
 def _config(settings: BuildSettings) -> dict[str, str]:
+    """Return how to compile and load; where nothing is said, threads are tied to cores.
+
+    Tied ones wait while a camera driver or a subscriber has their core, though another is free.
+    """
     return {
+        'ENABLE_CPU_PINNING': 'NO',
         'PERFORMANCE_HINT': 'LATENCY',
         'NUM_STREAMS': '1',
         'INFERENCE_NUM_THREADS': str(num_threads(settings)),
