@@ -8,7 +8,7 @@ from typing import cast
 
 from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_topics import BagTopic
-from depth_ros.recordings.camera_frames import info_topics_of
+from depth_ros.recordings.camera_frames import stretch_of
 from depth_ros.recordings.camera_reader import camera_source
 from depth_ros.recordings.depth_frame import DepthFrame, WorldPlace
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
@@ -68,11 +68,10 @@ class MonoRefinedWork:
 
     def stretch(self, recording: Recording, segment: Segment, overlap_ns: int) -> Stretch:
         """Return what it reads: the recording."""
-        return Stretch(
+        return stretch_of(
+            [self._camera],
             recording,
             segment,
-            topics=[self._camera.topic],
-            info_topics=info_topics_of([self._camera]),
             overlap_ns=overlap_ns,
             pose_topics=[self._given.poses],
         )
