@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 from depth_ros.cli.kit.arguments import add_out, parse_options
+from depth_ros.cli.kit.interrupts import interruptible
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.engines.artifact import golden_path, manifest_path
@@ -185,23 +184,6 @@ def watched(
         finally:
             stop.set()
             thread.join()
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that what is half-written is removed."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _share(status: BuildStatus) -> float | None:

@@ -20,6 +20,8 @@ BODY_FROM_OPTICAL = np.array(
 """From optical axes to a body's: x forward, y left, z up (REP 103)."""
 
 _SMALL_RAD = 1e-8
+_LARGEST_QUATERNION = 1e100
+"""The squares of larger numbers have no sum."""
 
 
 def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -102,18 +104,31 @@ def rotation_from_quaternion(quaternion: Sequence[float] | np.ndarray) -> np.nda
     """Turn x y z w of any length into a ``(3, 3)`` rotation.
 
     Raises:
-        ParameterError: If it has no length or is not finite.
+        ParameterError: If it has no length, is not finite or too large to have a length.
     """
     values = np.asarray(quaternion, np.float64)
-    length = float(np.linalg.norm(values))
-    if values.shape != (4,) or not np.isfinite(length) or length < _SMALL_RAD:
+    fault = _fault_of_quaternion(values)
+    if fault:
         raise ParameterError(
-            f'a quaternion must be four numbers x y z w, not all zero, got {values.tolist()!r}; '
-            'give 0 0 0 1 for no rotation'
+            f'a quaternion must be {fault}, got {values.tolist()!r}; give 0 0 0 1 for no rotation'
         )
+    length = float(np.linalg.norm(values))
     vector, w = values[:3] / length, values[3] / length
     across = skew(vector)
     return np.eye(3) + 2.0 * w * across + 2.0 * across @ across
+
+
+def _fault_of_quaternion(values: np.ndarray) -> str:
+    """Return what a quaternion must be and is not; nothing of one that is a rotation."""
+    if values.shape != (4,):
+        return 'four numbers x y z w'
+    if not np.isfinite(values).all():
+        return 'four finite numbers x y z w'
+    if np.abs(values).max() > _LARGEST_QUATERNION:
+        return f'of length 1 or near it, and no number of it above {_LARGEST_QUATERNION:g}'
+    if float(np.linalg.norm(values)) < _SMALL_RAD:
+        return 'four numbers x y z w, not all zero'
+    return ''
 
 
 def composed_covariance(

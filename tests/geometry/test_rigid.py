@@ -107,3 +107,20 @@ def test_turned_covariance_keeps_its_size() -> None:
     covariance = np.diag([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     turned = turned_covariance(covariance, rotation_from_vector(np.array([0.0, 0.0, math.pi / 2])))
     np.testing.assert_allclose(np.diag(turned), [2.0, 1.0, 3.0, 5.0, 4.0, 6.0], atol=1e-12)
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize(
+    ('values', 'words'),
+    [
+        ([0.0, 0.0, 0.0, 1e200], 'of length 1 or near it, and no number of it above 1e+100'),
+        ([math.inf, 0.0, 0.0, 1.0], 'four finite numbers'),
+        ([0.0, 0.0, 0.0, 0.0], 'not all zero'),
+    ],
+)
+def test_what_is_no_quaternion_is_refused_by_what_is_wrong_with_it(
+    values: list[float], words: str
+) -> None:
+    with pytest.raises(ParameterError) as caught:
+        rotation_from_quaternion(values)
+    assert words in str(caught.value)

@@ -29,6 +29,7 @@ from depth_ros.cli.demo.processes import (
 )
 from depth_ros.cli.demo.report import DemoTask, status_table
 from depth_ros.cli.kit.arguments import add_out
+from depth_ros.cli.kit.interrupts import interruptible
 from depth_ros.errors import DepthRosError
 from depth_ros.files.share import share_path
 from depth_ros.models.registry import models_of
@@ -125,7 +126,12 @@ def _number_within(text: str, lowest: float, highest: float) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo; return the exit code."""
+    """Run the demo; return the exit code. SIGTERM ends it, and its processes, as Ctrl-C does."""
+    with interruptible():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     settings = DemoSettings(
         duration_s=arguments.duration,
         rate_hz=arguments.rate,

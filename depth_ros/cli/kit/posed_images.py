@@ -44,12 +44,12 @@ class PosedSource:
                 'give a folder with images/, K.txt and poses.txt (docs/multiview.md), or run '
                 'mono_node on the bag and its odometry'
             )
+        folder = read_posed_folder(settings.path)
         if settings.calibration or settings.focal_length_px:
             raise ParameterError(
                 'a folder with poses brings its own calibration: leave out --calibration and '
                 '--focal-length-px'
             )
-        folder = read_posed_folder(settings.path)
         if not folder.is_sequence:
             raise ParameterError(
                 f'{settings.path} has the layout {folder.layout}, whose images are in no order '

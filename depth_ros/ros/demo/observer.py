@@ -20,6 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
 
@@ -170,8 +171,14 @@ class Observer(Node):
 
 @contextmanager
 def observing(namespace: str, watched: Sequence[Watched] | None = None) -> Iterator[Observer]:
-    """Join the ROS graph in a namespace and leave it again."""
-    rclpy.init(args=['--ros-args', '-r', f'__ns:={namespace}'])
+    """Join the ROS graph in a namespace and leave it again.
+
+    Signals stay Python's: those of rclpy would end the context while it is in use.
+    """
+    rclpy.init(
+        args=['--ros-args', '-r', f'__ns:={namespace}'],
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
     observer = Observer(watched)
     try:
         yield observer

@@ -61,8 +61,9 @@ def unexplained_px(sights: Sequence[PointSight], camera: PinholeCamera) -> np.nd
     factor of all ways explain the pixels as well as right ones.
     """
     points, angle, far = _midpoints(sights, camera)
-    meets = np.where(angle > 0.0, _largest_error(sights, camera, points), np.inf)
-    return np.asarray(np.fmin(meets, _largest_error(sights, camera, far)))
+    with np.errstate(invalid='ignore', over='ignore'):  # rays may meet at infinity
+        meets = np.where(angle > 0.0, _largest_error(sights, camera, points), np.inf)
+        return np.asarray(np.fmin(meets, _largest_error(sights, camera, far)))
 
 
 def num_sights(sights: Sequence[PointSight]) -> np.ndarray:
@@ -80,7 +81,7 @@ def _midpoints(
     rays = np.stack([_rays(sight, camera) for sight in sights]).reshape(len(sights), count, 3)
     centres = np.stack([sight.world_from_camera[:3, 3] for sight in sights])
     first_rays = rays[first, np.arange(count)]
-    with np.errstate(invalid='ignore', divide='ignore'):
+    with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
         points, angle = _between(centres[first], first_rays, centres[-1], rays[-1])
     return points, angle, centres[first] + FAR_M * first_rays
 

@@ -456,3 +456,5 @@ def test_images_without_poses_cannot_be_refined(folder, tmp_path, capsys) -> Non
     assert 'poses.txt' in capsys.readouterr().err
     assert run(folder, tmp_path / 'out', '--scale-mode', 'motion') == 2
     assert 'poses.txt' in capsys.readouterr().err
+    assert run(folder, tmp_path / 'out', '--refine', 'multiview', *FOCAL) == 2
+    assert 'is no folder of posed images' in capsys.readouterr().err

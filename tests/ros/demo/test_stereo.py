@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -134,3 +135,26 @@ def test_users_own_domain_and_transport_profile_are_kept(monkeypatch: pytest.Mon
     environment = demo.private_environment()
     assert environment['ROS_DOMAIN_ID'] == '42'
     assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in environment
+
+
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='needs /proc')
+def test_a_demo_that_is_terminated_says_so_in_a_line_and_ends_its_nodes(tmp_path: Path) -> None:
+    if not HAS_IMAGES:
+        pytest.skip('the sample images are absent (pip install --no-deps stereodemo==0.7)')
+    command = [sys.executable, '-m', 'depth_ros', 'demo', '--model', 'sgbm', '--duration', '60']
+    process = subprocess.Popen(
+        [*command, '--out', str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+    )
+    listed = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+    end = time.monotonic() + 60.0
+    while not (children := listed.read_text().split()):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    _, words = process.communicate(timeout=60)
+    assert (process.returncode, words) == (130, 'depth-ros: interrupted\n')
+    assert not any(Path(f'/proc/{child}').exists() for child in children)

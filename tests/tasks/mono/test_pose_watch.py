@@ -22,6 +22,7 @@ from depth_ros.tasks.mono.settings import (
     ScaleMode,
     ScaleSettings,
 )
+from depth_ros.tasks.mono.sights import PointSight, unexplained_px
 from depth_ros.tasks.mono.tracked_points import TrackedPoints
 from depth_ros.tasks.multiview.settings import MultiViewSettings
 from tests.kit.mono_doubles import truth_pipeline
@@ -144,3 +145,15 @@ def test_wrong_poses_give_no_metres_by_keyframes_or_by_motion(views, name: str) 
     outputs = outputs_of(views, WRONG[name], refine=RefineMode.NONE, scale=by_motion)
     assert outputs[-1].depth is None and outputs[-1].scaled.slug == 'pose_mismatch'
     assert 'mount' in outputs[-1].scaled.reason
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('way_m', [1e150, 1e300, 1.7e308])
+def test_a_pose_beyond_all_numbers_is_unexplained_without_a_word_of_numpy(way_m: float) -> None:
+    pixels = np.random.default_rng(1).uniform(5.0, 40.0, (2, 30, 2)).astype(np.float32)
+    ways = (np.zeros(3), np.array([way_m, way_m, -way_m]))
+    sights = [
+        PointSight(pixels=seen, world_from_camera=rigid(np.eye(3), way))
+        for seen, way in zip(pixels, ways, strict=True)
+    ]
+    assert unexplained_px(sights, CAMERA).shape == (30,)
