@@ -100,7 +100,7 @@ class FolderPlan:
 
     def _sequence(self) -> Iterator[PlannedSet]:
         """Take keyframes as they come, as the node does."""
-        window: KeyframeWindow[PosedView] = KeyframeWindow(self._settings)
+        window: KeyframeWindow[PosedView] = KeyframeWindow(self._settings, has_times=False)
         count = len(self.folder.views)
         for index in range(count):
             before = window.num_keyframes

@@ -189,15 +189,19 @@ def no_keyframe(keyframes: KeyframeDepths, num_young: int) -> str:
             'calibration'
         )
     chosen = f'chosen {keyframes.num_keyframes}, computed {keyframes.num_maps}'
-    return (
-        f'no keyframe of the last {keyframes.settings.max_age_s:g} s has depth ({chosen}); move '
-        'the camera sideways or forwards: standing or turning on the spot gives none'
-        f'{TOO_SLOW if keyframes.is_in_background else ""}'
-    )
+    none = f'no keyframe of the last {keyframes.settings.max_age_s:g} s has depth ({chosen})'
+    behind = keyframes.num_keyframes - keyframes.num_maps
+    if keyframes.is_in_background and behind > MAX_BEHIND:
+        return f'{none}: {TOO_SLOW}; {MOVE}'
+    return f'{none}; {MOVE}{f". If it moves, {TOO_SLOW}" if keyframes.is_in_background else ""}'
 
 
+MAX_BEHIND = 6
+"""More keyframes that were chosen and not computed mean that they are too slow: the first need
+sources, and one waits."""
+MOVE = 'move the camera sideways or forwards: standing or turning on the spot gives none'
 TOO_SLOW = (
-    '. If it moves, keyframes are too slow here: move slower, or raise keyframes.max_age_s where '
-    'nothing else moves'
+    'keyframes are too slow here: move slower, or raise keyframes.max_age_s where nothing else '
+    'moves'
 )
 """For images that do not wait for keyframes."""

@@ -69,7 +69,7 @@ class PoseWatch:
 def _sentence(count: int, explained: float) -> str:
     return (
         f'the poses do not explain how the image moves (of {count} points that were followed '
-        f'{explained:.0%} are where they can be, {MIN_EXPLAINED:.0%} needed); no metres for '
+        f'{explained:.1%} are where they can be, {MIN_EXPLAINED:.1%} needed); no metres for '
         f'{HOLD_NS / 1e9:g} s; check that the odometry is right and its stamps are of the '
         "images' clock, the camera's mount (base_from_camera or TF) and the calibration"
     )

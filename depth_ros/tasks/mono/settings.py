@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
+from depth_ros.engines.exports import SYNTHETIC
 from depth_ros.models.registry import graph_choices
 from depth_ros.settings import (
     LARGEST_INTEGER,
@@ -205,8 +206,13 @@ class KeyframeDepthSettings(Settings):
     )
 
     def check_together(self) -> None:
-        """Require a range of depth."""
+        """Require a range of depth, and weights whose depth is one."""
         check_depth_range(self.min_depth_m, self.max_depth_m)
+        if self.weights.startswith(SYNTHETIC):
+            raise SettingError(
+                f'made-up weights give no metres, got {{weights}} {self.weights!r}; leave it '
+                'empty for those that ship'
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

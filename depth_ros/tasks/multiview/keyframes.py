@@ -25,6 +25,9 @@ from depth_ros.tasks.multiview.view_selection import (
 
 DepthRange = tuple[float, float]
 JUMP_REMEDY = 'check the odometry, or raise max_jump_ratio'
+GAP_REMEDY = 'check which of images and poses have gaps'
+GAP_S = 1.0
+"""After so long without a view a camera may be elsewhere, though its poses are right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,10 +46,15 @@ class KeyframeWindow(Generic[PlacedViewT]):
     """Keeps the last keyframes; used by one thread."""
 
     def __init__(
-        self, settings: KeyframeSettings | None = None, *, jump_remedy: str = JUMP_REMEDY
+        self,
+        settings: KeyframeSettings | None = None,
+        *,
+        jump_remedy: str = JUMP_REMEDY,
+        has_times: bool = True,
     ) -> None:
         self.settings = settings or KeyframeSettings()
         self._jump_remedy = jump_remedy
+        self._has_times = has_times
         self.num_keyframes = 0
         self._keyframes: deque[PlacedViewT] = deque(maxlen=self.settings.window)
         self._last: tuple[int, np.ndarray] | None = None
@@ -138,16 +146,32 @@ class KeyframeWindow(Generic[PlacedViewT]):
         if stamp_ns <= last_stamp_ns:
             raise InputError(
                 'stamp_order',
-                f'a view came {(last_stamp_ns - stamp_ns) / 1e9:.3f} s before the one before it; '
-                'keyframes start afresh (a bag that starts again does this)',
+                f'{_order(last_stamp_ns - stamp_ns)}; keyframes start afresh (a bag that starts '
+                'again does this)',
             )
         way = float(np.linalg.norm(pose[:3, 3] - last_pose[:3, 3]))
         if way > self.settings.max_jump_ratio * depth_m:
+            words, remedy = self._jump(way, (stamp_ns - last_stamp_ns) / 1e9)
             raise InputError(
                 'pose_jump',
-                f'the pose jumped by {way:.2f} m between two views, with the scene '
-                f'{depth_m:.2f} m away; keyframes start afresh: {self._jump_remedy}',
+                f'the pose {words}, with the scene {depth_m:.2f} m away; keyframes start afresh: '
+                f'{remedy}',
             )
+
+    def _jump(self, way_m: float, time_s: float) -> tuple[str, str]:
+        """Say how far the pose went between two views, and what to do."""
+        if not self._has_times:
+            return f'jumped by {way_m:.2f} m between two views', self._jump_remedy
+        if time_s > GAP_S:
+            return f'moved by {way_m:.2f} m in {time_s:.1f} s without a view', GAP_REMEDY
+        apart = f'between two views {time_s:.2f} s apart'
+        return f'jumped by {way_m:.2f} m {apart}', self._jump_remedy
+
+
+def _order(back_ns: int) -> str:
+    if back_ns == 0:
+        return 'a view has the same stamp as the one before it'
+    return f'a view came {back_ns / 1e9:.3f} s before the one before it'
 
 
 def view_set(

@@ -14,6 +14,7 @@ import pytest
 from depth_ros.errors import EngineError, InputError, ParameterError, WeightsError
 from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
+from depth_ros.tasks.mono.moving_camera import no_keyframe
 from depth_ros.tasks.mono.no_network import NoNetwork
 from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
 from depth_ros.tasks.mono.refine import DepthSource
@@ -237,6 +238,23 @@ def test_made_up_weights_of_keyframes_give_no_metres() -> None:
             processor.keyframes.open()
     assert last.depth is None and last.refined is None and last.refusal is not None
     assert 'keyframes.weights' in last.refusal[1] and made_up.is_closed
+
+
+def test_made_up_weights_of_keyframes_are_no_setting() -> None:
+    with pytest.raises(ParameterError, match="no metres, got weights 'synthetic:1'"):
+        KeyframeDepthSettings(weights='synthetic:1')
+
+
+def test_keyframes_that_are_too_slow_are_told_before_the_way_of_the_camera() -> None:
+    with moving(in_background=True) as processor:
+        keyframes = processor.keyframes
+        assert keyframes is not None
+        assert no_keyframe(keyframes, 0).index('; move the camera') < (
+            no_keyframe(keyframes, 0).index('too slow')
+        )
+        keyframes._window.num_keyframes = 60
+        text = no_keyframe(keyframes, 0)
+    assert '(chosen 60, computed 0): keyframes are too slow here' in text
 
 
 def test_made_up_weights_of_keyframes_are_refused_at_the_start(

@@ -201,3 +201,21 @@ def test_the_depth_range_follows_and_recovers():
 def test_ranges_that_make_no_sense_are_refused(limits):
     with pytest.raises(ParameterError, match='depth range'):
         DepthRangeSettings(min_m=limits[0], max_m=limits[1])
+
+
+@pytest.mark.parametrize(
+    ('later_ns', 'has_times', 'words'),
+    [
+        (100_000_000, True, 'the pose jumped by 30.00 m between two views 0.10 s apart'),
+        (3_200_000_000, True, 'the pose moved by 30.00 m in 3.2 s without a view'),
+        (3_200_000_000, False, 'the pose jumped by 30.00 m between two views, with'),
+        (0, True, 'a view has the same stamp as the one before it'),
+    ],
+)
+def test_a_break_says_how_long_after_the_view_before(later_ns, has_times, words):
+    window = KeyframeWindow(NEWEST, has_times=has_times)
+    window.add(view(0.0, stamp=5), depth_range_m=RANGE)
+    with pytest.raises(InputError) as caught:
+        window.add(view(30.0, stamp=5 + later_ns), depth_range_m=RANGE)
+    assert words in str(caught.value)
+    assert ('odometry' in str(caught.value)) == (words.startswith('the pose jumped'))
