@@ -154,6 +154,7 @@ def stereo_topics(
     if left_topic:
         left = _named(topics, left_topic, IMAGE_TYPES)
         right = _named(topics, right_topic, IMAGE_TYPES)
+        _expect_two_cameras(left, right)
     else:
         left, right = _only_pair(topics)
     return (
@@ -224,6 +225,16 @@ def _rank(name: str) -> tuple[bool, ...]:
         'rect' not in name,
         'gray' in name or 'raw_' in name,
     )
+
+
+def _expect_two_cameras(left: BagTopic, right: BagTopic) -> None:
+    """Refuse the images of one camera for both sides, raw or compressed."""
+    if _base(left.name) == _base(right.name):
+        raise InputError(
+            'bag_topic',
+            f'left_topic and right_topic are the same topic, {printable(_base(left.name))}; name '
+            'the images of two cameras',
+        )
 
 
 def _only_pair(topics: Sequence[BagTopic]) -> tuple[BagTopic, BagTopic]:

@@ -7,7 +7,7 @@ is the nearest to the other; the earlier one wins a tie.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,6 +38,21 @@ class StampedMessage:
 def is_near(one: StampedMessage, other: StampedMessage, overlap_ns: int) -> bool:
     """Return whether two messages were recorded within the overlap."""
     return abs(other.position.time_ns - one.position.time_ns) <= overlap_ns
+
+
+def recorded_near(
+    ordered: Sequence[StampedMessage], image: StampedMessage, overlap_ns: int
+) -> list[StampedMessage]:
+    """Return the messages within the overlap of an image, of messages in order of recording."""
+    time_ns = image.position.time_ns
+    first = bisect_left(ordered, time_ns - overlap_ns, key=_time_ns)
+    last = bisect_right(ordered, time_ns + overlap_ns, key=_time_ns)
+    return list(ordered[first:last])
+
+
+def nearest_stamp(others: Sequence[StampedMessage], image: StampedMessage) -> StampedMessage:
+    """Return the message whose stamp is nearest to an image's; the earlier one wins a tie."""
+    return min(others, key=lambda other: _rank(image, other))
 
 
 def partners(
@@ -83,8 +98,12 @@ def _nearest(
             if abs(other.position.time_ns - one.position.time_ns) <= overlap_ns
         ]
         if near:
-            found[one.position] = min(near, key=lambda other: _rank(one, other))
+            found[one.position] = nearest_stamp(near, one)
     return found
+
+
+def _time_ns(message: StampedMessage) -> int:
+    return message.position.time_ns
 
 
 def _rank(one: StampedMessage, other: StampedMessage) -> tuple[int, Position]:

@@ -23,7 +23,7 @@ from depth_ros.recordings.places import Sink
 from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.wire import KINDS, definition_of, serialised
 
-FORMAT = 3
+FORMAT = 4
 """Changes whenever a part of the same input would have other bytes."""
 FIRST_CHANNEL = 40_000
 CHANNELS_OF_A_TASK = 100

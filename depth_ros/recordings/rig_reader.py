@@ -17,7 +17,8 @@ from depth_ros.recordings.camera_frames import (
     with_file_topic,
 )
 from depth_ros.recordings.job import JobTask
-from depth_ros.recordings.ledger import AT_END, LedgerLine, line_of
+from depth_ros.recordings.ledger import LedgerLine
+from depth_ros.recordings.lone_images import lone_image
 from depth_ros.recordings.pairing import StampedMessage, is_near, partners
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
@@ -87,16 +88,16 @@ class RigReader:
 
     def _alone(self, stretch: Stretch, image: StampedMessage) -> LedgerLine:
         left, right = self.cameras
-        side, other, topic = (
-            ('left', 'right', right.topic)
-            if image.topic == left.topic
-            else ('right', 'left', left.topic)
+        sides = (('left', 'right', right), ('right', 'left', left))
+        side, other, camera = sides[image.topic != left.topic]
+        return lone_image(
+            stretch,
+            image,
+            side=side,
+            other=other,
+            other_topic=camera.topic,
+            limit_ns=self._max_difference_ns,
         )
-        if stretch.is_beyond(image, topic):
-            text = f'the {other} images of the recording begin after it or end before it'
-            return line_of(image, AT_END, text)
-        text = f'no {other} image of this moment was recorded near it'
-        return line_of(image, f'no_partner_{side}', text)
 
     def frame(self, stretch: Stretch, pair: RecordedPair) -> StereoFrame:
         """Return a pair as a frame.

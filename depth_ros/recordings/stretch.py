@@ -11,7 +11,12 @@ from functools import cached_property
 from depth_ros.errors import InputError
 from depth_ros.recordings.calibrations_in_reach import CalibrationsInReach
 from depth_ros.recordings.ledger import LedgerLine, line_of
-from depth_ros.recordings.pairing import StampedMessage, is_near
+from depth_ros.recordings.pairing import (
+    StampedMessage,
+    is_near,
+    nearest_stamp,
+    recorded_near,
+)
 from depth_ros.recordings.recording import Position, RecordedMessage, Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.wire import header_of
@@ -104,7 +109,8 @@ class Stretch:
         """Return whether the images of a topic begin behind an image, or end before it.
 
         Only where they do so within the overlap: a camera that began much later, or that stopped,
-        is a loss.
+        is a loss. So is an image that is itself the nearest to that first or last one: the stamps
+        of the two are apart, and nothing ended.
         """
         others = self.images[topic]
         if not others:
@@ -113,8 +119,8 @@ class Stretch:
         first, last = others[0], others[-1]
         is_before = begins and image.stamp_ns < first.stamp_ns
         is_behind = ends and image.stamp_ns > last.stamp_ns
-        return (is_before and is_near(first, image, self.overlap_ns)) or (
-            is_behind and is_near(last, image, self.overlap_ns)
+        return (is_before and self._is_left_out(image, first)) or (
+            is_behind and self._is_left_out(image, last)
         )
 
     def begins(self, topic: str) -> bool:
@@ -124,6 +130,13 @@ class Stretch:
     def data_of(self, message: StampedMessage) -> bytes:
         """Return the bytes of a message."""
         return self.recording.message(message.position).data
+
+    def _is_left_out(self, image: StampedMessage, end: StampedMessage) -> bool:
+        """Return whether an image lies near the end of another topic, and others nearer."""
+        if not is_near(end, image, self.overlap_ns):
+            return False
+        fellows = recorded_near(self.images[image.topic], end, self.overlap_ns)
+        return nearest_stamp(fellows, end) is not image
 
     def _in_order(self, topic: str, images: list[StampedMessage]) -> list[StampedMessage]:
         """Return images in order of recording; own ones whose stamps do not rise are noted."""

@@ -55,6 +55,13 @@ def test_a_job_is_written_and_never_over_another(folder: Path) -> None:
     expect_one_sentence(again, 'new.yaml is there already')
 
 
+def test_one_topic_for_both_cameras_is_refused_before_anything_is_done(folder: Path) -> None:
+    same = 'input: {left: /right/image_rect, right: /right/image_rect}'
+    (folder / 'same.yaml').write_text(f'tasks: {{stereo: {{{same}, settings: {{model: sgbm}}}}}}')
+    words = ('process', 'drive.mcap', '-o', 'out', '--job', 'same.yaml', '--dry-run')
+    expect_one_sentence(depth_ros(*words, cwd=folder), 'input.right are the same topic')
+
+
 def test_dry_run_says_what_there_is_to_do_and_writes_nothing(folder: Path) -> None:
     outcome = depth_ros(
         'process', 'drive.mcap', '-o', 'out', '--job', 'job.yaml', '--dry-run', cwd=folder

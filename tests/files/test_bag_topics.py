@@ -117,6 +117,13 @@ def test_rigs_that_are_not_clear_are_refused() -> None:
     assert (left.info.name, right.info.name) == ('/left/camera_info', '/right/camera_info')
 
 
+def test_one_camera_is_not_both_sides_of_a_rig() -> None:
+    packed = topic('/left/image_rect/compressed', COMPRESSED_IMAGE)
+    for right in ('/left/image_rect', packed.name):
+        with pytest.raises(InputError, match='are the same topic, /left/image_rect; name'):
+            stereo_topics([*RIG, packed], left_topic='/left/image_rect', right_topic=right)
+
+
 LAYOUTS = {
     'RealSense': (
         '/camera/camera/color /camera/camera/infra1 /camera/camera/infra2 /camera/camera/depth',

@@ -87,3 +87,30 @@ def test_depth_that_nobody_asked_for_is_unknown_and_not_missing(tmp_path: Path) 
     process(stereo_job(outputs=outputs), bag, tmp_path / 'out')
     lines = json_lines(tmp_path / 'out/drive.figures.jsonl')
     assert [line['known'] for line in lines] == [None, None]
+
+
+@pytest.mark.parametrize('frames', [1, 3, 100])
+def test_a_recording_that_looped_says_so_of_both_cameras(tmp_path: Path, frames: int) -> None:
+    """Stamps 0..4, then 2..4 again: the first of them goes back, the others came before."""
+    changes = {}
+    for number in range(5, 8):
+        changes |= both(number, stamp(number - 3))
+    bag = Drive(changes=changes).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(frames=frames), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (5, {'stamp_back': 2, 'repeated_stamp': 4})
+
+
+@pytest.mark.parametrize('frames', [1, 3, 100])
+@pytest.mark.parametrize('late_ms', [3, -3])
+def test_cameras_that_are_not_synchronised_are_told_the_difference(
+    tmp_path: Path, frames: int, late_ms: int
+) -> None:
+    late = {('right', n): stamped(stamp(n) + late_ms * 1_000_000) for n in range(8)}
+    bag = Drive(changes=late).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(frames=frames), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (0, {'no_partner_left': 8, 'no_partner_right': 8})
+    for line in json_lines(tmp_path / 'out/drive.ledger.jsonl'):
+        assert 'nearest 3.000 ms away, 0 ms allowed' in line['text']
+        assert 'raise input.max_stamp_difference_s' in line['text']
+    raised = stereo_job(frames=frames, max_stamp_difference_s=0.003)
+    assert process(raised, bag, tmp_path / 'raised').made == 8
