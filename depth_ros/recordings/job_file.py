@@ -117,6 +117,7 @@ def job_text(topics: Sequence[BagTopic]) -> str:
 def _task(body: _Body, kind: str, workers: WorkerSettings) -> JobTask:
     groups = TASK_KINDS[kind].groups()
     _expect_keys(body, groups)
+    _expect_own_groups(body, groups)
     found = {key: _group(body.inner(key), group) for key, group in groups.items()}
     return JobTask(
         kind=kind,
@@ -127,9 +128,48 @@ def _task(body: _Body, kind: str, workers: WorkerSettings) -> JobTask:
     )
 
 
+def _expect_own_groups(body: _Body, groups: Mapping[str, type[Settings]]) -> None:
+    """Refuse a key that belongs to another group of its task."""
+    names = {key: {setting.name for setting in settings_of(kind)} for key, kind in groups.items()}
+    for group, own in names.items():
+        for key in body.inner(group).values.keys() - own:
+            for other in (other for other in names if key in names[other]):
+                raise ParameterError(
+                    f'there is no key {key!r} in {body.where}.{group} of {body.path}; it belongs '
+                    f'to {body.where}.{other}, write it there'
+                )
+
+
+def _expect_plain(body: _Body, known: Iterable[str]) -> None:
+    """Refuse mappings and lists where a job has single values, with how those are written."""
+    names = list(known)
+    for key, value in body.values.items():
+        inner = value if isinstance(value, dict) else {}
+        for name in (f'{key}.{word}' for word in inner):
+            if name in names:
+                raise ParameterError(
+                    f'{body.path}: {body.where}.{key} is no mapping; write its keys in full, '
+                    f'like {name}: {inner[name.removeprefix(f"{key}.")]}'
+                )
+
+
+def _expect_text(body: _Body, texts: Iterable[str]) -> None:
+    """Refuse a list where a job has words in one text."""
+    for key in texts:
+        value = body.values.get(key)
+        if isinstance(value, list):
+            words = ' '.join(map(str, value))
+            raise ParameterError(
+                f'{body.path}: {body.where}.{key} is one text, got a list; write it with spaces '
+                f"between the words: {key}: '{words}'"
+            )
+
+
 def _group(body: _Body, kind: type[SettingsT]) -> SettingsT:
     noun = f'key in {body.where} of {body.path}'
     settings = settings_of(kind)
+    _expect_plain(body, [setting.name for setting in settings])
+    _expect_text(body, [setting.name for setting in settings if setting.kind is str])
     known = ', '.join(setting.name for setting in settings)
     check_names(body.values, settings, noun=noun, list_hint=f'known are {known}')
     naming = Naming(

@@ -21,14 +21,14 @@ class LedgerLine:
 
     Attributes:
         topic: Its topic.
-        stamp_ns: Stamp of its header; 0 where it cannot be read.
+        stamp_ns: Stamp of its header; None where it cannot be read.
         log_ns: Time of recording.
         reason: Why, as a short slug.
         text: Why, as a sentence.
     """
 
     topic: str
-    stamp_ns: int
+    stamp_ns: int | None
     log_ns: int
     reason: str
     text: str

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from shlex import quote
 
 from depth_ros.errors import InputError
 from depth_ros.files.bag_topics import BagTopic
-from depth_ros.files.image import SUFFIXES
 from depth_ros.recordings.mcap_file import ChunkPlace, McapFile, RawChunk
+from depth_ros.recordings.other_input import other_input
 from depth_ros.recordings.places import is_folder, is_there, join, matches, stem_of
 
 MAX_CACHED_BYTES = 192 << 20
@@ -215,12 +214,12 @@ def mcap_files(path: str) -> list[str]:
     if is_there(path):
         if path.endswith('.mcap'):
             return [path]
-        raise InputError('bag', _other_storage(path))
+        raise InputError('bag', other_input(path))
     if not is_folder(path):
         raise InputError('file', f'there is no bag {path}; check the path')
     files = sorted(matches(join(path, '*.mcap')), key=_number_of)
     if not files:
-        raise InputError('bag', _other_storage(path))
+        raise InputError('bag', other_input(path))
     return files
 
 
@@ -228,27 +227,3 @@ def _number_of(name: str) -> tuple[int, str]:
     """Order ``drive_2`` before ``drive_10``, as rosbag2 numbers the files of a split bag."""
     number = stem_of(name).rpartition('_')[2]
     return (int(number) if number.isdecimal() else 0, name)
-
-
-def _other_storage(path: str) -> str:
-    """Return what to type for what is no bag in MCAP."""
-    if _holds_images(path):
-        return (
-            f'{path} holds images, and jobs read recordings in MCAP; for images type: depth-ros '
-            f'run stereo {quote(path)} --calibration RIG (of pairs), or: depth-ros run mono '
-            f'{quote(path)}'
-        )
-    target = f'{stem_of(path)}_mcap'
-    return (
-        f'{path} is no bag in MCAP, and jobs read MCAP by its index; type: rosbags-convert '
-        f'--src {quote(path)} --dst {quote(target)} --dst-storage mcap'
-    )
-
-
-def _holds_images(path: str) -> bool:
-    """Return whether this is an image, or a folder with images in it or one level deeper."""
-    return path.lower().endswith(SUFFIXES) or any(
-        name.lower().endswith(SUFFIXES)
-        for pattern in ('*', '*/*')
-        for name in matches(join(path, pattern))
-    )

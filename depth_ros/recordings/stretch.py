@@ -198,7 +198,7 @@ class Stretch:
                 self.damaged.append(
                     LedgerLine(
                         topic=topic,
-                        stamp_ns=0,
+                        stamp_ns=None,
                         log_ns=time_ns,
                         reason=error.reason,
                         text=str(error),
@@ -210,7 +210,7 @@ class Stretch:
             self.damaged.append(
                 LedgerLine(
                     topic=topic,
-                    stamp_ns=0,
+                    stamp_ns=None,
                     log_ns=position.time_ns,
                     reason=error.reason,
                     text=str(error),

@@ -103,6 +103,18 @@ def test_a_recording_of_one_camera_gets_a_mono_job(tmp_path: Path) -> None:
             )
         ),
         ('tasks: {stereo: {}}\nfusion: {cloud: true}', 'fusion.cloud needs poses.*add odometry'),
+        (
+            'tasks: {stereo: {settings: {sgbm: {block_size: 7}}}}',
+            'settings.sgbm is no mapping.*like sgbm.block_size: 7$',
+        ),
+        (
+            'tasks: {odometry: {input: {source: rgbd}}}',
+            "no key 'source' in tasks.odometry.input.*belongs to tasks.odometry.settings",
+        ),
+        (
+            'tasks: {stereo: {}}\ncopy: {topics: [/a, /b]}',
+            "copy.topics is one text, got a list; .*: topics: '/a /b'$",
+        ),
         ('tasks: {stereo: {}}\ncopy: {topic: all}', "'topic'.*did you mean 'topics'"),
     ],
 )

@@ -181,6 +181,7 @@ def test_images_of_a_damaged_chunk_are_lines_with_the_time_of_its_index(tmp_path
     damaged = [line for line in lines if line['reason'] == 'chunk_damaged']
     assert damaged
     assert all(line['log_ns'] > 0 and 'mcap doctor' in line['text'] for line in damaged)
+    assert {line['stamp_ns'] for line in damaged} == {None}
     lefts = [line for line in lines if line['topic'] == '/left/image_rect']
     assert result.made + len(lefts) == sound.made
     images = 2 * 8
@@ -299,13 +300,30 @@ def test_sqlite3_is_refused_with_a_command_that_works(drive: Path, tmp_path: Pat
         shutil.rmtree(target)
 
 
-@pytest.mark.parametrize('name', ['images', 'set', 'set/left/0.png'])
-def test_images_are_refused_with_the_command_for_images(tmp_path: Path, name: str) -> None:
-    for path in ('images/0.png', 'set/left/0.png', 'set/right/0.png'):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(b'')
-    with pytest.raises(InputError, match='for images type: depth-ros run stereo'):
-        process(stereo_job(), tmp_path / name, tmp_path / 'out')
+@pytest.mark.parametrize(
+    ('name', 'command'),
+    [
+        ('images', 'run stereo {} --calibration RIG'),
+        ('set', 'run stereo {} --calibration RIG'),
+        ('set/left/0.png', 'run mono {} '),
+        ('walk', 'run odometry {}$'),
+        ('views', 'run multiview {}$'),
+        ('room', 'run odometry {}, or: depth-ros run multiview {}$'),
+    ],
+)
+def test_images_are_refused_with_the_command_for_images(
+    tmp_path: Path, name: str, command: str
+) -> None:
+    images = ('images', 'set/left', 'set/right', 'walk/images', 'walk/depth', 'views/images')
+    for folder in (*images, 'room/images', 'room/depth'):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / '0.png').write_bytes(b'')
+    for folder in ('views', 'room'):
+        (tmp_path / folder / 'poses.txt').write_text('')
+    path = tmp_path / name
+    words = 'for images type: depth-ros ' + command.replace('{}', str(path))
+    with pytest.raises(InputError, match=words):
+        process(stereo_job(), path, tmp_path / 'out')
 
 
 @pytest.mark.parametrize('name', ['cut.mcap', 'no.mcap', 'empty.mcap', 'text.mcap', 'bag.db3'])
