@@ -96,7 +96,7 @@ def _explanation(intrinsics: Intrinsics, others: Mapping[str, ImageSize]) -> str
     return (
         f'intrinsics of another resolution (about {2 * cx + 1:.0f}x{2 * cy + 1:.0f}) or of '
         'another camera, as of colour with depth images; scale fx, fy, cx and cy to this one, '
-        'or give the width and height that they belong to'
+        'or use images of the resolution that they belong to'
     )
 
 

@@ -49,6 +49,9 @@ IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale', 'refined')
 WITH_POSES = (
     'the folder has poses.txt, so depth is taken from its motion, as by --refine multiview'
 )
+UNUSED_FACTOR = (
+    '--scale-factor is not used by --scale-mode {mode}; leave it out, or set --scale-mode fixed'
+)
 RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ = 10.0, 0.1, 1000.0
 
 
@@ -184,6 +187,8 @@ def mono_settings(arguments: argparse.Namespace) -> MonoSettings:
     if settings.refine is RefineMode.AUTO and has_poses(arguments):
         warn(WITH_POSES)
         settings = replace(settings, refine=RefineMode.MULTIVIEW)
+    if settings.scale.factor and settings.scale.mode is not ScaleMode.FIXED:
+        warn(UNUSED_FACTOR.format(mode=settings.scale.mode.value))
     needs_reference = settings.scale.mode is ScaleMode.REFERENCE_DEPTH
     has_reference = arguments.reference is not None or is_bag(arguments.input)
     if needs_reference != has_reference and not (has_reference and is_bag(arguments.input)):

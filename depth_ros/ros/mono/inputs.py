@@ -144,8 +144,18 @@ class MonoInputs(ImageInputs[MonoParameters]):
 
     def _hand_out(self, image: ImageJob, pose: np.ndarray | None) -> None:
         self._inbox.put(
-            MonoJob(image=image, find_reference=self._find_reference, world_from_camera=pose)
+            MonoJob(
+                image=image,
+                find_reference=self._find_reference,
+                world_from_camera=pose,
+                pose_trouble=None if pose is not None else self._why_no_pose(image),
+            )
         )
+
+    def _why_no_pose(self, image: ImageJob) -> InputError | None:
+        if self._poses is None:
+            return None
+        return self._poses.why_not(image.frame_id)
 
     def _pose_of(self, image: ImageJob) -> np.ndarray | None:
         """Return the pose of an image; None where there is none, or none yet."""

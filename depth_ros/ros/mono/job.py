@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from depth_ros.camera import PinholeCamera, rectified_camera
+from depth_ros.errors import InputError
 from depth_ros.frames import MonoFrame
 from depth_ros.messages.headers import stamp_ns
 from depth_ros.results import DepthResult
@@ -19,6 +20,7 @@ from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted
 from depth_ros.tasks.mono.settings import MonoSettings
 
 NUM_REFERENCES = 30
+NO_POSE = 'no_pose'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,11 +31,13 @@ class MonoInput:
         frame: The image.
         reference: Metric depth of about the same moment, or None.
         world_from_camera: ``(4, 4)`` pose of the image, or None.
+        pose_trouble: Why there is no pose, where that is known.
     """
 
     frame: MonoFrame
     reference: DepthResult | None
     world_from_camera: np.ndarray | None
+    pose_trouble: InputError | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,10 +47,12 @@ class MonoJob(JobOfImage):
     Attributes:
         find_reference: Gives metric depth for a stamp, or None; asked when the worker begins.
         world_from_camera: ``(4, 4)`` pose of the image, or None.
+        pose_trouble: Why there is no pose, where that is known.
     """
 
     find_reference: Callable[[int, PinholeCamera], DepthResult | None]
     world_from_camera: np.ndarray | None = None
+    pose_trouble: InputError | None = None
 
     def decode(self) -> MonoInput:
         """Decode the image and find its reference.
@@ -57,7 +63,10 @@ class MonoJob(JobOfImage):
         frame = self.image.decode()
         reference = self.find_reference(self.stamp_ns, rectified_camera(frame.camera))
         return MonoInput(
-            frame=frame, reference=reference, world_from_camera=self.world_from_camera
+            frame=frame,
+            reference=reference,
+            world_from_camera=self.world_from_camera,
+            pose_trouble=self.pose_trouble,
         )
 
 
@@ -71,12 +80,24 @@ class ReferencedProcessor(WrappedProcessor[MonoSettings]):
 
     def process(self, frame: MonoInput, *, wanted: MonoWanted) -> MonoOutput:
         """Run one frame end to end."""
-        return self._processor.process(
+        output = self._processor.process(
             frame.frame,
             wanted=wanted,
             reference=frame.reference,
             world_from_camera=frame.world_from_camera,
         )
+        return output if frame.pose_trouble is None else told_why(output, frame.pose_trouble)
+
+
+def told_why(output: MonoOutput, trouble: InputError) -> MonoOutput:
+    """Give the reason why there is no pose in place of ``no_pose``, which says only that."""
+    reason, text = trouble.reason, str(trouble)
+    scaled = output.scaled
+    if scaled is not None and scaled.slug == NO_POSE:
+        output = replace(output, scaled=replace(scaled, slug=reason, reason=text))
+    if output.refusal is not None and output.refusal[0] == NO_POSE:
+        output = replace(output, refusal=(reason, text))
+    return output
 
 
 class ReferenceShelf:

@@ -94,6 +94,7 @@ class TopicPoses:
         self._warn = warn
         self._track = PoseTrack(max_gap_ns=round(1e9 * parameters.max_pose_gap_s))
         self._child_frame = ''
+        self._refused: InputError | None = None
         self._mount = CameraMount(node, parameters.base_from_camera)
         kind, name, callback = TOPICS[kind_of_source or parameters.pose_source]
         self._topic: WatchedTopic[Odometry | PoseStamped] = WatchedTopic(
@@ -150,7 +151,10 @@ class TopicPoses:
                 stamp_ns(message.header.stamp), motion_of(pose.position, pose.orientation)
             )
         except InputError as error:
+            self._refused = error
             self._warn(error.reason, f'{self._topic.name}: {error}')
+        else:
+            self._refused = None
 
     def _base_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray | None:
         """Return the mounting at the stamp, so that it may move; None while TF may have it yet."""
@@ -163,7 +167,10 @@ class TopicPoses:
 
     def why_not(self, camera_frame: str) -> InputError | None:
         """Return why a pose did not come, where it is known; see ``PoseSource``."""
-        if not self._mount.problem:
+        if self._refused is not None:
+            return self._refused
+        is_placed = self._mount.is_set or self._child_frame in ('', camera_frame)
+        if is_placed or (self._mount.has_tf and not self._mount.problem):
             return None
         return InputError('no_extrinsic', self._no_extrinsic(camera_frame))
 

@@ -414,6 +414,7 @@ def test_a_calibration_that_is_of_no_image_is_the_folders_fault(walk, tmp_path, 
     assert run(walk, tmp_path / 'out', '--rate', '20') == 2
     said = capsys.readouterr().err
     assert 'principal point' in said and 'left out' not in said
+    assert 'or use images of the resolution that they belong to' in said
 
 
 def test_a_reference_gives_metres_until_there_are_keyframes(walk, tmp_path, monkeypatch) -> None:
@@ -436,6 +437,12 @@ def test_a_reference_gives_metres_until_there_are_keyframes(walk, tmp_path, monk
     assert (source == 3).all()
     later = np.load(tmp_path / 'out' / '00004_depth_source.npy')
     assert (later == 1).mean() > 0.3
+
+
+def test_a_factor_that_no_mode_uses_is_said(folder, tmp_path, capsys) -> None:
+    words = ('--scale-factor', '2', '--scale-mode', 'camera_height')
+    run(tmp_path / 'absent.png', tmp_path / 'out', *words, '--scale', 'camera_height_m=1')
+    assert '--scale-factor is not used by --scale-mode camera_height' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

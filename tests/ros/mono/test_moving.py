@@ -58,7 +58,9 @@ class Walk:
     robot: Robot
     clock_ns: int = START_NS
 
-    def go(self, count: int, *, poses: bool = True) -> list[int]:
+    def go(
+        self, count: int, *, poses: bool = True, child: str = 'left_eye', length: float = 1.0
+    ) -> list[int]:
         """Send images, each before its pose, and wait for what comes of them."""
         stamps = []
         for _ in range(count):
@@ -68,9 +70,10 @@ class Walk:
             set_stamp(message, self.clock_ns)
             self.robot.send('image_raw', message)
             if poses:
-                odometry = Odometry(child_frame_id='left_eye')
+                odometry = Odometry(child_frame_id=child)
                 odometry.header.frame_id = 'odom'
                 fill_pose(odometry.pose.pose, pose_at(self.clock_ns))
+                odometry.pose.pose.orientation.w *= length
                 set_stamp(odometry, self.clock_ns)
                 self.robot.send('odometry', odometry)
             self.robot.spin(0.05)
@@ -160,6 +163,20 @@ def test_poses_that_stop_end_the_metres_and_not_the_node(walk: Walk) -> None:
     assert driver.spin_until(lambda: driver.diagnostics['refine_refused'] == 'no_pose')
     stamp = walk.until_metres()
     assert stamp > stamps[-1]
+
+
+@pytest.mark.parametrize(
+    ('fault', 'reason'), [({'length': 1e200}, 'pose_values'), ({'child': 'base'}, 'no_extrinsic')]
+)
+def test_without_a_pose_the_scale_gives_the_reason_of_the_poses(
+    walk: Walk, fault: dict, reason: str
+) -> None:
+    for _ in range(30):
+        walk.go(2, **fault)
+        if walk.robot.diagnostics.get('scale_refused') == reason:
+            break
+    assert walk.robot.diagnostics['scale_refused'] == reason
+    assert 'Warning:' not in walk.node.log(), 'nothing of NumPy'
 
 
 def test_the_books_balance(walk: Walk) -> None:
