@@ -34,10 +34,10 @@ class EngineChoice(Settings):
     )
     preset: str = described(
         '',
-        "Named size of the model's recipe, as fast, balanced or fine; empty takes its default. "
-        'auto: commands take the largest that ships and needs no enlarging of the image; '
+        "Named size of the model's recipe, as fast, medium, balanced or fine; empty takes its "
+        'default. auto: commands take the largest that ships and needs no enlarging of the image; '
         "stereo_node takes the largest that holds the camera's rate with a margin, as measured, "
-        'and changes it when the load changes.',
+        'and changes it when the load changes; where a size is given it wins.',
         opens_engine=True,
     )
     size: tuple[int, int] | None = described(

@@ -37,11 +37,12 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.stereo_inputs import PairItem, PairSource, add_pair_inputs, open_pairs
 from depth_ros.cli.run.stereo_beside import BesideFiles, add_beside_arguments
 from depth_ros.cli.run.stereo_outputs import KINDS
-from depth_ros.cli.run.stereo_remarks import limits_remark, nothing_remark, size_remark
+from depth_ros.cli.run.stereo_remarks import limits_remark, size_remark
 from depth_ros.frames import StereoFrame
 from depth_ros.geometry.rectify import rectified_rig
 from depth_ros.models.registry import model_entry
 from depth_ros.tasks.stereo.hint_remarks import hint_remark
+from depth_ros.tasks.stereo.nothing_remark import nothing_remark
 from depth_ros.tasks.stereo.processor import StereoOutput, StereoProcessor, Wanted, open_stereo
 from depth_ros.tasks.stereo.settings import PREVIOUS_HINTS, StereoSettings
 from depth_ros.tensors import Progress, Task

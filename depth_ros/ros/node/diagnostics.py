@@ -109,7 +109,9 @@ LEFT_OUT = 'left_out'
 """Why outputs that have subscribers are not published."""
 HINT_LEFT_OUT = 'hint_left_out'
 """Why nothing was told on of what another sensor measured."""
-WARNING_DETAILS = (LEFT_OUT, HINT_LEFT_OUT)
+NOTHING_KNOWN = 'nothing_known'
+"""Why no pixel of the last pair is known."""
+WARNING_DETAILS = (LEFT_OUT, HINT_LEFT_OUT, NOTHING_KNOWN)
 """Details that make the state a warning."""
 IDENTITY_KEYS = ('model', 'engine', 'precision', 'size')
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rclpy.node import Node
 
 from depth_ros.camera import StereoCamera
-from depth_ros.ros.node.diagnostics import HINT_LEFT_OUT
+from depth_ros.ros.node.diagnostics import HINT_LEFT_OUT, NOTHING_KNOWN
 from depth_ros.ros.node.navigation import NavigationPublishers
 from depth_ros.ros.node.publishers import TopicPublishers, joined
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
@@ -15,6 +15,7 @@ from depth_ros.ros.node.topic_rate import TopicRate
 from depth_ros.ros.stereo.parameters import StereoParameters
 from depth_ros.ros.stereo.topics import OUTPUT_TOPICS
 from depth_ros.tasks.stereo.hint_remarks import hint_remark
+from depth_ros.tasks.stereo.nothing_remark import nothing_remark
 from depth_ros.tasks.stereo.processor import StereoOutput, Wanted
 
 HINT_USED = 'hint_used'
@@ -40,11 +41,14 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
         self._log = node.get_logger()
         self._told_offset_px = 0.0
         self._warn = warn
+        self._settings = parameters.settings
         self._hint_details: Mapping[str, str] = {}
+        self._nothing_known: Mapping[str, str] = {}
 
     def set_parameters(self, parameters: StereoParameters) -> None:
         """Use other parameters from the next output on."""
         super().set_parameters(parameters)
+        self._settings = parameters.settings
         self._navigation.set_parameters(parameters)
 
     def rates(self) -> Sequence[TopicRate]:
@@ -52,8 +56,8 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
         return (*super().rates(), *self._navigation.rates())
 
     def details(self) -> Mapping[str, str]:
-        """Return why outputs and hints are left out, for diagnostics."""
-        return {**self._hint_details, **self._navigation.details()}
+        """Return why outputs, hints and all pixels are left out, for diagnostics."""
+        return {**self._hint_details, **self._nothing_known, **self._navigation.details()}
 
     def wanted(self) -> Wanted | None:
         """Return which outputs have subscribers; None if there are none."""
@@ -66,6 +70,7 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
         """Publish on every topic that has subscribers."""
         self._tell_verged(output.disparity.camera)
         self._tell_hint(output)
+        self._tell_nothing(output)
         super().publish(output, stamp_ns=stamp_ns, frame_id=frame_id)
         rgb = output.rectified.left
         self._navigation.publish(output.depth, rgb, stamp_ns=stamp_ns, frame_id=frame_id)
@@ -89,3 +94,10 @@ class StereoPublishers(TopicPublishers[StereoOutput, StereoParameters, Wanted]):
             self._warn('hint_refuted', why)
             details[HINT_LEFT_OUT] = why
         self._hint_details = details
+
+    def _tell_nothing(self, output: StereoOutput) -> None:
+        """Say which settings leave out every pixel; a pair that is wrong is told of elsewhere."""
+        why = nothing_remark('the pair', output.valid_fraction, self._settings)
+        self._nothing_known = {NOTHING_KNOWN: why} if why and not output.fault else {}
+        for reason, text in self._nothing_known.items():
+            self._warn(reason, text)

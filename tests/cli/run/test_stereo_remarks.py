@@ -116,6 +116,11 @@ def test_nothing_known_is_no_success(
     assert run(pair, tmp_path / 'out', '--model', 'sgbm', '--mask', mask) == 2
     told = capsys.readouterr().err
     assert 'no pixel of room_left is known' in told and f'mask {mask}' in told
+    words = ('--model', 'sgbm', '--mask', mask, '--min-confidence', '0.9', '--overwrite')
+    assert run(pair, tmp_path / 'out', *words) == 2
+    assert (
+        'min_confidence 0.9 leaves out what is less sure; 0 keeps all' in capsys.readouterr().err
+    )
 
 
 def test_tiny_and_tall_images_and_previous_of_one_pair(

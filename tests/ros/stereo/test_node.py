@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -187,6 +188,24 @@ def test_matcher_is_swapped_between_frames(stage: Stage) -> None:
     )
     assert driver.set_parameters(sgbm__num_disparities=32).successful
     assert stage.node.process.poll() is None
+
+
+def test_settings_that_leave_out_every_pixel_are_told(stage: Stage) -> None:
+    driver = stage.robot
+    assert driver.set_parameters(valid_region='0 0 0.01 0.01').successful
+    try:
+        for _ in range(3):
+            driver.send_pair()
+            driver.spin_until(lambda: 'nothing_known' in driver.diagnostics, 2.0)
+        told = driver.diagnostics['nothing_known']
+        assert "valid_region '0 0 0.01 0.01' shows none of it" in told
+        assert told in driver.status.message
+        assert driver.status.level == DiagnosticStatus.WARN
+        assert len(stage.node.lines_about('nothing_known')) == 1, 'throttled'
+    finally:
+        assert driver.set_parameters(valid_region='').successful
+    assert np.isfinite(floats(driver.good_pair())).any()
+    assert driver.spin_until(lambda: 'nothing_known' not in driver.diagnostics)
 
 
 @pytest.mark.parametrize(
