@@ -69,14 +69,22 @@ def expect_settings_used(
         ParameterError: Naming the option, and a model that it is for.
     """
     settings = {setting.name: setting for setting in settings_of(kind)}
+    usual = settings['model'].default if 'model' in settings else None
     for name in given_values(kind, arguments):
         takers = [model for model in models_of(task) if _takes(model, task, settings[name])]
         if models and not set(models) & set(takers):
             option = option_of(settings[name])
             raise ParameterError(
                 f'{option} changes nothing of {", ".join(models)}, which runs; leave it out, or '
-                f'add --model {takers[0]}'
+                f'add --model {_first_to_run(takers, usual, task)}'
             )
+
+
+def _first_to_run(names: Sequence[str], usual: object, task: Task) -> str:
+    """Return the first model, or the usual one where the first has no weights as installed."""
+    entry = model_entry(names[0], task)
+    is_ready = entry.ships_weights or not entry.needs_weights
+    return names[0] if is_ready or usual not in names else str(usual)
 
 
 def _takes(model: str, task: Task, setting: Setting) -> bool:

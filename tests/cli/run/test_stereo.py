@@ -278,7 +278,7 @@ def spoiled(pair, tmp_path):
         ),
         (
             {'more': ['--model', 'sgbm', '--preset', 'fast']},
-            ['--preset changes nothing of sgbm', 'add --model crestereo'],
+            ['--preset changes nothing of sgbm', 'add --model crestereo_tiny_hinted'],
         ),
         ({'more': ['--range', '8:0.5']}, ["'8:0.5' is no NEAR:FAR", '--range']),
         ({'more': ['--size', 'large']}, ['HEIGHTxWIDTH']),
