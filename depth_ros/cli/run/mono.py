@@ -41,7 +41,7 @@ from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.errors import ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
-from depth_ros.tasks.mono.refine import DepthSource
+from depth_ros.tasks.mono.refine import DepthSource, RefinedDepth
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
 from depth_ros.tensors import Progress
 
@@ -256,15 +256,23 @@ def _scale(output: MonoOutput) -> str:
     """Return the scale in a few words."""
     scaled = output.scaled
     if output.refined is not None:
-        fit = output.refined.fit
-        fitted = f', mono map fitted within {100 * fit.spread:.0f} %' if fit else ''
-        return f'metres from keyframes{fitted}'
+        return f'metres from keyframes{_fitted(output.refined)}'
     if output.is_untrained:
         return 'UNTRAINED: made-up weights, means nothing'
     if scaled is None or scaled.factor is None:
         return 'relative depth, no metres'
     spread = '' if scaled.spread is None else f', spread {100 * scaled.spread:.1f} %'
     return f'{scaled.factor:.4g} m for each unit{spread}'
+
+
+def _fitted(refined: RefinedDepth) -> str:
+    """Return how well the mono map agrees with keyframes; nothing without one."""
+    if refined.fit is None:
+        return ''
+    percent = f'{100 * refined.fit.spread:.0f} %'
+    if refined.is_map_used:
+        return f', mono map fitted within {percent}'
+    return f', mono map left out: {percent} off them'
 
 
 def _lines(images: Sequence[Record]) -> Iterator[str]:

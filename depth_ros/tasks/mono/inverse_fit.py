@@ -35,12 +35,14 @@ class InverseFit:
         shift: 1/metres.
         spread: Robust standard deviation of the relative errors of depth.
         num_points: Points that were fitted.
+        has_shift: Whether they told a shift: not where all are about equally far.
     """
 
     scale: float
     shift: float
     spread: float
     num_points: int
+    has_shift: bool = True
 
     def metres(self, relative: np.ndarray) -> np.ndarray:
         """Return metric depth, float32, NaN where relative depth is unknown or falls behind."""
@@ -78,7 +80,11 @@ def fit_inverse(relative: np.ndarray, metres: np.ndarray) -> InverseFit | None:
     scale, shift = 1.0 / slope, -offset / slope
     spread = _sigma((scale / r + shift) / q - 1.0)
     return InverseFit(
-        scale=float(scale), shift=float(shift), spread=float(spread), num_points=len(q)
+        scale=float(scale),
+        shift=float(shift),
+        spread=float(spread),
+        num_points=len(q),
+        has_shift=has_shift,
     )
 
 

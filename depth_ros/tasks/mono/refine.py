@@ -32,7 +32,8 @@ MAX_FITTED = 4000
 REGION = 0.12
 """Width of the bell over which levels are compared region by region, of the image's width."""
 MAX_SIGMA_RATIO = 0.25
-"""A fitted pixel that is less sure than this, relative to its depth, is unknown."""
+"""A fitted pixel that is less sure than this, relative to its depth, is unknown, and so is a whole
+map that is so far off keyframes."""
 FAR_SIGMA_RATIO = 0.3
 """What is far from all keyframes is at least so unsure, and so unknown."""
 MAX_APART = 0.2
@@ -71,6 +72,11 @@ class RefinedDepth:
     source: np.ndarray
     age_s: float
     fit: InverseFit | None
+
+    @property
+    def is_map_used(self) -> bool:
+        """Whether the mono map agrees with keyframes well enough to be used."""
+        return self.fit is not None and is_usable(self.fit)
 
 
 def refined_depth(
@@ -212,8 +218,8 @@ def fitted_map(relative: np.ndarray, anchors: _Joined) -> tuple[InverseFit | Non
         anchors: What keyframes know.
 
     Returns:
-        The fit and the map in metres, of which ``is_trusted`` says where it may be shown, or None
-        twice where they share too little.
+        The fit, None where they share too little, and the map in metres, of which ``is_trusted``
+        says where it may be shown, None also where they do not agree.
     """
     with np.errstate(invalid='ignore'):
         common = np.isfinite(anchors.depth) & np.isfinite(relative) & (relative > 0)
@@ -221,8 +227,8 @@ def fitted_map(relative: np.ndarray, anchors: _Joined) -> tuple[InverseFit | Non
         return None, None
     step = max(1, int(common.sum()) // MAX_FITTED)
     fit = fit_inverse(relative[common][::step], anchors.depth[common][::step])
-    if fit is None:
-        return None, None
+    if fit is None or not is_usable(fit):
+        return fit, None
     metres = fit.metres(relative)
     with np.errstate(invalid='ignore', divide='ignore'):
         error = np.where(common, np.log(anchors.depth / metres), 0.0)
@@ -233,6 +239,14 @@ def fitted_map(relative: np.ndarray, anchors: _Joined) -> tuple[InverseFit | Non
         np.isfinite(depth), np.uint8(DepthSource.FITTED), np.uint8(DepthSource.UNKNOWN)
     )
     return fit, _Joined(depth=depth, sigma=(depth * spread).astype(np.float32), source=source)
+
+
+def is_usable(fit: InverseFit) -> bool:
+    """Return whether a map may be shown at all: near keyframes, which told its shift too.
+
+    Where keyframes show a wall alone, a map without its shift may be anything before and behind.
+    """
+    return fit.has_shift and fit.spread <= MAX_SIGMA_RATIO
 
 
 def is_trusted(relative: np.ndarray, anchors: _Joined, fitted: _Joined) -> np.ndarray:

@@ -390,6 +390,8 @@ def test_a_walk_without_depth_says_so_and_leaves_nothing_of_the_run_before(
     assert (output / '00004_cloud.ply').exists()
     (output / '00004_mine.txt').write_text('of the user', encoding='utf-8')
     np.savetxt(walk / 'poses.txt', [pose_at(START_NS).ravel()] * NUM_VIEWS)
+    for image in (walk / 'images').iterdir():
+        write_picture(image, view_at(START_NS).image)
     assert run(walk, output, '--rate', '20') == 2
     out = capsys.readouterr().out
     cause = 'the poses do not explain how the image moves'

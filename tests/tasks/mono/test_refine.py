@@ -244,3 +244,26 @@ def test_sigma_grows_at_steps_of_depth_and_is_kept_on_surfaces() -> None:
     slanted = np.broadcast_to(np.linspace(2.0, 2.3, 12, dtype=np.float32), (8, 12))
     np.testing.assert_allclose(shown_sigma(slanted, 0.05 * slanted, ~is_fitted)[2, 1:-1],
                                FITTED_FACTOR * 0.05 * slanted[2, 1:-1], rtol=1e-5)  # fmt: skip
+
+
+def test_a_map_that_is_far_off_keyframes_is_left_out_whole() -> None:
+    now = seen(0.1)
+    waves = np.exp(0.6 * np.sin(np.arange(160) / 9.0))[None] * np.ones((120, 1))
+    half = [keyframe(seen(x)) for x in (0.0, 0.05)]
+    for view in half:
+        view.confidence[:, 100:] = 0.0
+    found = refine(maps_of(*half), now, relative=now.depth * waves)
+    assert found is not None and found.fit is not None
+    assert found.fit.spread > 0.25 and not found.is_map_used
+    assert not (found.source == DepthSource.FITTED).any()
+
+
+def test_keyframes_of_a_wall_alone_tell_no_shift_and_so_nothing_of_the_rest() -> None:
+    now = seen(0.1)
+    far = float(np.median(now.depth[30:60, 60:100]))
+    views = [keyframe(seen(x)) for x in (0.0, 0.05)]
+    for view in views:
+        view.confidence[np.abs(view.depth / far - 1.0) > 0.03] = 0.0
+    found = refine(maps_of(*views), now, relative=1.0 / (0.4 / now.depth + 0.3))
+    assert found is not None and found.fit is not None and not found.fit.has_shift
+    assert not found.is_map_used and not (found.source == DepthSource.FITTED).any()
