@@ -43,7 +43,7 @@ FROM_MOTION = (
 )
 WITH_NETWORK = (
     'metres:      from keyframes of the moving camera; the network fills what they',
-    '             do not show, fitted to them',
+    '             do not show, fitted to them, where it agrees with them at all',
 )
 NEAREST_M, FARTHEST_M = 0.5, 6.0
 """Between which the rendered room lies."""

@@ -24,6 +24,7 @@ from depth_ros.tasks.mono.settings import RefineMode, ScaleMode
 RELATIVE = MonoWanted(depth=False)
 METRIC = MonoWanted(depth=True)
 PAINTED_PERCENT = (1.0, 99.0)
+MAP_WORDS = {True: 'fitted', False: 'left out: it contradicts keyframes, or they tell no shift'}
 FROM_KEYFRAMES = 'metres come from keyframes (refine), not from a scale'
 
 
@@ -59,6 +60,7 @@ def refine_values(output: MonoOutput | None) -> dict[str, str]:
         'mono_network': '' if output is None else ('yes' if output.has_network else 'none'),
         'keyframe_age_s': f'{refined.age_s:.3f}' if refined else '',
         'fit_spread': f'{fit.spread:.4g}' if fit else '',
+        'mono_map': MAP_WORDS[refined.is_map_used] if refined and fit else '',
         'refine_refused': refused,
     }
 

@@ -60,13 +60,18 @@ class MovingCamera:
         """
         if world_from_camera is None or not (self._is_scaled_by_motion or self.keyframes):
             return None
-        seen = frame if self._is_scaled_by_motion else _small(frame)
-        points = self._tracked.see(seen, world_from_camera)
-        self._disagrees = self._watch.disagrees(self._tracked.sights, seen.camera, frame.stamp_ns)
+        points = None
+        if self._is_scaled_by_motion:
+            seen, points = frame, self._tracked.see(frame, world_from_camera)
+        else:
+            seen = _small(frame)
+            self._tracked.follow(seen, world_from_camera)
+        sights = self._tracked.sights
+        self._disagrees = self._watch.disagrees(sights, seen.camera, frame.stamp_ns)
         if self._disagrees:
             self._tracked = self._new_points()
-            self._tracked.see(seen, world_from_camera)
-        return points if self._is_scaled_by_motion else None
+            self._tracked.follow(seen, world_from_camera)
+        return points
 
     def expect_agreement(self, stamp_ns: int) -> None:
         """Require poses that explain the images of the last second.

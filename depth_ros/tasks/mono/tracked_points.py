@@ -53,12 +53,16 @@ class TrackedPoints:
             frame: Rectified image.
             world_from_camera: ``(4, 4)``, where its camera is, metres.
         """
+        self.follow(frame, world_from_camera)
+        return self._depth(frame)
+
+    def follow(self, frame: MonoFrame, world_from_camera: np.ndarray) -> None:
+        """Take the next image where only its points are needed; arguments as of ``see``."""
         grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         self._follow(grey, frame, world_from_camera)
         self._fill_up(grey)
         self._grey, self._stamp_ns = grey, frame.stamp_ns
         self._camera = frame.camera.fingerprint()
-        return self._depth(frame)
 
     def _follow(self, grey: np.ndarray, frame: MonoFrame, pose: np.ndarray) -> None:
         """Find the points again; those that are lost go, in every sight."""
