@@ -226,7 +226,7 @@ def fitted_map(relative: np.ndarray, anchors: _Joined) -> tuple[InverseFit | Non
     if int(common.sum()) < MIN_ANCHORS:
         return None, None
     step = max(1, int(common.sum()) // MAX_FITTED)
-    fit = fit_inverse(relative[common][::step], anchors.depth[common][::step])
+    fit = fit_inverse(relative[common][::step], anchors.depth[common][::step], is_map_worse=True)
     if fit is None or not is_usable(fit):
         return fit, None
     metres = fit.metres(relative)

@@ -56,3 +56,20 @@ def test_what_lies_behind_the_camera_is_unknown() -> None:
     found = fit.metres(np.array([1.0, 2.0, 4.0, np.nan, 0.0, -1.0, np.inf], np.float32))
     assert found[0] == pytest.approx(2.0)
     assert np.isnan(found[1:]).all()
+
+
+@pytest.mark.parametrize('is_map_worse', [True, False])
+def test_errors_of_what_is_worse_do_not_flatten_the_fit(is_map_worse: bool) -> None:
+    random = np.random.default_rng(5)
+    metres = random.uniform(2.0, 5.0, 3000)
+    relative = 1.0 / ((1.0 / metres - 0.1) / 0.4)
+    noise = np.exp(random.normal(0.0, 0.12, 3000))
+    worse, better = (relative * noise, metres) if is_map_worse else (relative, metres * noise)
+    fit = fit_inverse(worse, better, is_map_worse=is_map_worse)
+    other = fit_inverse(worse, better, is_map_worse=not is_map_worse)
+    assert fit is not None and other is not None
+    assert fit.scale == pytest.approx(0.4, rel=0.06)
+    assert abs(other.scale / 0.4 - 1.0) > 0.08
+    # A thing nearer than all that was fitted.
+    near = fit.metres(np.array([1.0 / ((1.0 / 1.2 - 0.1) / 0.4)]))
+    assert near[0] == pytest.approx(1.2, rel=0.06)
