@@ -4,7 +4,7 @@ Drives through rendered scenes have exact depth and poses. A keyframe's map is t
 seconds after its image, one at a time, as a thread beside the images has it. No mono network
 ships, so its part is played by the exact depth made wrong: scale and shift of inverse depth, which
 wander by 5 % from image to image, smooth waves, soft edges, noise. Its error alone, scaled to the
-truth of each image, is in the table; a real network is better or worse than that.
+truth of each image, is in the table; a real network is better or worse than that: ``--weights``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from depth_ros.scenes.paths import ScenePath, along, look, scene_path
 from depth_ros.scenes.solids import Box, Scene, Texture, room
 from depth_ros.tasks.mono.keyframe_depth import keyframe_settings, searched_view
 from depth_ros.tasks.mono.keyframe_maps import KeyframeMaps
+from depth_ros.tasks.mono.processor import MonoWanted, open_mono
 from depth_ros.tasks.mono.refine import DepthSource, refined_depth
 from depth_ros.tasks.mono.scale import make_scaler
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
@@ -140,6 +141,19 @@ def stand_in(truth: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return (1.0 / (scale * bent + shift)).astype(np.float32)
 
 
+def made_up(seed: int) -> Callable[[Moment], np.ndarray]:
+    """Return what gives ``stand_in`` for one image after another."""
+    random = np.random.default_rng(seed)
+    return lambda moment: stand_in(moment.truth, random)
+
+
+def real_network(model: str, weights: str) -> Callable[[Moment], np.ndarray]:
+    """Open a mono network; return what gives its relative depth, float32."""
+    processor = open_mono(model=model, weights=weights, refine='none')
+    wanted = MonoWanted(depth=False)
+    return lambda moment: processor.process(moment.view.frame, wanted=wanted).relative.depth
+
+
 class Worker:
     """Computes keyframes one at a time, each after a delay, as a thread does."""
 
@@ -231,15 +245,14 @@ def judge(
     processor: MultiViewProcessor,
     settings: MonoSettings,
     delay_s: float,
-    seed: int,
+    relative_of: Callable[[Moment], np.ndarray],
 ) -> Table:
     """Run one drive; give sums by (drive, part of it, method)."""
     worker = Worker(processor, settings, delay_s)
     table: Table = defaultdict(Sums)
-    random = np.random.default_rng(seed)
     for moment in moments:
         worker.see(moment)
-        relative = stand_in(moment.truth, random)
+        relative = relative_of(moment)
         parts = parts_of(name, moment, worker.newest)
         for method, depth, sigma in estimates(moment, worker, relative, settings):
             for part, mask in parts.items():
@@ -326,6 +339,8 @@ def main() -> None:
     parser.add_argument('--sampling', default='inverse', choices=('inverse', 'linear'))
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--seed', type=int, default=3, help='of the made-up mono map')
+    parser.add_argument('--weights', default='', help='of a real mono network in its place')
+    parser.add_argument('--model', default=MonoSettings().model)
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     base = MonoSettings()
@@ -334,6 +349,7 @@ def main() -> None:
         engine=replace(base.engine, num_threads=args.threads),
         keyframes=replace(base.keyframes, preset=args.preset, sampling=args.sampling),
     )
+    network = real_network(args.model, args.weights) if args.weights else None
     names = args.drive or [*DRIVES, *(['hololens'] if args.data else [])]
     table: Table = {}
     processor = open_multiview(settings.multiview)
@@ -344,7 +360,8 @@ def main() -> None:
             keyframes = replace(settings.keyframes, min_depth_m=near, max_depth_m=far)
             own, delay_s = replace(settings, keyframes=keyframes), 0.0
             moments = hololens(args.data / 'hololens_mvs')
-        found = judge(name, moments or DRIVES[name](), processor, own, delay_s, args.seed)
+        relative_of = network or made_up(args.seed)
+        found = judge(name, moments or DRIVES[name](), processor, own, delay_s, relative_of)
         print(markdown_table(HEADER, [[*key, *sums.cells()] for key, sums in found.items()]))
         print(flush=True)
         table |= found
