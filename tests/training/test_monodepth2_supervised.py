@@ -18,6 +18,7 @@ from depth_ros.models.monodepth2.network_depth import DecoderLayout, DepthNetwor
 from depth_ros.models.monodepth2.network_resnet import LAYOUTS
 from depth_ros.scenes.rooms.draw import RoomSettings
 from depth_ros.training.metrics import read_metrics
+from depth_ros.training.monodepth2.network import NetworkSize
 from depth_ros.training.monodepth2.recipes import RECIPES
 from depth_ros.training.monodepth2.rendered_views import RenderSettings, ViewStore
 from depth_ros.training.monodepth2.supervised_losses import (
@@ -33,6 +34,7 @@ from depth_ros.training.monodepth2.view_source import RenderedViews, ViewBatch, 
 from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer
+from tests.kit.resumed_training import assert_same_bits
 
 VIEWS = RenderedViews(
     render=RenderSettings(
@@ -48,7 +50,7 @@ VIEWS = RenderedViews(
 )
 TASK = SupervisedDepthTask(
     views=VIEWS,
-    widths=(8, 8, 16, 16),
+    size=NetworkSize(widths=(8, 8, 16, 16)),
     decoder=DecoderLayout(widths=(4, 4, 8, 8, 8), has_pooled_term=True),
     height=64,
     width=64,
@@ -58,12 +60,7 @@ RECIPE = TrainRecipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
@@ -193,9 +190,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
     whole = run('whole')
     run('killed', stop_after=3)
     resumed = run('killed')
-    for mine, theirs in ((whole.network, resumed.network), (whole.average, resumed.average)):
-        state = theirs.state_dict()
-        assert all(torch.equal(value, state[key]) for key, value in mine.state_dict().items())
+    assert_same_bits(whole, resumed)
     rows = read_metrics(tmp_path / 'whole' / 'metrics.csv')
     assert -1.0 <= float(rows[-1]['val_spearman']) <= 1.0
     checkpoint = read_checkpoint(tmp_path / 'whole' / 'weights.safetensors')

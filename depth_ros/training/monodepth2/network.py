@@ -52,10 +52,7 @@ class VideoNetwork(nn.Module):
         super().__init__()
         self.depth_network = DepthNetwork(size.layout(size.num_layers))
         self.pose_network = PoseNetwork(size.layout(18))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d) and module.bias is None:
-                # He et al. 2015, as ResNets are begun without published weights.
-                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+        begin_encoders(self)
 
     def disparities(self, target: Tensor, *, num_scales: int = NUM_SCALES) -> list[Tensor]:
         """Return sigmoid disparities (B, 1, H / 2^s, W / 2^s) float32 of (B, 3, H, W) in 0..1."""
@@ -77,6 +74,13 @@ class VideoNetwork(nn.Module):
         target_from_before = CameraMotion(both.rotation[:count], both.translation[:count])
         after_from_target = CameraMotion(both.rotation[count:], both.translation[count:])
         return target_from_before.inverse(), after_from_target
+
+
+def begin_encoders(network: nn.Module) -> None:
+    """Draw the weights of ResNets, as they are begun without published ones (He et al. 2015)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is None:
+            nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
 
 
 def begin_with(network: VideoNetwork, path: Path) -> None:

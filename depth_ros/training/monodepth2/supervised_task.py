@@ -16,8 +16,8 @@ from depth_ros.evaluation.mono import scaled_errors, spearman
 from depth_ros.geometry.postprocess import colorize_depth
 from depth_ros.models.monodepth2.model import MAX_DEPTH, MIN_DEPTH, depth_from_disparity
 from depth_ros.models.monodepth2.network_depth import DecoderLayout, DepthNetwork
-from depth_ros.models.monodepth2.network_resnet import LAYOUTS, Layout
 from depth_ros.training.monodepth2.losses import to_planes
+from depth_ros.training.monodepth2.network import NetworkSize, begin_encoders
 from depth_ros.training.monodepth2.supervised_losses import SupervisedWeights, supervised_loss
 from depth_ros.training.monodepth2.view_source import RenderedViews, ViewBatch
 from depth_ros.training.task import BatchSource, DataFolders, Mixed, Note, StepLoss
@@ -31,7 +31,7 @@ class SupervisedDepthTask:
 
     Attributes:
         views: What it sees.
-        widths: Channels of the encoder's stages.
+        size: Of the encoder.
         decoder: What the decoder is like.
         height: Rows that the network is for, chosen before it saw a photograph; it is validated at
             this size and the weights' file says it.
@@ -43,19 +43,16 @@ class SupervisedDepthTask:
     validation_metrics: ClassVar[tuple[str, ...]] = METRICS
 
     views: RenderedViews = field(default_factory=RenderedViews)
-    widths: tuple[int, int, int, int] = (24, 48, 96, 192)
+    size: NetworkSize = NetworkSize(widths=(24, 48, 96, 192))
     decoder: DecoderLayout = DecoderLayout(widths=(8, 16, 32, 64, 128), has_pooled_term=True)
     height: int = 96
     width: int = 128
     weights_of_loss: SupervisedWeights = field(default_factory=SupervisedWeights)
 
     def build(self) -> DepthNetwork:
-        """Make the network with random weights (He et al. 2015)."""
-        resnet = LAYOUTS[18]
-        network = DepthNetwork(Layout(resnet.block, resnet.counts, self.widths), self.decoder)
-        for module in network.encoder.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+        """Make the network with random weights."""
+        network = DepthNetwork(self.size.layout(self.size.num_layers), self.decoder)
+        begin_encoders(network)
         return network
 
     def begin_with(self, network: nn.Module, weights: Path) -> None:
