@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from depth_ros.checkpoints.safetensors_header import read_header
 from depth_ros.errors import WeightsError
 from depth_ros.files.zip_members import ZIP_ERRORS, checked_members
 
@@ -25,8 +25,6 @@ PARTS = ('encoder', 'depth', 'pose_encoder', 'pose')
 _TOGETHER = (('encoder', 'depth'), ('pose_encoder', 'pose'))
 _CHECKPOINTS = ('.pth', '.pt', '.ckpt', '.safetensors', '.npz')
 _MAX_NAMES_SHOWN = 5
-_MAX_HEADER_BYTES = 100_000_000
-"""As the format allows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,14 +104,12 @@ def merged_parts(path: Path) -> frozenset[str]:
 
     Empty where they have no such names, or the file is none: reading it says what is wrong.
     """
-    with path.open('rb') as file:
-        length = int.from_bytes(file.read(8), 'little')
-        text = file.read(min(length, _MAX_HEADER_BYTES))
     try:
-        names = json.loads(text)
+        with path.open('rb') as file:
+            names = read_header(file)
     except ValueError:
         return frozenset()
-    beginnings = {str(name).partition('.')[0] for name in names}
+    beginnings = {name.partition('.')[0] for name in names}
     return frozenset(beginnings & set(PARTS))
 
 

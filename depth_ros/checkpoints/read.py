@@ -7,6 +7,7 @@ that says what to do.
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import struct
@@ -15,12 +16,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import torch
 
 from depth_ros.checkpoints.inert import load_torch
 from depth_ros.checkpoints.parts import CheckpointParts, find_parts
+from depth_ros.checkpoints.safetensors_header import read_header
 from depth_ros.errors import InputError, WeightsError
 from depth_ros.files.arrays import read_arrays
 
@@ -259,8 +261,7 @@ def _read_safetensors(name: Path, file: Path | IO[bytes]) -> dict[str, object]:
         tensors = load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], 'little')])
-    metadata = header.get('__metadata__', {})
+    metadata = cast('Mapping[str, str]', read_header(io.BytesIO(content)).get('__metadata__', {}))
     return {**{key: _plain_value(text) for key, text in metadata.items()}, **tensors}
 
 

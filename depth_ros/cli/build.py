@@ -20,8 +20,8 @@ from depth_ros.engines.artifact import golden_path, manifest_path
 from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildStatus, BuildTimes
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.choice import EngineChoice
-from depth_ros.engines.exports import SYNTHETIC, ExportPlan, obtain_exports, plan_exports
+from depth_ros.engines.choice import SYNTHETIC, EngineChoice
+from depth_ros.engines.exports import ExportPlan, obtain_exports, plan_exports
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.engines.runtime import AUTO_ENGINE
 from depth_ros.engines.torch_build import DEVICES

@@ -11,6 +11,8 @@ from depth_ros.settings import SIZE, SettingError, Settings, described
 
 PRECISIONS = ('f32', 'auto', 'bf16', 'f16')
 AUTO_PRESET = 'auto'
+SYNTHETIC = 'synthetic:'
+"""Beginning of the word for made-up weights, with a seed behind it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from depth_ros.checkpoints.parts import find_parts, holds_parts, merged_parts
 from depth_ros.engines.artifact import WeightsRecord, file_digest, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.choice import EngineChoice
+from depth_ros.engines.choice import SYNTHETIC, EngineChoice
 from depth_ros.engines.recipe import Recipe, Variant, recipe_files
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import ArtifactError, EngineError, WeightsError
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 OWN_LICENCE = 'Apache-2.0'
 """Of the weights in the package, where they are not a recipe's official ones."""
 
-SYNTHETIC = 'synthetic:'
 EXPORT_PACKAGES = ('torch', 'onnx', 'onnxscript')
 
 

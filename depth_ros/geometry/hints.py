@@ -13,6 +13,7 @@ import numpy as np
 
 from depth_ros.camera import StereoCamera
 from depth_ros.frames import DisparityHint
+from depth_ros.geometry.known_range import known_range
 from depth_ros.geometry.postprocess import fill_holes
 from depth_ros.geometry.preprocess import Placement
 
@@ -181,7 +182,7 @@ def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) 
     num_compared = np.count_nonzero(is_fine & np.isfinite(disparity))
     if not num_compared or np.count_nonzero(is_near) < MOST * num_compared:
         return disparity
-    least, largest = _range(disparity, NEAR_PX)
+    least, largest = known_range(disparity, NEAR_PX)
     agrees = (hint.disparity >= least - tolerance_px) & (hint.disparity <= largest + tolerance_px)
     is_edge = _span(disparity, 2 * round(tolerance_px) + 1) > tolerance_px
     # What is unknown beside it counts against a hint: streaks lie between unknown rows.
@@ -191,19 +192,8 @@ def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) 
     return np.where(taken, hint.disparity, disparity).astype(np.float32, copy=False)
 
 
-def _range(disparity: np.ndarray, side_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and the largest value around each pixel; unknown ones hide nothing."""
-    window = np.ones((side_px, side_px), np.uint8)
-    unknown = np.isnan(disparity)
-    if not unknown.any():
-        return cv2.erode(disparity, window), cv2.dilate(disparity, window)
-    least = cv2.erode(np.where(unknown, np.float32(np.inf), disparity), window)
-    largest = cv2.dilate(np.where(unknown, np.float32(-np.inf), disparity), window)
-    return least, largest
-
-
 def _span(disparity: np.ndarray, side_px: int) -> np.ndarray:
     """Return by how much known values around each pixel differ; below 0 where there are none."""
-    least, largest = _range(disparity, side_px)
+    least, largest = known_range(disparity, side_px)
     with np.errstate(invalid='ignore'):
         return np.subtract(largest, least, out=largest)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from depth_ros.errors import InputError
-from depth_ros.recordings.calibration_starts import CalibrationStart, calibration_start, changes_of
+from depth_ros.recordings.calibration_starts import (
+    CalibrationStart,
+    calibration_start,
+    changes_of,
+    infos_in,
+)
 from depth_ros.recordings.camera_frames import FROM_FILE
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.plan import RecordingPlan
@@ -83,7 +87,8 @@ def _looked_at(recording: Recording, topic: str) -> _Look:
     holding = [place for place, chunk in enumerate(recording.chunks) if chunk.counts.get(topic)]
     count = min(NUM_LOOKED_AT, len(holding))
     chosen = np.linspace(0, len(holding) - 1, count).round().astype(int)
-    starts = [start for place in chosen for start in _starts(recording, topic, holding[place])]
+    infos = [info for place in chosen for info in infos_in(recording, topic, holding[place])]
+    starts = [calibration_start(info) for info in infos]
     return _Look(starts=starts, count=count, total=len(holding))
 
 
@@ -92,11 +97,3 @@ def _since(recording: Recording, starts: Sequence[CalibrationStart]) -> str:
     for times in changes_of(starts).values():
         return f'by {(times[0] - recording.chunks[0].start_ns) / 1e9:.1f} s'
     return ''
-
-
-def _starts(recording: Recording, topic: str, number: int) -> list[CalibrationStart]:
-    try:
-        messages = recording.messages(number)
-    except InputError:
-        return []
-    return [calibration_start(message) for message in messages if message.topic == topic]

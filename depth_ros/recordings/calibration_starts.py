@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from depth_ros.recordings.recording import RecordedMessage
+from depth_ros.errors import InputError
+from depth_ros.recordings.recording import RecordedMessage, Recording
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,20 @@ class CalibrationStart:
     topic: str
     log_ns: int
     digest: str
+
+
+def infos_in(recording: Recording, topic: str, number: int) -> list[RecordedMessage]:
+    """Return the calibrations of a topic in a chunk by time; none of a damaged one."""
+    if not recording.chunks[number].counts.get(topic):
+        return []
+    try:
+        messages = recording.messages(number)
+    except InputError:
+        return []
+    return sorted(
+        (message for message in messages if message.topic == topic),
+        key=lambda message: message.position,
+    )
 
 
 def calibration_start(info: RecordedMessage) -> CalibrationStart:

@@ -8,11 +8,12 @@ from functools import cached_property
 from hashlib import sha256
 
 from depth_ros.camera import PinholeCamera
-from depth_ros.errors import CalibrationError, InputError
+from depth_ros.errors import CalibrationError
 from depth_ros.messages.camera_info import camera_from_info
 from depth_ros.recordings.calibration_starts import (
     CalibrationStart,
     calibration_start,
+    infos_in,
     without_stamp,
 )
 from depth_ros.recordings.recording import Position, RecordedMessage, Recording
@@ -98,7 +99,11 @@ class CalibrationsInReach:
     def _infos(self) -> dict[str, list[RecordedMessage]]:
         return {
             topic: sorted(
-                (info for number in self._near for info in self._in(topic, number)),
+                (
+                    info
+                    for number in self._near
+                    for info in infos_in(self._recording, topic, number)
+                ),
                 key=lambda info: info.position,
             )
             for topic in self._topics
@@ -113,23 +118,10 @@ class CalibrationsInReach:
         first = self._near[0] if self._near else self._segment.first
         numbers = [*range(first - 1, -1, -1), *range(first, len(self._recording.chunks))]
         for number in numbers:
-            infos = self._in(topic, number)
+            infos = infos_in(self._recording, topic, number)
             if infos:
                 return infos[-1 if number < first else 0]
         return None
-
-    def _in(self, topic: str, number: int) -> list[RecordedMessage]:
-        """Return the calibrations in a chunk by time; none of a damaged one."""
-        if not self._recording.chunks[number].counts.get(topic):
-            return []
-        try:
-            messages = self._recording.messages(number)
-        except InputError:
-            return []
-        return sorted(
-            (message for message in messages if message.topic == topic),
-            key=lambda message: message.position,
-        )
 
     def _camera(self, message: RecordedMessage) -> PinholeCamera:
         key = without_stamp(message.data)  # a calibration is read once

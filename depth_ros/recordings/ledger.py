@@ -39,6 +39,13 @@ def refused(message: StampedMessage, error: InputError) -> LedgerLine:
     return line_of(message, error.reason, str(error))
 
 
+def unread(topic: str, log_ns: int, error: InputError) -> LedgerLine:
+    """Return the line of a message whose header cannot be read."""
+    return LedgerLine(
+        topic=topic, stamp_ns=None, log_ns=log_ns, reason=error.reason, text=str(error)
+    )
+
+
 def line_of(message: StampedMessage, reason: str, text: str) -> LedgerLine:
     """Return the line of a message whose header is known."""
     return LedgerLine(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import cast
 
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.camera_frames import stretch_of
 from depth_ros.recordings.camera_reader import camera_source
 from depth_ros.recordings.depth_frame import DepthFrame, WorldPlace
@@ -16,10 +15,10 @@ from depth_ros.recordings.figures import figures_of
 from depth_ros.recordings.frame_channels import frame_channels
 from depth_ros.recordings.job import JobTask
 from depth_ros.recordings.ledger import refused
-from depth_ros.recordings.multiview_work import guessed_posed_camera
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.outputs import RefinedOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage
+from depth_ros.recordings.posed_camera import guessed_posed_camera
 from depth_ros.recordings.recorded_poses import RecordedPoses
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
@@ -57,10 +56,7 @@ class MonoRefinedWork:
             cameras=[self._camera.camera],
         )
 
-    @staticmethod
-    def guessed(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
-        """Return the task with every topic named, and the topic of the images."""
-        return guessed_posed_camera(task, topics)
+    guessed = staticmethod(guessed_posed_camera)
 
     def channels(self) -> Mapping[int, OutputChannel]:
         """Return what it writes."""

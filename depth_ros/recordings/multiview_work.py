@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import cast
 
 from depth_ros.errors import InputError
-from depth_ros.files.bag_topics import BagTopic
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.recordings.camera_frames import stretch_of
-from depth_ros.recordings.camera_reader import camera_source, guessed_camera
+from depth_ros.recordings.camera_reader import camera_source
 from depth_ros.recordings.depth_frame import DepthFrame, WorldPlace
 from depth_ros.recordings.engine_identity import engine_identity, with_threads
 from depth_ros.recordings.figures import figures_of
@@ -23,11 +21,12 @@ from depth_ros.recordings.multiview_settings import SegmentedViewSettings
 from depth_ros.recordings.outcome import Made, Outcome, OutputChannel
 from depth_ros.recordings.outputs import PosedOutputs, messages_of
 from depth_ros.recordings.pairing import StampedMessage
-from depth_ros.recordings.recorded_poses import POSE_KINDS, RecordedPoses
+from depth_ros.recordings.posed_camera import guessed_posed_camera
+from depth_ros.recordings.recorded_poses import RecordedPoses
 from depth_ros.recordings.recording import Position, Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import Stretch
-from depth_ros.recordings.topics import KeyframeTopicNames, PosedTopicNames
+from depth_ros.recordings.topics import KeyframeTopicNames
 from depth_ros.tasks.multiview.keyframes import ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewOutput, MultiViewWanted, open_multiview
 
@@ -54,10 +53,7 @@ class MultiviewWork:
             cameras=[self._camera.camera],
         )
 
-    @staticmethod
-    def guessed(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
-        """Return the task with every topic named, and the topic of the images."""
-        return guessed_posed_camera(task, topics)
+    guessed = staticmethod(guessed_posed_camera)
 
     def channels(self) -> Mapping[int, OutputChannel]:
         """Return what it writes."""
@@ -156,25 +152,3 @@ def _depth_frame(output: MultiViewOutput, view: RecordedView) -> DepthFrame:
         confidence=output.depth.confidence,
         place=WorldPlace(frame=view.world_frame, world_from_camera=view.world_from_camera),
     )
-
-
-def guessed_posed_camera(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[JobTask, str]:
-    """Return the task with the topics of camera and poses named, and the topic of the images."""
-    named, topic = guessed_camera(task, topics)
-    given = cast('PosedTopicNames', named.input)
-    poses = _poses_topic(task.kind, given, topics)
-    return replace(named, input=replace(given, poses=poses)), topic
-
-
-def _poses_topic(kind: str, given: PosedTopicNames, topics: tuple[BagTopic, ...]) -> str:
-    known = {topic.name: topic for topic in topics if topic.type in POSE_KINDS and topic.count}
-    names = [given.poses] if given.poses else sorted(known)
-    if len(names) != 1 or names[0] not in known:
-        found = ', '.join(sorted(known)) or 'none'
-        raise InputError(
-            'bag_topic',
-            f'a {kind} job needs one topic of poses ({" or ".join(POSE_KINDS)}), found '
-            f'{found}; name it as poses in tasks.{kind}.input, or make one first with a job of '
-            'odometry that copies all topics',
-        )
-    return names[0]

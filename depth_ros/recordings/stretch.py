@@ -10,7 +10,7 @@ from functools import cached_property
 
 from depth_ros.errors import InputError
 from depth_ros.recordings.calibrations_in_reach import CalibrationsInReach
-from depth_ros.recordings.ledger import LedgerLine, line_of
+from depth_ros.recordings.ledger import LedgerLine, line_of, unread
 from depth_ros.recordings.pairing import (
     StampedMessage,
     is_near,
@@ -195,24 +195,8 @@ class Stretch:
         place = self.recording.chunks[number]
         for topic, time_ns in self.recording.file_of(number).indexed_times(place):
             if topic in topics:
-                self.damaged.append(
-                    LedgerLine(
-                        topic=topic,
-                        stamp_ns=None,
-                        log_ns=time_ns,
-                        reason=error.reason,
-                        text=str(error),
-                    )
-                )
+                self.damaged.append(unread(topic, time_ns, error))
 
     def _lose(self, topic: str, position: Position, error: InputError) -> None:
         if self._is_own(position.chunk):
-            self.damaged.append(
-                LedgerLine(
-                    topic=topic,
-                    stamp_ns=None,
-                    log_ns=position.time_ns,
-                    reason=error.reason,
-                    text=str(error),
-                )
-            )
+            self.damaged.append(unread(topic, position.time_ns, error))

@@ -330,3 +330,14 @@ def test_one_file_of_weights_says_by_its_names_which_graphs_it_has(tmp_path: Pat
     for path, graphs in ((alone, ('depth',)), (both, ('depth', 'pose'))):
         choice = EngineChoice(weights=str(path), size=(64, 96))
         assert plan_exports(recipe, choice).graphs == graphs
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['5', '["depth.0.bias"]', '[' * 100_000, '{"depth'],
+    ids=['number', 'list', 'deep', 'cut'],
+)
+def test_a_header_that_is_none_has_no_parts(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'odd.safetensors'
+    path.write_bytes(len(text).to_bytes(8, 'little') + text.encode())
+    assert merged_parts(path) == frozenset()

@@ -7,8 +7,9 @@ to 95 % within two; the HoloLens frames judge them and were not used.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+
+from depth_ros.geometry.known_range import known_range
 
 FITTED_FACTOR = 0.6
 """Of the fitted map, whose own sigma says how far regions are off: away from steps that is too
@@ -33,9 +34,7 @@ def shown_sigma(depth: np.ndarray, sigma: np.ndarray, is_fitted: np.ndarray) -> 
 
 def _steps(depth: np.ndarray) -> np.ndarray:
     """Return the range of the known depths in the 3x3 pixels around each, metres."""
-    window = np.ones((3, 3), np.uint8)
     is_known = np.isfinite(depth)
-    largest = cv2.dilate(np.where(is_known, depth, -np.inf).astype(np.float32), window)
-    least = cv2.erode(np.where(is_known, depth, np.inf).astype(np.float32), window)
+    least, largest = known_range(np.where(is_known, depth, np.float32(np.nan)), 3)
     with np.errstate(invalid='ignore', over='ignore'):
         return np.where(is_known, largest - least, np.nan)

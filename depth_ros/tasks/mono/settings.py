@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
-from depth_ros.engines.exports import SYNTHETIC
+from depth_ros.engines.choice import SYNTHETIC
 from depth_ros.models.registry import graph_choices
 from depth_ros.settings import (
     LARGEST_INTEGER,
