@@ -28,12 +28,7 @@ SMALL = ('--size', '32x80')
 NOTHING_LEARNT = ('--steps', 1, '--learning-rate', 1e-12)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture

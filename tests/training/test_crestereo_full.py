@@ -40,12 +40,7 @@ SMALL = TrainRecipe(
 CROPS = SetPairs(height=32, width=64, max_disparity=40.0)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def run(folder: Path, recipe: TrainRecipe = SMALL, **changes: object) -> Trainer:

@@ -44,13 +44,7 @@ from depth_ros.training.monodepth2.task import Monodepth2Task
 from depth_ros.training.trainer import save_weights
 from tests.kit import tint_rig
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def picture(seed: int, height: int = 32, width: int = 64) -> np.ndarray:

@@ -27,6 +27,7 @@ from depth_ros.training.pictures import draw_contact_sheet
 from depth_ros.training.recipe import TrainRecipe, find_recipe
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer
+from tests.kit.resumed_training import assert_same_bits
 
 PAIRS = PairSettings(
     height=64,
@@ -53,12 +54,7 @@ SMALL = TrainRecipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def settings(folder: Path, **changes: object) -> RunSettings:
@@ -96,11 +92,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
     run(tmp_path / 'killed', stop_after=3)
     resumed = run(tmp_path / 'killed')
     assert whole.step == resumed.step == SMALL.steps
-    for mine, theirs in (
-        (whole.network.state_dict(), resumed.network.state_dict()),
-        (whole.average.state_dict(), resumed.average.state_dict()),
-    ):
-        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    assert_same_bits(whole, resumed)
     rows = [read_metrics(tmp_path / name / 'metrics.csv') for name in ('whole', 'killed')]
     assert [row['loss'] for row in rows[0]] == [row['loss'] for row in rows[1]]
     assert 0.0 <= float(rows[0][-1]['val_recall']) <= 100.0

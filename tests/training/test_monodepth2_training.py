@@ -42,6 +42,7 @@ from depth_ros.training.monodepth2.video import FolderVideo, KittiVideo, RoomVid
 from depth_ros.training.recipe import TrainRecipe
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer, save_weights
+from tests.kit.resumed_training import assert_same_bits
 
 SIZE = 64
 SMALL = NetworkSize(widths=(8, 16, 32, 64))
@@ -53,12 +54,7 @@ RECIPE = TrainRecipe(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def texture() -> np.ndarray:
@@ -182,9 +178,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
     whole = run('whole')
     run('killed', stop_after=3)
     resumed = run('killed')
-    for mine, theirs in ((whole.network, resumed.network), (whole.average, resumed.average)):
-        state = theirs.state_dict()
-        assert all(torch.equal(value, state[key]) for key, value in mine.state_dict().items())
+    assert_same_bits(whole, resumed)
     rows = [read_metrics(tmp_path / name / 'metrics.csv') for name in ('whole', 'killed')]
     assert [row['loss'] for row in rows[0]] == [row['loss'] for row in rows[1]]
     assert float(rows[0][-1]['val_abs_rel']) > 0.0

@@ -45,6 +45,7 @@ from depth_ros.training.mvsnet.task import MvsNetTask
 from depth_ros.training.recipe import TrainRecipe, find_recipe
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer
+from tests.kit.resumed_training import assert_same_bits
 
 SMALL_VIEWS = RoomViews(
     room=RoomSettings(textures=4, density=0.1, floating=1.0),
@@ -70,12 +71,7 @@ SMALL = TrainRecipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')
@@ -345,11 +341,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
     run(tmp_path / 'killed', stop_after=1)
     resumed = run(tmp_path / 'killed')
     assert whole.step == resumed.step == SMALL.steps
-    for mine, theirs in (
-        (whole.network.state_dict(), resumed.network.state_dict()),
-        (whole.average.state_dict(), resumed.average.state_dict()),
-    ):
-        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    assert_same_bits(whole, resumed)
 
 
 def test_one_sample_is_learnt_by_heart(tmp_path: Path, batch) -> None:

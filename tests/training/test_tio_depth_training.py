@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
@@ -38,6 +37,7 @@ from depth_ros.training.tio_depth.steps import SHARES, Part, Step, part_of, with
 from depth_ros.training.tio_depth.task import TioTask, offset_convolutions
 from depth_ros.training.tio_depth.validation import measure
 from depth_ros.training.trainer import RunSettings, Trainer, save_weights
+from tests.kit.resumed_training import assert_same_bits
 
 SIZES = SwinSizes(channels=(16, 32, 64, 128), depths=(1, 1, 1, 1), heads=(1, 2, 4, 8))
 ROOMS = StereoRoomSettings(
@@ -65,12 +65,7 @@ def recipe_of(*steps: Step, **changes: object) -> TrainRecipe:
     return replace(recipe, **changes)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def blocks(rng: np.random.Generator, low: int, high: int) -> np.ndarray:
@@ -203,9 +198,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
     run(tmp_path / 'killed', recipe, stop_after=3)
     resumed = run(tmp_path / 'killed', recipe)
     assert whole.step == resumed.step == recipe.steps
-    for mine, theirs in ((whole.network, resumed.network), (whole.average, resumed.average)):
-        others = theirs.state_dict()
-        assert all(torch.equal(value, others[key]) for key, value in mine.state_dict().items())
+    assert_same_bits(whole, resumed)
     rows = [read_metrics(tmp_path / name / 'metrics.csv') for name in ('whole', 'killed')]
     assert [row['loss'] for row in rows[0]] == [row['loss'] for row in rows[1]]
     assert float(rows[0][-1]['val_epe_distil']) > 0.0

@@ -46,6 +46,7 @@ from depth_ros.training.recipe import TrainRecipe, find_recipe, find_schedule, r
 from depth_ros.training.step import one_cycle, run_progress
 from depth_ros.training.task import DataFolders
 from depth_ros.training.trainer import RunSettings, Trainer
+from tests.kit.resumed_training import assert_same_bits
 from tests.kit.small_stereo import SMALL_NETWORK, SMALL_SAMPLES, SMALL_TASK
 
 SMALL = TrainRecipe(
@@ -58,12 +59,7 @@ SMALL = TrainRecipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def test_local_correlation_has_the_right_gradient() -> None:
@@ -308,11 +304,7 @@ def test_resume_after_a_kill_ends_with_the_same_bits(tmp_path: Path) -> None:
     resumed = run(tmp_path / 'killed')
     assert whole.step == resumed.step == SMALL.steps
     assert whole.samples_seen == resumed.samples_seen
-    for mine, theirs in (
-        (whole.network.state_dict(), resumed.network.state_dict()),
-        (whole.average.state_dict(), resumed.average.state_dict()),
-    ):
-        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+    assert_same_bits(whole, resumed)
     rows = [read_metrics(tmp_path / name / 'metrics.csv') for name in ('whole', 'killed')]
     assert [row['step'] for row in rows[1]] == [str(n) for n in range(1, 7)]
     assert [row['loss'] for row in rows[0]] == [row['loss'] for row in rows[1]]
