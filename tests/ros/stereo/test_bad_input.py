@@ -156,7 +156,7 @@ CASES: dict[str, Case] = {
         with_info('right', height=2 * HEIGHT, width=2 * WIDTH),
         'dropped_calibration_resolution',
         'calibration_resolution',
-        ('K[0,2]', '320x240', 'give the width'),
+        ('K[0,2]', '320x240', 'scale fx'),
     ),
     'NaN in K': Case(
         with_info('left', k=NAN_K),

@@ -116,6 +116,18 @@ def depth_with(
     return float(np.nanmedian(floats(message)[INSIDE]))
 
 
+def depth_when_told(expected_m: float, depth: Callable[[], float]) -> float:
+    """Send until the depth is the expected one; give the last.
+
+    A best-effort reader that has not found this publisher yet misses the first of them.
+    """
+    for _ in range(5):
+        found_m = depth()
+        if found_m == pytest.approx(expected_m, rel=0.01):
+            break
+    return found_m
+
+
 def warnings_of(driver: Robot, words: str, send: Callable[[], object]) -> bool:
     """Send until the state warns with these words."""
     for _ in range(5):
@@ -137,7 +149,8 @@ def used(driver: Robot) -> float:
 
 
 def test_points_of_the_scene_are_told(driver: Robot) -> None:
-    assert depth_with(driver, wall(DEPTH_M)) == pytest.approx(DEPTH_M, rel=0.01)
+    found_m = depth_when_told(DEPTH_M, lambda: depth_with(driver, wall(DEPTH_M)))
+    assert found_m == pytest.approx(DEPTH_M, rel=0.01)
     assert driver.spin_until(lambda: used(driver) > 0.9), driver.diagnostics
     assert 'hint_left_out' not in driver.diagnostics
 
@@ -222,8 +235,12 @@ def test_depth_that_cannot_be_placed_or_is_of_another_shape_is_told_of(
             return driver.send_pair(stamp_ns=stamp)
 
         placed = depth_image((HEIGHT, WIDTH), 'left_eye')
-        told: Any = driver.good_pair(send=lambda: send(placed))
-        assert np.nanmedian(floats(told)[INSIDE]) == pytest.approx(DEPTH_M, rel=0.01)
+
+        def depth() -> float:
+            told: Any = driver.good_pair(send=lambda: send(placed))
+            return float(np.nanmedian(floats(told)[INSIDE]))
+
+        assert depth_when_told(DEPTH_M, depth) == pytest.approx(DEPTH_M, rel=0.01)
         elsewhere = depth_image((HEIGHT, WIDTH), 'nobody_knows')
         why = "in frame 'nobody_knows' and the left image in 'left_eye'"
         assert warnings_of(driver, why, lambda: send(elsewhere))
