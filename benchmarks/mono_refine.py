@@ -31,11 +31,12 @@ from depth_ros.scenes.paths import ScenePath, along, look, scene_path
 from depth_ros.scenes.solids import Box, Scene, Texture, room
 from depth_ros.tasks.mono.keyframe_depth import keyframe_settings, searched_view
 from depth_ros.tasks.mono.keyframe_maps import KeyframeMaps
-from depth_ros.tasks.mono.processor import MonoWanted, open_mono
+from depth_ros.tasks.mono.opening import open_mono
 from depth_ros.tasks.mono.refine import DepthSource, refined_depth
 from depth_ros.tasks.mono.scale import make_scaler
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
 from depth_ros.tasks.mono.tracked_points import TrackedPoints
+from depth_ros.tasks.mono.values import MonoWanted
 from depth_ros.tasks.multiview.keyframes import KeyframeWindow, ViewSet
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
 

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from depth_ros.tasks.matching.matcher import Matcher as Matcher
     from depth_ros.tasks.matching.matcher import open_matcher as open_matcher
     from depth_ros.tasks.matching.question import MatchAnswer as MatchAnswer
+    from depth_ros.tasks.mono.opening import open_mono as open_mono
     from depth_ros.tasks.mono.processor import MonoProcessor as MonoProcessor
-    from depth_ros.tasks.mono.processor import open_mono as open_mono
     from depth_ros.tasks.multiview.processor import MultiViewProcessor as MultiViewProcessor
     from depth_ros.tasks.multiview.processor import open_multiview as open_multiview
     from depth_ros.tasks.odometry.processor import OdometryProcessor as OdometryProcessor
@@ -101,7 +101,7 @@ _HOMES: dict[str, str] = {
     'ideal_camera': 'depth_ros.camera.ideal_camera',
     'mono_frame': 'depth_ros.tasks.call.mono_frame',
     'open_matcher': 'depth_ros.tasks.matching.matcher.open_matcher',
-    'open_mono': 'depth_ros.tasks.mono.processor.open_mono',
+    'open_mono': 'depth_ros.tasks.mono.opening.open_mono',
     'open_multiview': 'depth_ros.tasks.multiview.processor.open_multiview',
     'open_odometry': 'depth_ros.tasks.odometry.processor.open_odometry',
     'open_stereo': 'depth_ros.tasks.stereo.processor.open_stereo',

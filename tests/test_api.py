@@ -26,7 +26,7 @@ from depth_ros.scenes.solids import (
     render,
     render_stereo,
 )
-from depth_ros.tasks.mono import processor as mono_processor
+from depth_ros.tasks.mono import opening as mono_opening
 from depth_ros.tasks.networks import OpenedModel
 from tests.kit import bag_writer, mono_doubles
 from tests.kit.child_environment import child_environment
@@ -213,7 +213,7 @@ def mono_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(*arguments: object, **options: object) -> OpenedModel:
         return OpenedModel(pipeline=mono_doubles.truth_pipeline(), training_rig=mono_doubles.RIG)
 
-    monkeypatch.setattr(mono_processor, 'open_model', opened)
+    monkeypatch.setattr(mono_opening, 'open_model', opened)
 
 
 @pytest.mark.usefixtures('mono_network')

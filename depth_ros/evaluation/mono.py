@@ -13,7 +13,8 @@ from depth_ros.evaluation.mono_images import MeasuredImage
 from depth_ros.evaluation.mono_priors import MEAN, PLANE, ROW, mean_prior, plane_of, row_prior
 from depth_ros.evaluation.tables import markdown_table, number, percent
 from depth_ros.frames import MonoFrame
-from depth_ros.tasks.mono.processor import MonoProcessor, MonoWanted
+from depth_ros.tasks.mono.processor import MonoProcessor
+from depth_ros.tasks.mono.values import MonoWanted
 
 HEADER = (
     'set', 'model', 'images', 'AbsRel', 'RMSE m', '< 1.25 %', 'Spearman', 'known %',

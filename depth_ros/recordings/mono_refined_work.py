@@ -24,8 +24,10 @@ from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import PosedTopicNames
-from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
+from depth_ros.tasks.mono.opening import open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
+from depth_ros.tasks.mono.values import MonoOutput
 
 TASK = 'mono_refined'
 

@@ -23,8 +23,9 @@ from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.segments import Segment
 from depth_ros.recordings.stretch import Stretch
 from depth_ros.recordings.topics import CameraTopicNames
-from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted, open_mono
+from depth_ros.tasks.mono.opening import open_mono
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
+from depth_ros.tasks.mono.values import MonoOutput, MonoWanted
 
 TASK = 'mono'
 ALONE = (ScaleMode.NONE, ScaleMode.FIXED, ScaleMode.TRAINING_RIG)

@@ -27,7 +27,7 @@ from depth_ros.errors import WeightsError
 from depth_ros.models.registry import models_of
 from depth_ros.pictures.panels import depth_panel
 from depth_ros.pictures.watermark import watermarked
-from depth_ros.tasks.mono.processor import open_mono
+from depth_ros.tasks.mono.opening import open_mono
 from depth_ros.tasks.mono.refine import DepthSource
 from depth_ros.tasks.mono.settings import MonoSettings
 from depth_ros.tensors import Progress, Task

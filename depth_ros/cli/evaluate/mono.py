@@ -25,7 +25,7 @@ from depth_ros.evaluation.mono import (
 )
 from depth_ros.evaluation.mono_images import MONO_SETS
 from depth_ros.settings import settings_of
-from depth_ros.tasks.mono.processor import open_mono
+from depth_ros.tasks.mono.opening import open_mono
 from depth_ros.tasks.mono.settings import KeyframeDepthSettings, MonoSettings
 
 MOVING = ('refine', *(f'keyframes.{one.name}' for one in settings_of(KeyframeDepthSettings)))

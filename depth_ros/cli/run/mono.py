@@ -40,9 +40,11 @@ from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.run.mono_outputs import MONO_KINDS
 from depth_ros.errors import ParameterError
 from depth_ros.files.bag_reader import is_bag
-from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, open_mono
+from depth_ros.tasks.mono.opening import open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.refine import DepthSource, RefinedDepth
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
+from depth_ros.tasks.mono.values import MonoOutput
 from depth_ros.tensors import Progress
 
 IMAGE_KEYS = ('name', 'files', 'valid_fraction', 'depth_m', 'scale', 'refined')

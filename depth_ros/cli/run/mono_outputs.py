@@ -9,7 +9,7 @@ import numpy as np
 from depth_ros.cli.kit.outputs import OutputKind, metric_kinds
 from depth_ros.pictures.panels import Scale, depth_panel, write_picture
 from depth_ros.pictures.watermark import watermarked
-from depth_ros.tasks.mono.processor import MonoOutput
+from depth_ros.tasks.mono.values import MonoOutput
 
 WITHOUT_METRES = {True: 'relative depth, no unit', False: 'no depth: no keyframe shows this yet'}
 """Caption where there are no metres, by whether there is a mono network."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from depth_ros.results import DepthResult
 from depth_ros.ros.node.camera_input import ImageMessage
 from depth_ros.ros.node.image_job import JobOfImage
 from depth_ros.ros.node.wrapped_processor import WrappedProcessor
-from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted
+from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.settings import MonoSettings
+from depth_ros.tasks.mono.values import MonoOutput, MonoWanted
 
 NUM_REFERENCES = 30
-NO_POSE = 'no_pose'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -80,24 +80,13 @@ class ReferencedProcessor(WrappedProcessor[MonoSettings]):
 
     def process(self, frame: MonoInput, *, wanted: MonoWanted) -> MonoOutput:
         """Run one frame end to end."""
-        output = self._processor.process(
+        return self._processor.process(
             frame.frame,
             wanted=wanted,
             reference=frame.reference,
             world_from_camera=frame.world_from_camera,
+            pose_trouble=frame.pose_trouble,
         )
-        return output if frame.pose_trouble is None else told_why(output, frame.pose_trouble)
-
-
-def told_why(output: MonoOutput, trouble: InputError) -> MonoOutput:
-    """Give the reason why there is no pose in place of ``no_pose``, which says only that."""
-    reason, text = trouble.reason, str(trouble)
-    scaled = output.scaled
-    if scaled is not None and scaled.slug == NO_POSE:
-        output = replace(output, scaled=replace(scaled, slug=reason, reason=text))
-    if output.refusal is not None and output.refusal[0] == NO_POSE:
-        output = replace(output, refusal=(reason, text))
-    return output
 
 
 class ReferenceShelf:

@@ -31,8 +31,10 @@ from depth_ros.ros.node.runner import run_node
 from depth_ros.ros.node.task_node import NodeParts, TaskNode
 from depth_ros.ros.node.throttled_warnings import ThrottledWarnings
 from depth_ros.ros.node.topic_rate import TopicRate
-from depth_ros.tasks.mono.processor import MonoOutput, MonoProcessor, MonoWanted, open_mono
+from depth_ros.tasks.mono.opening import open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.settings import MonoSettings, RefineMode
+from depth_ros.tasks.mono.values import MonoOutput, MonoWanted
 from depth_ros.tensors import Progress
 
 NO_SCALE = (

@@ -17,9 +17,9 @@ from depth_ros.ros.node.publishers import (
     fill_points,
     points_rate_hz,
 )
-from depth_ros.tasks.mono.processor import MonoOutput, MonoWanted
 from depth_ros.tasks.mono.scale import Scaled
 from depth_ros.tasks.mono.settings import RefineMode, ScaleMode
+from depth_ros.tasks.mono.values import MonoOutput, MonoWanted
 
 RELATIVE = MonoWanted(depth=False)
 METRIC = MonoWanted(depth=True)

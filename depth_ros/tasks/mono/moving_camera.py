@@ -95,6 +95,7 @@ class MovingCamera:
         relative: DepthResult | None,
         *,
         has_network: bool = True,
+        pose_trouble: InputError | None = None,
     ) -> RefinedDepth:
         """Return metric depth of an image by keyframes, this one perhaps among them.
 
@@ -103,15 +104,17 @@ class MovingCamera:
             world_from_camera: ``(4, 4)``, metres; None where nobody knows.
             relative: The mono map; None where there is none to be trusted.
             has_network: Whether a mono network gives depth without keyframes.
+            pose_trouble: Why nobody knows the pose, where that is known.
 
         Raises:
-            InputError: Why there is none: reason ``'no_pose'``, ``'no_keyframe'`` or
-                ``'pose_mismatch'``.
+            InputError: Why there is none: ``pose_trouble``, or reason ``'no_pose'``,
+                ``'no_keyframe'`` or ``'pose_mismatch'``.
         """
         keyframes = self.keyframes
         assert keyframes is not None, 'only asked where keyframes are wanted'
         if world_from_camera is None:
-            raise InputError('no_pose', f'{NO_POSE}{WITHOUT_POSES if has_network else ""}')
+            text = f'{NO_POSE}{WITHOUT_POSES if has_network else ""}'
+            raise pose_trouble or InputError('no_pose', text)
         keyframes.see(PosedView(frame=frame, world_from_camera=world_from_camera))
         if self._disagrees:
             keyframes.reset()

@@ -1,27 +1,23 @@
 """One camera end to end without ROS: raw image in, relative and, where it is known, metric depth.
 
 The node and ``depth-ros run mono`` both run this, so both give equal results. Depth from
-one image has no scale of its own: ``depth_ros.tasks.mono.scale`` says where metres come from, and
-``depth_ros.tasks.mono.refine`` how a moving camera's keyframes give them.
+one image has no scale of its own: ``metric_depth`` beside this says where metres come from.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from depth_ros.camera import ideal_camera
 from depth_ros.engines.recipe import TrainingRig
-from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
+from depth_ros.errors import CalibrationError, InputError
 from depth_ros.frames import MonoFrame
-from depth_ros.geometry.depth import crop_range
 from depth_ros.geometry.rectify import RectifierCache
-from depth_ros.results import DepthMap, DepthResult, DepthScale, depth_map, known_share
+from depth_ros.results import DepthMap, DepthResult, depth_map
 from depth_ros.tasks.call import (
     Camera,
     expect_frame,
@@ -30,94 +26,27 @@ from depth_ros.tasks.call import (
     mono_frame,
     rgb_image,
 )
-from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
-from depth_ros.tasks.mono.moving_camera import MovingCamera
-from depth_ros.tasks.mono.no_network import NO_NETWORK, NoNetwork
-from depth_ros.tasks.mono.refine import DepthSource, RefinedDepth
-from depth_ros.tasks.mono.scale import Scaled, Scaler, make_scaler, scaler_without_network
-from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
-from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
-from depth_ros.tasks.networks import OpenedModel, open_model
+from depth_ros.tasks.mono.metric_depth import (
+    MapOrigin,
+    MetricDepths,
+    PosedMap,
+    covered_depth,
+    scaler_of,
+)
+from depth_ros.tasks.mono.no_network import NO_NETWORK
+from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
+from depth_ros.tasks.mono.values import MonoOutput, MonoWanted
 from depth_ros.tasks.pipeline import Identity, Pipeline
 from depth_ros.tasks.processor import Processor
-from depth_ros.tensors import Progress, Task
 
-LOGGER = logging.getLogger(__name__)
 MonoPipeline = Pipeline[MonoFrame, DepthResult]
-UNKNOWN = np.float32(np.nan)
 STEP_NS = 100_000_000
 """Time from one posed image to the next where a call states none: ten images a second."""
-POSE_UNUSED = (
-    'depth is relative: a pose came with the image, but refine auto takes poses of live cameras '
-    'only; set refine to multiview to get metres'
-)
-NO_WEIGHTS = (
-    '[no_mono_network] %s has no weights, so depth comes from keyframes of the moving camera '
-    'alone, and only where poses come with the images (%s)'
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MonoWanted:
-    """Which outputs are wanted beyond relative depth; nothing else is computed."""
-
-    depth: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class MonoOutput:
-    """One frame's results.
-
-    Attributes:
-        frame: The rectified image and its camera.
-        relative: Depth up to a factor, as the model gives it; NaN unknown.
-        scaled: Result of scaling; None where metric depth was not wanted.
-        depth: Metric depth; None if it was not wanted or its scale is not known.
-        refined: What keyframes gave, whose ``depth`` the metric depth then is; None without them.
-        source: ``(H, W)`` uint8, ``DepthSource`` of every pixel of ``depth``; None without it.
-        refusal: Why keyframes gave nothing, as (reason, sentence); None where they did or were
-            not wanted.
-        has_network: Whether there is a mono network; without one ``relative`` is all NaN.
-        is_untrained: Whether the mono network's weights are made up, so that ``relative`` means
-            nothing; metres are never made of it.
-        stages_s: Wall seconds by stage: ``rectify``, ``preprocess``, ``infer``,
-            ``postprocess``, ``scale``.
-    """
-
-    frame: MonoFrame
-    relative: DepthResult
-    scaled: Scaled | None
-    depth: DepthResult | None
-    is_untrained: bool
-    stages_s: Mapping[str, float]
-    refined: RefinedDepth | None = None
-    source: np.ndarray | None = None
-    refusal: tuple[str, str] | None = None
-    has_network: bool = True
-
-    @property
-    def is_shown_untrained(self) -> bool:
-        """Whether the best depth there is comes of made-up weights: no keyframe gave metres."""
-        return self.is_untrained and self.refined is None
-
-    @property
-    def reason(self) -> str:
-        """Why there are no metres, of keyframes and of the scale; empty where there are."""
-        if self.depth is not None:
-            return ''
-        refusal = self.refusal[1] if self.refusal else ''
-        scale = self.scaled.reason if self.scaled else ''
-        return '; '.join(dict.fromkeys(filter(None, (refusal, scale))))
-
-    @property
-    def valid_fraction(self) -> float:
-        """Share of pixels whose depth is known: the refined one, else the relative one."""
-        return known_share((self.refined.depth if self.refined else self.relative).depth)
 
 
 class MonoProcessor(Processor[MonoSettings]):
-    """Rectifier, pipeline and scaler of one camera; one worker thread owns it."""
+    """Rectifier, pipeline and metres of one camera; one worker thread owns it."""
 
     opener = 'open_mono'
     needs_another = (
@@ -146,8 +75,7 @@ class MonoProcessor(Processor[MonoSettings]):
         """
         self._training_rig = training_rig
         super().__init__(pipeline, settings)
-        self._scaler = self._make_scaler(settings)
-        self._moving = MovingCamera(settings, keyframes)
+        self._metric = MetricDepths(settings, self._origin, keyframes)
         self._next_ns = STEP_NS
         self._rectifiers = RectifierCache()
 
@@ -159,7 +87,7 @@ class MonoProcessor(Processor[MonoSettings]):
     @property
     def keyframes(self) -> KeyframeDepths | None:
         """Depth of keyframes; None where ``refine`` is none."""
-        return self._moving.keyframes
+        return self._metric.keyframes
 
     @property
     def identity(self) -> Identity:
@@ -178,7 +106,7 @@ class MonoProcessor(Processor[MonoSettings]):
     def close(self) -> None:
         """Close every engine."""
         super().close()
-        self._moving.close()
+        self._metric.close()
 
     @property
     def has_training_rig(self) -> bool:
@@ -187,7 +115,7 @@ class MonoProcessor(Processor[MonoSettings]):
 
     def check_settings(self, settings: MonoSettings) -> None:
         """Raise what ``set_settings`` would raise about the scale, and change nothing."""
-        self._make_scaler(settings)
+        scaler_of(settings, self._origin)
 
     def set_settings(self, settings: MonoSettings) -> None:
         """Take over settings that need no new pipeline; another scale starts anew.
@@ -195,16 +123,12 @@ class MonoProcessor(Processor[MonoSettings]):
         Raises:
             ParameterError: If they need another pipeline, or the scale's are refused.
         """
-        former = self.settings.scale
         super().set_settings(settings)
-        if settings.scale != former:
-            self._scaler = self._make_scaler(settings)
-        self._moving.set_settings(settings)
+        self._metric.set_settings(settings)
 
     def forget(self) -> None:
         """Forget the images before, for others that do not follow them."""
-        self._scaler = self._make_scaler(self.settings)
-        self._moving.forget()
+        self._metric.forget()
 
     def __call__(
         self,
@@ -278,6 +202,7 @@ class MonoProcessor(Processor[MonoSettings]):
         wanted: MonoWanted | None = None,
         reference: DepthResult | None = None,
         world_from_camera: np.ndarray | None = None,
+        pose_trouble: InputError | None = None,
     ) -> MonoOutput:
         """Run one frame end to end.
 
@@ -288,6 +213,8 @@ class MonoProcessor(Processor[MonoSettings]):
                 ``reference_depth``.
             world_from_camera: ``(4, 4)`` pose of the optical axes of the rectified image; None
                 where nobody knows.
+            pose_trouble: Why nobody knows, where that is known: the reason of what then has no
+                metres.
 
         Raises:
             InputError: If the image, its calibration or its pose cannot be used.
@@ -297,188 +224,37 @@ class MonoProcessor(Processor[MonoSettings]):
         expect_frame(frame)
         if world_from_camera is not None:
             world_from_camera = given_pose(world_from_camera)
-        wanted = wanted or MonoWanted()
         start = time.perf_counter()
         rectifier = self._rectifiers.of_camera(frame.camera)
         rectified, covered = rectifier.rectify(frame), rectifier.covered_in(frame)
         rectify_s = time.perf_counter() - start
         timed = self.pipeline.run(rectified)
-        start = time.perf_counter()
-        relative = _covered(timed.result, covered)
-        points = self._moving.see(rectified, world_from_camera)
-        scaled = self._scaled(relative, points or reference) if wanted.depth else None
-        scale_s = time.perf_counter() - start
-        output = MonoOutput(
+        image = PosedMap(
             frame=rectified,
-            relative=relative,
-            scaled=scaled,
-            depth=self._metric(scaled.result if scaled else None),
+            relative=covered_depth(timed.result, covered),
+            covered=covered,
+            reference=reference,
+            world_from_camera=world_from_camera,
+            pose_trouble=pose_trouble,
+        )
+        metric = self._metric.of(image, is_wanted=(wanted or MonoWanted()).depth)
+        return MonoOutput(
+            frame=rectified,
+            relative=image.relative,
+            scaled=metric.scaled,
+            depth=metric.depth,
+            refined=metric.refined,
+            source=metric.source,
+            refusal=metric.refusal,
             is_untrained=self.is_untrained,
-            stages_s=MappingProxyType({'rectify': rectify_s, **timed.stages_s, 'scale': scale_s}),
             has_network=self.has_network,
-        )
-        if world_from_camera is not None and self.settings.refine is RefineMode.AUTO:
-            output = output if self.keyframes else self._told(output, 'pose_unused', POSE_UNUSED)
-        is_refined = wanted.depth and self.keyframes is not None
-        return self._refined(output, world_from_camera, covered) if is_refined else output
-
-    def _scaled(self, relative: DepthResult, reference: DepthResult | None) -> Scaled:
-        """Scale the mono map; by motion only while poses explain the images."""
-        if self.settings.scale.mode is ScaleMode.MOTION:
-            try:
-                self._moving.expect_agreement(relative.stamp_ns)
-            except InputError as error:
-                return Scaled(result=relative, reason=str(error), slug=error.reason)
-        return self._scaler.apply(relative, reference=reference)
-
-    def _refined(
-        self, output: MonoOutput, pose: np.ndarray | None, covered: np.ndarray | None
-    ) -> MonoOutput:
-        """Put depth of keyframes in place of what the scale alone gives, where there is any."""
-        if pose is None and self.settings.refine is RefineMode.AUTO and output.has_network:
-            return output
-        start = time.perf_counter()
-        can_fit = output.has_network and not output.is_untrained
-        try:
-            found = self._moving.refined(
-                output.frame,
-                pose,
-                output.relative if can_fit else None,
-                has_network=output.has_network,
-            )
-        except InputError as error:
-            return self._unrefined(self._told(output, error.reason, str(error)), error)
-        depth = _covered(found.depth, covered)
-        source = np.where(np.isfinite(depth.depth), found.source, np.uint8(DepthSource.UNKNOWN))
-        stages = {**output.stages_s, 'refine': time.perf_counter() - start}
-        return replace(
-            self._told(output, '', ''),
-            depth=self._metric(depth),
-            refined=replace(found, depth=depth, source=source),
-            source=source,
-            stages_s=MappingProxyType(stages),
+            stages_s=MappingProxyType({'rectify': rectify_s, **timed.stages_s, **metric.stages_s}),
         )
 
-    def _told(self, output: MonoOutput, slug: str, reason: str) -> MonoOutput:
-        """Give keyframes' reason in place of the scale's, where no scale is asked for."""
-        if output.scaled is None or self.settings.scale.mode is not ScaleMode.NONE:
-            return output
-        return replace(output, scaled=replace(output.scaled, slug=slug, reason=reason))
-
-    @staticmethod
-    def _unrefined(output: MonoOutput, error: InputError) -> MonoOutput:
-        """Return depth in the scale of ``scale.mode`` alone, where that is known."""
-        depth = output.depth
-        if depth is None or output.scaled is None:
-            return replace(output, refusal=(error.reason, str(error)))
-        is_known = np.isfinite(depth.depth)
-        sigma = None
-        if output.scaled.spread is not None:
-            sigma = np.where(is_known, depth.depth * np.float32(output.scaled.spread), UNKNOWN)
-        source = np.where(is_known, np.uint8(DepthSource.SCALED), np.uint8(DepthSource.UNKNOWN))
-        return replace(
-            output,
-            depth=replace(depth, sigma=sigma),
-            source=source,
-            refusal=(error.reason, str(error)),
+    @property
+    def _origin(self) -> MapOrigin:
+        return MapOrigin(
+            has_network=self.has_network,
+            is_untrained=self.is_untrained,
+            training_rig=self._training_rig,
         )
-
-    def _make_scaler(self, settings: MonoSettings) -> Scaler:
-        if self.is_untrained and settings.scale.mode is not ScaleMode.NONE:
-            raise ParameterError(
-                f'made-up weights give no metres, got scale.mode {settings.scale.mode.value!r}; '
-                'set it to none, or set weights to trained ones'
-            )
-        if not self.has_network:
-            return scaler_without_network(settings.scale.mode)
-        return make_scaler(settings.scale, self._training_rig)
-
-    def _metric(self, result: DepthResult | None) -> DepthResult | None:
-        """Return depth within the range that the settings ask for, if it is metric at all."""
-        if result is None or result.scale is not DepthScale.METRIC:
-            return None
-        depth = crop_range(
-            result.depth,
-            min_depth_m=self.settings.min_depth_m,
-            max_depth_m=self.settings.max_depth_m,
-        )
-        return replace(result, depth=depth)
-
-
-def open_mono(
-    settings: MonoSettings | None = None,
-    *,
-    progress: Progress | None = None,
-    is_live: bool = False,
-    **given: object,
-) -> MonoProcessor:
-    """Open the model and its engines.
-
-    With ``refine`` multiview the default model may be missing: depth then comes from keyframes
-    alone, which the log says.
-
-    Args:
-        settings: What to run; None takes the defaults.
-        progress: Called with a phase and a fraction (None where unknown) during long work.
-        is_live: Whether images come from a camera: keyframes are computed in a thread of their
-            own, and ``refine`` auto does without a mono network too.
-        given: Settings by name, in place of those of ``settings``, e.g. ``scale_mode='fixed'``.
-
-    Raises:
-        ParameterError: If the model does not serve mono depth, or the scale's settings are
-            refused.
-        WeightsError: If the model needs weights and none are available; says what to type.
-        EngineError: If the runtime is missing or refuses.
-    """
-    settings = settings_given(settings or MonoSettings(), given)
-    is_refined = settings.refine is RefineMode.MULTIVIEW
-    is_refined |= is_live and settings.refine is RefineMode.AUTO
-    opened = _open_network(settings, progress, may_be_missing=is_refined)
-    keyframes = _open_keyframes(settings, in_background=is_live) if is_refined else None
-    try:
-        processor = MonoProcessor(
-            opened.pipeline, settings, training_rig=opened.training_rig, keyframes=keyframes
-        )
-        if keyframes is not None and (
-            settings.refine is RefineMode.MULTIVIEW or not processor.has_network
-        ):
-            keyframes.open(progress)
-        return processor
-    except BaseException:
-        opened.pipeline.close()
-        if keyframes is not None:
-            keyframes.close()
-        raise
-
-
-def _open_network(
-    settings: MonoSettings, progress: Progress | None, *, may_be_missing: bool
-) -> OpenedModel:
-    """Open the mono network; where it was not named and has no weights, do without."""
-    try:
-        return open_model(Task.MONO, settings, progress=progress)
-    except WeightsError as error:
-        is_named = settings.model != MonoSettings().model or bool(settings.engine.weights)
-        if is_named or not may_be_missing:
-            raise
-        LOGGER.warning(NO_WEIGHTS, settings.model, error)
-        return OpenedModel(pipeline=Pipeline(NoNetwork()))
-
-
-def _open_keyframes(settings: MonoSettings, *, in_background: bool) -> KeyframeDepths:
-    chosen = settings.multiview
-
-    def open_processor(progress: Progress | None) -> MultiViewProcessor:
-        return open_multiview(chosen, progress=progress)
-
-    return KeyframeDepths(open_processor, settings.keyframes, in_background=in_background)
-
-
-def _covered(result: DepthResult, covered: np.ndarray | None) -> DepthResult:
-    """Make unknown what the rectified image does not show."""
-    if covered is None:
-        return result
-    confidence = result.confidence
-    if confidence is not None:
-        confidence = np.where(covered, confidence, np.float32(0.0))
-    return replace(result, depth=np.where(covered, result.depth, UNKNOWN), confidence=confidence)

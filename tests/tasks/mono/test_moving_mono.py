@@ -16,7 +16,8 @@ from depth_ros.frames import MonoFrame, MultiViewFrame
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
 from depth_ros.tasks.mono.moving_camera import no_keyframe
 from depth_ros.tasks.mono.no_network import NoNetwork
-from depth_ros.tasks.mono.processor import MonoProcessor, open_mono
+from depth_ros.tasks.mono.opening import open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.refine import DepthSource
 from depth_ros.tasks.mono.settings import (
     KeyframeDepthSettings,
@@ -93,6 +94,16 @@ def test_without_a_pose_nothing_metric_comes_out() -> None:
         output = processor.process(frame_at(START_NS + 8 * STEP_NS))
     assert output.depth is None and output.refusal is not None
     assert output.refusal[0] == 'no_pose' and 'odometry' in output.refusal[1]
+
+
+@pytest.mark.parametrize('mode', [ScaleMode.NONE, ScaleMode.MOTION])
+def test_why_there_is_no_pose_is_the_reason_of_keyframes_and_of_motion(mode: ScaleMode) -> None:
+    trouble = InputError('no_extrinsic', 'nobody says how the camera sits')
+    with moving(settings(mode=mode), pipeline=truth_pipeline()) as processor:
+        output = processor.process(frame_at(START_NS), pose_trouble=trouble)
+    assert output.depth is None and output.refusal == ('no_extrinsic', str(trouble))
+    assert output.scaled is not None and output.scaled.slug == 'no_extrinsic'
+    assert output.reason == str(trouble), 'it is said once'
 
 
 def test_auto_without_a_pose_is_as_it_was() -> None:
@@ -262,7 +273,7 @@ def test_made_up_weights_of_keyframes_are_refused_at_the_start(
 ) -> None:
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path))
     monkeypatch.setattr(
-        'depth_ros.tasks.mono.processor.open_multiview',
+        'depth_ros.tasks.mono.opening.open_multiview',
         lambda settings, *, progress: MadeUp(settings),
     )
     with pytest.raises(ParameterError, match='made-up weights give no metres'):

@@ -11,8 +11,10 @@ from depth_ros.camera import camera_from_calibration, scaled_camera
 from depth_ros.errors import CalibrationError, ParameterError
 from depth_ros.frames import MonoFrame
 from depth_ros.results import DepthResult, DepthScale
-from depth_ros.tasks.mono.processor import MonoProcessor, MonoWanted, open_mono
+from depth_ros.tasks.mono.opening import open_mono
+from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode, ScaleSettings
+from depth_ros.tasks.mono.values import MonoWanted
 from tests.kit.mono_doubles import (
     CAMERA,
     FLOOR_M,
