@@ -69,6 +69,17 @@ _ENTRIES = (
         tuning='depth_ros.training.finetune.students:HINTED',
     ),
     ModelEntry(
+        name='crestereo_hinted',
+        title='CREStereo, hinted',
+        summary='CREStereo that starts from what is already known; the weights of crestereo',
+        services={
+            Task.STEREO: Service(
+                factory='depth_ros.models.crestereo.hinted_model:CreStereoHintedModel',
+                reads=('hints', 'sgbm'),
+            )
+        },
+    ),
+    ModelEntry(
         name='monodepth2',
         title='Monodepth2',
         summary='Monodepth2 (Godard et al. 2019): relative depth of one image, light and fast',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from depth_ros.engines.checks.gate_images import GATE_SCENES
-from depth_ros.models.crestereo_tiny.gate_inputs import ALONE, WRONG_PX, gate_feeds, spoiled_hint
+from depth_ros.models.layers.hint_inputs import ALONE, WRONG_PX, gate_feeds, spoiled_hint
 from depth_ros.tensors import TensorSpec
 
 HEIGHT, WIDTH = 96, 128

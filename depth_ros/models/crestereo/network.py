@@ -117,10 +117,14 @@ class CreStereo(nn.Module):
 
         Takes and gives what ``forward`` does; H and W must be multiples of 8, at least 64.
         """
+        half = self.at_half_size(left, right, iterations=iterations)
+        return self(left, right, iterations=iterations, initial_flow=half)
+
+    def at_half_size(self, left: Tensor, right: Tensor, *, iterations: int) -> Tensor:
+        """Match the pair at half its size; return ``forward``'s result there, (N, 2, H/2, W/2)."""
         _check_images(left, right, multiple=8)
         size = (left.shape[2] // 2, left.shape[3] // 2)
-        half = self(_resize(left, size), _resize(right, size), iterations=iterations)
-        return self(left, right, iterations=iterations, initial_flow=half)
+        return self(resize(left, size), resize(right, size), iterations=iterations)
 
     def sequence(self, left: Tensor, right: Tensor, *, iterations: int) -> list[Tensor]:
         """Return the result of every update of a one-stage run, for training.
@@ -142,7 +146,7 @@ class CreStereo(nn.Module):
             correlation = self._correlation(left_map, right_map, factor)
             flow = _hand_over(flow, correlation.left) if found else flow
             flows = self._updates(correlation, state.pooled(factor), flow, count)
-            found += [-factor * _resize(one, (left.shape[2], left.shape[3])) for one in flows]
+            found += [-factor * resize(one, (left.shape[2], left.shape[3])) for one in flows]
             flow = flows[-1]
         return found
 
@@ -235,7 +239,7 @@ class DisparityGraph(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Map two (1, H, W, 3) uint8 RGB images to (1, H, W) float32 disparity in pixels."""
-        flow = self.match(_to_bgr(left), _to_bgr(right), iterations=self.iterations)
+        flow = self.match(to_bgr(left), to_bgr(right), iterations=self.iterations)
         return flow[:, 0]
 
 
@@ -260,22 +264,41 @@ def exportable(
         RecipeError: If graph, size or options cannot be served.
         WeightsError: If the state dict is not CREStereo's.
     """
-    iterations, stages = _check_options(graph, options)
-    _check_engine_size(height, width, multiple=16 * stages)
+    check_options(graph, options, known=('iterations', 'stages'))
+    iterations, stages = iterations_of(options), _stages_of(options)
+    check_engine_size(height, width, multiple=16 * stages)
+    network = frozen_network(state)
+    return Exportable(
+        module=DisparityGraph(network, iterations=iterations, stages=stages).eval(),
+        inputs=image_specs(height, width),
+        outputs=(disparity_spec(height, width),),
+    )
+
+
+def frozen_network(state: Mapping[str, Tensor]) -> CreStereo:
+    """Make the network for export from its weights, strictly.
+
+    Raises:
+        WeightsError: If the weights do not fit.
+    """
     network = CreStereo()
     load_strict(network, state)
     network.update_block.gru.freeze()
+    return network
+
+
+def image_specs(height: int, width: int) -> tuple[TensorSpec, TensorSpec]:
+    """Describe the pair as graphs take it."""
     images = (1, height, width, 3)
-    return Exportable(
-        module=DisparityGraph(network, iterations=iterations, stages=stages).eval(),
-        inputs=(
-            TensorSpec(name='left', shape=images, dtype='uint8'),
-            TensorSpec(name='right', shape=images, dtype='uint8'),
-        ),
-        outputs=(
-            TensorSpec(name='disparity', shape=(1, height, width), dtype='float32', unit='px'),
-        ),
+    return (
+        TensorSpec(name='left', shape=images, dtype='uint8'),
+        TensorSpec(name='right', shape=images, dtype='uint8'),
     )
+
+
+def disparity_spec(height: int, width: int) -> TensorSpec:
+    """Describe the disparity as graphs give it."""
+    return TensorSpec(name='disparity', shape=(1, height, width), dtype='float32', unit='px')
 
 
 def synthetic_state(seed: int) -> dict[str, Tensor]:
@@ -305,10 +328,11 @@ def _hand_over(flow: Tensor, target: Tensor) -> Tensor:
     level has dropped rows or columns, its map is stretched over them.
     """
     scale = target.shape[2] / flow.shape[2]
-    return -scale * _resize(flow, (target.shape[2], target.shape[3]))
+    return -scale * resize(flow, (target.shape[2], target.shape[3]))
 
 
-def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps (N, C, H, W) bilinearly to (rows, columns), corners aligned."""
     return F.interpolate(x, size=size, mode='bilinear', align_corners=True)
 
 
@@ -318,7 +342,7 @@ def _sample_offsets(logits: Tensor) -> Tensor:
     return offsets.unflatten(1, (NUM_SAMPLES, 2)).transpose(1, 2)
 
 
-def _to_bgr(images: Tensor) -> Tensor:
+def to_bgr(images: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 RGB -> (N, 3, H, W) float32 BGR, still 0..255."""
     red, green, blue = images.float().permute(0, 3, 1, 2).split(1, dim=1)
     return torch.cat([blue, green, red], dim=1)
@@ -344,27 +368,52 @@ def _check_iterations(iterations: int) -> None:
         )
 
 
-def _check_options(graph: str, options: Mapping[str, int | float | str | bool]) -> tuple[int, int]:
+def check_options(
+    graph: str, options: Mapping[str, int | float | str | bool], *, known: tuple[str, ...]
+) -> None:
+    """Refuse another graph than ``GRAPH`` and options of other names than the known ones.
+
+    Raises:
+        RecipeError: Naming what is there.
+    """
     if graph != GRAPH:
         raise RecipeError(f'CREStereo has no graph {graph!r}; name the graph {GRAPH!r}')
-    unknown = sorted(set(options) - {'iterations', 'stages'})
+    unknown = sorted(set(options) - set(known))
     if unknown:
         raise RecipeError(
-            f'CREStereo does not know the options {unknown}; use iterations and stages'
+            f'CREStereo does not know the options {unknown}; use {" and ".join(known)}'
         )
-    iterations, stages = options.get('iterations', 10), options.get('stages', 1)
+
+
+def iterations_of(options: Mapping[str, int | float | str | bool]) -> int:
+    """Return the option ``iterations``, 10 if it is not given.
+
+    Raises:
+        RecipeError: If it is no even number in range.
+    """
+    iterations = options.get('iterations', 10)
     choices = range(MIN_ITERATIONS, MAX_ITERATIONS + 1, 2)
     if isinstance(iterations, bool) or iterations not in choices:
         raise RecipeError(
             f'CREStereo takes an even number of iterations from {MIN_ITERATIONS} to '
             f'{MAX_ITERATIONS}, got {iterations!r}; correct the recipe'
         )
+    return int(iterations)
+
+
+def _stages_of(options: Mapping[str, int | float | str | bool]) -> int:
+    stages = options.get('stages', 1)
     if isinstance(stages, bool) or stages not in (1, 2):
         raise RecipeError(f'CREStereo runs in 1 or 2 stages, got {stages!r}; correct the recipe')
-    return int(iterations), int(stages)
+    return int(stages)
 
 
-def _check_engine_size(height: int, width: int, *, multiple: int) -> None:
+def check_engine_size(height: int, width: int, *, multiple: int) -> None:
+    """Refuse sizes that the cascade cannot divide.
+
+    Raises:
+        RecipeError: Saying which sizes there are.
+    """
     smallest = 2 * multiple
     if height % multiple or width % multiple or min(height, width) < smallest:
         raise RecipeError(

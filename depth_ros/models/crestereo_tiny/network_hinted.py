@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,6 +38,7 @@ from depth_ros.models.crestereo_tiny.network_hint_fine import FullLevel, HintedF
 from depth_ros.models.crestereo_tiny.network_hint_planes import HintPlane, full_plane, hint_pyramid
 from depth_ros.models.crestereo_tiny.network_hint_update import HintedUpdate, LevelSight
 from depth_ros.models.crestereo_tiny.network_upsampling import upsample_convex
+from depth_ros.models.layers.hint_inputs import example_hint
 from depth_ros.models.layers.network_precision import float32_region, full_precision
 from depth_ros.tensors import Exportable, TensorSpec
 
@@ -291,17 +291,3 @@ def exportable(
         outputs=tuple(map_spec(name, height, width) for name in names),
         examples={'hint': example_hint(height, width)},
     )
-
-
-def example_hint(height: int, width: int) -> np.ndarray:
-    """Return a hint (1, 2, H, W) float32 for the golden check.
-
-    Its disparity grows down the image; every fourth column of squares is unknown, every other
-    row of squares is trusted less.
-    """
-    rows, columns = np.arange(height, dtype=np.float32), np.arange(width)
-    known = np.broadcast_to(columns // 16 % 4 != 3, (height, width))
-    disparity = np.broadcast_to((1.0 + 10.0 * rows / height)[:, None], known.shape)
-    trust = np.broadcast_to(np.where(rows // 16 % 2, 0.2, 1.0)[:, None], known.shape)
-    planes = (np.where(known, disparity, UNKNOWN_PX), np.where(known, trust, 0.0))
-    return np.stack(planes)[None].astype(np.float32)

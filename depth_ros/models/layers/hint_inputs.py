@@ -1,7 +1,7 @@
-"""Inputs of the accuracy gate of the network with hints: rendered pairs and what is known of them.
+"""What graphs that take a hint are tried on: an example, and rendered pairs for the accuracy gate.
 
-The hint is the true disparity where a matcher would find it: not beside edges, not in squares
-here and there, and one square is wrong. One scene comes without any hint.
+The gate's hint is the true disparity where a matcher would find it: not beside edges, not in
+squares here and there, and one square is wrong. One scene comes without any hint.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from depth_ros.frames import DisparityHint
-from depth_ros.geometry.hints import dense_hint, engine_hint
+from depth_ros.geometry.hints import UNKNOWN_PX, dense_hint, engine_hint
 from depth_ros.geometry.preprocess import Fit, fit_size
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render
 from depth_ros.tensors import Engine, Tensors, TensorSpec
@@ -65,3 +65,17 @@ def spoiled_hint(disparity: np.ndarray) -> DisparityHint:
     found[square % 7 == 3] = np.nan
     found[square == 20] += WRONG_PX
     return dense_hint(found)
+
+
+def example_hint(height: int, width: int) -> np.ndarray:
+    """Return a hint (1, 2, H, W) float32 for the golden check.
+
+    Its disparity grows down the image; every fourth column of squares is unknown, every other
+    row of squares is trusted less.
+    """
+    rows, columns = np.arange(height, dtype=np.float32), np.arange(width)
+    known = np.broadcast_to(columns // 16 % 4 != 3, (height, width))
+    disparity = np.broadcast_to((1.0 + 10.0 * rows / height)[:, None], known.shape)
+    trust = np.broadcast_to(np.where(rows // 16 % 2, 0.2, 1.0)[:, None], known.shape)
+    planes = (np.where(known, disparity, UNKNOWN_PX), np.where(known, trust, 0.0))
+    return np.stack(planes)[None].astype(np.float32)
