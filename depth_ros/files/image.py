@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,13 @@ import numpy as np
 from depth_ros.errors import ImageError, InputError
 from depth_ros.files.given_file import given_bytes
 from depth_ros.files.given_path import library_path
+from depth_ros.messages.picture_headers import picture_header
 from depth_ros.messages.pictures import decode_channels, decode_rgb
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.pgm', '.ppm')
 KINDS = ('JPEG', 'PNG', 'BMP', 'TIFF', 'PNM')
+NUM_LOOKED_AT = 9
+"""Images of a folder whose sizes are read to know the usual one."""
 
 
 def read_rgb(path: Path | str) -> np.ndarray:
@@ -62,6 +67,22 @@ def read_lit(path: Path | str) -> np.ndarray:
         raise _unreadable(path, error) from None
     is_lit = channels[..., :3].any(axis=2)
     return np.asarray(is_lit & (channels[..., 3] > 0) if channels.shape[2] == 4 else is_lit)
+
+
+def usual_size(paths: Sequence[Path]) -> tuple[int, int] | None:
+    """Return the ``(height, width)`` that most images of one camera have; None if none is known.
+
+    Of many, ``NUM_LOOKED_AT`` spread over all are read. What is no image does not count.
+    """
+    step = max(1, len(paths) // NUM_LOOKED_AT)
+    sizes: Counter[tuple[int, int]] = Counter()
+    for path in paths[::step]:
+        try:
+            header = picture_header(_bytes(path), kinds=KINDS)
+        except ImageError:
+            continue
+        sizes[header.height, header.width] += 1
+    return sizes.most_common(1)[0][0] if sizes else None
 
 
 def _bytes(path: Path) -> bytes:

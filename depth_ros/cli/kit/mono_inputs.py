@@ -18,7 +18,7 @@ from depth_ros.errors import CalibrationError, InputError, ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import BagFrames, Report, read_mono_bag
 from depth_ros.files.calibration import MonoCalibration, read_mono_calibration
-from depth_ros.files.image import read_rgb
+from depth_ros.files.image import read_rgb, usual_size
 from depth_ros.files.maps import MILLIMETRES, read_depth
 from depth_ros.files.rgbd_bags import read_rgbd_bag
 from depth_ros.frames import MonoFrame, RgbdFrame
@@ -207,7 +207,7 @@ class FileSource:
                 is_rectified=True,
             )
         if self._calibration is None:
-            size = (height, width)
+            size = usual_size([item.path for item in self._images])
             self._calibration = read_mono_calibration(self._settings.calibration, image_size=size)
         return MonoFrame(
             image=image,

@@ -10,10 +10,10 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera
 from depth_ros.cli.kit.mono_inputs import MonoInputSettings, read_reference, reference_file
-from depth_ros.errors import CalibrationError, InputError, ParameterError
+from depth_ros.errors import InputError, ParameterError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.bags import Report
-from depth_ros.files.image import read_rgb
+from depth_ros.files.image import read_rgb, usual_size
 from depth_ros.files.posed.layouts import read_posed_folder
 from depth_ros.files.posed.values import ViewFile
 from depth_ros.frames import MonoFrame
@@ -69,35 +69,20 @@ class PosedSource:
             yield WalkImage(view, FIRST_NS + index * self._step_ns, self)
 
     def read(self, view: ViewFile, *, stamp_ns: int) -> MonoFrame:
-        """Read an image; ``K.txt`` is for one size, that of the first image it fits.
+        """Read an image; ``K.txt`` is for one size, that of most images.
 
         Raises:
             ImageError: If it cannot be read.
-            InputError: Reason ``'size_mismatch'``, if it alone has another size.
+            InputError: Reason ``'size_mismatch'``, if it has another size.
             CalibrationError: If ``K.txt`` does not go with the images.
         """
         image = read_rgb(view.image)
         size = (image.shape[0], image.shape[1])
-        if self._size not in (None, size):
+        if self._size is None:
+            self._size = usual_size([other.image for other in self._views])
+        if self._size is not None and self._size != size:
             raise _other_size(view, size, self._size)
-        try:
-            frame = view.view(image, stamp_ns=stamp_ns).frame
-        except CalibrationError:
-            usual = self._size_of_another(view)
-            if usual not in (None, size):
-                raise _other_size(view, size, usual) from None
-            raise
-        self._size = size
-        return frame
-
-    def _size_of_another(self, view: ViewFile) -> tuple[int, int] | None:
-        """Return height and width of the next image, or of the one before the last."""
-        at = next(index for index, other in enumerate(self._views) if other is view)
-        others = [*self._views[at + 1 : at + 2], *self._views[max(0, at - 1) : at]]
-        if not others:
-            return None
-        height, width = read_rgb(others[0].image).shape[:2]
-        return height, width
+        return view.view(image, stamp_ns=stamp_ns).frame
 
     def describe(self) -> str:
         """Return where the calibration is from."""
@@ -144,10 +129,8 @@ class WalkImage:
         return reference_file(self.source.settings.reference, self.name)
 
 
-def _other_size(
-    view: ViewFile, size: tuple[int, int], usual: tuple[int, int] | None
-) -> InputError:
-    height, width = usual or (0, 0)
+def _other_size(view: ViewFile, size: tuple[int, int], usual: tuple[int, int]) -> InputError:
+    height, width = usual
     return InputError(
         'size_mismatch',
         f'{view.image.name} is {size[1]}x{size[0]}, the others are {width}x{height}, and K.txt is '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from depth_ros.camera import PinholeCamera, ideal_camera, scaled_camera
 from depth_ros.cli.kit.images import PairFiles
 from depth_ros.errors import CalibrationError, ImageError, ParameterError
 from depth_ros.files.calibration import StereoCalibration, read_stereo_calibration
-from depth_ros.files.image import read_rgb
+from depth_ros.files.image import read_rgb, usual_size
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.geometry.rectify import RIG_LOGGER
 
@@ -64,12 +65,24 @@ def rig_settings(arguments: argparse.Namespace) -> RigSettings:
 
 
 class Rig:
-    """A calibration; the file is read at the first pair, whose size some formats need."""
+    """A calibration; the file is read at the first pair.
 
-    def __init__(self, settings: RigSettings, *, alpha: float = 0.0) -> None:
-        """Remember the settings; nothing is read yet. ``alpha`` is ``ReadOptions``'s."""
+    Some formats do not state a size: theirs is the one that most images have.
+    """
+
+    def __init__(
+        self, settings: RigSettings, *, alpha: float = 0.0, images: Sequence[Path] = ()
+    ) -> None:
+        """Remember the settings; nothing is read yet.
+
+        Args:
+            settings: How images and calibration belong together.
+            alpha: As of ``ReadOptions``.
+            images: Left images of all pairs; empty takes the first pair's for them.
+        """
         self._settings = settings
         self._alpha = alpha
+        self._images = images
         self._calibration: StereoCalibration | None = None
 
     @property
@@ -126,7 +139,7 @@ class Rig:
         if self._calibration is None:
             read = read_stereo_calibration(
                 self._settings.calibration,
-                image_size=(height, width),
+                image_size=usual_size(self._images) or (height, width),
                 image=path,
                 alpha=self._alpha,
             )

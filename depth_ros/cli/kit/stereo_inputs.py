@@ -169,7 +169,7 @@ class FilePairs:
     def __init__(self, found: FoundPairs, rig: RigSettings) -> None:
         """Remember the files; the calibration is read with the first pair."""
         self._found = found
-        self._rig = Rig(rig)
+        self._rig = Rig(rig, images=[pair.left for pair in found.pairs])
         self.count = len(found.pairs)
         self.settings: object = rig
         self.calibration = rig.calibration

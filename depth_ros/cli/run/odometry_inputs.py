@@ -349,14 +349,16 @@ def _stereo_folder(settings: OdometryInputSettings, left: Path, right: Path) -> 
     if not settings.calibration:
         raise InputError('no_calibration', f'pairs in {left.parent} need --calibration FILE')
     found = find_pairs(left, right)
+    lefts = [pair.left for pair in found.pairs]
     rig = Rig(
         RigSettings(
             calibration=settings.calibration,
             is_rectified=settings.is_rectified,
             is_scaled=settings.is_scaled,
-        )
+        ),
+        images=lefts,
     )
-    stamps, note = frame_stamps([pair.left for pair in found.pairs], settings.rate_hz or RATE_HZ)
+    stamps, note = frame_stamps(lefts, settings.rate_hz or RATE_HZ)
 
     def frames() -> Iterator[CameraFrame]:
         for pair, stamp_ns in zip(found.pairs, stamps, strict=True):

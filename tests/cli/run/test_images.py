@@ -8,7 +8,7 @@ import pytest
 
 from depth_ros.cli.kit.images import find_pairs
 from depth_ros.errors import ImageError, InputError
-from depth_ros.files.image import read_rgb
+from depth_ros.files.image import read_rgb, usual_size
 
 RGB = np.random.default_rng(0).integers(0, 256, (7, 5, 3)).astype(np.uint8)
 
@@ -92,3 +92,17 @@ def test_one_name_twice_would_overwrite_results(tmp_path):
     touch(tmp_path / 'r', '1.png', '1.jpg')
     with pytest.raises(InputError, match="several images named '1'"):
         find_pairs(tmp_path / 'l', tmp_path / 'r')
+
+
+def test_the_usual_size_is_that_of_most_images_and_what_is_no_image_does_not_count(
+    tmp_path,
+):
+    assert usual_size([]) is None
+    sizes = [(8, 9), (4, 6), (4, 6), (8, 9), (4, 6)]
+    paths = [tmp_path / f'{index}.png' for index in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        cv2.imwrite(str(path), np.zeros((*size, 3), np.uint8))
+    (tmp_path / 'text.png').write_text('no picture', encoding='utf-8')
+    assert usual_size([tmp_path / 'text.png', tmp_path / 'gone.png']) is None
+    assert usual_size([tmp_path / 'text.png', *paths]) == (4, 6)
+    assert usual_size(paths * 50) == (4, 6)

@@ -411,6 +411,18 @@ def test_an_image_of_another_size_is_left_out_by_name(walk, tmp_path, capsys, od
     assert summary_of(tmp_path / 'out')['refused'] == {'size_mismatch': 1}
 
 
+@pytest.mark.parametrize('odd', [0, 1])
+def test_an_image_that_does_not_go_with_the_calibration_is_left_out_by_name(
+    folder, tmp_path, capsys, odd: int
+) -> None:
+    numbers = ' '.join(str(number) for number in CAMERA.p.ravel())
+    (tmp_path / 'calib.txt').write_text(f'P0: {numbers}\nP1: {numbers}\n', encoding='utf-8')
+    write_picture(folder / f'{odd:06d}.png', np.zeros((60, 100, 3), np.uint8))
+    assert run(folder, tmp_path / 'out', *FIXED, '--calibration', tmp_path / 'calib.txt') == 2
+    assert f'{odd:06d} left out: the calibration is for 160x120' in capsys.readouterr().err
+    assert counts(tmp_path / 'out') == (2, 0)
+
+
 def test_a_calibration_that_is_of_no_image_is_the_folders_fault(walk, tmp_path, capsys) -> None:
     np.savetxt(walk / 'K.txt', np.diag((4.0, 4.0, 1.0)) @ WALK_CAMERA.k)
     assert run(walk, tmp_path / 'out', '--rate', '20') == 2

@@ -178,6 +178,29 @@ def test_folder_goes_on_after_a_bad_pair_and_ends_with_2(pair, tmp_path):
     assert [entry['name'] for entry in summary['pairs']] == ['000000', '000001']
 
 
+@pytest.mark.parametrize('odd', [0, 2])
+def test_a_pair_of_another_size_is_left_out_though_the_calibration_states_none(
+    pair, tmp_path, capsys, odd
+):
+    rig, names = pair.view.camera, ('left', 'right')
+    matrices = (rig.left.p, rig.right.p)
+    lines = [f'P{i}: {" ".join(map(str, p.ravel()))}' for i, p in enumerate(matrices)]
+    (tmp_path / 'calib.txt').write_text('\n'.join(lines), encoding='utf-8')
+    for name, source in zip(names, (pair.left, pair.right), strict=True):
+        (tmp_path / name).mkdir()
+        for index in range(3):
+            image = cv2.imread(str(source))
+            size = (100, 60) if index == odd else image.shape[1::-1]
+            cv2.imwrite(str(tmp_path / name / f'{index:06d}.png'), cv2.resize(image, size))
+    sides = [str(tmp_path / name) for name in names]
+    words = ['--calibration', str(tmp_path / 'calib.txt'), '-o', str(tmp_path / 'out')]
+    assert main(['run', 'stereo', *sides, *words, '--model', 'sgbm', '--write', 'depth']) == 2
+    said = capsys.readouterr().err
+    assert f'{odd:06d} left out: the calibration is for' in said and '100x60' in said
+    summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+    assert summary['outputs'] == 2 and summary['refused'] == {'calibration_size': 1}
+
+
 def test_folder_with_a_bad_calibration_stops_at_once(pair, tmp_path):
     left, right = folders_of(pair, tmp_path)
     (left / '000003.png').unlink()
