@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from depth_ros.ros.demo.observer import Observer
 
 START_TIMEOUT_S = 60.0
+"""How long a node may say nothing; while it builds its engine the time does not count."""
 MIN_DURATION_S, MAX_DURATION_S = 1.0, 86400.0
 MIN_RATE_HZ, MAX_RATE_HZ = 0.1, 1000.0
 """What ``sample_camera`` takes."""
@@ -261,24 +262,36 @@ def start_nodes(
     if settings.view:
         graph.start('viewer_node', {})
         console.print(f'browser view, on this machine only: {browser_address(graph)}')
-    wait(graph, observer, lambda: observer.is_matched, f'{task.node} did not come up')
+    wait(graph, observer, lambda: observer.is_matched, f'{task.node} did not come up', console)
     camera = {**camera_parameters(settings, graph.folder), **task.camera}
     graph.start('sample_camera', camera)
     failure = f'nothing came on {task.awaited}'
-    wait(graph, observer, lambda: observer.rate_hz(task.awaited) > 0, failure)
+    wait(graph, observer, lambda: observer.rate_hz(task.awaited) > 0, failure, console)
 
 
-def wait(graph: NodeGraph, observer: Observer, is_done: Callable[[], bool], failure: str) -> None:
-    """Handle messages until a condition is true.
+def wait(
+    graph: NodeGraph,
+    observer: Observer,
+    is_done: Callable[[], bool],
+    failure: str,
+    console: Console,
+) -> None:
+    """Handle messages until a condition is true; the time that engines take to build is extra.
 
     Raises:
         DepthRosError: If it does not become true in time, or a process ends.
     """
-    end = time.monotonic() + START_TIMEOUT_S
+    end, told = time.monotonic() + START_TIMEOUT_S, ''
     while not is_done():
         observer.spin(0.1)
         graph.check()
-        if time.monotonic() > end:
+        words = observer.preparing
+        if words:
+            end = time.monotonic() + START_TIMEOUT_S
+            if not told:
+                console.print(f'{words} ...', markup=False)
+            told = words
+        elif time.monotonic() > end:
             raise DepthRosError(
                 f'{failure} within {START_TIMEOUT_S:.0f} s; it said:\n'
                 + graph.log_tail(next(iter(graph.processes)))

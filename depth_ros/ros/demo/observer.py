@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry, Path
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -110,6 +110,7 @@ class Observer(Node):
         super().__init__('depth_ros_observer')
         self._seen = Seen()
         self._raw: dict[str, bytes] = {}
+        self._preparing: dict[str, str] = {}
         self._watched = STEREO_WATCHED if watched is None else tuple(watched)
         for entry in self._watched:
             qos = RELIABLE if entry.is_output else qos_profile_sensor_data
@@ -127,6 +128,11 @@ class Observer(Node):
     def diagnostics(self) -> Mapping[str, Mapping[str, str]]:
         """Latest key-value pairs by status name."""
         return self._seen.diagnostics
+
+    @property
+    def preparing(self) -> str:
+        """What nodes say while nothing runs in them yet, as an engine is built; else empty."""
+        return '; '.join(filter(None, self._preparing.values()))
 
     @property
     def is_matched(self) -> bool:
@@ -167,6 +173,13 @@ class Observer(Node):
         for status in own_states(message.status, self.get_namespace()):
             values = {item.key: item.value for item in status.values}
             self._seen.diagnostics[status.name] = values
+            self._preparing[status.name] = preparing(status.level, status.message, values)
+
+
+def preparing(level: bytes, message: str, values: Mapping[str, str]) -> str:
+    """Return a state's message while its node opens a model and has not failed; else nothing."""
+    is_open = values.get('model') != ''
+    return '' if is_open or level == DiagnosticStatus.ERROR else message
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -18,10 +19,14 @@ from tests.kit.child_environment import child_environment
 
 pytest.importorskip('rclpy')
 
+from diagnostic_msgs.msg import DiagnosticStatus
+from rich.console import Console
+
 from depth_ros.cli.demo import command as demo
-from depth_ros.cli.demo.processes import DemoSettings
+from depth_ros.cli.demo.processes import DemoSettings, NodeGraph
 from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import read_ply
+from depth_ros.ros.demo.observer import preparing
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HAS_IMAGES = importlib.util.find_spec('stereodemo') is not None
@@ -44,6 +49,13 @@ PROMISED = {
     'stages_ms',
     'versions',
 }
+
+
+class RunningProcess:
+    """A process that does not end."""
+
+    def poll(self) -> None:
+        return None
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -118,6 +130,43 @@ def test_a_node_that_cannot_start_is_shown_with_its_own_words(tmp_path: Path) ->
     assert result.returncode == 2
     assert 'depth-ros build crestereo' in result.stderr, result.stderr
     assert 'Traceback' not in result.stderr
+
+
+class BuildingNode:
+    """Stands for the observer of a node that builds its engine, and then gives nothing."""
+
+    def __init__(self, states: list[str]) -> None:
+        self._states = states
+        self.preparing = ''
+
+    def spin(self, duration_s: float) -> None:
+        time.sleep(duration_s / 10)
+        self.preparing = self._states.pop(0) if self._states else ''
+
+
+def test_building_an_engine_is_not_a_start_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, 'START_TIMEOUT_S', 0.05)
+    (tmp_path / 'stereo_node.log').write_text('compiling')
+    states = ['', *['preparing: compile'] * 20]
+    observer, said = BuildingNode(states), io.StringIO()
+    graph = NodeGraph(processes={'stereo_node': RunningProcess()}, folder=tmp_path)
+    arguments = (graph, observer, lambda: not states, 'nothing came', Console(file=said))
+    demo.wait(*arguments)
+    assert said.getvalue().count('preparing: compile') == 1
+    states[:] = ['']
+    never = (graph, observer, lambda: False, *arguments[3:])
+    with pytest.raises(DepthRosError, match=r'nothing came within (.|\n)*compiling'):
+        demo.wait(*never)
+
+
+def test_a_node_prepares_until_a_model_runs_or_it_has_failed() -> None:
+    nothing_runs = {'model': '', 'outputs': '0'}
+    assert preparing(DiagnosticStatus.WARN, 'compile', nothing_runs) == 'compile'
+    assert preparing(DiagnosticStatus.ERROR, 'no weights', nothing_runs) == ''
+    assert preparing(DiagnosticStatus.OK, '4 Hz', {'model': 'sgbm'}) == ''
+    assert preparing(DiagnosticStatus.OK, '2 clients', {'clients': '2'}) == ''
 
 
 def test_what_is_missing_is_named_before_anything_starts(
