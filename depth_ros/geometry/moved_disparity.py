@@ -10,14 +10,12 @@ import numpy as np
 
 from depth_ros.camera import PinholeCamera, StereoCamera
 from depth_ros.geometry.projection import project
+from depth_ros.geometry.warp import carried_depth
 
 HIDDEN_SHARE = 1.1
 """A point so many times as far as points on all sides of it lies behind their surface."""
 DENSE_PX, DENSE = 5, 0.5
 """Side of the window that a point's neighbours are counted in, and the share that is most."""
-_STEPS_PER_PIXEL = 32
-_ONE_SURFACE_PX = 0.5
-_NEIGHBOURS = ((0, 0), (1, 0), (0, 1), (1, 1))
 
 
 def seen_depth(points_m: np.ndarray, camera: PinholeCamera, *, window_px: int) -> np.ndarray:
@@ -60,8 +58,7 @@ def moved_map(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a disparity map and its image as the left camera sees them from another place.
 
-    Every pixel is lifted to its point, moved and projected; it covers the four pixels around
-    where it falls, so that a surface that comes nearer shows no cracks.
+    Every pixel is carried over as ``carried_depth`` does it.
 
     Args:
         disparity: ``(H, W)`` float32 px, NaN unknown.
@@ -75,47 +72,11 @@ def moved_map(
     """
     left, offset = camera.left, camera.cx_offset_px
     factor = left.fx * camera.baseline_m
-    rows, columns = np.nonzero(np.isfinite(disparity) & (disparity > offset))
-    z = factor / (disparity[rows, columns].astype(np.float64) - offset)
-    points = np.stack(
-        [(columns - left.cx) / left.fx * z, (rows - left.cy) / left.fy * z, z], axis=1
-    )
-    moved = points @ now_from_then[:3, :3].T + now_from_then[:3, 3]
-    pixels, depth = project(left, moved)
     with np.errstate(divide='ignore', invalid='ignore'):
-        found = factor / depth + offset
-    order = _far_first(found)
-    return _splat(pixels[order], found[order], image[rows, columns][order], disparity.shape)
-
-
-def _far_first(disparity: np.ndarray) -> np.ndarray:
-    """Return an order by disparity, the least first; by steps, because that sorts fast."""
-    steps = np.nan_to_num(disparity, nan=0.0, posinf=0.0, neginf=0.0) * _STEPS_PER_PIXEL
-    return np.argsort(np.clip(steps, 0, 65535).astype(np.uint16), kind='stable')
-
-
-def _splat(
-    pixels: np.ndarray, values: np.ndarray, colors: np.ndarray, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Write each value to the four pixels around its place, the nearest of them last.
-
-    What comes later hides the rest, so the farthest must come first.
-    """
-    height, width = shape
-    found = np.full((height + 2, width + 2), np.nan, np.float32)
-    image = np.zeros((height + 2, width + 2), colors.dtype)
-    with np.errstate(invalid='ignore'):
-        inside = (pixels > -1).all(axis=1) & (pixels[:, 0] < width) & (pixels[:, 1] < height)
-    places, values, colors = pixels[inside], values[inside], colors[inside]
-    corners = np.floor(places).astype(np.intp)
-    passes = [(corners + neighbour, 0.0) for neighbour in _NEIGHBOURS]
-    passes.append((np.rint(places).astype(np.intp), _ONE_SURFACE_PX))
-    for at, behind_px in passes:
-        columns, rows = (at + 1).T
-        is_seen = ~(found[rows, columns] > values + behind_px)
-        found[rows[is_seen], columns[is_seen]] = values[is_seen]
-        image[rows[is_seen], columns[is_seen]] = colors[is_seen]
-    return found[1:-1, 1:-1].copy(), image[1:-1, 1:-1].copy()
+        depth = np.where(disparity > offset, factor / (disparity - offset), np.nan)
+    carried = carried_depth(depth, left, into=left, into_from_camera=now_from_then)
+    found = factor / carried.depth + offset
+    return found.astype(np.float32), carried.taken(image, 0)
 
 
 def _nearest_pixels(

@@ -20,7 +20,10 @@ from depth_ros.tasks.stereo.settings import DEPTH_HINTS, PREVIOUS_HINTS, StereoS
 
 SUFFIXES = ('.png', '.npy', '.tif', '.tiff', '.ply')
 IN_METRES = ('.npy', '.ply')
-TAKEN = 'give .npy of floats in metres, .ply points in metres, or a 16-bit PNG of one channel'
+TAKEN = (
+    'give a .npy (H, W) of floats in metres, a 16-bit PNG or TIFF of one channel, or a .ply of '
+    'points in metres as this package writes it; docs/cli.md shows how any other cloud becomes one'
+)
 UNITS_M = (1e-6, 1.0)
 """What one step of a 16-bit image may be."""
 MAX_POSE_GAP_NS = 250_000_000
@@ -34,8 +37,9 @@ def add_beside_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar='FILE|FOLDER',
         help='measured depth for --hints depth_topic: a map of the rectified left image, sparse '
-        "or dense, or a .ply of points in the left camera's optical frame; of a folder, the file "
-        'named as the left image',
+        'or dense (.npy of metres, 16-bit .png or .tif), or a .ply of points in the optical frame '
+        'of the left camera as this package writes it (docs/cli.md: other clouds); of a folder, '
+        'the file named as the left image',
     )
     group.add_argument(
         '--hint-unit-m',
@@ -125,7 +129,7 @@ class BesideFiles:
                 'multiply the file by its unit if it is another'
             )
         if suffix == '.ply':
-            return read_ply(path)[0].astype(np.float32)
+            return _points_of(path)
         if suffix not in SUFFIXES:
             raise ImageError('depth_file', f'{path} is no hint this reads; {TAKEN}')
         try:
@@ -137,6 +141,13 @@ class BesideFiles:
         return measured_points(
             depth, depth_camera(camera, height=depth.shape[0], width=depth.shape[1])
         )
+
+
+def _points_of(path: Path) -> np.ndarray:
+    try:
+        return read_ply(path)[0].astype(np.float32)
+    except InputError as error:
+        raise InputError(error.reason, f'{path} is no hint that can be read; {TAKEN}') from error
 
 
 def _unit_m(given: float | None) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -77,6 +77,7 @@ class StereoOutput:
         fault: What is wrong with the pair, as ``PairWatch`` found; empty if nothing.
         hint_used: Share of another sensor's depth that the pair did not speak against, 0..1; None
             where none came with the pair.
+        valid_fraction: Share of pixels whose disparity is known, 0..1; counted once.
     """
 
     rectified: RectifiedStereo
@@ -85,12 +86,12 @@ class StereoOutput:
     stages_s: Mapping[str, float]
     fault: str = ''
     hint_used: float | None = None
+    valid_fraction: float = field(init=False)
 
-    @property
-    def valid_fraction(self) -> float:
-        """Share of pixels whose disparity is known."""
+    def __post_init__(self) -> None:
         disparity = self.disparity.disparity
-        return float(np.count_nonzero(np.isfinite(disparity)) / disparity.size)
+        share = float(np.count_nonzero(np.isfinite(disparity)) / disparity.size)
+        object.__setattr__(self, 'valid_fraction', share)
 
 
 class StereoProcessor(Processor[StereoSettings]):
@@ -139,10 +140,10 @@ class StereoProcessor(Processor[StereoSettings]):
 
         Raises:
             ParameterError: If hints are asked for that the model does not take, or the mask
-                cannot be read.
+                cannot be read or is of another shape than the images that came last.
         """
         hint_source(settings)
-        Shown(settings)
+        Shown(settings).expect_fitting(self.frame_size)
 
     def set_settings(self, settings: StereoSettings) -> None:
         """Take over settings that need no new pipeline.
@@ -151,8 +152,10 @@ class StereoProcessor(Processor[StereoSettings]):
             ParameterError: If they need another pipeline, or a value is refused.
         """
         is_other = settings.hints != self.settings.hints
+        shown = Shown(settings)
+        shown.expect_fitting(self.frame_size)
         super().set_settings(settings)
-        self._shown = Shown(settings)
+        self._shown = shown
         if is_other:
             self._take_hints(settings)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depth_ros.errors import InputError, ParameterError
+from depth_ros.errors import ImageError, InputError, ParameterError
 from depth_ros.files.image import read_lit
 from depth_ros.frames import RectifiedStereo, UsefulPart
 from depth_ros.geometry.content import border_mask
@@ -27,6 +27,22 @@ class Shown:
         self._useful = settings.useful
         self._has_limits = settings.calibrated_limits
         self._has_borders = settings.unknown_black_borders
+
+    def expect_fitting(self, frame_size: tuple[int, int] | None) -> None:
+        """Refuse a mask of another shape than the rectified left image.
+
+        Args:
+            frame_size: ``(height, width)`` of the images; None where none came yet.
+
+        Raises:
+            ParameterError: Naming both sizes.
+        """
+        if self._mask is None or frame_size is None:
+            return
+        try:
+            fitted_mask(self._mask, frame_size)
+        except ImageError as error:
+            raise ParameterError(str(error)) from error
 
     def unmasked(
         self, disparity: np.ndarray, pair: RectifiedStereo, covered: np.ndarray | None

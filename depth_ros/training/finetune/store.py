@@ -1,21 +1,26 @@
-"""Storage of fine-tuned weights, their metadata, and rollback to earlier ones."""
+"""Storage of fine-tuned weights, their metadata, and rollback to earlier ones.
+
+Only writing needs torch: files are moved back without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from depth_ros.engines.artifact import file_digest
 from depth_ros.errors import InputError, WeightsError
 from depth_ros.files.given_file import given_text
 from depth_ros.files.json_text import parse_json
 from depth_ros.files.whole_file import write_json
-from depth_ros.training.task import Note
-from depth_ros.training.trainer import save_weights
 from depth_ros.weights.registry import SUFFIX, weights_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from depth_ros.training.task import Note
 
 NAME = f'finetuned{SUFFIX}'
 EARLIER = 'earlier'
@@ -58,6 +63,8 @@ class TunedWeights:
         Raises:
             DepthRosError: If the folder cannot be written to.
         """
+        from depth_ros.training.trainer import save_weights
+
         record = {'parent': {'file': parent.name, 'sha256': file_digest(parent)}, **facts}
         self.folder.mkdir(parents=True, exist_ok=True)
         new = self.folder / f'new{SUFFIX}'
