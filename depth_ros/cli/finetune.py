@@ -230,6 +230,8 @@ def _tell(result: Result, settings: FinetuneSettings, report: Path) -> int:
         verdict = f'the new weights are refused: {result.verdict.objection}'
         print(f'depth-ros: {verdict}; {settings.weights} stay in use', file=sys.stderr)
         return EXIT_REFUSED
+    if result.error_factor is not None:
+        print(f'told error   times {result.error_factor:.3f}, on pairs held out')
     task = 'mono' if settings.is_mono else 'stereo'
     print(f'kept, {100.0 * result.verdict.gain:+.1f} %: {result.path}; go on with:')
     print(f'depth-ros run {task} ... --model {settings.model} --weights {result.path}')

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 from depth_ros.checkpoints.parts import find_parts, holds_parts, merged_parts
+from depth_ros.checkpoints.safetensors_header import read_header
 from depth_ros.engines.artifact import WeightsRecord, file_digest, manifest_path
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import EngineCache
@@ -31,6 +32,8 @@ OWN_LICENCE = 'Apache-2.0'
 """Of the weights in the package, where they are not a recipe's official ones."""
 
 EXPORT_PACKAGES = ('torch', 'onnx', 'onnxscript')
+LEAST_SHARE = 0.9
+"""Of the tensors that ship, what other weights of the network have at least: heads may lack."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -351,13 +354,54 @@ def _served_graphs(recipe: Recipe, weights: str) -> tuple[str, ...] | None:
 
 
 def _expect_exporter(plan: ExportPlan) -> None:
+    """Refuse to go on without the packages, after saying what is wrong with the weights."""
     missing = [name for name in EXPORT_PACKAGES if not is_importable(name)]
     if missing:
+        _expect_own_weights(plan)
         raise EngineError(
             f'exporting {plan.recipe.name!r} needs {", ".join(missing)}; type: pip install '
             f'{" ".join(missing)}, or run "{plan.recipe.build_command(plan.variant)}" on a '
             'machine that has them and name the resulting folder as weights here'
         )
+
+
+def _expect_own_weights(plan: ExportPlan) -> None:
+    """Compare the names in a ``.safetensors`` file with those that ship; needs no torch.
+
+    Raises:
+        WeightsError: If the file is none, or of another network.
+    """
+    path, own = given_path(plan.weights, what='weights'), _shipped(plan.recipe)
+    if plan.is_synthetic or path.suffix != '.safetensors' or not path.is_file():
+        return
+    names = _tensor_names(path)
+    if not names:
+        raise WeightsError(f'{path} is no safetensors file or holds nothing; {_instead(plan)}')
+    if own is None:
+        return
+    expected = _tensor_names(own)
+    unknown = [name for name in names if not expected & _endings(name)]
+    there = expected & {ending for name in names for ending in _endings(name)}
+    if unknown or len(there) < LEAST_SHARE * len(expected):
+        raise WeightsError(
+            f'{path} is of another network than {plan.recipe.name!r}: it has {len(there)} of its '
+            f'{len(expected)} tensors and {len(unknown)} others; {_instead(plan)}'
+        )
+
+
+def _tensor_names(path: Path) -> frozenset[str]:
+    """Return the names in a ``.safetensors`` file; empty where it is none."""
+    try:
+        with path.open('rb') as file:
+            return frozenset(read_header(file)) - {'__metadata__'}
+    except ValueError:
+        return frozenset()
+
+
+def _endings(name: str) -> set[str]:
+    """Return a dotted name without what training scripts put before it: all of its endings."""
+    parts = name.split('.')
+    return {'.'.join(parts[start:]) for start in range(len(parts))}
 
 
 def _tag(plan: ExportPlan) -> str:

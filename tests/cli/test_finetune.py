@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -85,6 +87,22 @@ def test_strange_rig_is_learnt_without_truth_and_taken_back(
     assert not new.exists()
     assert finetune('--rollback') == 2
     assert 'no fine-tuned weights' in capsys.readouterr().err
+
+
+def test_weights_are_taken_back_without_torch(tmp_path: Path) -> None:
+    kept = tmp_path / 'kept'
+    (kept / 'earlier').mkdir(parents=True)
+    (kept / 'finetuned.safetensors').write_bytes(b'new')
+    (kept / 'earlier' / 'finetuned-0001.safetensors').write_bytes(b'old')
+    program = (
+        'import sys; sys.modules["torch"] = None; from depth_ros.cli.main import main; '
+        f'sys.exit(main(["finetune", "--rollback", "--out", {str(kept)!r}]))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (kept / 'finetuned.safetensors').read_bytes() == b'old'
 
 
 def test_weights_that_are_no_better_are_refused_by_how_much(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -267,3 +268,45 @@ def test_recipe_mistakes_come_before_any_work(tmp_path: Path) -> None:
 
 def test_recipe_stays_readable() -> None:
     assert set(load_recipe('toy').graphs) == {'features', 'update'}
+
+
+def header_of(names: list[str]) -> bytes:
+    """Return a safetensors file of one number a tensor."""
+    entries = {
+        name: {'dtype': 'F32', 'shape': [1], 'data_offsets': [4 * at, 4 * at + 4]}
+        for at, name in enumerate(names)
+    }
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, 'little') + text + bytes(4 * len(names))
+
+
+OWN = [f'block.{index}.weight' for index in range(20)]
+
+
+@pytest.mark.parametrize(
+    ('content', 'error', 'words'),
+    [
+        (header_of(OWN), EngineError, 'pip install'),
+        (header_of([f'module.{name}' for name in OWN]), EngineError, 'pip install'),
+        (header_of(OWN[:18]), EngineError, 'pip install'),
+        (header_of(OWN[:17]), WeightsError, r'has 17 of its 20 tensors and 0 others'),
+        (header_of([*OWN, 'head.bias']), WeightsError, r'20 of its 20 tensors and 1 others'),
+        (header_of(['fnet.conv']), WeightsError, r"another network than 'toy'"),
+        (b'no weights at all', WeightsError, r'is no safetensors file'),
+    ],
+)
+def test_without_torch_wrong_weights_are_called_wrong(
+    share: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    error: type[Exception],
+    words: str,
+) -> None:
+    (share / 'weights').mkdir()
+    (share / 'weights' / 'toy.safetensors').write_bytes(header_of(OWN))
+    given = tmp_path / 'given.safetensors'
+    given.write_bytes(content)
+    forbid_exporting(monkeypatch)
+    with pytest.raises(error, match=words):
+        open_toy(EngineCache(tmp_path / 'cache'), weights=str(given))

@@ -21,7 +21,9 @@ from depth_ros.models.crestereo import network as crestereo_full
 from depth_ros.models.crestereo_tiny import network as tiny_network
 from depth_ros.models.crestereo_tiny import network_hinted
 from depth_ros.models.crestereo_tiny.network import TinyPredictions
+from depth_ros.models.crestereo_tiny.network_error import ErrorHead
 from depth_ros.models.tio_depth import network as tio_network
+from depth_ros.training.finetune.error_scale import recalibrate
 from depth_ros.training.finetune.figures import Figures, gain, judge, sharpness
 from depth_ros.training.finetune.labels import label, search_width, teachers
 from depth_ros.training.finetune.loop import Schedule, tune
@@ -306,6 +308,35 @@ def test_a_network_that_takes_hints_learns_with_sgbm_and_without_and_labels_with
     told.clear()
     job.judge(network)
     assert all(hint is not None and hint[:, 1].any() for hint in told)
+
+
+class TellingNetwork(torch.nn.Module):
+    """Errs by so many px and tells a scale; its head can be scaled."""
+
+    def __init__(self, error_px: float) -> None:
+        super().__init__()
+        self.error_px, self.error = error_px, ErrorHead()
+
+    def predict(self, left, right, hint):
+        scale = self.error.leave.bias.mean().expand_as(left[:, :1])
+        return TinyPredictions(
+            full=torch.full_like(left[:, :1], 9 + self.error_px), log_scale=scale
+        )
+
+
+def test_the_told_error_follows_what_fine_tuning_changed() -> None:
+    student = student_of('crestereo_tiny_hinted')
+    image = picture(0, 32, 64)
+    pair = RigPair(left=image, right=image, covered=np.ones((32, 64), bool))
+    held_out = label(pair, [constant(9.0)] * 3)[:1]
+    before, after = TellingNetwork(0.8), TellingNetwork(0.2)
+    was = float(after.error.leave.bias.mean())
+    assert recalibrate(student, before, after, held_out) == pytest.approx(0.25, rel=1e-4)
+    assert float(after.error.leave.bias.mean()) == pytest.approx(was + np.log(0.25), rel=1e-4)
+    assert recalibrate(student, TellingNetwork(0.0), after, held_out) is None
+    assert recalibrate(student_of('crestereo_tiny'), before, after, held_out) is None
+    after.error = None
+    assert recalibrate(student, before, after, held_out) is None
 
 
 def test_sizes_that_a_network_cannot_take_are_refused() -> None:

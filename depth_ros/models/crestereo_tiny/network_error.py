@@ -69,6 +69,11 @@ class ErrorHead(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.constant_(self.leave.bias, LOG_FIRST)
 
+    def rescale(self, factor: float) -> None:
+        """Tell scales that are ``factor`` times as large from now on, within the range."""
+        with torch.no_grad():
+            self.leave.bias += math.log(factor)
+
     def forward(self, left: Tensor, right: Tensor, matched: Matched, hint: HintPlane) -> Tensor:
         """Return the logarithm of the scale in px, (B, 1, H, W).
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import torch
@@ -18,6 +19,7 @@ from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
 from depth_ros.models.registry import models, tunable_models
 from depth_ros.tensors import Progress, Task
+from depth_ros.training.finetune.error_scale import recalibrate
 from depth_ros.training.finetune.figures import TuningVerdict, judge
 from depth_ros.training.finetune.loop import Outcome, Schedule, TuneProgress, TuningJob, tune
 from depth_ros.training.finetune.mono_job import LEARNING_RATE, prepare_mono
@@ -104,11 +106,14 @@ class Result:
         outcome: Figures and network.
         verdict: Whether the new weights are kept.
         path: New weights, or None if they were refused.
+        error_factor: By what the error that the new network tells was scaled, as measured on
+            frames held out; None where it tells none.
     """
 
     outcome: Outcome
     verdict: TuningVerdict
     path: Path | None
+    error_factor: float | None = None
 
 
 def finetune_stereo(
@@ -150,7 +155,18 @@ def finetune_stereo(
     rate = settings.learning_rate or student.learning_rate
     passed_s = time.monotonic() - start_s
     outcome = tune(network, job, _schedule(settings, passed_s, rate), reporters.tuning)
-    return _finish(settings, job, network, outcome, store, report=report, source=source)
+    factor = recalibrate(student, network, outcome.network, job.held_out)
+    result = _finish(
+        settings,
+        job,
+        network,
+        outcome,
+        store,
+        report=report,
+        source=source,
+        told={} if factor is None else {'told error': f'times {factor:.3f}, on pairs held out'},
+    )
+    return replace(result, error_factor=factor)
 
 
 def finetune_mono(
@@ -204,11 +220,13 @@ def _finish(
     *,
     report: Path,
     source: str,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Result:
     """Evaluate, write the report, keep or refuse the weights."""
     verdict = judge(outcome.before, outcome.after)
     facts = {
         **job.facts,
+        **told,
         'size': f'{settings.size[0]}x{settings.size[1]}',
         'steps': str(outcome.steps) + (', ended early' if outcome.ended_early else ''),
     }

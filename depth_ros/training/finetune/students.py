@@ -15,6 +15,7 @@ from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.models.crestereo.network import CreStereo
 from depth_ros.models.crestereo_tiny.network import TinyPredictions, tiny_network
+from depth_ros.models.crestereo_tiny.network_error import ErrorHead
 from depth_ros.models.crestereo_tiny.network_hinted import hinted_network
 from depth_ros.models.registry import models
 from depth_ros.models.sgbm.model import SgbmModel
@@ -40,6 +41,7 @@ class Student:
         smallest: Smallest height and width.
         learning_rate: Peak, of AdamW.
         hint: What nodes tell the network of a pair; None where it takes no hint.
+        error_head: What tells the error in a network of this kind; None where it tells none.
     """
 
     load: Callable[[Path], nn.Module]
@@ -48,6 +50,7 @@ class Student:
     smallest: int
     learning_rate: float
     hint: HintOf | None = None
+    error_head: Callable[[nn.Module], ErrorHead | None] | None = None
 
     def disparity(
         self, network: nn.Module, left: np.ndarray, right: np.ndarray, *, is_told: bool = True
@@ -60,6 +63,13 @@ class Student:
             right: Right image.
             is_told: Whether a network that takes a hint gets it.
         """
+        found = self.predictions(network, left, right, is_told=is_told).full
+        return found[0, 0].clamp(min=0.0).numpy().astype(np.float32)
+
+    def predictions(
+        self, network: nn.Module, left: np.ndarray, right: np.ndarray, *, is_told: bool = True
+    ) -> TinyPredictions:
+        """Return all that the network predicts for one pair; takes what ``disparity`` does."""
         planes = [
             torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None]
             for image in (left, right)
@@ -69,8 +79,7 @@ class Student:
             images = (np.clip(image, 0, 255).astype(np.uint8) for image in (left, right))
             hint = torch.from_numpy(self.hint(*images))[None]
         with torch.no_grad():
-            found = self.predict(network, planes[0], planes[1], hint).full
-        return found[0, 0].clamp(min=0.0).numpy().astype(np.float32)
+            return self.predict(network, planes[0], planes[1], hint)
 
     def weights(self, network: nn.Module) -> Mapping[str, Tensor]:
         """Return what inference loads."""
@@ -90,6 +99,11 @@ def _predict_tiny(
 
 def _load_hinted(path: Path) -> nn.Module:
     return hinted_network(load_checkpoint(path), iterations=3)
+
+
+def _error_head(network: nn.Module) -> ErrorHead | None:
+    head: ErrorHead | None = network.error  # type: ignore[assignment]
+    return head
 
 
 def _predict_hinted(
@@ -141,6 +155,7 @@ HINTED = Student(
     smallest=32,
     learning_rate=3e-4,
     hint=_hint_of_sgbm,
+    error_head=_error_head,
 )
 FULL = Student(
     load=_load_full, predict=_predict_full, multiple=16, smallest=32, learning_rate=5e-5

@@ -15,6 +15,15 @@ from tests.cli.conftest import PairOnDisk
 from tests.kit.shared_data import shared_path
 
 HINTS = ('--hints', 'depth_topic', '--hint-depth')
+ASCII_PLY = """ply
+format ascii 1.0
+element vertex 1
+property float x
+property float y
+property float z
+end_header
+0 0 2
+"""
 
 
 def run(pair: PairOnDisk, out: Path, *words: object) -> int:
@@ -88,15 +97,17 @@ def test_units_that_nothing_has_are_refused(
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('suffix', ['.npz', '.png'])
+@pytest.mark.parametrize('suffix', ['.npz', '.png', '.ply'])
 def test_other_files_as_hints_are_told_what_is_taken(
     pair: PairOnDisk, tmp_path: Path, capsys: pytest.CaptureFixture, suffix: str
 ) -> None:
     hint = tmp_path / f'hint{suffix}'
     np.savez(tmp_path / 'hint.npz', depth=pair.view.left.depth)
     cv2.imwrite(str(tmp_path / 'hint.png'), np.full((24, 32, 3), 9, np.uint8))
+    (tmp_path / 'hint.ply').write_text(ASCII_PLY)
     assert run(pair, tmp_path / 'out', *HINTS, hint) == 2
-    assert 'give .npy of floats in metres, .ply points' in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert 'give a .npy (H, W) of floats in metres' in told and 'docs/cli.md shows how' in told
 
 
 def test_metres_need_a_calibration(

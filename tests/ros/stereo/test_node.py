@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -246,6 +247,16 @@ def test_a_model_that_cannot_be_opened_is_refused_and_the_old_one_goes_on(stage:
     assert driver.set_parameters(weights='').successful
     driver.good_pair()
     assert driver.diagnostics['model'] == 'sgbm'
+
+
+def test_a_mask_of_another_shape_than_the_cameras_is_refused(stage: Stage, tmp_path: Path) -> None:
+    mask = tmp_path / 'mask.png'
+    cv2.imwrite(str(mask), np.full((40, 300), 255, np.uint8))
+    stage.robot.good_pair()
+    result = stage.robot.set_parameters(mask=str(mask))
+    assert not result.successful and 'the mask is 300x40 and the rectified' in result.reason
+    assert stage.robot.get_parameter('mask') == ''
+    stage.robot.good_pair()
 
 
 def test_nothing_is_computed_without_a_subscriber(tmp_path: Path) -> None:

@@ -113,6 +113,22 @@ def test_a_mask_of_another_shape_is_refused(pair: RectifiedStereo, tmp_path: Pat
         found(pair, mask=str(path))
 
 
+def test_a_mask_of_another_shape_is_refused_as_soon_as_the_shape_is_known(
+    pair: RectifiedStereo, tmp_path: Path
+) -> None:
+    path = tmp_path / 'mask.png'
+    cv2.imwrite(str(path), np.full((90, 160), 255, np.uint8))
+    with open_stereo(model='sgbm') as stereo:
+        masked = replace(stereo.settings, mask=str(path))
+        stereo.check_settings(masked)
+        stereo.process_rectified(pair)
+        for refuse in (stereo.check_settings, stereo.set_settings):
+            with pytest.raises(ParameterError, match='mask is 160x90 and the rectified'):
+                refuse(masked)
+        assert not stereo.settings.mask, 'nothing was taken over'
+        stereo.process_rectified(pair)
+
+
 def test_a_mask_that_is_none_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match='mask must be an image of the rectified left image'):
         Shown(StereoSettings(mask=str(tmp_path / 'none.png')))
