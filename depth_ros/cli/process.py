@@ -18,7 +18,7 @@ from depth_ros.recordings.calibration_look import calibration_sources
 from depth_ros.recordings.estimate import estimate
 from depth_ros.recordings.free_names import expect_free_names
 from depth_ros.recordings.job import RecordingJob
-from depth_ros.recordings.job_file import job_text, read_job
+from depth_ros.recordings.job_file import read_job, written_job
 from depth_ros.recordings.job_progress import JobProgress, JobState
 from depth_ros.recordings.ledger import UNAVOIDABLE
 from depth_ros.recordings.local import Finished, run_locally
@@ -113,9 +113,11 @@ def _write_job(bags: Sequence[str], target: Path | None) -> int:
         raise ParameterError(f'--init writes a job for one recording, got {len(bags)}; name one')
     recording = Recording(bags[0])
     try:
-        text = job_text(recording.topics)
+        text, notes = written_job(recording.topics)
     finally:
         recording.close()
+    for note in notes:
+        warn(note)
     if target is None:
         print(text, end='')
         return 0

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.files.bag_topics import BagTopic, pairs_of
+from depth_ros.files.bag_topics import CAMERA_INFO, BagTopic, pairs_of
 from depth_ros.files.given_file import given_text
-from depth_ros.files.settings_text import entry_text
+from depth_ros.files.settings_text import WIDTH, entry_text
 from depth_ros.files.yaml_text import OnceLoader, parse_yaml
+from depth_ros.models.registry import models
 from depth_ros.recordings.copied import CopySettings
 from depth_ros.recordings.job import TASK_KINDS, JobTask, RecordingJob, WorkerSettings
+from depth_ros.recordings.posed_camera import pose_topics
 from depth_ros.recordings.result_settings import FusedCloudSettings, SinkSettings
 from depth_ros.recordings.segments import SegmentSettings
 from depth_ros.settings import Naming, Settings, SettingsT, check_names, settings_from, settings_of
@@ -27,6 +30,15 @@ GROUPS: dict[str, type[Settings]] = {
     'sinks': SinkSettings,
     'fusion': FusedCloudSettings,
 }
+MONO_NEEDS = (
+    '{model} ships without weights, so this job does not run as it is: name yours as weights in '
+    'settings (depth-ros weights list says where there are some), or record the poses of the '
+    'camera, too: a job of them (mono_refined) needs none'
+)
+OTHER_ROBOTS = (
+    'this is the job of /{first}; the recording also has cameras of /{others}: make a job for '
+    'each of them by another name in input, and give it another --out'
+)
 _PLACING = frozenset({'odometry', 'multiview'})
 """Tasks that make poses."""
 HEAD = """\
@@ -100,18 +112,59 @@ def default_task(kind: str, **given: Settings) -> JobTask:
     )
 
 
-def job_text(topics: Sequence[BagTopic]) -> str:
-    """Return a job for a recording: of a rig stereo, else mono; its topics are named.
+def written_job(topics: Sequence[BagTopic]) -> tuple[str, list[str]]:
+    """Return a job for a recording, with its topics named, and what to do before it runs, if any.
+
+    Of a rig stereo; of one camera ``mono_refined`` where one topic has its poses, else ``mono``,
+    whose network has no weights. Of several robots the first; what to do is in comments, too.
 
     Raises:
         InputError: If its topics are not clear; lists them.
     """
-    kind = 'stereo' if pairs_of(topics) else 'mono'
-    task, _ = default_task(kind).guessed(tuple(topics))
+    notes = []
+    try:
+        task = _fitting_task(topics)
+    except InputError:
+        robots = _robots(topics)
+        if len(robots) < 2:
+            raise
+        first, *others = robots
+        task = _fitting_task([topic for topic in topics if _robot(topic) == first])
+        notes.append(OTHER_ROBOTS.format(first=first, others=', '.join(others)))
+    notes += _missing_first(task)
     groups = {'input': task.input, 'settings': task.settings, 'outputs': task.outputs}
     blocks = [_block(key, group, indent='    ') for key, group in groups.items()]
     rest = [_block(key, group(), indent='') for key, group in GROUPS.items()]
-    return HEAD + f'  {kind}:\n' + '\n'.join([*blocks, *rest])
+    comments = [textwrap.indent(textwrap.fill(note, width=WIDTH), '  # ') for note in notes]
+    return HEAD + '\n'.join([*comments, f'  {task.kind}:', *blocks, *rest]), notes
+
+
+def _fitting_task(topics: Sequence[BagTopic]) -> JobTask:
+    """Return the first task that the topics of a recording are enough for; raises as it does."""
+    kind = 'mono'
+    if pairs_of(topics):
+        kind = 'stereo'
+    elif len(pose_topics(topics)) == 1:
+        kind = 'mono_refined'
+    return default_task(kind).guessed(tuple(topics))[0]
+
+
+def _robots(topics: Sequence[BagTopic]) -> list[str]:
+    """Return the first names of the topics that hold calibrations, as cameras have."""
+    infos = [topic for topic in topics if topic.type == CAMERA_INFO and topic.count]
+    return sorted({_robot(topic) for topic in infos})
+
+
+def _robot(topic: BagTopic) -> str:
+    return topic.name.strip('/').partition('/')[0]
+
+
+def _missing_first(task: JobTask) -> list[str]:
+    """Return what a task still needs before it runs; nothing where it runs as written."""
+    model = task.values['settings'].get('model')
+    if task.kind != 'mono' or models()[str(model)].ships_weights:
+        return []
+    return [MONO_NEEDS.format(model=model)]
 
 
 def _task(body: _Body, kind: str, workers: WorkerSettings) -> JobTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -21,11 +22,16 @@ def guessed_posed_camera(task: JobTask, topics: tuple[BagTopic, ...]) -> tuple[J
     return replace(named, input=replace(given, poses=poses)), topic
 
 
+def pose_topics(topics: Sequence[BagTopic]) -> list[str]:
+    """Return the names of the topics that hold poses, sorted."""
+    return sorted(topic.name for topic in topics if topic.type in POSE_KINDS and topic.count)
+
+
 def _poses_topic(kind: str, given: PosedTopicNames, topics: tuple[BagTopic, ...]) -> str:
-    known = {topic.name: topic for topic in topics if topic.type in POSE_KINDS and topic.count}
-    names = [given.poses] if given.poses else sorted(known)
+    known = pose_topics(topics)
+    names = [given.poses] if given.poses else known
     if len(names) != 1 or names[0] not in known:
-        found = ', '.join(sorted(known)) or 'none'
+        found = ', '.join(known) or 'none'
         raise InputError(
             'bag_topic',
             f'a {kind} job needs one topic of poses ({" or ".join(POSE_KINDS)}), found '

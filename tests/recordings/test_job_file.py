@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from depth_ros.errors import DepthRosError
+from depth_ros.errors import DepthRosError, InputError, WeightsError
+from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.frame_channels import frame_channels
-from depth_ros.recordings.job_file import job_text, read_job
+from depth_ros.recordings.job_file import read_job, written_job
 from depth_ros.recordings.odometry_work import OdometryWork
 from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.recording import Recording
@@ -40,7 +41,8 @@ def test_a_job_takes_the_settings_of_the_node(tmp_path: Path) -> None:
 
 def test_the_job_that_is_written_for_a_recording_reads_back(drive: Path, tmp_path: Path) -> None:
     recording = Recording(str(drive))
-    text = job_text(recording.topics)
+    text, notes = written_job(recording.topics)
+    assert notes == []
     job = read_job(written(tmp_path, text))
     (task,) = job.tasks
     assert task.kind == 'stereo'
@@ -50,11 +52,55 @@ def test_the_job_that_is_written_for_a_recording_reads_back(drive: Path, tmp_pat
         assert len(line) < 100
 
 
-def test_a_recording_of_one_camera_gets_a_mono_job(tmp_path: Path) -> None:
+def test_a_recording_of_one_camera_gets_a_mono_job_and_what_it_needs_first(tmp_path: Path) -> None:
     lost = [('right', number) for number in range(8)]
     bag = Drive(without=lost).write(tmp_path / 'drive.mcap')
-    job = read_job(written(tmp_path, job_text(Recording(str(bag)).topics)))
+    text, (note,) = written_job(Recording(str(bag)).topics)
+    job = read_job(written(tmp_path, text))
     assert [task.kind for task in job.tasks] == ['mono']
+    assert 'ships without weights' in note and note.split()[-1] in text
+    assert 'weights' in job.tasks[0].values['settings']
+    with pytest.raises(WeightsError):
+        job.tasks[0].open()
+
+
+def topic(name: str, kind: str) -> BagTopic:
+    return BagTopic(name=name, type=kind, count=3)
+
+
+def camera(place: str) -> list[BagTopic]:
+    return [
+        topic(f'{place}/image_rect', 'sensor_msgs/msg/Image'),
+        topic(f'{place}/camera_info', 'sensor_msgs/msg/CameraInfo'),
+    ]
+
+
+ODOMETRY = topic('/odom', 'nav_msgs/msg/Odometry')
+
+
+def test_one_camera_with_poses_gets_a_job_that_needs_no_weights(tmp_path: Path) -> None:
+    text, notes = written_job([*camera('/camera'), ODOMETRY])
+    (task,) = read_job(written(tmp_path, text)).tasks
+    assert task.kind == 'mono_refined' and task.values['input']['poses'] == '/odom'
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ('sides', 'kind', 'key'), [(('left', 'right'), 'stereo', 'left'), (('eye',), 'mono', 'image')]
+)
+def test_of_two_robots_the_first_gets_a_job_which_names_the_other(
+    tmp_path: Path, sides: tuple[str, ...], kind: str, key: str
+) -> None:
+    topics = [one for robot in ('/b', '/a') for side in sides for one in camera(f'{robot}/{side}')]
+    text, notes = written_job(topics)
+    (task,) = read_job(written(tmp_path, text)).tasks
+    assert task.kind == kind and task.values['input'][key] == f'/a/{sides[0]}/image_rect'
+    assert 'job of /a' in notes[0] and 'cameras of /b' in notes[0] and '# this is the job' in text
+
+
+def test_topics_of_one_robot_that_are_not_clear_are_listed() -> None:
+    with pytest.raises(InputError, match='exactly one image topic, found /a/x/image_rect, /a/y'):
+        written_job([*camera('/a/x'), *camera('/a/y')])
 
 
 @pytest.mark.parametrize(
