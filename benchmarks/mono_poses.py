@@ -1,8 +1,9 @@
 """What mono depth notices of wrong poses: drives with exact poses, made wrong in known ways.
 
 For each fault, over the images of a drive: the share of followed points that the poses explain,
-and the share of images that are refused (``tasks/mono/pose_watch.py``), the second after a
-disagreement included.
+and the share of images that are refused for it (``tasks/mono/pose_watch.py``), the second after a
+disagreement included. With ``--depth`` keyframes are computed, too: how far their maps agree, the
+share of images refused for either, and how wrong the depth is that is shown all the same.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,21 @@ from benchmarks.mono_refine import DRIVES, Moment, hololens
 from depth_ros.errors import InputError
 from depth_ros.evaluation.tables import markdown_table
 from depth_ros.geometry.rigid import inverse, rigid, rotation_from_vector, rotation_vector
+from depth_ros.scenes.paths import look
 from depth_ros.tasks.mono.moving_camera import NUM_WATCHED
+from depth_ros.tasks.mono.opening import open_mono
 from depth_ros.tasks.mono.pose_watch import MAX_SHARE_OF_WIDTH, PoseWatch
 from depth_ros.tasks.mono.sights import num_sights, unexplained_px
 from depth_ros.tasks.mono.tracked_points import TrackedPoints
 
 RATE_HZ = 10.0
 HEADER = ('drive', 'poses', 'explained, least %', 'median %', 'refused %')
+DEPTH_HEADER = (
+    *('drive', 'poses', 'maps agree, least %', 'median %', 'refused %'),
+    *('AbsRel', 'bad-10 %', 'known %'),
+)
+BAD = 0.10
+FAR_M = {'hololens': 6.0}
 
 Poses = Sequence[np.ndarray]
 Fault = Callable[[Poses], Iterator[np.ndarray]]
@@ -35,17 +45,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--drive', action='append', choices=(*DRIVES, 'hololens'))
     parser.add_argument('--data', type=Path, help='folder with hololens_mvs')
+    parser.add_argument('--fault', action='append', choices=FAULTS)
+    parser.add_argument('--depth', action='store_true', help='compute keyframes, too')
+    parser.add_argument('--every', type=int, default=1, help='take every n-th image of a drive')
     args = parser.parse_args()
     rows = []
     for name in args.drive or [*DRIVES, *(['hololens'] if args.data else [])]:
         found = hololens(args.data / 'hololens_mvs') if name == 'hololens' else DRIVES[name]()
-        moments = list(found)
+        moments = list(found)[:: args.every]
         exact = [moment.view.world_from_camera for moment in moments]
-        for fault, make in FAULTS.items():
-            explained, refused = watched(moments, list(make(exact)))
-            cells = (np.nanmin(explained), np.nanmedian(explained), np.mean(refused))
-            rows.append([name, fault, *(f'{100.0 * cell:.0f}' for cell in cells)])
-    print(markdown_table(HEADER, rows))
+        judge = partial(shown_cells, far_m=FAR_M.get(name, 10.0)) if args.depth else watched_cells
+        for fault in args.fault or FAULTS:
+            rows.append([name, fault, *judge(moments, list(FAULTS[fault](exact)))])
+            print(rows[-1], flush=True)
+    print(markdown_table(DEPTH_HEADER if args.depth else HEADER, rows))
+
+
+def watched_cells(moments: Sequence[Moment], poses: Poses) -> list[str]:
+    """Return how many points are explained, and the share of images refused for that."""
+    explained, refused = watched(moments, poses)
+    cells = (np.nanmin(explained), np.nanmedian(explained), np.mean(refused))
+    return [f'{100.0 * cell:.0f}' for cell in cells]
+
+
+def shown_cells(moments: Sequence[Moment], poses: Poses, *, far_m: float) -> list[str]:
+    """Return how far maps agree, the share of images refused, and the error of what is shown."""
+    agreed, errors, known, refused = [], [], [], 0
+    opened = open_mono(refine='multiview', keyframes_max_depth_m=far_m, num_threads=1)
+    with opened as mono:
+        keyframes = mono.keyframes
+        assert keyframes is not None
+        for moment, pose in zip(moments, poses, strict=True):
+            output = mono.process(moment.view.frame, world_from_camera=pose)
+            agreed += [kept.agreed for kept in keyframes.young(moment.view.stamp_ns)[:1]]
+            refused += output.refusal is not None and output.refusal[0] == 'pose_mismatch'
+            if output.depth is None:
+                continue
+            both = np.isfinite(output.depth.depth) & np.isfinite(moment.truth)
+            truth = moment.truth[both]
+            errors.append(np.abs(output.depth.depth[both] - truth) / truth)
+            known.append(both.mean())
+    error = np.concatenate(errors) if errors else np.array([np.nan])
+    least, median = (f(agreed) if agreed else np.nan for f in (np.nanmin, np.nanmedian))
+    shares = (least, median, refused / len(moments))
+    is_bad = float(np.mean(error > BAD)) if errors else np.nan
+    rest = (is_bad, float(np.mean(known)) if known else 0.0)
+    return [
+        *(f'{100.0 * share:.0f}' for share in shares),
+        f'{float(np.mean(error)):.3f}',
+        *(f'{100.0 * share:.0f}' for share in rest),
+    ]
 
 
 def watched(moments: Sequence[Moment], poses: Poses) -> tuple[list[float], list[bool]]:
@@ -68,6 +117,16 @@ def watched(moments: Sequence[Moment], poses: Poses) -> tuple[list[float], list[
         except InputError:
             refused.append(True)
     return explained, refused
+
+
+def of_another_drive(poses: Poses) -> Iterator[np.ndarray]:
+    """The poses are those of a camera that drives ahead and turns left."""
+    return (look((0.0, 0.0, 0.06 * index), yaw_rad=-0.02 * index) for index in range(len(poses)))
+
+
+def shuffled(poses: Poses) -> Iterator[np.ndarray]:
+    """Stamps are mixed up."""
+    return (poses[index] for index in np.random.default_rng(0).permutation(len(poses)))
 
 
 def scaled(factor: float) -> Fault:
@@ -141,9 +200,12 @@ FAULTS: dict[str, Fault] = {
     'ways half as long': scaled(0.5),
     'backwards': scaled(-1.0),
     'standing': lambda poses: (poses[0] for _ in poses),
+    'of another drive': of_another_drive,
+    'shuffled': shuffled,
     'one image late': late(1),
     'mount turned by 3 deg': mounted(3.0),
     'mount turned by 10 deg': mounted(10.0),
+    'mount turned by 20 deg': mounted(20.0),
     'heading drifts 1 deg/s': drifting(1.0),
     'a jump of 10 cm': jumping(0.1),
     'ways 20 % too long and too short in turn': slipping(0.2),

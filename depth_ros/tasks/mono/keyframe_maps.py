@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ SEEN_THROUGH = 0.9
 """A point nearer than this share of what a later map has behind it has gone."""
 LEAST_SIGMA = 0.01
 """Of depth, relative: two maps may agree better by chance."""
+LEAST_SHARED = 0.05
+"""Share of an image that other maps must know, too, for their agreement to say anything."""
 ALIKE = 2.0
 """Maps share their sources and are wrong alike: their deviation counts twice. Without it 42 to
 49 % of the pixels of ``benchmarks/mono_refine.py`` are within one sigma of the truth, not 68 %."""
@@ -37,12 +40,15 @@ class KeyframeMap:
         sure: ``(H, W)`` float32 metres, NaN where the network is not sure or no other map agrees.
         sigma: ``(H, W)`` float32 metres, standard deviation of ``sure``.
         stamp_ns: Stamp of the keyframe's image.
+        agreed: Share of the pixels that other maps know, too, on which one of them agrees; NaN
+            where too few are.
     """
 
     view: DepthView
     sure: np.ndarray
     sigma: np.ndarray
     stamp_ns: int
+    agreed: float = math.nan
 
 
 class KeyframeMaps:
@@ -101,10 +107,12 @@ def compared(
     pixels = np.stack([columns, rows], axis=1).astype(np.float64)
     depth = known[rows, columns].astype(np.float64)
     votes, total, squares = np.ones(len(depth)), depth.copy(), np.zeros(len(depth))
+    is_shared = np.zeros(len(depth), bool)
     for other in others:
         found = agreement(pixels, depth, view, other, rules)
         agreed = np.where(found.is_consistent, found.depth, depth)
         votes += found.is_consistent
+        is_shared |= np.isfinite(found.depth)
         total += np.where(found.is_consistent, agreed, 0.0)
         squares += (agreed - depth) ** 2
     is_sure = votes >= MIN_VIEWS
@@ -114,7 +122,9 @@ def compared(
     sure, sigmas = (np.full(view.depth.shape, np.nan, np.float32) for _ in range(2))
     sure[rows[is_sure], columns[is_sure]] = mean[is_sure]
     sigmas[rows[is_sure], columns[is_sure]] = sigma[is_sure]
-    return KeyframeMap(view=view, sure=sure, sigma=sigmas, stamp_ns=stamp_ns)
+    enough = is_shared.sum() >= LEAST_SHARED * view.depth.size
+    share = float(is_sure[is_shared].mean()) if enough else math.nan
+    return KeyframeMap(view=view, sure=sure, sigma=sigmas, stamp_ns=stamp_ns, agreed=share)
 
 
 def without_ghosts(old: KeyframeMap, new: KeyframeMap, rules: ConsistencySettings) -> KeyframeMap:

@@ -14,7 +14,7 @@ from depth_ros.frames import MonoFrame
 from depth_ros.geometry.posed_view import PosedView
 from depth_ros.results import DepthResult
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
-from depth_ros.tasks.mono.pose_watch import PoseWatch
+from depth_ros.tasks.mono.pose_watch import PoseWatch, expect_maps_agree
 from depth_ros.tasks.mono.refine import RefinedDepth, refined_depth, working_camera
 from depth_ros.tasks.mono.settings import MonoSettings, ScaleMode
 from depth_ros.tasks.mono.tracked_points import TrackedPoints
@@ -121,6 +121,7 @@ class MovingCamera:
         if not keyframes.is_refused:  # which says more
             self.expect_agreement(frame.stamp_ns)
         maps = keyframes.young(frame.stamp_ns)
+        expect_maps_agree(maps)
         width = keyframes.settings.max_width_px
         found = refined_depth(frame, world_from_camera, maps, relative, max_width_px=width)
         if found is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +11,13 @@ import pytest
 
 from depth_ros.errors import InputError
 from depth_ros.frames import MonoFrame
+from depth_ros.geometry.consistency import DepthView
 from depth_ros.geometry.rigid import rigid, rotation_from_vector
 from depth_ros.scenes.paths import look
 from depth_ros.scenes.solids import View, render
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
-from depth_ros.tasks.mono.pose_watch import HOLD_NS, PoseWatch
+from depth_ros.tasks.mono.keyframe_maps import KeyframeMaps
+from depth_ros.tasks.mono.pose_watch import HOLD_NS, PoseWatch, expect_maps_agree
 from depth_ros.tasks.mono.processor import MonoProcessor
 from depth_ros.tasks.mono.settings import (
     KeyframeDepthSettings,
@@ -52,12 +56,19 @@ RIGHT = {
     'all ways twice as long, which nobody can see': [
         rigid(pose[:3, :3], 2.0 * pose[:3, 3]) for pose in WALK
     ],
+    'all ways half as long, which nobody can see': [
+        rigid(pose[:3, :3], 0.5 * pose[:3, 3]) for pose in WALK
+    ],
 }
 WRONG = {
     'backwards': [rigid(pose[:3, :3], -pose[:3, 3]) for pose in WALK],
     'upwards': [look((0.0, 0.04 * index, 0.0)) for index in range(NUM_IMAGES)],
     'standing': [WALK[0]] * NUM_IMAGES,
     'mount turned': [pose @ ROLL for pose in WALK],
+    'of another walk': [
+        look((0.0, 0.0, 0.05 * index), yaw_rad=0.02 * index) for index in range(NUM_IMAGES)
+    ],
+    'shuffled stamps': [WALK[index] for index in np.random.default_rng(3).permutation(NUM_IMAGES)],
     'jump': [*WALK[:FAULT_AT], *(JUMP @ pose for pose in WALK[FAULT_AT:])],
 }
 
@@ -114,8 +125,14 @@ class WalkTruth(TruthProcessor):
         return self.views[(frame.reference.stamp_ns - 10**9) // STEP_NS].depth
 
 
-def outputs_of(views: list[View], poses: list[np.ndarray], **changes: object) -> list:
-    truth = WalkTruth(MultiViewSettings())
+def outputs_of(
+    views: list[View],
+    poses: list[np.ndarray],
+    *,
+    truth: WalkTruth | None = None,
+    **changes: object,
+) -> list:
+    truth = truth or WalkTruth(MultiViewSettings())
     truth.views = views
     own = KeyframeDepthSettings(max_depth_m=8.0)
     settings = replace(MonoSettings(refine=RefineMode.MULTIVIEW, keyframes=own), **changes)
@@ -137,14 +154,78 @@ def test_a_jump_ends_the_metres_of_keyframes_for_a_second(views) -> None:
     assert len(held) == NUM_IMAGES - FAULT_AT or outputs[-1].refined is not None
 
 
-@pytest.mark.parametrize('name', ['backwards', 'mount turned'])
+@pytest.mark.parametrize(
+    'name', ['backwards', 'mount turned', 'of another walk', 'shuffled stamps']
+)
 def test_wrong_poses_give_no_metres_by_keyframes_or_by_motion(views, name: str) -> None:
     outputs = outputs_of(views, WRONG[name])
     assert outputs[-1].depth is None and outputs[-1].refusal[0] == 'pose_mismatch'
+    if name == 'of another walk':
+        return  # too few of its points have a depth to ask
     by_motion = ScaleSettings(mode=ScaleMode.MOTION)
     outputs = outputs_of(views, WRONG[name], refine=RefineMode.NONE, scale=by_motion)
     assert outputs[-1].depth is None and outputs[-1].scaled.slug == 'pose_mismatch'
     assert 'mount' in outputs[-1].scaled.reason
+
+
+class OddTruth(WalkTruth):
+    """Gives depth that does not go with the poses: no five maps in a row agree."""
+
+    factors = itertools.cycle((1.0, 1.25, 1.55, 0.8, 0.64))
+
+    def depth_of(self, frame) -> np.ndarray:
+        return super().depth_of(frame) * np.float32(next(self.factors))
+
+
+def test_keyframes_at_odds_with_one_another_give_no_metres_and_say_why(views) -> None:
+    outputs = outputs_of(views, list(WALK), truth=OddTruth(MultiViewSettings()))
+    for output in outputs[6:]:
+        assert output.depth is None and output.refusal[0] == 'pose_mismatch'
+    text = outputs[-1].refusal[1]
+    assert 'keyframes does not agree' in text and 'odometry' in text
+    good = outputs_of(views, list(WALK))
+    assert good[-1].refined is not None and good[-1].refusal is None
+
+
+def a_map(depth_m: float, *, x_m: float = 0.0) -> DepthView:
+    shape = (CAMERA.height, CAMERA.width)
+    return DepthView(
+        depth=np.full(shape, depth_m, np.float32),
+        confidence=np.ones(shape, np.float32),
+        image=np.zeros((*shape, 3), np.uint8),
+        camera=CAMERA,
+        world_from_camera=rigid(np.eye(3), np.array((x_m, 0.0, 0.0))),
+    )
+
+
+def test_the_share_of_a_map_that_others_agree_on() -> None:
+    maps = KeyframeMaps(min_confidence=0.5)
+    assert math.isnan(maps.add(a_map(2.0), stamp_ns=1).agreed), 'there is no other'
+    assert maps.add(a_map(2.0, x_m=0.1), stamp_ns=2).agreed == 1.0
+    assert maps.add(a_map(2.6), stamp_ns=3).agreed == 0.0
+    assert math.isnan(maps.add(a_map(2.0, x_m=50.0), stamp_ns=4).agreed), 'it sees another place'
+
+
+@pytest.mark.parametrize(
+    ('shares', 'agree'),
+    [
+        ((), True),
+        ((0.0,), True),
+        ((0.0, math.nan, math.nan), True),
+        ((0.4, 0.4), False),
+        ((0.4, 0.6, 0.6), True),
+        ((0.1, 0.2, 0.3, 1.0, 1.0), False),
+    ],
+)
+def test_the_last_maps_decide_and_one_alone_does_not(shares: tuple, agree: bool) -> None:
+    one = KeyframeMaps(min_confidence=0.5).add(a_map(2.0), stamp_ns=1)
+    maps = [replace(one, agreed=share) for share in shares]
+    if agree:
+        expect_maps_agree(maps)
+        return
+    with pytest.raises(InputError, match='% needed') as refusal:
+        expect_maps_agree(maps)
+    assert refusal.value.reason == 'pose_mismatch'
 
 
 @pytest.mark.filterwarnings('error')
