@@ -138,6 +138,8 @@ def _process(job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, plac
         print(_result_line(result))
         for topic, times in result.calibration_changes.items():
             warn(_change_line(result, topic, times))
+        if result.again.count:
+            warn(_again_line(result))
     print(f'what became no output is in {join(out, "*.ledger.jsonl")}, with its reason')
     empty = [(result, kind) for result in results for kind in result.empty]
     for result, kind in empty:
@@ -187,6 +189,16 @@ def _change_line(result: RecordingResult, topic: str, times: Sequence[int]) -> s
     return (
         f'{result.bag}: the calibration on {topic} changes {counted(len(times), "time")}, first '
         f'{first_s:.1f} s after the beginning; each image was taken with that of its moment'
+    )
+
+
+def _again_line(result: RecordingResult) -> str:
+    first_s = (result.again.first_log_ns - result.start_ns) / 1e9
+    return (
+        f'{result.bag}: {counted(result.again.count, "frame")} of the result have stamps that are '
+        f'not later than one before, the first {first_s:.1f} s after the beginning: the recording '
+        'looped, or a clock was set back. Whoever looks results up by their stamp finds two; '
+        'record a bag that is played without --loop'
     )
 
 

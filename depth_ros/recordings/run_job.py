@@ -29,6 +29,7 @@ from depth_ros.recordings.plan import (
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.result_mark import begin_mark, finish_mark, is_finished
 from depth_ros.recordings.sinks import expect_libraries, write_sinks
+from depth_ros.recordings.stamps_again import StampsAgain, stamps_again
 from depth_ros.recordings.unfinished import write_unfinished
 from depth_ros.recordings.workshop import FinishedPart
 from depth_ros.settings import SettingValue, values_of
@@ -52,6 +53,7 @@ class RecordingResult:
         calibration_changes: Times of recording at which calibrations change, by topic.
         start_ns: First time of recording.
         empty: Tasks that made nothing, with the sentence of their first refusal.
+        again: Outputs whose stamps came before in the recording.
     """
 
     name: str
@@ -62,6 +64,7 @@ class RecordingResult:
     calibration_changes: Mapping[str, Sequence[int]]
     start_ns: int
     empty: Mapping[str, str]
+    again: StampsAgain
 
 
 def run_job(
@@ -157,6 +160,7 @@ def _merged(
         calibration_changes=changes,
         start_ns=min(item.start_ns for item in plan.items),
         empty=_empty(plan, parts, files.ledger),
+        again=stamps_again(read_whole(files.figures).splitlines()),
     )
 
 

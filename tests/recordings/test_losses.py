@@ -11,6 +11,7 @@ import pytest
 from depth_ros.messages.headers import fill_header
 from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.results import read_results
+from depth_ros.recordings.stamps_again import StampsAgain, stamps_again
 from tests.kit.bag_writer import stamp
 from tests.kit.job_kit import json_lines, process
 from tests.kit.plane_drive import Drive
@@ -98,6 +99,29 @@ def test_a_recording_that_looped_says_so_of_both_cameras(tmp_path: Path, frames:
     bag = Drive(changes=changes).write(tmp_path / 'drive.mcap')
     result = process(stereo_job(frames=frames), bag, tmp_path / 'out')
     assert (result.made, result.refused) == (5, {'stamp_back': 2, 'repeated_stamp': 4})
+
+
+@pytest.mark.parametrize('frames', [3, 100])
+def test_a_recording_that_looped_beyond_the_overlap_is_told(tmp_path: Path, frames: int) -> None:
+    """Stamps 0..4, then 2..4 again: only the first pair goes back, the others pair once more."""
+    changes = {}
+    for number in range(5, 8):
+        changes |= both(number, stamp(number - 3))
+    bag = Drive(changes=changes).write(tmp_path / 'drive.mcap')
+    result = process(stereo_job(frames=frames, overlap_s=0.06), bag, tmp_path / 'out')
+    assert (result.made, result.refused) == (7, {'stamp_back': 2})
+    lines = json_lines(tmp_path / 'out/drive.figures.jsonl')
+    assert [line['stamp_ns'] for line in lines[-2:]] == [stamp(3), stamp(4)]
+    assert result.again == StampsAgain(count=2, first_log_ns=lines[-2]['log_ns'])
+
+
+def test_only_stamps_of_one_task_are_compared() -> None:
+    lines = [
+        b'{"task": "a", "stamp_ns": 5, "log_ns": 1}',
+        b'{"task": "b", "stamp_ns": 5, "log_ns": 2}',
+    ]
+    assert stamps_again(lines) == StampsAgain()
+    assert stamps_again([*lines, lines[0]]) == StampsAgain(count=1, first_log_ns=1)
 
 
 @pytest.mark.parametrize('frames', [1, 3, 100])
