@@ -32,7 +32,7 @@ GROUPS: dict[str, type[Settings]] = {
 }
 MONO_NEEDS = (
     '{model} ships without weights, so this job does not run as it is: name yours as weights in '
-    'settings (depth-ros weights list says where there are some), or record the poses of the '
+    'settings (where there are some says: depth-ros weights list), or record the poses of the '
     'camera, too: a job of them (mono_refined) needs none'
 )
 OTHER_ROBOTS = (
