@@ -53,6 +53,8 @@ setup(
         'opencv': ['opencv-python-headless>=4.5.4'],
         'openvino': ['openvino>=2024.0'],
         'onnxruntime': ['onnxruntime>=1.17'],
+        # Where engines are calibrated; a built one runs without it.
+        'int8': ['nncf>=3.4', 'openvino>=2024.0'],
         'cli': ['rich>=13', 'PyYAML>=5.4'],
         'viewer': ['viser>=1.1,<1.2'],
         'bags': ['rosbags>=0.11', 'mcap>=1.2'],

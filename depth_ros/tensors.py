@@ -86,7 +86,7 @@ class EngineInfo:
     Attributes:
         runtime: ``'openvino'``, ``'onnxruntime'``, ``'tensorrt'``, ``'torch'`` or ``'callable'``.
         version: Exact version of the runtime.
-        precision: ``'f32'``, ``'bf16'`` or ``'f16'``, as executed.
+        precision: ``'f32'``, ``'bf16'``, ``'f16'`` or ``'int8'``, as executed.
         device: ``'cpu'``, ``'cuda:0'``, ...
         graph: Name and size of the graph, e.g. ``'crestereo-240x320-it4'``.
         num_threads: CPU threads used, 0 where that means nothing.

@@ -111,6 +111,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     'cuda': ('engines/tensorrt/cuda_memory',),
     'onnx': ('engines/export', 'engines/stereodemo', 'engines/tensorrt/onnx_precision'),
     'openvino': ('engines/openvino/*', 'engines/build'),
+    'nncf': ('engines/openvino/int8',),
     'onnxruntime': ('engines/onnxruntime_engine', 'engines/build', 'engines/export'),
     'torch_tensorrt': ('engines/tensorrt/torch_tensorrt_builder',),
     'viser': ('viewer/server',),

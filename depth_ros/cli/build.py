@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import TextIO
 
 from depth_ros.cli.kit.arguments import add_out, parse_options
+from depth_ros.cli.kit.calibration_frames import (
+    add_calibration_inputs,
+    calibration_frames,
+    expect_calibration_inputs,
+)
 from depth_ros.cli.kit.interrupts import interruptible
 from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
-from depth_ros.engines.artifact import golden_path, manifest_path
+from depth_ros.engines.artifact import golden_path, load_artifact, manifest_path
 from depth_ros.engines.build import expect_gates, open_graphs
 from depth_ros.engines.build_monitor import BuildMonitor, BuildStatus, BuildTimes
 from depth_ros.engines.cache import EngineCache
+from depth_ros.engines.calibrations import calibrate
 from depth_ros.engines.choice import SYNTHETIC, EngineChoice
 from depth_ros.engines.exports import ExportPlan, obtain_exports, plan_exports
 from depth_ros.engines.recipe import load_recipe
@@ -52,6 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--engine', default='auto', help=f"runtime, default auto; '{EXPORT_ONLY}' only exports"
     )
+    add_calibration_inputs(parser)
     add_out(parser, None, 'also copy the exports there, to carry them to a robot')
     parser.set_defaults(run=run)
 
@@ -62,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     runtime = AUTO_ENGINE if exports_only else arguments.engine
     choice = read_settings(EngineChoice, arguments, {'engine': runtime})
     # Mistakes in arguments are reported before the first long build begins.
+    expect_calibration_inputs(arguments, choice)
     plans = [plan_of(name, arguments, choice) for name in arguments.recipes]
     cache = EngineCache()
     monitor = BuildMonitor(BuildTimes(cache), on_phase=say_phase)
@@ -70,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         with interruptible(), watched(monitor):
             for plan in plans:
                 lines = export(plan, choice, cache, monitor, arguments.out)
+                lines += calibrated(plan, choice, arguments, cache, monitor)
                 lines += [] if exports_only else build(plan, choice, cache, monitor)
                 print('\n'.join(lines), flush=True)
         is_complete = True
@@ -112,6 +121,28 @@ def export(
     if output:
         copied = copy_exports(exports, output)
         lines.append(f'copied {copied} files to {output}; name it with --weights')
+    return lines
+
+
+def calibrated(
+    plan: ExportPlan,
+    choice: EngineChoice,
+    arguments: argparse.Namespace,
+    cache: EngineCache,
+    progress: Progress,
+) -> list[str]:
+    """Calibrate the graphs of one recipe if a recording was named; return the lines to print."""
+    if arguments.left is None:
+        return []
+    frames, lines = calibration_frames(arguments, plan, choice, progress), []
+    for graph, path in obtain_exports(plan, cache, progress=progress).items():
+        layers = plan.recipe.graph(graph).int8
+        if not layers or graph not in frames:
+            continue
+        artifact = load_artifact(path)
+        progress(f'calibrate {artifact.name} in {choice.precision}', None)
+        made = calibrate(artifact, layers, frames[graph], cache.root)
+        lines.append(f'calibrated {graph} on {made.calibration.describe()}')
     return lines
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,12 @@ from pathlib import Path
 from depth_ros.engines.artifact import Artifact, load_artifact
 from depth_ros.engines.build_policy import expect_building
 from depth_ros.engines.cache import CacheKey, EngineCache
+from depth_ros.engines.calibrations import (
+    INT8,
+    INT8_RUNTIME,
+    CalibratedGraph,
+    find_calibration,
+)
 from depth_ros.engines.checks.gate import (
     AUTO_PRECISION,
     Feeds,
@@ -41,7 +48,9 @@ from depth_ros.engines.exports import (
 )
 from depth_ros.engines.recipe import (
     FULL_PRECISION,
+    Graph,
     Recipe,
+    format_size,
     load_recipe,
     recipe_names,
 )
@@ -97,7 +106,7 @@ class _Order:
         """Return the same in float32, as the gate's reference."""
         return replace(
             self,
-            settings=replace(self.settings, precision=FULL_PRECISION),
+            settings=replace(self.settings, precision=FULL_PRECISION, calibrated=None),
             tolerances=self.artifact.manifest.tolerances[FULL_PRECISION],
             gate=None,
             is_gated=False,
@@ -143,6 +152,7 @@ class GraphBuild:
         gate_inputs: Makes the gate's inputs where the graph takes no images.
         also_low: What else, out of ``ALSO_LOW``, runs in reduced precision where the runtime
             leaves the choice.
+        int8: Beginnings of the names of the weights that a calibration makes int8.
         ungated: Open reduced precision without the gate: for benchmarks and tests only, where
             weights may be made up. It never shares a cached engine with a gated one.
         gpu: Options of TensorRT engines; None takes those of choice and environment.
@@ -153,6 +163,7 @@ class GraphBuild:
     gate: Measure | None = None
     gate_inputs: Feeds | None = None
     also_low: tuple[str, ...] = ()
+    int8: tuple[str, ...] = ()
     ungated: bool = False
     gpu: GpuOptions | None = None
     network: Callable[[], object] | None = None
@@ -205,6 +216,7 @@ def _order_of(
 
     Raises:
         ArtifactError: If a file was changed, or the gate could decide nothing.
+        EngineError: If int8 is asked for and was not calibrated.
     """
     artifact = load_artifact(onnx_path)
     is_automatic = choice.precision == AUTO_PRECISION
@@ -219,6 +231,7 @@ def _order_of(
             network=build.network,
             cache_root=cache.root,
             progress=progress,
+            calibrated=_calibrated(artifact, choice, build, cache),
         ),
         tolerances=_tolerances(artifact, precision, build.tolerance),
         cache=cache,
@@ -228,6 +241,21 @@ def _order_of(
         is_automatic=is_automatic,
     )
     return order if precision == FULL_PRECISION or build.ungated else order.gated()
+
+
+def _calibrated(
+    artifact: Artifact, choice: EngineChoice, build: GraphBuild, cache: EngineCache
+) -> CalibratedGraph | None:
+    """Return the graph in int8 if that is asked for; runtimes without it refuse by themselves."""
+    may_have_it = choice.runtime in (AUTO_ENGINE, INT8_RUNTIME)
+    if choice.precision != INT8 or not may_have_it:
+        return None
+    manifest, words = artifact.manifest, [f'depth-ros build {artifact.manifest.recipe}']
+    words += [f'--weights {shlex.quote(choice.weights)}'] if choice.weights else []
+    words += [f'--size {format_size(manifest.size)}']
+    words += [f'--option {name}={value}' for name, value in manifest.options.items()]
+    command = ' '.join([*words, '--precision int8 --calibrate BAG'])
+    return find_calibration(artifact, build.int8, cache.root, command=command)
 
 
 def open_graphs(
@@ -279,9 +307,11 @@ def open_graphs(
                 replace(choice, precision=told.precision(choice.precision)),
                 replace(
                     build,
+                    tolerance=build.tolerance or _own_tolerances(told, choice.precision),
                     gate=told.gate,
                     gate_inputs=feeds_maker(told, engines),
                     also_low=told.also_low,
+                    int8=told.int8,
                     gpu=gpu,
                     network=partial(make_network, plan, graph) if plan.weights else None,
                 ),
@@ -298,15 +328,31 @@ def expect_gates(plan: ExportPlan, precision: str) -> None:
 
     Raises:
         ArtifactError: Naming the graph and why it cannot be decided.
+        RecipeError: If all graphs would stay in float32.
     """
     if precision in (FULL_PRECISION, AUTO_PRECISION):
         return
-    for graph, stem in plan.stems.items():
-        if plan.recipe.graph(graph).is_geometry:
-            continue
+    lowered = [graph for graph in plan.stems if _is_lowered(plan, graph, precision)]
+    if not lowered:
+        raise RecipeError(
+            f'no graph of {plan.recipe.name!r} may run in {precision!r}: its recipe names no '
+            "layers for it; use precision 'f32'"
+        )
+    for graph in lowered:
+        stem = plan.stems[graph]
         name = f'{stem} [{plan.weights}]' if plan.is_synthetic else stem
         subject = Subject(name=name, is_untrained=plan.is_synthetic)
         expect_decidable(subject, plan.recipe.graph(graph).gate, precision)
+
+
+def _is_lowered(plan: ExportPlan, graph: str, precision: str) -> bool:
+    return plan.recipe.graph(graph).precision(precision) != FULL_PRECISION
+
+
+def _own_tolerances(told: Graph, precision: str) -> Tolerances | None:
+    """Return the recipe's limits for int8; exports made before it was there say nothing of it."""
+    is_int8 = told.precision(precision) == INT8
+    return told.tolerances.get(INT8) if is_int8 else None
 
 
 def _open_named(name: str, order: _Order) -> Engine:

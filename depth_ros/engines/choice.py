@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depth_ros.engines.calibrations import INT8
 from depth_ros.engines.runtime import AUTO_ENGINE, RUNTIMES
 from depth_ros.engines.tensorrt.options import GpuOptions, from_words
 from depth_ros.errors import EngineError
 from depth_ros.settings import SIZE, SettingError, Settings, described
 
-PRECISIONS = ('f32', 'auto', 'bf16', 'f16')
+PRECISIONS = ('f32', 'auto', 'bf16', 'f16', INT8)
 AUTO_PRESET = 'auto'
 SYNTHETIC = 'synthetic:'
 """Beginning of the word for made-up weights, with a seed behind it."""
@@ -29,8 +30,9 @@ class EngineChoice(Settings):
     )
     precision: str = described(
         'f32',
-        'Arithmetic of a network where the recipe allows it; auto takes the lowest that passes '
-        'the accuracy gate on this machine and says which.',
+        'Arithmetic of a network where the recipe allows it; auto takes the lower one of the '
+        'runtime where it passes the accuracy gate on this machine and says which. int8 needs a '
+        'calibration by depth-ros build.',
         choices=PRECISIONS,
         opens_engine=True,
     )

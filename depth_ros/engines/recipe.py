@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from depth_ros import plugins
+from depth_ros.engines.calibrations import INT8
 from depth_ros.engines.checks.gate_measures import Measure, read_measure
 from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.engines.runtime import ALSO_LOW
@@ -119,6 +120,8 @@ class Graph:
         is_geometry: Whether it stays in float32, whatever precision the recipe is opened in.
         also_low: What else, out of ``ALSO_LOW``, runs in the lower precision where the runtime
             leaves the choice.
+        int8: Beginnings of the names of the weights whose layers run in int8 when that is asked
+            for; empty keeps the graph in float32 then.
     """
 
     name: str
@@ -129,10 +132,12 @@ class Graph:
     gate_inputs: str = ''
     is_geometry: bool = False
     also_low: tuple[str, ...] = ()
+    int8: tuple[str, ...] = ()
 
     def precision(self, asked: str) -> str:
         """Precision that this graph runs in when the recipe is opened in ``asked``."""
-        return FULL_PRECISION if self.is_geometry else asked
+        is_kept = self.is_geometry or (asked == INT8 and not self.int8)
+        return FULL_PRECISION if is_kept else asked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -491,6 +496,7 @@ def _graph(section: Section, name: str, options: Mapping[str, Option]) -> Graph:
         gate_inputs=section.optional_text('gate_inputs') or '',
         is_geometry=section.flag('is_geometry'),
         also_low=also_low,
+        int8=section.optional_texts('int8'),
     )
     section.finish()
     return graph

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.calibrations import CalibratedGraph
 from depth_ros.engines.tensorrt.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.errors import EngineError
@@ -25,7 +26,7 @@ class BuildSettings:
     """How to build an engine.
 
     Attributes:
-        precision: ``'f32'``, ``'bf16'`` or ``'f16'``.
+        precision: ``'f32'``, ``'bf16'``, ``'f16'`` or ``'int8'``.
         num_threads: CPU threads, 0 lets the runtime choose.
         gpu: Options of GPU engines; None takes those of the environment.
         also_low: What else, out of ``ALSO_LOW``, runs in the lower precision where the runtime
@@ -33,6 +34,7 @@ class BuildSettings:
         cache_root: Where to keep what helps later builds, beside the engines; None keeps nothing.
         progress: Called with a phase and a fraction during a build.
         network: Makes the network itself (an ``Exportable``) where there is a checkpoint.
+        calibrated: The graph in int8 that is built instead; None where the precision is another.
     """
 
     precision: str = 'f32'
@@ -42,6 +44,7 @@ class BuildSettings:
     cache_root: Path | None = None
     progress: Progress | None = None
     network: Callable[[], object] | None = None
+    calibrated: CalibratedGraph | None = None
 
 
 class Runtime(Protocol):

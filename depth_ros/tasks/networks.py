@@ -35,7 +35,7 @@ def open_model(
     task: Task,
     settings: NetworkSettings,
     *,
-    options: Mapping[str, int | str] | None = None,
+    options: Options | None = None,
     progress: Progress | None = None,
     auto_preset: str = '',
 ) -> OpenedModel:
@@ -128,7 +128,7 @@ def _open_network(
     return OpenedModel(pipeline=Pipeline(model, engines), training_rig=recipe.rig_of(first.info))
 
 
-def _given(options: Mapping[str, int | str] | None) -> Options:
+def _given(options: Options | None) -> Options:
     return {name: value for name, value in (options or {}).items() if value}
 
 

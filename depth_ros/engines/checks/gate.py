@@ -25,6 +25,7 @@ from importlib import import_module
 from pathlib import Path
 
 from depth_ros.engines.cache import CacheKey
+from depth_ros.engines.calibrations import INT8
 from depth_ros.engines.checks.gate_images import GATE_SCENES, gate_feeds
 from depth_ros.engines.checks.gate_measures import Figure, Measure
 from depth_ros.engines.recipe import Graph
@@ -40,6 +41,8 @@ VERSION = 2
 Feeds = Callable[[Sequence[TensorSpec]], Mapping[str, Tensors]]
 """Makes a graph's inputs by scene, from its specifications."""
 REMEDY = "use precision 'f32'"
+REMEDIES = {INT8: f'{REMEDY}, or calibrate again on more of what the robot sees'}
+"""What else helps, by precision."""
 AUTO_PRECISION = 'auto'
 
 logger = logging.getLogger(__name__)
@@ -181,7 +184,7 @@ def run_gate(
     by_scene: dict[str, Sequence[Figure]] = {}
     for scene, tensors in reference.feeds.items():
         by_scene[scene] = measure.figures(reference.outputs[scene], engine.infer(tensors))
-    worst = tuple(max(same, key=_badness) for same in zip(*by_scene.values(), strict=True))
+    worst = worst_of(list(by_scene.values()))
     failed = [
         f'{figure.describe()} on {scene!r}'
         for scene, figures in by_scene.items()
@@ -202,12 +205,18 @@ def run_gate(
     )
 
 
+def worst_of(by_scene: Sequence[Sequence[Figure]]) -> tuple[Figure, ...]:
+    """Return each figure of a measure as the worst scene has it."""
+    return tuple(max(same, key=_badness) for same in zip(*by_scene, strict=True))
+
+
 def _badness(figure: Figure) -> float:
     return -figure.value if figure.is_at_least else figure.value
 
 
 def _refusal(name: str, precision: str, reason: str) -> ArtifactError:
-    return ArtifactError(f'precision {precision!r} of {name!r} {reason}; {REMEDY}')
+    remedy = REMEDIES.get(precision, REMEDY)
+    return ArtifactError(f'precision {precision!r} of {name!r} {reason}; {remedy}')
 
 
 class RefusalMemory:

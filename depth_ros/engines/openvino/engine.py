@@ -22,6 +22,7 @@ import numpy as np
 import openvino as ov
 
 from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.calibrations import INT8
 from depth_ros.engines.cpu_runtime import CpuRuntime, cpu_flags, num_threads
 from depth_ros.engines.openvino.precision import executed_precision, lower, lowered_kinds
 from depth_ros.engines.runtime import BuildSettings
@@ -30,7 +31,7 @@ from depth_ros.errors import EngineError
 from depth_ros.tensors import Tensors, TensorSpec
 
 _BLOB = 'openvino.blob'
-_PRECISIONS = ('f32', 'bf16')
+_PRECISIONS = ('f32', 'bf16', INT8)
 BF16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
 """CPUs with one of these calculate in bf16."""
 
@@ -73,8 +74,10 @@ class OpenVinoRuntime(CpuRuntime):
         return ''
 
     def options(self, settings: BuildSettings) -> Mapping[str, str]:
-        """Threads are compiled in, and which operations keep float32."""
+        """Threads are compiled in, which operations keep float32, and frames of a calibration."""
         options = {'num_threads': str(num_threads(settings))}
+        if settings.calibrated is not None:
+            return {**options, 'calibration': settings.calibrated.calibration.digest}
         if settings.precision == 'f32':
             return options
         return {**options, 'cast': lowered_kinds(settings.also_low)}
@@ -156,7 +159,9 @@ class _OpenVinoSession:
 
 
 def _read(core: ov.Core, onnx: Path, settings: BuildSettings) -> ov.Model:
-    """Read a graph; below float32 casts to bf16 are written around its convolutions."""
+    """Read a graph, or what a calibration made of it; for bf16 write casts into it."""
+    if settings.calibrated is not None:
+        return core.read_model(settings.calibrated.path)
     model = core.read_model(onnx)
     if settings.precision != 'f32':
         lower(model, also_low=settings.also_low)
@@ -179,7 +184,7 @@ def _config(settings: BuildSettings) -> dict[str, str]:
 
 def _expect_precision(executed: str, asked: str) -> str:
     """Compare what the compiled model says it runs at with what was asked for."""
-    named = {'f32': 'f32', 'float32': 'f32', 'bf16': 'bf16', 'bfloat16': 'bf16'}
+    named = {'float32': 'f32', 'bfloat16': 'bf16'}
     got = named.get(executed, executed)
     if got != asked:
         raise EngineError(

@@ -17,6 +17,7 @@ import openvino as ov
 from openvino import opset13 as op
 from openvino.passes import ConstantFolding, Manager
 
+from depth_ros.engines.calibrations import INT8
 from depth_ros.engines.channel_sums import is_sum
 
 LOW = frozenset({'Convolution', 'GroupConvolution', 'ConvolutionBackpropData'})
@@ -51,6 +52,8 @@ EXECUTED = frozenset({'Convolution', 'Deconvolution', 'FullyConnected'})
 """What a compiled graph calls the operations that may run low."""
 
 _BF16, _F32 = 'bf16', 'f32'
+_LOWER = {'u8': INT8, 'i8': INT8, _BF16: _BF16}
+"""Precisions of compiled operations below float32, the lowest first, by OpenVINO's names."""
 
 
 def lowered_kinds(also_low: Sequence[str]) -> str:
@@ -232,6 +235,6 @@ def executed(compiled: ov.CompiledModel) -> Counter[tuple[str, str]]:
 
 
 def executed_precision(compiled: ov.CompiledModel) -> str:
-    """Return ``'bf16'`` if any convolution or product with weights runs in it, else ``'f32'``."""
-    low = any(kind in EXECUTED and precision == _BF16 for kind, precision in executed(compiled))
-    return _BF16 if low else _F32
+    """Return the lowest precision in which a convolution or product with weights runs."""
+    found = {precision for kind, precision in executed(compiled) if kind in EXECUTED}
+    return next((name for code, name in _LOWER.items() if code in found), _F32)

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from depth_ros.engines.artifact import Artifact
+from depth_ros.engines.calibrations import INT8, INT8_RUNTIME
 from depth_ros.engines.runtime import BuildSettings, is_importable
 from depth_ros.engines.session import SessionEngine
 from depth_ros.engines.tensorrt.build import (
@@ -71,6 +72,8 @@ class TensorRtRuntime:
     def refusal(self, settings: BuildSettings) -> str:
         """16 bit needs the package onnx from TensorRT 10 on, bf16 a GPU from Ampere on."""
         options = _options(settings)
+        if settings.precision == INT8:
+            return f"precision 'int8' runs on engine {INT8_RUNTIME!r} only; use 'f16' or that"
         if settings.precision == 'bf16' and self._cuda.capability() < _BF16_CAPABILITY:
             return "precision 'bf16' needs a GPU from Ampere on; use 'f16' or 'f32'"
         if settings.precision == 'bf16' and not is_strongly_typed(self._trt, options):
