@@ -61,7 +61,7 @@ class TinyConfig:
         match: Channels that are correlated.
         hidden: Channels of the recurrent state.
         groups: Groups of the local correlation.
-        iterations: Updates at 1/16, 1/8 and 1/4.
+        iterations: Updates at 1/16, 1/8 and 1/4; with hints the coarser may have none.
         row_scales: Scales of the row pyramid.
     """
 

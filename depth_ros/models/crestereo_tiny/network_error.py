@@ -39,6 +39,8 @@ class Matched:
         best: Disparity of the row's best match (B, 1, H/4, W/4), cells.
         score: Its share, 0..1.
         nearby: (B, 1, H/4, W/4) share of the clear matches around that agree with the hint.
+        hint: At full resolution, as far as it is believed.
+        belief: How far that is, (B, 1, 1, 1), 0..1.
     """
 
     disparity: Tensor
@@ -46,6 +48,8 @@ class Matched:
     best: Tensor
     score: Tensor
     nearby: Tensor
+    hint: HintPlane
+    belief: Tensor
 
     def detached(self) -> Matched:
         """Return it without its history: nothing here is learnt from the error."""
@@ -55,6 +59,8 @@ class Matched:
             best=self.best.detach(),
             score=self.score.detach(),
             nearby=self.nearby.detach(),
+            hint=self.hint,
+            belief=self.belief,
         )
 
 
@@ -74,18 +80,17 @@ class ErrorHead(nn.Module):
         with torch.no_grad():
             self.leave.bias += math.log(factor)
 
-    def forward(self, left: Tensor, right: Tensor, matched: Matched, hint: HintPlane) -> Tensor:
+    def forward(self, left: Tensor, right: Tensor, matched: Matched) -> Tensor:
         """Return the logarithm of the scale in px, (B, 1, H, W).
 
         Args:
             left: RGB (B, 3, H, W), 0..255.
             right: The same.
             matched: What was found.
-            hint: At full resolution, as far as it is believed.
         """
         matched = matched.detached()
         with float32_region(left):
-            planes = _evidence(left, right, matched, hint)
+            planes = _evidence(left, right, matched)
         cells = functional.pixel_unshuffle(planes, 2)
         x = functional.relu(self.enter(torch.cat((matched.features, cells), 1)))
         x = self.leave(functional.relu(x + self.conv(x)))
@@ -97,9 +102,10 @@ def deviation(log_scale: Tensor) -> Tensor:
     return math.sqrt(2.0) * torch.exp(log_scale)
 
 
-def _evidence(left: Tensor, right: Tensor, matched: Matched, hint: HintPlane) -> Tensor:
+def _evidence(left: Tensor, right: Tensor, matched: Matched) -> Tensor:
     """Return what is told of every pixel, (B, 11, H, W)."""
-    disparity, known = matched.disparity, hint.known
+    disparity, hint = matched.disparity, matched.hint
+    known = hint.known
     (own,), detail = disagreement(left, right, (disparity,))
     away = (hint.disparity - disparity).abs() * known
     best, score, nearby = (

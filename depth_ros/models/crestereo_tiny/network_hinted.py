@@ -82,14 +82,24 @@ class CreStereoTinyHinted(CreStereoTiny):
 
     def predict(self, left: Tensor, right: Tensor, hint: Tensor | None = None) -> TinyPredictions:
         """Return every prediction on the way, and the final one in ``full``."""
+        found, matched = self.match(left, right, hint)
+        if self.error is not None:
+            found.log_scale = self.error(left, right, matched)
+        return found
+
+    def match(
+        self, left: Tensor, right: Tensor, hint: Tensor | None = None
+    ) -> tuple[TinyPredictions, Matched]:
+        """Return every prediction but the error's, and what was found on the way."""
         images = torch.cat((left, right), 0) * (1.0 / 64.0) - 2.0
         half, maps = self.encoder(images)
         found = TinyPredictions()
         places = self._muddled_places(hint)
-        seen = [self._look(index, features, places) for index, features in enumerate(maps)]
-        planes = _believed(full_plane(no_hint(left) if hint is None else hint), seen[0])
+        used = [index for index in (2, 1, 0) if self.config.iterations[2 - index]]
+        seen = {index: self._look(index, maps[index], places) for index in used}
+        believed, planes = _believed(full_plane(no_hint(left) if hint is None else hint), seen[0])
         disparity: Tensor | None = None
-        for index in (2, 1, 0):
+        for index in used:
             if disparity is not None:
                 disparity = 2.0 * functional.interpolate(
                     disparity, scale_factor=2.0, mode='bilinear', align_corners=False
@@ -108,16 +118,15 @@ class CreStereoTinyHinted(CreStereoTiny):
         disparity = upsample_convex(disparity, logits, 2)
         found.coarse.append((1, disparity))
         found.full = self.full(left, right, x, disparity, planes[1], nearby)
-        if self.error is not None:
-            matched = Matched(
-                disparity=found.full,
-                features=x,
-                best=seen[0].best,
-                score=seen[0].score,
-                nearby=nearby,
-            )
-            found.log_scale = self.error(left, right, matched, planes[1])
-        return found
+        return found, Matched(
+            disparity=found.full,
+            features=x,
+            best=seen[0].best,
+            score=seen[0].score,
+            nearby=nearby,
+            hint=planes[1],
+            belief=believed,
+        )
 
     def _muddled_places(self, hint: Tensor | None) -> Tensor | None:
         """Draw how much to disturb what is matched, (B, 1, H, W); None but while training."""
@@ -183,17 +192,17 @@ class CreStereoTinyHinted(CreStereoTiny):
         return torch.cat((local, row, disparity / 32.0, away, score), 1)
 
 
-def _believed(full: HintPlane, seen: LevelSight) -> dict[int, HintPlane]:
-    """Return the hint at all levels, with less trust if it disagrees with the images at 1/4."""
+def _believed(full: HintPlane, seen: LevelSight) -> tuple[Tensor, dict[int, HintPlane]]:
+    """Return how far the images at 1/4 believe the hint, and it so trusted at all levels."""
     planes = hint_pyramid(full)
-    factor = belief(*votes(seen.best, seen.score, planes[4]))
-    return {cell: plane.trusted(factor) for cell, plane in planes.items()}
+    share = belief(*votes(seen.best, seen.score, planes[4]))
+    return share, {cell: plane.trusted(share) for cell, plane in planes.items()}
 
 
 class HintedGraph(nn.Module):
     """The network as it is exported: uint8 images and a float32 hint in, float32 maps out."""
 
-    def __init__(self, network: CreStereoTinyHinted) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
@@ -205,7 +214,7 @@ class HintedGraph(nn.Module):
         planes = [image.float().permute(0, 3, 1, 2) for image in (left, right)]
         found = self.network.predict(planes[0], planes[1], hint)
         disparity = found.full.clamp(min=0.0)[:, 0]
-        if self.network.error is None:
+        if not found.log_scale.numel():
             return (disparity,)
         return disparity, deviation(found.log_scale)[:, 0]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from depth_ros.scenes.layered.samples import Batch, SampleSettings
 from depth_ros.training.crestereo.hints import HintMaker, HintSettings, hint_planes, worsened
-from depth_ros.training.crestereo.networks import HintedStereo
+from depth_ros.training.crestereo.networks import HalfStereo, HintedStereo
 from depth_ros.training.crestereo.pairs import LayeredSource
 from depth_ros.training.crestereo.task import StereoTask
 from depth_ros.training.crestereo.validation import measure, validation_set
@@ -90,7 +90,7 @@ class HintedTask(StereoTask):
         'val_bad_2_moved', 'val_bad_2_hint',
     )  # fmt: skip
 
-    network: HintedStereo = field(default_factory=HintedStereo)
+    network: HintedStereo | HalfStereo = field(default_factory=HintedStereo)
     pairs: HintedPairs = field(default_factory=HintedPairs)
 
     def validate(

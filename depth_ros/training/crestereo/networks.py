@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from depth_ros.checkpoints.read import load_checkpoint, load_strict
 from depth_ros.models.crestereo.network import CreStereo
 from depth_ros.models.crestereo_tiny.network import CreStereoTiny, TinyConfig, tiny_config
+from depth_ros.models.crestereo_tiny.network_half import CONFIG, INNER, CreStereoTinyHalf
 from depth_ros.models.crestereo_tiny.network_hinted import (
     CreStereoTinyHinted,
     is_hinted,
@@ -21,6 +22,8 @@ from depth_ros.training.crestereo.losses import (
     error_loss,
     flow_sequence_loss,
     left_hint_loss,
+    sequence_loss,
+    small_error_loss,
     total_loss,
 )
 from depth_ros.training.task import Mixed
@@ -178,6 +181,64 @@ class HintedStereo:
         if batch.hint is not None:
             loss = loss + self.left_hints * left_hint_loss(found, batch.disparity, batch.hint)
         return loss, found.full.detach()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HalfStereo:
+    """The small network with hints at half the size, and its last step, which alone learns.
+
+    Attributes:
+        config: Sizes of the network inside.
+        small_errors: Weight of the loss on small errors of the final disparity.
+        left_hints: Weight of the loss for leaving a hint that is right.
+        muddled: As of ``HintedStereo``.
+    """
+
+    config: TinyConfig = CONFIG
+    small_errors: float = 3.0
+    left_hints: float = 6.0
+    muddled: float = 0.5
+
+    def build(self) -> CreStereoTinyHalf:
+        """Make the network with random weights."""
+        network = CreStereoTinyHalf(self.config)
+        network.inner.muddled = self.muddled
+        network.inner.requires_grad_(False)
+        return network
+
+    def begin_with(self, network: nn.Module, weights: Path) -> None:
+        """Load weights of an earlier run, or those of the network with hints as the inner ones.
+
+        Raises:
+            WeightsError: If they do not fit.
+        """
+        state = load_checkpoint(weights)
+        if is_hinted(state):
+            inside = {f'{INNER}{key}': state[key] for key in state if not is_of_error(key)}
+            state = {**network.state_dict(), **inside}
+        load_strict(network, state)
+
+    def disparity(
+        self, network: nn.Module, left: Tensor, right: Tensor, hint: Tensor | None = None
+    ) -> Tensor:
+        """Return what inference gives."""
+        found: Tensor = network(left, right, hint)
+        return found
+
+    def loss(
+        self, network: nn.Module, batch: StereoTensors, mixed: Mixed
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses of the final disparity, and that of its told error."""
+        # Statistics of the normalisation inside stay as they are.
+        network.eval()
+        with mixed():
+            found = network.predict(batch.left, batch.right, batch.hint)
+        loss = sequence_loss(found, batch.disparity)
+        loss = loss + self.small_errors * small_error_loss(found.full, batch.disparity)
+        if batch.hint is not None:
+            loss = loss + self.left_hints * left_hint_loss(found, batch.disparity, batch.hint)
+        disparity = found.full.clamp(min=0.0).detach()
+        return loss + error_loss(disparity, found.log_scale, batch.disparity), disparity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,12 @@ from dataclasses import replace
 from depth_ros.scenes.layered.samples import SampleSettings
 from depth_ros.training.crestereo.hinted import HintedPairs, HintedTask
 from depth_ros.training.crestereo.hints import HintSettings
-from depth_ros.training.crestereo.networks import FullStereo, HintedStereo, TinyStereo
+from depth_ros.training.crestereo.networks import (
+    FullStereo,
+    HalfStereo,
+    HintedStereo,
+    TinyStereo,
+)
 from depth_ros.training.crestereo.pairs import DrawnPairs, SetPairs
 from depth_ros.training.crestereo.task import StereoTask
 from depth_ros.training.recipe import Stage, TrainRecipe
@@ -68,6 +73,10 @@ _TEXTURED = replace(
 card."""
 
 
+_WHOLE = replace(_TEXTURED, seed=37, scene_height=160, height=128)
+"""Sides that are multiples of 32."""
+
+
 def _drawn(samples: SampleSettings, *, small_errors: float = 0.0) -> StereoTask:
     return StereoTask(
         network=TinyStereo(small_errors=small_errors), pairs=DrawnPairs(samples=samples)
@@ -123,6 +132,19 @@ RECIPES: dict[str, TrainRecipe] = {
                 task=_hinted(replace(_TEXTURED, seed=36), worse=0.8, learns_error=True),
             ),
         ),
+    ),
+    # Begins with the weights of crestereo_tiny_hinted, which stay as they are.
+    'crestereo_tiny_half': TrainRecipe(
+        name='crestereo_tiny_half',
+        task=HintedTask(
+            network=HalfStereo(),
+            pairs=HintedPairs(samples=_WHOLE, hints=HintSettings(worse=0.6)),
+        ),
+        steps=4000,
+        learning_rate=1.5e-3,
+        average=0.998,
+        mixed=False,
+        validation_samples=16,
     ),
     'crestereo': TrainRecipe(
         name='crestereo',
