@@ -80,6 +80,19 @@ _ENTRIES = (
         },
     ),
     ModelEntry(
+        name='crestereo_tiny_half',
+        title='CREStereo tiny, at half the size',
+        summary='CREStereo tiny with hints, matched at half the size and finished at the full size',
+        services={
+            Task.STEREO: Service(
+                factory='depth_ros.models.crestereo.hinted_model:CreStereoHintedModel',
+                defaults={'min_confidence': 0.5},
+                reads=('hints', 'sgbm'),
+            )
+        },
+        ships_weights=True,
+    ),
+    ModelEntry(
         name='monodepth2',
         title='Monodepth2',
         summary='Monodepth2 (Godard et al. 2019): relative depth of one image, light and fast',

@@ -1,9 +1,9 @@
 """The last step of ``network_half``: a disparity of half the size becomes one of the full size.
 
 It works on cells of two by two pixels (pixel unshuffling as in Shi et al. 2016, arXiv
-1609.05158). At every pixel the images are compared at four disparities: the enlarged one, the
-nearest and the farthest of its neighbourhood, which are what stands before and behind an edge, and
-the hint. Three convolutions then mix the nine cells around (Teed and Deng 2020, arXiv
+1609.05158). At every pixel the images are compared at six disparities: the enlarged one, a pixel to
+both sides of it, the nearest and the farthest of its neighbourhood, which are what stands before
+and behind an edge, and the hint. Three convolutions then mix the nine cells around (Teed and Deng 2020, arXiv
 2003.12039, section 3.3), add a fraction, and may go to the hint through a gate. Two more tell the
 Laplace scale of the error, as ``network_error`` does.
 """
@@ -22,7 +22,7 @@ from depth_ros.models.crestereo_tiny.network_hint_rule import GateRule
 from depth_ros.models.crestereo_tiny.network_upsampling import upsample_convex
 from depth_ros.models.layers.network_precision import float32_region, full_precision
 
-NUM_PLANES = 14
+NUM_PLANES = 16
 NUM_TOLD = 4
 """What is told of the error besides features: inside the right image, row's best match, votes."""
 FEATURES = 16
@@ -69,13 +69,13 @@ class LastLevel(nn.Module):
         known = hint.known
         away = (hint.disparity - start) * known
         with float32_region(left):
-            errors, detail = disagreement(left, right, (start, near, far, hint.disparity))
-        own, *others = errors
-        gain = (own - others[2]) * known
+            tried = (start, start - 1.0, start + 1.0, near, far, hint.disparity)
+            (own, *beside, there), detail = disagreement(left, right, tried)
+        gain = (own - there) * known
         ways = (torch.tanh(away / 8.0), torch.tanh(away), torch.tanh(4.0 * away))
         steps = (torch.tanh((near - start) / 4.0), torch.tanh((start - far) / 4.0))
-        flat = (own, *others[:2], others[2] * known, detail, slope(start), hint.trust, known)
-        planes = torch.cat((*ways, *steps, *flat, gain), 1)
+        errors = (own, *beside, there * known, gain)
+        planes = torch.cat((*ways, *steps, *errors, detail, slope(start), hint.trust, known), 1)
         features = _enlarged(functional.relu(self.features(matched.features)), 2)
         x = functional.relu(
             self.enter(torch.cat((features, functional.pixel_unshuffle(planes, 2)), 1))
