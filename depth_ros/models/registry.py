@@ -82,7 +82,7 @@ _ENTRIES = (
     ModelEntry(
         name='crestereo_tiny_half',
         title='CREStereo tiny, at half the size',
-        summary='CREStereo tiny with hints, matched at half the size and finished at the full size',
+        summary='CREStereo tiny with hints at half the size, and a last step at the full size',
         services={
             Task.STEREO: Service(
                 factory='depth_ros.models.crestereo.hinted_model:CreStereoHintedModel',

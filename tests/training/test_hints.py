@@ -19,7 +19,7 @@ from depth_ros.scenes.layered.samples import Batch, batches
 from depth_ros.training.crestereo.hinted import HintedPairs, HintedTask, with_hints
 from depth_ros.training.crestereo.hints import SHARES, SPOILED, HintMaker, HintSettings
 from depth_ros.training.crestereo.losses import error_loss, left_hint_loss
-from depth_ros.training.crestereo.networks import HintedStereo
+from depth_ros.training.crestereo.networks import HalfStereo, HintedStereo
 from depth_ros.training.crestereo.recipes import RECIPES
 from depth_ros.training.recipe import find_recipe
 from depth_ros.training.task import DataFolders
@@ -158,6 +158,35 @@ def test_only_the_error_head_learns_the_error() -> None:
     changed = {key for key in after if not torch.equal(after[key], before[key])}
     assert changed and all(key.startswith('error.') for key in changed)
     assert losses[-1] < losses[0]
+
+
+def test_only_the_last_step_learns_at_half_the_size() -> None:
+    config = replace(SMALL_NETWORK, iterations=(0, 1, 1))
+    task = HintedTask(network=HalfStereo(config=config))
+    torch.manual_seed(1)
+    network = task.build().train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    batch = next(batches(TEXTURED, [], batch_size=2))
+    batch = with_hints(HintMaker(SETTINGS), rng(), batch, 'sgbm')
+    task.loss(network, batch, device='cpu', mixed=nullcontext).loss.backward()
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+    after = network.state_dict()
+    changed = {key for key in after if not torch.equal(after[key], before[key])}
+    assert all(key.startswith('last.') for key in changed)
+    assert {'last.leave.weight', 'last.hint_rule.bias', 'last.error_leave.weight'} <= changed
+
+
+def test_training_at_half_the_size_begins_with_the_weights_with_hints() -> None:
+    task = HintedTask(network=HalfStereo())
+    network = task.build()
+    path = share_path('weights/crestereo_tiny_hinted.safetensors')
+    task.begin_with(network, path)
+    begun = network.inner.state_dict()
+    assert all(
+        torch.equal(begun[key], value)
+        for key, value in load_checkpoint(path).items()
+        if not key.startswith('error.')
+    )
 
 
 def test_leaving_a_hint_costs_only_where_it_is_right() -> None:

@@ -1,9 +1,9 @@
 """The last step of ``network_half``: a disparity of half the size becomes one of the full size.
 
-It works on cells of two by two pixels (pixel unshuffling as in Shi et al. 2016, arXiv
-1609.05158). At every pixel the images are compared at six disparities: the enlarged one, a pixel to
-both sides of it, the nearest and the farthest of its neighbourhood, which are what stands before
-and behind an edge, and the hint. Three convolutions then mix the nine cells around (Teed and Deng 2020, arXiv
+It works on cells of two by two pixels (pixel unshuffling as in Shi et al. 2016, arXiv 1609.05158).
+At every pixel the images are compared at six disparities: the enlarged one, a pixel to both sides
+of it, the nearest and the farthest of its neighbourhood, which are what stands before and behind
+an edge, and the hint. Three convolutions then mix the nine cells around (Teed and Deng 2020, arXiv
 2003.12039, section 3.3), add a fraction, and may go to the hint through a gate. Two more tell the
 Laplace scale of the error, as ``network_error`` does.
 """
