@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from depth_ros.frames import RectifiedStereo
+from depth_ros.geometry.bare_surfaces import doubted_sigma
 from depth_ros.geometry.hints import distance_from, engine_hint, refined
 from depth_ros.geometry.preprocess import Placement, unplace_disparity
 from depth_ros.models.base import Prepared
@@ -27,7 +28,8 @@ class CreStereoHintedModel(CreStereoModel):
     """Recurrent stereo matching that is told what is already known; ``StereoModel``.
 
     A pair without a hint is matched alone, by the same graph. Graphs of weights with an error head
-    give ``sigma`` as well, the standard deviation of disparity in engine pixels.
+    give ``sigma`` as well, the standard deviation of disparity in engine pixels; where bare
+    surfaces show only noise it is enlarged (``geometry.bare_surfaces``).
     """
 
     def preprocess(self, frame: RectifiedStereo) -> Prepared[Placement]:
@@ -45,9 +47,10 @@ class CreStereoHintedModel(CreStereoModel):
         result = super().postprocess(maps, prepared, frame)
         scale = prepared.context.disparity_scale
         if sigma is not None:
+            told = self._sigma(sigma, prepared.context)
             result = replace(
                 result,
-                sigma_px=self._sigma(sigma, prepared.context),
+                sigma_px=doubted_sigma(told, result.disparity, frame.left, frame.right),
                 finest_px=max(1.0, scale),
             )
         if frame.hint is None:
