@@ -1,7 +1,8 @@
-"""Do two exports of a network take the same time, and give the same? Before and after a change.
+"""Do exports take the same time, and give the same? Before and after a change, or other networks.
 
 ``python benchmarks/graph_race.py BEFORE.onnx AFTER.onnx [--precision bf16]``: OpenVINO runs the
-graphs in turns, on the same random inputs. Take the older one from the history, for example
+graphs in turns, on the same random inputs if their shapes are the same. Take the older one from
+the history, for example
 ``git show 684b160:weights/loftr_tiny-loftr-480x640-k1024.onnx``.
 """
 
@@ -36,9 +37,10 @@ def main() -> None:
     arguments = parser.parse_args()
     print(machine())
     requests = {str(path): compiled(path, arguments) for path in arguments.graphs}
-    first = next(iter(requests.values()))
-    feeds = random_feeds(first.model_inputs)
-    runs = {name: partial(request.infer, feeds) for name, request in requests.items()}
+    runs = {
+        name: partial(request.infer, random_feeds(request.model_inputs))
+        for name, request in requests.items()
+    }
     times = interleave(runs, num_rounds=arguments.rounds, report=show_progress)
     found = {name: outputs(request) for name, request in requests.items()}
     base, reference = next(iter(times.values())), next(iter(found.values()))
@@ -46,8 +48,8 @@ def main() -> None:
     for name, values in times.items():
         at = percentiles(values)
         share = float(np.median(np.array(values) / np.array(base)))
-        worst = max(np.abs(a - b).max() for a, b in zip(found[name], reference, strict=True))
-        rows.append([name, at['p50'], at['p95'], f'{share:.2f}', f'{worst:.2g}'])
+        worst = difference(found[name], reference)
+        rows.append([name, at['p50'], at['p95'], f'{share:.2f}', worst])
     print(markdown_table(('graph', 'p50 ms', 'p95 ms', 'share', 'largest difference'), rows))
 
 
@@ -82,6 +84,13 @@ def outputs(request: ov.InferRequest) -> list[np.ndarray]:
     return [
         request.get_output_tensor(index).data.copy() for index in range(len(request.model_outputs))
     ]
+
+
+def difference(found: list[np.ndarray], reference: list[np.ndarray]) -> str:
+    """Write the largest difference of two results; nothing where they are of other shapes."""
+    if [one.shape for one in found] != [one.shape for one in reference]:
+        return ''
+    return f'{max(np.abs(a - b).max() for a, b in zip(found, reference, strict=True)):.2g}'
 
 
 if __name__ == '__main__':

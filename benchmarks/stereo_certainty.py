@@ -1,6 +1,7 @@
 """Does stereo know what it does not know? Real pairs with truth, and real planes without.
 
-``python benchmarks/stereo_certainty.py DATA [--weights FILE] [--size 480x640] [--planes]`` prints
+``python benchmarks/stereo_certainty.py DATA [--model NAME] [--weights FILE] [--size 480x640]
+[--planes]`` prints
 
 * for each pair with truth the area between sparsification curve and perfect order (AUSE, in
   units of the mean error; 0 is perfect) of the error that the model tells, of left-right checking
@@ -94,18 +95,17 @@ def main() -> int:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', type=Path, help='folder of the sets')
-    parser.add_argument(
-        '--weights', default='', help='of crestereo_tiny_hinted; the shipped graph'
-    )
+    parser.add_argument('--model', default=MODEL)
+    parser.add_argument('--weights', default='', help='of the model; the shipped graph')
     parser.add_argument('--size', default='480x640')
     parser.add_argument('--planes', action='store_true')
     parser.add_argument('--gallery', type=Path)
     args = parser.parse_args()
     engine = {'size': args.size, 'num_threads': 1, 'weights': args.weights}
     engine['engine'] = 'torch' if args.weights.endswith('.safetensors') else 'auto'
-    with open_stereo(model=MODEL, min_confidence=0.0, **engine) as dense:
+    with open_stereo(model=args.model, min_confidence=0.0, **engine) as dense:
         if args.planes or args.gallery:
-            with open_stereo(model=MODEL, **engine) as usual:
+            with open_stereo(model=args.model, **engine) as usual:
                 if args.gallery:
                     draw(args.data / 'oakd_stereo', args.size, (dense, usual), args.gallery)
                 else:

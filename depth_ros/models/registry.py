@@ -86,7 +86,7 @@ _ENTRIES = (
         services={
             Task.STEREO: Service(
                 factory='depth_ros.models.crestereo.hinted_model:CreStereoHintedModel',
-                defaults={'min_confidence': 0.5},
+                defaults={'min_confidence': 0.3},
                 reads=('hints', 'sgbm'),
             )
         },

@@ -38,7 +38,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_graphs_ship() -> None:
     recipes = {load_artifact(WEIGHTS / name).manifest.recipe for name in GRAPHS}
-    assert recipes == {'crestereo_tiny', 'crestereo_tiny_hinted', 'loftr_tiny', 'mvsnet'}
+    assert recipes == {
+        'crestereo_tiny',
+        'crestereo_tiny_half',
+        'crestereo_tiny_hinted',
+        'loftr_tiny',
+        'mvsnet',
+    }
 
 
 @pytest.mark.parametrize('name', GRAPHS)
@@ -78,6 +84,16 @@ def test_the_hinted_one_is_as_accurate_as_its_card_says_and_knows_where_it_is_no
     everywhere, sure = errors
     assert everywhere.density > 0.99 and everywhere.epe_px < 1.08 and everywhere.bad2 < 0.075
     assert sure.density > 0.78 and sure.bad2 < 0.05
+
+
+def test_half_the_size_is_as_accurate_as_its_card_says() -> None:
+    """1.22 px and 7.6 % in the card."""
+    pair = motorcycle(shared_path('data'))
+    settings = StereoSettings(model='crestereo_tiny_half', min_confidence=0.0)
+    with closing(open_stereo(settings)) as stereo:
+        found = stereo.process_rectified(pair.frame).disparity.disparity
+    errors = disparity_errors(found, pair.truth)
+    assert errors.density > 0.99 and errors.epe_px < 1.29 and errors.bad2 < 0.08
 
 
 def test_mvsnet_is_as_accurate_as_its_card_says() -> None:

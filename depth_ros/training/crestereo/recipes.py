@@ -140,7 +140,7 @@ RECIPES: dict[str, TrainRecipe] = {
             network=HalfStereo(),
             pairs=HintedPairs(samples=_WHOLE, hints=HintSettings(worse=0.6)),
         ),
-        steps=4000,
+        steps=2000,
         learning_rate=1.5e-3,
         average=0.998,
         mixed=False,
