@@ -8,11 +8,13 @@ the other camera does not see them, or sees them at another angle.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
-WINDOW_PX = 9
-"""Side of the window in which images are compared."""
+CELL_PX, WINDOW_CELLS = 2, 5
+"""Images are compared in windows of so many cells, every cell; 10 px wide."""
 BARE_LEVELS = 3.0
 """A window is bare where grey changes by less than this a column (root mean square)."""
 NOISE, LIKENESS = 0.4, 0.7
@@ -39,26 +41,33 @@ def doubted_sigma(
     grey, other = (
         cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (left, right)
     )
-    alike = _correlation(grey, _moved(other, disparity))
-    share = np.clip((alike - NOISE) / (LIKENESS - NOISE), 1.0 / LARGEST_FACTOR, 1.0)
-    is_doubted = _changes(grey) < BARE_LEVELS
-    return np.divide(sigma_px, share, out=sigma_px.copy(), where=is_doubted)
+    share = (_correlation(grey, _moved(other, disparity)) - NOISE) / (LIKENESS - NOISE)
+    share = np.clip(share, 1.0 / LARGEST_FACTOR, 1.0)
+    factor = np.where(_changes(grey) < BARE_LEVELS, 1.0 / share, np.float32(1.0))
+    size = (sigma_px.shape[1], sigma_px.shape[0])
+    return sigma_px * cv2.resize(factor, size, interpolation=cv2.INTER_NEAREST)
 
 
 def _moved(right: np.ndarray, disparity: np.ndarray) -> np.ndarray:
     """Sample the right image where the left one's pixels are matched; its border goes on."""
-    height, width = disparity.shape
+    columns, rows = _grid(*disparity.shape)
+    matched = columns - np.nan_to_num(disparity)
+    return np.asarray(
+        cv2.remap(right, matched, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+@lru_cache(maxsize=2)
+def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns and rows of all pixels, ``(H, W)`` float32 each; they are not written to."""
     columns, rows = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     )
-    columns -= np.nan_to_num(disparity)
-    return np.asarray(
-        cv2.remap(right, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+    return columns, rows
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the normalised correlation of two grey images in windows, ``(H, W)`` -1..1."""
+    """Return the normalised correlation of two grey images in windows, by cell, -1..1."""
     means = _mean(first), _mean(second)
     variances = [
         _mean(image * image) - mean * mean
@@ -75,4 +84,7 @@ def _changes(grey: np.ndarray) -> np.ndarray:
 
 
 def _mean(image: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.blur(image, (WINDOW_PX, WINDOW_PX)))
+    """Return the means of windows, one for each cell."""
+    height, width = (max(1, round(side / CELL_PX)) for side in image.shape)
+    cells = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.blur(cells, (WINDOW_CELLS, WINDOW_CELLS)))
