@@ -31,10 +31,10 @@ from depth_ros.models.crestereo_tiny.network_hinted import (
     UNKNOWN_PX,
     CreStereoTinyHinted,
     HintedGraph,
-    example_hint,
     no_hint,
 )
 from depth_ros.models.crestereo_tiny.network_last import LastLevel
+from depth_ros.models.layers.hint_inputs import example_hint
 from depth_ros.tensors import Exportable, TensorSpec
 
 MULTIPLE = 2 * SIZE_MULTIPLE
