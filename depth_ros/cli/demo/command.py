@@ -308,6 +308,9 @@ def finish(settings: DemoSettings, task: DemoTask, graph: NodeGraph, observer: O
         json.loads((graph.folder / f'{name}.json').read_text(encoding='utf-8'))
         for name in ('sample_camera', task.node)
     )
-    for line in task.write(settings.out, observer.seen(), camera, node):
+    lines = task.write(
+        settings.out, observer.seen(), camera, node, camera_hz=float(settings.rate_hz)
+    )
+    for line in lines:
         print(line)
     return 0

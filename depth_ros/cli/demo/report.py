@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Report = Mapping[str, Any]
 
 COUNTED = ('received', 'received_left', 'paired', 'unpaired_left', 'unpaired_right', 'outputs')
+KEPT_SHARE = 0.9
+"""Share of the camera's rate that counts as all of it: the first images come too early."""
 IMAGES_LINE = "images:      OAK-D pairs of 'stereodemo' by Nicolas Burrus, CC BY 4.0"
 
 
@@ -71,6 +73,24 @@ def write_summary(folder: Path, summary: Mapping[str, object]) -> str:
     path = folder / 'summary.json'
     write_json(path, summary)
     return f'summary:     {path} ({summary["outputs"]} outputs)'
+
+
+def pace_lines(node: str, *, rate_hz: float, camera_hz: float, faster: str) -> list[str]:
+    """Return a line on how many images a second became results, and what to type for more.
+
+    Args:
+        node: Its name.
+        rate_hz: Of its results.
+        camera_hz: Of the images.
+        faster: Words of the command that make the node faster; empty says nothing at all.
+    """
+    if not faster or rate_hz >= KEPT_SHARE * camera_hz:
+        return []
+    line = (
+        f'pace:        {rate_hz:.1f} results a second of {camera_hz:g} images: {node} takes the '
+        f'newest when it is ready; faster: {faster}'
+    )
+    return [line]
 
 
 def write_demo_cloud(folder: Path, cloud: np.ndarray) -> str:
@@ -174,6 +194,7 @@ class DemoTask:
             stayed silent.
         images_line: Whose images these are.
         notes: Lines to end with.
+        faster: What to type where results are slower than images; empty if they are meant to be.
     """
 
     node: str
@@ -191,8 +212,11 @@ class DemoTask:
     draw: Callable[[Seen, str], np.ndarray | None]
     images_line: str = IMAGES_LINE
     notes: Sequence[str] = ()
+    faster: str = ''
 
-    def write(self, folder: Path, seen: Seen, camera: Report, node: Report) -> list[str]:
+    def write(
+        self, folder: Path, seen: Seen, camera: Report, node: Report, *, camera_hz: float
+    ) -> list[str]:
         """Write summary, picture and, where there is one, a cloud; return one line for each.
 
         Args:
@@ -200,6 +224,7 @@ class DemoTask:
             seen: What the topics brought.
             camera: Report that ``sample_camera`` wrote at its end.
             node: Report that the node wrote at its end.
+            camera_hz: Pairs or images a second that the camera was to send.
 
         Raises:
             DepthRosError: If a topic stayed silent.
@@ -213,4 +238,7 @@ class DemoTask:
         write_picture(folder / self.picture, picture)
         cloud = [] if seen.cloud is None else [write_demo_cloud(folder, seen.cloud)]
         picture_line = f'picture:     {folder / self.picture}'
-        return [picture_line, *cloud, line, self.images_line, *self.notes]
+        pace = pace_lines(
+            self.node, rate_hz=float(node['rate_hz']), camera_hz=camera_hz, faster=self.faster
+        )
+        return [picture_line, *cloud, line, *pace, self.images_line, *self.notes]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from depth_ros.frames import UsefulPart
     from depth_ros.ros.demo.observer import Seen
 
+FASTEST = 'sgbm'
 MAX_DEPTH_M = 8.0
 FILTERS = {'speckle_size_px': 200, 'speckle_difference_px': 2.0}
 """What the demo switches on for classical matchers; networks leave hardly any speckles."""
@@ -56,6 +57,7 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
         counted=COUNTED,
         picture='stereo.png',
         draw=stereo_picture,
+        faster='' if settings.model == FASTEST else f'--model {FASTEST}',
     )
 
 

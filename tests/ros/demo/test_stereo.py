@@ -24,6 +24,7 @@ from rich.console import Console
 
 from depth_ros.cli.demo import command as demo
 from depth_ros.cli.demo.processes import DemoSettings, NodeGraph
+from depth_ros.cli.demo.report import pace_lines
 from depth_ros.errors import DepthRosError
 from depth_ros.files.cloud import read_ply
 from depth_ros.ros.demo.observer import preparing
@@ -130,6 +131,15 @@ def test_a_node_that_cannot_start_is_shown_with_its_own_words(tmp_path: Path) ->
     assert result.returncode == 2
     assert 'depth-ros build crestereo' in result.stderr, result.stderr
     assert 'Traceback' not in result.stderr
+
+
+def test_results_slower_than_images_are_told_with_what_to_type() -> None:
+    words = {'camera_hz': 15.0, 'faster': '--model sgbm'}
+    (line,) = pace_lines('stereo_node', rate_hz=4.2, **words)
+    assert line.startswith('pace:        4.2 results a second of 15 images')
+    assert line.endswith('faster: --model sgbm')
+    assert pace_lines('stereo_node', rate_hz=14.0, **words) == []
+    assert pace_lines('mono_node', rate_hz=1.0, camera_hz=15.0, faster='') == []
 
 
 class BuildingNode:
