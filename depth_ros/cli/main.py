@@ -132,6 +132,11 @@ def _parser(command: Command) -> CommandParser:
 def _sentence(error: Exception) -> str:
     """Return an error in one line with its remedy."""
     if isinstance(error, ModuleNotFoundError):
+        if (error.name or '').startswith('depth_ros.'):
+            return (
+                f'{error.name} is not there: a recipe names it wrongly, or depth_ros is installed '
+                'by halves; mend the recipe, or install depth_ros again'
+            )
         package = _PIP_NAMES.get(error.name or '', error.name)
         return f'this command needs the Python module {error.name}; type: pip install {package}'
     if isinstance(error, OSError) and error.filename is not None:

@@ -68,6 +68,12 @@ def test_missing_module_names_its_package(monkeypatch, capsys):
     assert 'pip install PyYAML' in capsys.readouterr().err
 
 
+def test_a_missing_module_of_our_own_is_not_for_pip():
+    said = cli_main._sentence(ModuleNotFoundError(name='depth_ros.models.no_such'))
+    assert said.startswith('depth_ros.models.no_such is not there') and 'pip' not in said
+    assert 'mend the recipe, or install depth_ros again' in said
+
+
 def test_interrupt_ends_quietly(monkeypatch, capsys):
     def interrupted(name):
         raise KeyboardInterrupt
