@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from depth_ros.frames import UsefulPart
     from depth_ros.ros.demo.observer import Seen
 
-FASTEST = 'sgbm'
 MAX_DEPTH_M = 8.0
 FILTERS = {'speckle_size_px': 200, 'speckle_difference_px': 2.0}
 """What the demo switches on for classical matchers; networks leave hardly any speckles."""
@@ -36,13 +35,14 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
     from depth_ros.ros.demo.observer import STEREO_WATCHED
 
     given = {'model': settings.model, 'weights': settings.weights}
+    classical = weightless_models(Task.STEREO)
     return DemoTask(
         node='stereo_node',
         parameters={
             'max_depth_m': MAX_DEPTH_M,
             'precision': 'auto',
             **useful_part(),
-            **(FILTERS if settings.model in weightless_models(Task.STEREO) else {}),
+            **(FILTERS if settings.model in classical else {}),
             **{name: value for name, value in given.items() if value},
         },
         watched=STEREO_WATCHED,
@@ -57,7 +57,7 @@ def stereo_demo(settings: DemoSettings) -> DemoTask:
         counted=COUNTED,
         picture='stereo.png',
         draw=stereo_picture,
-        faster='' if settings.model == FASTEST else f'--model {FASTEST}',
+        faster='' if settings.model in classical else f'--model {classical[0]}',
     )
 
 
