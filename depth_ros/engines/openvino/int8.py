@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import io
 import logging
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,13 +19,13 @@ import openvino as ov
 
 from depth_ros.engines.calibrations import GRAPH_FILE, INT8_PACKAGE, NNCF_MISSING
 from depth_ros.engines.openvino.precision import LOW
+from depth_ros.engines.openvino.telemetry import without_telemetry
 from depth_ros.engines.runtime import is_importable
 from depth_ros.errors import EngineError, RecipeError
 from depth_ros.tensors import Tensors
 
 _HOW = 'asymmetric activations, whole ranges'
 """Part of a calibration's identity: change it with the arguments of ``quantize``."""
-_TELEMETRY = 'openvino_telemetry'
 _ON_THE_WAY = frozenset({'Convert', 'Transpose', 'Reshape'})
 """What may stand between weights and the layer that they belong to."""
 _NOT_COMPUTED = frozenset({'Constant', 'Parameter', 'Result'})
@@ -105,7 +104,7 @@ def _weights_of(node: ov.Node) -> str:
 
 
 def _nncf() -> ModuleType:
-    with _without_telemetry():
+    with without_telemetry():
         nncf = import_module(INT8_PACKAGE)
     nncf.set_log_level(logging.ERROR)
     return nncf
@@ -115,16 +114,3 @@ def _whole_ranges(nncf: ModuleType) -> object:
     """Ask for the extremes over all frames; NNCF's means of them cut rare values off."""
     ranges = import_module('nncf.quantization.range_estimator').RangeEstimatorParametersSet.MINMAX
     return nncf.AdvancedQuantizationParameters(activations_range_estimator_params=ranges)
-
-
-@contextmanager
-def _without_telemetry() -> Iterator[None]:
-    """Hide the package by which NNCF 3.4 reports every use to its maker without asking."""
-    before = sys.modules.get(_TELEMETRY)
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[_TELEMETRY]
-        if before is not None:
-            sys.modules[_TELEMETRY] = before
