@@ -110,7 +110,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     'tensorrt': ('engines/tensorrt/engine', 'engines/build'),
     'cuda': ('engines/tensorrt/cuda_memory',),
     'onnx': ('engines/export', 'engines/stereodemo', 'engines/tensorrt/onnx_precision'),
-    'openvino': ('engines/openvino/*', 'engines/build'),
+    'openvino': ('engines/openvino', 'engines/openvino/*', 'engines/build'),
     'nncf': ('engines/openvino/int8',),
     'onnxruntime': ('engines/onnxruntime_engine', 'engines/build', 'engines/export'),
     'torch_tensorrt': ('engines/tensorrt/torch_tensorrt_builder',),
