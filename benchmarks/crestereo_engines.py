@@ -24,6 +24,7 @@ from timing import machine, markdown_table, show_progress, write_report
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from depth_ros.cli.kit.timing import interleave, percentiles
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
 from depth_ros.tasks.stereo.processor import Wanted, open_stereo
 
@@ -85,15 +86,11 @@ def run_case(
     size: tuple[int, int], iterations: int, arguments: argparse.Namespace
 ) -> dict[str, object]:
     """Time one size and give figures by contender."""
+    choice = EngineChoice(size=size, weights=arguments.weights, num_threads=arguments.threads)
+    options = {'iterations': iterations}
     with ExitStack() as stack:
         engines, refused = open_contenders(
-            'crestereo',
-            'crestereo',
-            stack,
-            size=size,
-            options={'iterations': iterations},
-            weights=arguments.weights,
-            num_threads=arguments.threads,
+            'crestereo', 'crestereo', stack, choice, options=options
         )
         figures = race(engines, rendered_pair(size), num_rounds=arguments.rounds)
     title = f'{size[0]}x{size[1]}, {iterations} iterations'

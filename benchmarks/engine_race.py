@@ -12,10 +12,11 @@ from timing import markdown_table, show_progress
 
 from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.build import GraphBuild, open_graphs
+from depth_ros.engines.checks.golden import Tolerance
 from depth_ros.engines.choice import EngineChoice
 from depth_ros.errors import EngineError
 from depth_ros.scenes.solids import SCENES, ideal_stereo_camera, render_stereo
-from depth_ros.tensors import Engine
+from depth_ros.tensors import Engine, Options
 
 CONTENDERS = (
     ('torch eager f32', 'torch', 'f32'),
@@ -27,17 +28,27 @@ REFERENCE = CONTENDERS[0][0]
 
 
 def open_contenders(
-    recipe: str, graph: str, stack: ExitStack, choice: EngineChoice
+    recipe: str,
+    graph: str,
+    stack: ExitStack,
+    choice: EngineChoice,
+    *,
+    options: Options | None = None,
+    tolerance: Tolerance | None = None,
 ) -> tuple[dict[str, Engine], dict[str, str]]:
-    """Open what can be opened; give the reasons of the others."""
+    """Open what can be opened; give the reasons of the others.
+
+    Options are over those of the preset; a tolerance is instead of the recipe's.
+    """
     engines, refused = {}, {}
     for name, runtime, precision in CONTENDERS:
         try:
             engine = open_graphs(
                 recipe,
                 replace(choice, runtime=runtime, precision=precision),
-                GraphBuild(ungated=True),
+                GraphBuild(ungated=True, tolerance=tolerance),
                 graphs=[graph],
+                options=options,
             )[graph]
         except EngineError as error:
             refused[name] = str(error)

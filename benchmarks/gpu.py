@@ -33,6 +33,7 @@ sys.path.insert(0, str(REPOSITORY / 'benchmarks'))
 
 import numpy as np
 import torch
+from arithmetic import count_gflop
 from gpu_cases import CASES, Case, feeds_of, open_case
 from gpu_machine import Peaks, describe_device, measure_peaks, synchronize, time_calls
 
@@ -153,7 +154,7 @@ def run_case(
     feeds = [feeds_of(exportable, seed) for seed in range(NUM_INPUTS)]
     with torch.inference_mode():
         reference = as_tuple(module(*feeds[0]))
-    gflop = count_gflop(module, feeds[0])
+    gflop = count_gflop(lambda: module(*feeds[0]))
     weights_gb = sum(item.numel() * 4 for item in module.parameters()) / 1e9
     del exportable, module
     exportable, _ = open_case(case, is_small=arguments.small, device=device)
@@ -293,16 +294,6 @@ def is_close(
         if not errors[spec.name]['mean'] <= case.tolerance * max(size, 1e-6):
             return False
     return True
-
-
-def count_gflop(module: torch.nn.Module, tensors: tuple[torch.Tensor, ...]) -> float:
-    """Count by torch's own counter, on the CPU."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        module(*tensors)
-    return float(counter.get_total_flops()) / 1e9
 
 
 def as_tuple(values: object) -> Outputs:

@@ -19,6 +19,7 @@ from timing import machine, markdown_table, show_progress, write_report
 
 from depth_ros.cli.kit.timing import interleave, percentiles
 from depth_ros.engines.checks.golden import Tolerance
+from depth_ros.engines.choice import EngineChoice
 from depth_ros.frames import ImagePair
 from depth_ros.models.loftr.model import LoftrModel
 from depth_ros.tensors import Tensors
@@ -40,16 +41,13 @@ def main() -> None:
     parser.add_argument('--matches', type=int, default=1024)
     arguments = parser.parse_args()
     print(machine())
+    choice = EngineChoice(
+        size=tuple(arguments.size), weights=arguments.weights, num_threads=arguments.threads
+    )
+    options = {'matches': arguments.matches}
     with ExitStack() as stack:
         engines, refused = open_contenders(
-            'loftr',
-            'loftr',
-            stack,
-            size=tuple(arguments.size),
-            options={'matches': arguments.matches},
-            weights=arguments.weights,
-            num_threads=arguments.threads,
-            tolerance=ANY,
+            'loftr', 'loftr', stack, choice, options=options, tolerance=ANY
         )
         feeds = pair_feeds(tuple(arguments.size))
         runs = {name: partial(engine.infer, feeds) for name, engine in engines.items()}

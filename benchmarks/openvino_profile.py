@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from arithmetic import PRODUCT, count_gflop, product_speed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -34,7 +34,6 @@ from depth_ros.engines.exports import obtain_exports, plan_exports
 from depth_ros.engines.openvino.precision import lower
 from depth_ros.engines.recipe import load_recipe
 
-PRODUCT = 2048
 PRODUCTS = ('Convolution', 'ConvolutionBackpropData', 'FullyConnected', 'MatMul')
 
 
@@ -71,7 +70,8 @@ def main() -> int:
     times, total_ms = profile(path, inputs, arguments)
     state = load_state(recipe, plan.weights)
     exportable = make_exportable(recipe, arguments.graph, plan.variant, state)
-    gflop = count_flop(exportable.module, exportable.inputs, inputs) / 1e9
+    tensors = [torch.from_numpy(np.array(inputs[spec.name])) for spec in exportable.inputs]
+    gflop = count_gflop(lambda: exportable.module(*tensors))
     print(f'{path.stem}: {total_ms:.1f} ms, {gflop:.2f} GFLOP')
     print('| operator | ms | share % |\n| --- | --- | --- |')
     for kind, value in times.most_common(8):
@@ -157,25 +157,6 @@ def profile(path: Path, inputs, arguments) -> tuple[Counter[str], float]:
         plain.infer(dict(inputs))
         whole.append(1e3 * (time.perf_counter() - start))
     return times, float(np.median(whole[2:]))
-
-
-def count_flop(module, specs, inputs) -> int:
-    """Count the floating-point operations of products and convolutions."""
-    tensors = [torch.from_numpy(np.array(inputs[spec.name])) for spec in specs]
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(*tensors)
-    return counter.get_total_flops()
-
-
-def product_speed() -> float:
-    """Give the GFLOP/s of a large float32 matrix product, best of five."""
-    a, b = torch.randn(2, PRODUCT, PRODUCT).unbind(0)
-    best = np.inf
-    for _ in range(6):
-        start = time.perf_counter()
-        torch.mm(a, b)
-        best = min(best, time.perf_counter() - start)
-    return 2.0 * PRODUCT**3 / best / 1e9
 
 
 if __name__ == '__main__':
