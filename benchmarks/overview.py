@@ -1,10 +1,10 @@
 """One table for all tasks: what a user gets a second here, the best rivals, and the floor.
 
 Per task all contenders take turns on the same input, so that ratios hold: this package on
-OpenVINO, the same network in torch and in ONNX Runtime, and OpenCV's way. Times are of whole
-frames, from images to the result, without ROS. The floor is the network's products and
-convolutions, as torch counts them, at the speed of the fastest matrix product of the same run:
-what lies around the network and what OpenCV does are not in it.
+OpenVINO, the same network in torch and in ONNX Runtime, and a method without a network. Times are
+of whole frames, from images to the result, without ROS. The floor is the network's products and
+convolutions, as torch counts them, at the speed of the fastest matrix product or convolution of
+the same run: what lies around the network, as the hint of SGBM, is not in it.
 
     python benchmarks/overview.py [--rounds 15] [--only stereo matching]
 """
@@ -51,7 +51,8 @@ TORCH = RUNTIMES[REFERENCE]
 CAMERA = (480, 640)
 RIG = ideal_stereo_camera(height=CAMERA[0], width=CAMERA[1])
 NUM_DISPARITIES = 128
-NUM_WARMUPS = 2
+NUM_WARMUPS = 3
+"""A live rig's first pairs are looked at more closely."""
 Run = Callable[[], object]
 Open = Callable[[str], Run]
 """Opens what runs one frame on a runtime."""
@@ -64,7 +65,7 @@ class Race:
     Attributes:
         arguments: Threads and rounds.
         stack: Closes them.
-        runs: One frame of each; the first is what a user gets.
+        runs: Each runs one frame; the first is what a user gets.
         refused: Why others could not be opened.
     """
 
@@ -74,10 +75,13 @@ class Race:
     refused: dict[str, str] = field(default_factory=dict)
 
     def add_network(self, open_one: Open) -> None:
-        """Open the network on every runtime, ours first."""
-        for name in sorted(RUNTIMES, key=lambda name: name != OURS):
+        """Open the network on every runtime, ours first, which must not be missing."""
+        self.runs[OURS] = open_one(RUNTIMES[OURS])
+        for name, runtime in RUNTIMES.items():
+            if name == OURS:
+                continue
             try:
-                self.runs[name] = open_one(RUNTIMES[name])
+                self.runs[name] = open_one(runtime)
             except EngineError as error:
                 self.refused[name] = str(error)
 
@@ -141,7 +145,16 @@ def measure(case: TaskCase, arguments: argparse.Namespace) -> dict:
 
 def table(figures: Mapping[str, dict], gflop_s: float) -> str:
     """Write a row a task: the first contender, the best of the others of both kinds, the floor."""
-    header = ('task', 'what', 'a second', 'p50 ms', 'p95 ms', 'same network', 'OpenCV', 'floor')
+    header = (
+        'task',
+        'what',
+        'a second',
+        'p50 ms',
+        'p95 ms',
+        'same network',
+        'other method',
+        'floor',
+    )
     rows = []
     for task, entry in figures.items():
         (ours, at), *rivals = entry['ms'].items()
@@ -172,7 +185,7 @@ def floor(gflop: float, gflop_s: float) -> str:
 
 
 def stereo(race: Race) -> None:
-    """A rectified pair to depth; SGBM makes the hint at the pair's own size."""
+    """A rectified pair of a running rig to depth; SGBM makes the hint at the pair's own size."""
     frame = render_stereo(SCENES['room'](), RIG).frame()
 
     def open_one(engine: str) -> Run:
@@ -181,7 +194,7 @@ def stereo(race: Race) -> None:
         return partial(race.stack.enter_context(opened).process_rectified, frame)
 
     race.add_network(open_one)
-    race.runs['SGBM'] = partial(plain_sgbm, frame, NUM_DISPARITIES)
+    race.runs['SGBM by hand'] = partial(plain_sgbm, frame, NUM_DISPARITIES)
 
 
 def mono(race: Race) -> None:
