@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import struct
 from collections.abc import Iterator, Mapping
@@ -86,26 +87,29 @@ class McapFile:
         self.name = name
         self._file = open_to_read(name)
         try:
-            if self._file.seek(0, io.SEEK_END) < _MIN_BYTES:
+            self._num_bytes = self._file.seek(0, io.SEEK_END)
+            if self._num_bytes < _MIN_BYTES:
                 raise InputError('bag', f'{name} is too short for an MCAP file; check the path')
             self._file.seek(0)
             summary = make_reader(self._file).get_summary()
         except OSError as error:
+            if error.errno == errno.EINVAL:  # a place that no file has
+                raise self._not_whole(error) from None
             raise self._unreadable(error) from error
         except DAMAGE as error:
-            raise InputError(
-                'bag', f'{name} is no whole MCAP file{_in_brackets(error)}; {self._mend}'
-            ) from None
+            raise self._not_whole(error) from None
         if summary is None or summary.statistics is None:
             raise InputError('bag', f'{name} has no index; {self._mend}')
-        if summary.statistics.message_count and not summary.chunk_indexes:
+        indexes = summary.chunk_indexes
+        if summary.statistics.message_count and not any(map(_num_indexed, indexes)):
+            what = 'message indexes' if indexes else 'chunks'
             raise InputError(
-                'bag', f'{name} has no chunks; type: mcap compress {name} -o chunked.mcap'
+                'bag', f'{name} has no {what}; type: mcap compress {name} -o chunked.mcap'
             )
         self.channels: Mapping[int, Channel] = summary.channels
         self.schemas: Mapping[int, Schema] = summary.schemas
         self._indexes: list[ChunkIndex] = sorted(
-            summary.chunk_indexes, key=lambda index: index.chunk_start_offset
+            indexes, key=lambda index: index.chunk_start_offset
         )
         self._attachments = {entry.name: entry for entry in summary.attachment_indexes}
 
@@ -125,8 +129,15 @@ class McapFile:
 
     @cached_property
     def chunks(self) -> tuple[ChunkPlace, ...]:
-        """All chunks in the order of the file."""
-        return tuple(map(self._place, self._indexes))
+        """All chunks in the order of the file.
+
+        Raises:
+            InputError: Reason ``'bag'``, if the index names a topic or bytes that are not there.
+        """
+        try:
+            return tuple(map(self._place, self._indexes))
+        except DAMAGE as error:
+            raise self._not_whole(error) from None
 
     def raw_chunk(self, place: ChunkPlace) -> bytes:
         """Return the bytes of a chunk's record."""
@@ -207,6 +218,11 @@ class McapFile:
             raise self._unreadable(f'{len(data)} of {length} bytes at {start} came')
         return data
 
+    def _not_whole(self, error: Exception) -> InputError:
+        return InputError(
+            'bag', f'{self.name} is no whole MCAP file{_in_brackets(error)}; {self._mend}'
+        )
+
     def _unreadable(self, why: object) -> DepthRosError:
         return DepthRosError(
             f'{self.name} cannot be read any more ({why}); check that it is there and unchanged, '
@@ -214,6 +230,9 @@ class McapFile:
         )
 
     def _place(self, index: ChunkIndex) -> ChunkPlace:
+        end = index.chunk_start_offset + index.chunk_length + index.message_index_length
+        if end > self._num_bytes:
+            raise ValueError(f'a chunk ends at byte {end} of {self._num_bytes}')
         return ChunkPlace(
             offset=index.chunk_start_offset,
             length=index.chunk_length,
@@ -234,18 +253,23 @@ class McapFile:
 
 def _in_brackets(error: Exception) -> str:
     """Return what an error says of a file; readers say nothing of an empty one."""
-    is_of_bytes = isinstance(error, struct.error)  # speaks of buffers
-    return f' ({error})' if str(error) and not is_of_bytes else ''
+    speaks_of_itself = isinstance(error, (struct.error, LookupError))  # of buffers, of a key
+    return f' ({error})' if str(error) and not speaks_of_itself else ''
+
+
+def _num_indexed(index: ChunkIndex) -> int:
+    return len(index.message_index_offsets)
 
 
 def counts_by_channel(index: ChunkIndex) -> dict[int, int]:
     """Return the messages of a chunk by channel, from where its index records lie.
 
     None of these records is read: each has a head and an entry of fixed size for every message.
+    A chunk may hold topics alone, without any message.
     """
     end = index.chunk_start_offset + index.chunk_length + index.message_index_length
     starts = sorted(index.message_index_offsets.items(), key=lambda entry: entry[1])
-    ends = [start for _, start in starts[1:]] + [end]
+    ends = [start for _, start in starts[1:]] + [end] * bool(starts)
     return {
         channel: max(0, stop - start - _INDEX_HEAD) // _ENTRY
         for (channel, start), stop in zip(starts, ends, strict=True)

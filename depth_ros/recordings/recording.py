@@ -76,7 +76,8 @@ class Recording:
         self._digests: dict[int, str] = {}
         self._raw: OrderedDict[int, bytes] = OrderedDict()
         """Chunks that were read for their digest and not yet for their messages."""
-        if not self.chunks:
+        if not any(count for chunk in self.chunks for count in chunk.counts.values()):
+            self.close()
             raise InputError('bag_empty', f'{path} holds no messages; record it again')
 
     def close(self) -> None:

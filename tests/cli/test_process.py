@@ -16,6 +16,8 @@ from tests.kit.child_environment import child_environment
 pytest.importorskip('rosbags', reason='rosbags is not installed')
 pytest.importorskip('mcap', reason='mcap is not installed')
 
+from depth_ros.files.bag_topics import IMAGE
+from tests.kit.bag_writer import write_bag
 from tests.kit.cli_process import depth_ros, expect_one_sentence
 from tests.kit.job_kit import json_lines
 from tests.kit.plane_drive import Drive
@@ -112,13 +114,16 @@ def test_a_bad_recording_is_left_out_and_told(folder: Path) -> None:
     (folder / 'empty.mcap').write_bytes(b'')
     lost = [('right', number) for number in range(8)]
     Drive(without=lost).write(folder / 'mono.mcap')
-    words = ('process', 'empty.mcap', 'mono.mcap', 'drive.mcap', '--job', 'job.yaml', '-o', 'out')
+    write_bag(folder / 'topics', [], storage='mcap', also=[('/left/image', IMAGE)])
+    bags = ('empty.mcap', 'mono.mcap', 'topics', 'drive.mcap')
+    words = ('process', *bags, '--job', 'job.yaml', '-o', 'out')
     for more in ((), ('--dry-run',)):
         outcome = depth_ros(*words, *more, cwd=folder)
         assert outcome.code == 2
         assert 'left out: empty.mcap is too short' in outcome.err
         assert 'left out: mono.mcap: ' in outcome.err
         assert 'input.left and input.right' in outcome.err
+        assert 'left out: topics holds no messages' in outcome.err
         assert 'drive.mcap: 8 frames' in outcome.out
 
 

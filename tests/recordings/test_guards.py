@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+from mcap.reader import McapReader, make_reader
+from mcap.records import ChunkIndex
 
 from depth_ros.errors import DepthRosError, InputError
+from depth_ros.recordings import mcap_file
 from depth_ros.recordings.bag_check import is_intact
 from depth_ros.recordings.mcap_file import McapFile
 from depth_ros.recordings.places import held, identity
-from depth_ros.recordings.plan import plan_job
+from depth_ros.recordings.plan import plan_job, plan_sound
+from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.result_settings import SinkSettings
 from depth_ros.recordings.run_job import run_plans
+from tests.kit.bag_writer import write_bag
 from tests.kit.job_kit import in_this_process, process
 from tests.kit.plane_drive import Drive
 from tests.recordings.conftest import stereo_job, without_parts
@@ -167,6 +175,54 @@ def test_files_of_few_bytes_are_one_sentence(tmp_path: Path, data: bytes) -> Non
         McapFile(str(path))
     assert '()' not in str(caught.value)
     assert 'struct' not in str(caught.value)
+
+
+def test_a_recording_of_topics_alone_holds_no_messages(tmp_path: Path) -> None:
+    topics = [('/left/image_rect', 'sensor_msgs/msg/Image')]
+    bag = write_bag(tmp_path / 'topics', [], storage='mcap', also=topics)
+    with pytest.raises(InputError, match='topics holds no messages'):
+        Recording(str(bag))
+
+
+def without_indexes(index: ChunkIndex) -> None:
+    index.message_index_offsets.clear()
+
+
+def of_unknown_topic(index: ChunkIndex) -> None:
+    index.message_index_offsets[999] = index.chunk_start_offset + index.chunk_length
+
+
+def behind_the_end(index: ChunkIndex) -> None:
+    index.chunk_length = 1 << 62
+
+
+@pytest.mark.parametrize(
+    ('damage', 'words'),
+    [
+        (without_indexes, 'has no message indexes; type: mcap compress'),
+        (of_unknown_topic, 'is no whole MCAP file; type: mcap recover'),
+        (behind_the_end, 'is no whole MCAP file .a chunk ends at byte .*; type: mcap recover'),
+    ],
+)
+def test_an_index_that_lies_leaves_out_its_recording_alone(
+    drive: Path, tmp_path: Path, monkeypatch, damage: Callable[[ChunkIndex], None], words: str
+) -> None:
+    bad = tmp_path / 'bad.mcap'
+    shutil.copy(drive, bad)
+
+    def altered(stream: BinaryIO) -> McapReader:
+        reader = make_reader(stream)
+        if stream.name == str(bad):
+            summary = reader.get_summary()
+            for index in summary.chunk_indexes:
+                damage(index)
+            monkeypatch.setattr(reader, 'get_summary', lambda: summary)
+        return reader
+
+    monkeypatch.setattr(mcap_file, 'make_reader', altered)
+    plans, refused = plan_sound(stereo_job(), [str(bad), str(drive)])
+    assert [plan.bag for plan in plans] == [str(drive)]
+    assert re.search(words, str(refused[str(bad)]))
 
 
 def test_two_jobs_never_write_into_one_folder(drive: Path, tmp_path: Path) -> None:
