@@ -143,7 +143,7 @@ def _process(job: RecordingJob, plans: tuple[RecordingPlan, ...], out: str, plac
     print(f'what became no output is in {join(out, "*.ledger.jsonl")}, with its reason')
     empty = [(result, kind) for result in results for kind in result.empty]
     for result, kind in empty:
-        warn(f'{result.bag}: {kind} made nothing of any image; the first: {result.empty[kind]}')
+        warn(f'{result.bag}: {kind} made nothing of any image; {result.empty[kind]}')
     return EXIT_FAILED if empty else 0
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heapreplace
 from itertools import islice
 
+from depth_ros.recordings.ledger import LedgerLine, main_reason
 from depth_ros.recordings.outcome import Made, Outcome
 from depth_ros.recordings.plan import RecordingPlan, WorkItem
 from depth_ros.recordings.recording import Recording
@@ -22,21 +24,32 @@ class TaskCost:
 
     Attributes:
         task: Its name.
-        frames: Reference images in all recordings.
+        segment_frames: Reference images of each segment, of all recordings in order.
         frame_s: Seconds a frame in one worker, reading and serialising included.
         frame_bytes: Bytes of the messages of a frame, before compression.
-        refusal: Why the first image that was timed became no output, where none did.
+        refusal: Why most images that were timed became no output, where none did.
     """
 
     task: str
-    frames: int
+    segment_frames: tuple[int, ...]
     frame_s: float
     frame_bytes: float
     refusal: str = ''
 
+    @property
+    def frames(self) -> int:
+        """Reference images in all recordings."""
+        return sum(self.segment_frames)
+
     def seconds(self, num_workers: int) -> float:
-        """Return the time of all frames."""
-        return self.frames * self.frame_s / num_workers
+        """Return the time of all frames; a segment is one worker's, the next goes to who is free.
+
+        A task whose frames depend on those before has one segment of a recording.
+        """
+        loads = [0] * min(num_workers, len(self.segment_frames))
+        for frames in self.segment_frames:
+            heapreplace(loads, loads[0] + frames)
+        return max(loads) * self.frame_s
 
 
 def estimate(plans: tuple[RecordingPlan, ...]) -> list[TaskCost]:
@@ -66,19 +79,19 @@ def _cost(items: Sequence[WorkItem]) -> TaskCost:
         work.close()
         recording.close()
     sizes = [size for size in timed if isinstance(size, int)]
-    refusals = [text for text in timed if isinstance(text, str)]
+    refusals = [(line.reason, line.text) for line in timed if isinstance(line, LedgerLine)]
     number = max(1, len(sizes))
     return TaskCost(
         task=first.task.kind,
-        frames=sum(item.segment.num_frames for item in items),
+        segment_frames=tuple(item.segment.num_frames for item in items),
         frame_s=spent_s / number,
         frame_bytes=sum(sizes) / number,
-        refusal=refusals[0] if refusals and not sizes else '',
+        refusal=main_reason(refusals) if refusals and not sizes else '',
     )
 
 
-def _serialised(outcome: Outcome) -> int | str:
+def _serialised(outcome: Outcome) -> int | LedgerLine:
     """Return the bytes of an output, or why there is none."""
     if not isinstance(outcome, Made):
-        return outcome.text
+        return outcome
     return sum(len(serialised(message)) for message in outcome.messages.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from depth_ros.errors import InputError
@@ -32,6 +34,19 @@ class LedgerLine:
     log_ns: int
     reason: str
     text: str
+
+
+def main_reason(refusals: Sequence[tuple[str, str]]) -> str:
+    """Return the most frequent reason, how many images it is of, and the first of its sentences.
+
+    Args:
+        refusals: Reason and sentence of each image, at least of one. Where anything was lost,
+            those for which nothing was are not counted.
+    """
+    losses = [one for one in refusals if one[0] not in UNAVOIDABLE] or refusals
+    ((reason, number),) = Counter(name for name, _ in losses).most_common(1)
+    text = next(text for name, text in losses if name == reason)
+    return f'{reason}, {number} of {len(losses)} images: {text}'
 
 
 def refused(message: StampedMessage, error: InputError) -> LedgerLine:

@@ -14,7 +14,7 @@ from depth_ros.recordings.copied import CopiedTopics
 from depth_ros.recordings.free_names import expect_free_names
 from depth_ros.recordings.fused_cloud import write_cloud_of
 from depth_ros.recordings.job import TASK_KINDS, RecordingJob
-from depth_ros.recordings.ledger import UNAVOIDABLE
+from depth_ros.recordings.ledger import main_reason
 from depth_ros.recordings.local import Finished
 from depth_ros.recordings.merge import MergedPart, merge
 from depth_ros.recordings.places import held, join, read_whole, sweep
@@ -52,7 +52,7 @@ class RecordingResult:
         refused: Refused images by reason.
         calibration_changes: Times of recording at which calibrations change, by topic.
         start_ns: First time of recording.
-        empty: Tasks that made nothing, with the sentence of their first refusal.
+        empty: Tasks that made nothing, with their most frequent reason.
         again: Outputs whose stamps came before in the recording.
     """
 
@@ -165,7 +165,7 @@ def _merged(
 
 
 def _empty(plan: RecordingPlan, parts: Sequence[FinishedPart], ledger: str) -> dict[str, str]:
-    """Return the tasks without any output, with what the ledger says of their first image."""
+    """Return the tasks without any output, with what the ledger says most often."""
     made: Counter[str] = Counter()
     for item, part in zip(plan.items, parts, strict=True):
         made[item.task.kind] += part.made
@@ -173,10 +173,10 @@ def _empty(plan: RecordingPlan, parts: Sequence[FinishedPart], ledger: str) -> d
     if not empty:
         return {}
     lines = [json.loads(line) for line in read_whole(ledger).splitlines()]
-    of_losses = sorted(lines, key=lambda line: line['reason'] in UNAVOIDABLE)
-    for line in reversed(of_losses):  # the first loss of all comes last and stays
-        if line['task'] in empty:
-            empty[line['task']] = str(line['text'])
+    for kind in empty:
+        refusals = [(line['reason'], line['text']) for line in lines if line['task'] == kind]
+        if refusals:
+            empty[kind] = main_reason(refusals)
     return empty
 
 

@@ -135,11 +135,11 @@ def test_a_task_that_makes_nothing_ends_with_2(folder: Path) -> None:
     Drive(num_frames=2, changes=changes).write(folder / 'none.mcap')
     outcome = depth_ros('process', 'none.mcap', '--job', 'job.yaml', '-o', 'out', cwd=folder)
     assert outcome.code == 2
-    assert 'stereo made nothing of any image; the first: ' in outcome.err
+    assert 'stereo made nothing of any image; encoding, 2 of 2 images: ' in outcome.err
     assert 'rgb7' in outcome.err
     words = ('process', 'none.mcap', '--job', 'job.yaml', '--dry-run')
     outcome = depth_ros(*words, cwd=folder)
-    assert 'none of the first frames became an output: ' in outcome.err
+    assert 'none of the first frames became an output: encoding, 1 of 1 images: ' in outcome.err
     assert 'rgb7' in outcome.err
 
 

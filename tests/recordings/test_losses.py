@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from depth_ros.messages.headers import fill_header
+from depth_ros.recordings.ledger import AT_END, main_reason
 from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.results import read_results
 from depth_ros.recordings.stamps_again import StampsAgain, stamps_again
@@ -138,3 +139,16 @@ def test_cameras_that_are_not_synchronised_are_told_the_difference(
         assert 'raise input.max_stamp_difference_s' in line['text']
     raised = stereo_job(frames=frames, max_stamp_difference_s=0.003)
     assert process(raised, bag, tmp_path / 'raised').made == 8
+
+
+@pytest.mark.parametrize(
+    ('refusals', 'text'),
+    [
+        ([('few', 'a'), ('pose', 'b'), ('pose', 'c')], 'pose, 2 of 3 images: b'),
+        ([('few', 'a'), ('pose', 'b')], 'few, 1 of 2 images: a'),
+        ([(AT_END, 'a'), (AT_END, 'b'), ('pose', 'c')], 'pose, 1 of 1 images: c'),
+        ([(AT_END, 'a'), (AT_END, 'b')], f'{AT_END}, 2 of 2 images: a'),
+    ],
+)
+def test_the_most_frequent_loss_is_told(refusals: list[tuple[str, str]], text: str) -> None:
+    assert main_reason(refusals) == text
