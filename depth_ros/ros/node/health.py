@@ -83,7 +83,12 @@ class Health:
         statuses = [self._state(name, condition)]
         label = name.removeprefix('/')
         statuses += [
-            input_status(label, topic.rate.snapshot(), timeout_s=topic.timeout_s)
+            input_status(
+                label,
+                topic.rate.snapshot(),
+                timeout_s=topic.timeout_s,
+                is_needed=topic.is_needed,
+            )
             for topic in condition.inputs
         ]
         statuses += [

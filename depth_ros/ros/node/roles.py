@@ -155,7 +155,13 @@ class InputCounts:
 
 
 class InputTopic(Protocol):
-    """A topic that a node subscribes to; ``WatchedTopic`` is one."""
+    """A topic that a node subscribes to; ``WatchedTopic`` is one.
+
+    Attributes:
+        is_needed: Whether nothing comes out while it is silent: ERROR, else WARN.
+    """
+
+    is_needed: bool
 
     @property
     def rate(self) -> TopicRate:
@@ -167,7 +173,7 @@ class InputTopic(Protocol):
 
     @property
     def is_dead(self) -> bool:
-        """Whether it was silent for too long."""
+        """Whether it is needed and was silent for too long."""
 
     def pause(self) -> None:
         """Unsubscribe; counters stay."""

@@ -21,19 +21,23 @@ FUTURE, PAST = 'Timestamps too far in future seen.', 'Timestamps too far in past
 ZERO = 'Zero timestamp seen.'
 
 
-def input_status(node: str, rate: RateSnapshot, *, timeout_s: float) -> DiagnosticStatus:
-    """Return the status of a topic that the node needs: ERROR once it is silent for too long.
+def input_status(
+    node: str, rate: RateSnapshot, *, timeout_s: float, is_needed: bool = True
+) -> DiagnosticStatus:
+    """Return the status of a topic that the node reads: ERROR once it is silent for too long.
 
     Args:
         node: Name of the node.
         rate: What was seen.
         timeout_s: Longest silence; infinite where the topic may be silent.
+        is_needed: Whether nothing comes out while it is silent; otherwise that is WARN.
     """
-    is_dead = rate.silent_s > timeout_s
-    frequency = (NO_EVENTS if is_dead else MET) if rate.num_messages or is_dead else NO_DATA
+    is_silent = rate.silent_s > timeout_s
+    frequency = (NO_EVENTS if is_silent else MET) if rate.num_messages or is_silent else NO_DATA
     stamps = stamp_message(rate)
-    level = DiagnosticStatus.OK if stamps == GOOD_STAMPS else DiagnosticStatus.WARN
-    level = DiagnosticStatus.ERROR if is_dead else level
+    is_good = stamps == GOOD_STAMPS and not is_silent
+    level = DiagnosticStatus.OK if is_good else DiagnosticStatus.WARN
+    level = DiagnosticStatus.ERROR if is_silent and is_needed else level
     return _status(node, rate, level, f'{frequency}; {stamps}', lowest_hz=1.0 / timeout_s)
 
 

@@ -26,6 +26,7 @@ class WatchedTopic(Generic[MessageT]):
         name: Resolved name.
         rate: How its messages come.
         timeout_s: Longest silence; infinite where the topic may be silent.
+        is_needed: Whether nothing comes out while it is silent: ERROR, else WARN.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class WatchedTopic(Generic[MessageT]):
         self.name = node.resolve_topic_name(name)
         self.rate = TopicRate(self.name)
         self.timeout_s = timeout_s
+        self.is_needed = True
         self._node = node
         self._take = take
         events = subscription_events(self.name, warn, on_lost)
@@ -70,8 +72,8 @@ class WatchedTopic(Generic[MessageT]):
 
     @property
     def is_dead(self) -> bool:
-        """Whether it was silent for too long."""
-        return self.rate.silent_s > self.timeout_s
+        """Whether it is needed and was silent for too long."""
+        return self.is_needed and self.rate.silent_s > self.timeout_s
 
     def pause(self) -> None:
         """Unsubscribe; counters stay."""

@@ -70,34 +70,40 @@ class HintInputs:
         self._left_out: dict[str, str] = {}
 
     def follow(self, parameters: StereoParameters) -> None:
-        """Subscribe once hints need it.
+        """Subscribe while hints need it, and no longer.
 
         Raises:
             ParameterError: If poses are to come from what is not installed.
         """
+        before = self.topics()
         self._parameters = parameters
-        words = parameters.settings.hint_words
-        needs_depth = DEPTH_HINTS in words
-        if needs_depth and self._sensor is None:
+        if self._needs_depth and self._sensor is None:
             self._sensor = _Sensor(self._node, parameters, self._warn, self._tell)
-        needs_poses = needs_depth or PREVIOUS_HINTS in words
-        if needs_poses and self._poses is None and parameters.pose_source != 'none':
+        if self._needs_poses and self._poses is None and parameters.pose_source != 'none':
             self._poses = open_poses(self._node, parameters, self._warn)
+        wanted = self.topics()
+        for topic in before:
+            if topic not in wanted:
+                topic.pause()
+        for topic in wanted:
+            topic.is_needed = False  # there are results without a hint
+            if topic not in before:
+                topic.resume()
 
     def topics(self) -> list[InputTopic]:
         """Return what is subscribed to."""
-        sensor = self._sensor.topics() if self._sensor else []
-        return [*sensor, *(self._poses.topics() if self._poses else [])]
+        sensor, poses = self._sensor_in_use, self._poses_in_use
+        return [*(sensor.topics() if sensor else []), *(poses.topics() if poses else [])]
 
     def missing(self) -> list[tuple[str, str]]:
         """Return (reason, sentence) for topics without messages, and why hints were left out.
 
         The latter since the last call: diagnostics tell what is so now.
         """
-        sensor = self._sensor.missing() if self._sensor else []
-        poses = self._poses.missing() if self._poses else []
+        sensor, poses = self._sensor_in_use, self._poses_in_use
+        silent = [*(sensor.missing() if sensor else []), *(poses.missing() if poses else [])]
         left_out, self._left_out = self._left_out, {}
-        return [*sensor, *poses, *left_out.items()]
+        return [*silent, *left_out.items()]
 
     def at(self, stamp: int, frame_id: str, camera: PinholeCamera) -> PendingBeside:
         """Return what is known of a pair.
@@ -119,6 +125,22 @@ class HintInputs:
 
         return PendingBeside(world_from_camera=pose, points=points)
 
+    @property
+    def _needs_depth(self) -> bool:
+        return DEPTH_HINTS in self._parameters.settings.hint_words
+
+    @property
+    def _needs_poses(self) -> bool:
+        return self._needs_depth or PREVIOUS_HINTS in self._parameters.settings.hint_words
+
+    @property
+    def _sensor_in_use(self) -> _Sensor | None:
+        return self._sensor if self._needs_depth else None
+
+    @property
+    def _poses_in_use(self) -> PoseSource | None:
+        return self._poses if self._needs_poses else None
+
     def _tell(self, reason: str, text: str) -> None:
         """Warn of a hint that is left out, and remember it for diagnostics; any thread."""
         self._warn(reason, text)
@@ -126,9 +148,10 @@ class HintInputs:
 
     def _message(self, stamp: int) -> DepthMessage | None:
         """Return the message nearest to a stamp, unless it is too old."""
-        if self._sensor is None or DEPTH_HINTS not in self._parameters.settings.hint_words:
+        sensor = self._sensor_in_use
+        if sensor is None:
             return None
-        message = self._sensor.nearest(stamp)
+        message = sensor.nearest(stamp)
         if message is None:
             return None
         apart_s = abs(stamp_ns(message.header.stamp) - stamp) / 1e9
@@ -136,7 +159,7 @@ class HintInputs:
             return message
         self._tell(
             'stale_hint',
-            f'the nearest {self._sensor.name} is {apart_s:.3f} s from the pair, more than '
+            f'the nearest {sensor.name} is {apart_s:.3f} s from the pair, more than '
             f'max_hint_age_s ({self._parameters.max_hint_age_s:g}): no hint; publish it faster, '
             'compare the clocks, or raise max_hint_age_s',
         )
@@ -155,10 +178,11 @@ class HintInputs:
         return None if pose is None or then is None else inverse(pose) @ then @ mount
 
     def _pose(self, stamp: int, frame_id: str) -> np.ndarray | None:
-        if self._poses is None:
+        poses = self._poses_in_use
+        if poses is None:
             return None
         try:
-            return self._poses.expected_at(stamp, frame_id)
+            return poses.expected_at(stamp, frame_id)
         except InputError as error:
             self._tell(error.reason, f'hints are not moved: {error}')
             return None

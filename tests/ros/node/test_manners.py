@@ -192,6 +192,14 @@ def test_the_age_of_stamps_is_judged(delays_s: list[float], zero: bool, words: s
     assert status.name == 'node: /left/image_raw topic status'
 
 
+@pytest.mark.parametrize('is_needed', [True, False])
+def test_silence_of_a_topic_that_is_not_needed_is_a_warning(is_needed: bool) -> None:
+    snapshot = rate_of([0.02] * 5, zero=False).snapshot()
+    status = input_status('node', snapshot, timeout_s=-1.0, is_needed=is_needed)
+    assert status.level == (DiagnosticStatus.ERROR if is_needed else DiagnosticStatus.WARN)
+    assert status.message.startswith('No events recorded.')
+
+
 def test_rhythm_is_measured_by_both_clocks() -> None:
     snapshot = rate_of([0.02, 0.02, 0.02, 0.02]).snapshot()
     assert snapshot.by_arrival.rate_hz == pytest.approx(10.0)

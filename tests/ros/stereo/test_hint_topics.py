@@ -248,3 +248,45 @@ def test_depth_that_cannot_be_placed_or_is_of_another_shape_is_told_of(
         assert warnings_of(driver, f'depth is {WIDTH}x{2 * HEIGHT} but', lambda: send(tall))
         for reason in ('no_hint_mount', 'hint_depth_size'):
             assert len(node.lines_about(reason)) == 1, 'throttled'
+
+
+def test_a_silent_sensor_is_a_warning_until_no_hint_needs_it(tmp_path: Path) -> None:
+    options = {**OPTIONS, 'hints': 'depth_topic sgbm', 'input_timeout_s': '1.5'}
+    words = [word for name, value in options.items() for word in ('-p', f'{name}:={value}')]
+    module = 'tests.kit.nodes.echo_stereo_node'
+    with (
+        running(tmp_path, *words, module=module, has_known_matcher=False) as node,
+        robot(outputs=OUTPUTS) as driver,
+    ):
+        node.wait_for('hints are made of /hints/points')
+        driver.advertise('hints/points', PointCloud2)
+        driver.connect(num_images=2)
+        driver.send_infos()
+        silent = ('no measured depth on /hints/points', 'no pose on /odometry')
+
+        def pairs_until(done: Callable[[], bool]) -> bool:
+            return any(driver.send_pair() and driver.spin_until(done, 0.2) for _ in range(60))
+
+        def is_told() -> bool:
+            return all(any(text in told for told in warned(driver)) for text in silent)
+
+        assert pairs_until(is_told), node.log()
+        topics = {status.name: status.level for status in statuses(driver)}
+        assert topics['stereo_node: /hints/points topic status'] == DiagnosticStatus.WARN
+        assert driver.set_parameters(hints='auto').successful
+
+        def is_quiet_now() -> bool:
+            driver.received['/diagnostics'].clear()
+            driver.spin_until(lambda: len(driver.received['/diagnostics']) > 2)
+            named = ' '.join(f'{status.name} {status.message}' for status in statuses(driver))
+            return bool(named) and 'hints/points' not in named and 'odometry' not in named
+
+        assert pairs_until(is_quiet_now)
+        assert driver.set_parameters(hints='depth_topic sgbm').successful
+        driver.advertise('odometry', Odometry)
+        told = depth_when_told(DEPTH_M, lambda: depth_with(driver, wall(DEPTH_M)))
+        assert told == pytest.approx(DEPTH_M, rel=0.02), 'subscribed again'
+
+
+def statuses(driver: Robot) -> list[DiagnosticStatus]:
+    return [status for array in driver.received['/diagnostics'] for status in array.status]
