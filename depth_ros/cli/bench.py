@@ -16,11 +16,23 @@ from depth_ros.cli.kit.options import add_settings, read_settings
 from depth_ros.cli.kit.progress import open_progress
 from depth_ros.cli.kit.tables import text_table
 from depth_ros.cli.kit.timing import interleave, percentiles
-from depth_ros.engines.build import GraphBuild, available_runtimes, open_graphs
+from depth_ros.engines.build import (
+    GraphBuild,
+    available_runtimes,
+    lowered_graphs,
+    open_graphs,
+)
 from depth_ros.engines.checks.golden import golden_inputs
 from depth_ros.engines.choice import EngineChoice
+from depth_ros.engines.exports import plan_exports
 from depth_ros.engines.recipe import Recipe, Variant, load_recipe
-from depth_ros.errors import DepthRosError, EngineError, ParameterError, WeightsError
+from depth_ros.errors import (
+    DepthRosError,
+    EngineError,
+    ParameterError,
+    RecipeError,
+    WeightsError,
+)
 from depth_ros.tensors import Engine, Progress
 
 
@@ -132,6 +144,7 @@ def _open_all(
     for choice in choices:
         name = f'{choice.runtime}:{choice.precision}'
         try:
+            lowered_graphs(plan_exports(recipe, choice, options=variant.options), choice.precision)
             engines = open_graphs(
                 recipe,
                 choice,
@@ -139,7 +152,7 @@ def _open_all(
                 options=variant.options,
                 progress=progress,
             )
-        except (EngineError, WeightsError) as error:
+        except (EngineError, RecipeError, WeightsError) as error:
             refusal = error
             print(f'depth-ros: {name} left out: {error}', file=sys.stderr)
             continue

@@ -29,7 +29,7 @@ from depth_ros.engines.calibrations import calibrate
 from depth_ros.engines.choice import SYNTHETIC, EngineChoice
 from depth_ros.engines.exports import ExportPlan, obtain_exports, plan_exports
 from depth_ros.engines.recipe import load_recipe
-from depth_ros.engines.runtime import AUTO_ENGINE
+from depth_ros.engines.runtime import AUTO_ENGINE, expect_nncf
 from depth_ros.engines.torch_build import DEVICES
 from depth_ros.errors import ParameterError
 from depth_ros.tensors import Progress
@@ -71,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     # Mistakes in arguments are reported before the first long build begins.
     expect_calibration_inputs(arguments, choice)
     plans = [plan_of(name, arguments, choice) for name in arguments.recipes]
+    if arguments.left is not None:
+        expect_nncf()
     cache = EngineCache()
     monitor = BuildMonitor(BuildTimes(cache), on_phase=say_phase)
     is_complete = False

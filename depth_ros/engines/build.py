@@ -330,23 +330,29 @@ def expect_gates(plan: ExportPlan, precision: str) -> None:
         ArtifactError: Naming the graph and why it cannot be decided.
         RecipeError: If all graphs would stay in float32.
     """
-    if precision in (FULL_PRECISION, AUTO_PRECISION):
-        return
-    lowered = [graph for graph in plan.stems if _is_lowered(plan, graph, precision)]
-    if not lowered:
-        raise RecipeError(
-            f'no graph of {plan.recipe.name!r} may run in {precision!r}: its recipe names no '
-            "layers for it; use precision 'f32'"
-        )
-    for graph in lowered:
+    for graph in lowered_graphs(plan, precision):
         stem = plan.stems[graph]
         name = f'{stem} [{plan.weights}]' if plan.is_synthetic else stem
         subject = Subject(name=name, is_untrained=plan.is_synthetic)
         expect_decidable(subject, plan.recipe.graph(graph).gate, precision)
 
 
-def _is_lowered(plan: ExportPlan, graph: str, precision: str) -> bool:
-    return plan.recipe.graph(graph).precision(precision) != FULL_PRECISION
+def lowered_graphs(plan: ExportPlan, precision: str) -> list[str]:
+    """Return the graphs that run in a reduced precision; none where that is chosen later.
+
+    Raises:
+        RecipeError: If all graphs would stay in float32 though another precision is asked for.
+    """
+    if precision in (FULL_PRECISION, AUTO_PRECISION):
+        return []
+    recipe = plan.recipe
+    lowered = [name for name in plan.stems if recipe.graph(name).precision(precision) == precision]
+    if not lowered:
+        raise RecipeError(
+            f'no graph of {recipe.name!r} may run in {precision!r}: its recipe names no '
+            "layers for it; use precision 'f32'"
+        )
+    return lowered
 
 
 def _own_tolerances(told: Graph, precision: str) -> Tolerances | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from depth_ros.engines.artifact import Artifact
-from depth_ros.engines.calibrations import CalibratedGraph
+from depth_ros.engines.calibrations import INT8_PACKAGE, NNCF_MISSING, CalibratedGraph
 from depth_ros.engines.tensorrt.jetpack import CUDA_PYTHON_MISSING, TENSORRT_MISSING
 from depth_ros.engines.tensorrt.options import GpuOptions
 from depth_ros.errors import EngineError
@@ -262,6 +262,16 @@ def cpu_engine() -> str:
         if not RUNTIMES[name].missing():
             return name
     raise EngineError(f'there is no CPU engine to go on with; type: {RUNTIMES[CPU_ORDER[0]].pip}')
+
+
+def expect_nncf() -> None:
+    """Refuse to calibrate without NNCF; does not import it.
+
+    Raises:
+        EngineError: If it is not installed, saying what to type.
+    """
+    if not is_importable(INT8_PACKAGE):
+        raise EngineError(NNCF_MISSING)
 
 
 def is_importable(library: str) -> bool:

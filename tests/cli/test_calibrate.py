@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from depth_ros.cli.main import main
-from depth_ros.engines.calibrations import LEAST_FRAMES, MOST_FRAMES
+from depth_ros.engines import runtime
+from depth_ros.engines.calibrations import LEAST_FRAMES, MOST_FRAMES, NNCF_MISSING
 from depth_ros.pictures.panels import write_picture
 from depth_ros.scenes.paths import scene_path
 from depth_ros.tensors import Tensors
@@ -35,6 +36,7 @@ def quantiser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise _Given(feeds)
 
     monkeypatch.setattr(int8, 'quantise', quantise)
+    monkeypatch.setattr(runtime, 'is_importable', lambda name: True)
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(tmp_path / 'cache'))
 
 
@@ -85,6 +87,16 @@ def test_a_topic_that_is_not_there_is_told_before_anything_runs(
     words += ['--right-topic', '/starboard/image']
     text = refusal(capsys, *words)
     assert '/port/image' in text and '/left/image_rect' in text
+
+
+def test_a_missing_nncf_is_told_before_the_recording_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, 'is_importable', lambda name: name != 'nncf')
+    text = refusal(capsys, 'crestereo_tiny', *INT8, '--calibrate', tmp_path)
+    assert text == f'depth-ros: {NNCF_MISSING}'
+    text = refusal(capsys, 'mvsnet', *INT8, '--calibrate', tmp_path)
+    assert 'may run in' in text, 'nothing to install would help'
 
 
 def test_too_few_frames_are_told_before_anything_runs(

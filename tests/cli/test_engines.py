@@ -131,6 +131,18 @@ def test_bench_gives_ratios_and_leaves_out_what_refuses(built, monkeypatch, caps
     assert 'tensorrt:f32 left out: ' in captured.err
 
 
+def test_bench_leaves_out_a_precision_that_no_layer_has(capsys):
+    pytest.importorskip('onnxruntime', reason='the engine of this test')
+    words = ['bench', 'crestereo_tiny_half', '--rounds', '1', '--json', '--engines']
+    assert main([*words, 'onnxruntime,openvino:int8']) == 0
+    captured = capsys.readouterr()
+    assert [row['name'] for row in json.loads(captured.out)] == ['onnxruntime:f32']
+    refusal = "no graph of 'crestereo_tiny_half' may run in 'int8'"
+    assert f'openvino:int8 left out: {refusal}' in captured.err
+    assert main([*words, 'openvino:int8']) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f'depth-ros: {refusal}')
+
+
 def test_bench_prints_a_table(built, monkeypatch, capsys):
     monkeypatch.setenv('DEPTH_ROS_CACHE', str(built[0] / 'cache'))
     words = ['bench', 'crestereo', *SMALL, '--rounds', '1', '--engines', 'onnxruntime']

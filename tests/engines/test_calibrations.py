@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from depth_ros.engines import runtime
 from depth_ros.engines.artifact import Artifact, load_artifact
 from depth_ros.engines.build import open_engine
 from depth_ros.engines.cache import EngineCache
@@ -145,7 +146,7 @@ def test_without_nncf_the_sentence_names_it(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(int8, 'is_importable', lambda name: False)
+    monkeypatch.setattr(runtime, 'is_importable', lambda name: False)
     with pytest.raises(EngineError) as refused:
         calibrate(artifact, LAYERS, frames(), tmp_path)
     assert str(refused.value) == NNCF_MISSING

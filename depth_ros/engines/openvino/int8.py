@@ -17,10 +17,10 @@ from types import ModuleType
 
 import openvino as ov
 
-from depth_ros.engines.calibrations import GRAPH_FILE, INT8_PACKAGE, NNCF_MISSING
+from depth_ros.engines.calibrations import GRAPH_FILE, INT8_PACKAGE
 from depth_ros.engines.openvino.precision import LOW
 from depth_ros.engines.openvino.telemetry import without_telemetry
-from depth_ros.engines.runtime import is_importable
+from depth_ros.engines.runtime import expect_nncf
 from depth_ros.errors import EngineError, RecipeError
 from depth_ros.tensors import Tensors
 
@@ -44,8 +44,7 @@ def quantise(onnx: Path, layers: Sequence[str], feeds: Sequence[Tensors], folder
         EngineError: If NNCF is missing or refuses the graph.
         RecipeError: If a beginning names no convolution.
     """
-    if not is_importable(INT8_PACKAGE):
-        raise EngineError(NNCF_MISSING)
+    expect_nncf()
     model = ov.Core().read_model(onnx)
     kept_float = float_operations(model, layers, onnx.name)
     nncf = _nncf()
