@@ -186,4 +186,5 @@ def test_mono_node_says_which_weights_it_needs(tmp_path: Path) -> None:
     alone = ('-p', 'refine:=none')
     with running(tmp_path, *alone, module='mono_node', is_subscribing=False) as node:
         node.wait_for(NEEDS_WEIGHTS.format('monodepth2'))
+        node.wait_for('or leave refine at auto')
         assert node.process.wait(TIMEOUT_S) == 1

@@ -124,11 +124,16 @@ def find_images(path: Path) -> list[ImageFile]:
     found = [ImageFile(path=file) for file in _images(path)]
     _tell_unread(path)
     if not found:
-        raise InputError(
-            'file', f'there is no image in {path}; it takes {", ".join(SUFFIXES)} files'
-        )
+        raise InputError('file', f'there is no image in {path}; {_instead(path)}')
     _check_names([item.name for item in found], path)
     return found
+
+
+def _instead(folder: Path) -> str:
+    inner = folder / 'images'
+    if inner.is_dir() and _images(inner):
+        return f'did you mean {inner}?'
+    return f'it takes {", ".join(SUFFIXES)} files'
 
 
 def _pair_folders(left: Path, right: Path) -> FoundPairs:

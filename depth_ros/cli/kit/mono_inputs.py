@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -212,7 +213,10 @@ class FileSource:
         return MonoFrame(
             image=image,
             camera=fitted_camera(
-                self._calibration.camera, image, is_scaled=self._settings.is_scaled
+                self._calibration.camera,
+                image,
+                is_scaled=self._settings.is_scaled,
+                read=partial(read_mono_calibration, self._settings.calibration),
             ),
             stamp_ns=0,
             is_rectified=self._is_rectified(self._calibration),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -148,10 +149,12 @@ class Rig:
                 read = replace(read, is_rectified=is_rectified)
             self._calibration = read
         left, right = self._calibration.left, self._calibration.right
+        is_scaled = self._settings.is_scaled
+        read_unsized = partial(read_stereo_calibration, self._settings.calibration)
         return replace(
             self._calibration,
-            left=fitted_camera(left, image, is_scaled=self._settings.is_scaled),
-            right=fitted_camera(right, image, is_scaled=self._settings.is_scaled),
+            left=fitted_camera(left, image, is_scaled=is_scaled, read=read_unsized),
+            right=fitted_camera(right, image, is_scaled=is_scaled, read=read_unsized),
         )
 
 
@@ -169,13 +172,20 @@ def _uncalibrated(settings: RigSettings, height: int, width: int) -> StereoCalib
     return StereoCalibration(left=left, right=replace(left, p=p), is_rectified=True, format=name)
 
 
-def fitted_camera(camera: PinholeCamera, image: np.ndarray, *, is_scaled: bool) -> PinholeCamera:
+def fitted_camera(
+    camera: PinholeCamera,
+    image: np.ndarray,
+    *,
+    is_scaled: bool,
+    read: Callable[[], object] | None = None,
+) -> PinholeCamera:
     """Return the camera of an image.
 
     Args:
         camera: Calibrated camera.
         image: ``(H, W, 3)`` uint8 image of it.
         is_scaled: Whether images of another size are resized ones of the calibrated size.
+        read: Reads the file without a size, to tell whether it states one; None where it does.
 
     Raises:
         CalibrationError: If the sizes do not fit.
@@ -189,6 +199,16 @@ def fitted_camera(camera: PinholeCamera, image: np.ndarray, *, is_scaled: bool) 
     remedy = 'add --scale-calibration if they are resized' if is_same_shape else 'give its own'
     raise CalibrationError(
         'calibration_size',
-        f'the calibration is for {camera.width}x{camera.height} but the images are '
-        f'{width}x{height}; {remedy}',
+        f'the calibration is for {camera.width}x{camera.height}{_source_of_size(read)} but the '
+        f'images are {width}x{height}; {remedy}',
     )
+
+
+def _source_of_size(read: Callable[[], object] | None) -> str:
+    try:
+        if read is not None:
+            read()
+    except CalibrationError as error:
+        if error.reason == 'calibration_size':
+            return ' (its file states no size: that of other images is taken)'
+    return ''

@@ -45,6 +45,12 @@ def _read(folder: Path, unit_m: float, use_pycolmap: bool) -> PosedFolder:
         return read_colmap_folder(folder, use_pycolmap=use_pycolmap)
     if is_pose_folder(folder):
         return read_pose_folder(folder)
+    if (folder / 'images').is_dir() and (folder / 'K.txt').is_file():
+        raise InputError(
+            'layout',
+            f'{folder} has images/ and K.txt but no poses.txt; add it with a row an image, '
+            '12 or 16 numbers, camera to world in metres (docs/multiview.md)',
+        )
     raise InputError(
         'layout',
         f'{folder} is no folder of posed images; expected cams/ and pair.txt (MVSNet), cameras, '

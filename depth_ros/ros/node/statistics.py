@@ -64,7 +64,10 @@ class StatisticsSnapshot:
         reasons = ', '.join(f'{reason} {count}' for reason, count in self.dropped.items())
         remedy = ''
         if 'no_subscriber' in self.dropped:
-            remedy = '; nobody subscribed to an output: see it e.g. with ros2 topic echo'
+            remedy = (
+                '; nobody subscribed to an output: see it e.g. with ros2 topic echo, or depth in '
+                'a browser with python -m depth_ros.ros viewer_node'
+            )
         return f'{text}: dropped were {reasons}{remedy}'
 
 

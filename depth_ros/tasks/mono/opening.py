@@ -9,7 +9,7 @@ from depth_ros.tasks.keywords import settings_given
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
 from depth_ros.tasks.mono.no_network import NoNetwork
 from depth_ros.tasks.mono.processor import MonoProcessor
-from depth_ros.tasks.mono.settings import MonoSettings, RefineMode
+from depth_ros.tasks.mono.settings import MonoSettings, RefineMode, ScaleMode
 from depth_ros.tasks.multiview.processor import MultiViewProcessor, open_multiview
 from depth_ros.tasks.networks import OpenedModel, open_model
 from depth_ros.tasks.pipeline import Pipeline
@@ -19,6 +19,15 @@ LOGGER = logging.getLogger(__name__)
 NO_WEIGHTS = (
     '[no_mono_network] %s has no weights, so depth comes from keyframes of the moving camera '
     'alone, and only where poses come with the images (%s)'
+)
+WITH_REFINE_AUTO = (
+    '%s; or leave refine at auto: the node then starts without them, and metres come from '
+    'keyframes of the moving camera where poses come with the images'
+)
+UNUSED_MODE = (
+    '[scale_mode_unused] the scale mode %s is not used, for there is no mono network to scale: '
+    'where keyframes know nothing there are no metres; give weights or a model that has them, or '
+    'the scale mode none'
 )
 
 
@@ -50,7 +59,7 @@ def open_mono(
     settings = settings_given(settings or MonoSettings(), given)
     is_refined = settings.refine is RefineMode.MULTIVIEW
     is_refined |= is_live and settings.refine is RefineMode.AUTO
-    opened = _open_network(settings, progress, may_be_missing=is_refined)
+    opened = _open_network(settings, progress, may_be_missing=is_refined, is_live=is_live)
     keyframes = _open_keyframes(settings, in_background=is_live) if is_refined else None
     try:
         processor = MonoProcessor(
@@ -69,16 +78,20 @@ def open_mono(
 
 
 def _open_network(
-    settings: MonoSettings, progress: Progress | None, *, may_be_missing: bool
+    settings: MonoSettings, progress: Progress | None, *, may_be_missing: bool, is_live: bool
 ) -> OpenedModel:
     """Open the mono network; where it was not named and has no weights, do without."""
     try:
         return open_model(Task.MONO, settings, progress=progress)
     except WeightsError as error:
         is_named = settings.model != MonoSettings().model or bool(settings.engine.weights)
-        if is_named or not may_be_missing:
+        if is_named or not (may_be_missing or is_live):
             raise
+        if not may_be_missing:
+            raise WeightsError(WITH_REFINE_AUTO % error) from None
         LOGGER.warning(NO_WEIGHTS, settings.model, error)
+        if settings.scale.mode is not ScaleMode.NONE:
+            LOGGER.warning(UNUSED_MODE, settings.scale.mode.value)
         return OpenedModel(pipeline=Pipeline(NoNetwork()))
 
 

@@ -311,6 +311,19 @@ def test_nothing_to_read_is_told(tmp_path, capsys) -> None:
         assert name in capsys.readouterr().err
 
 
+def test_images_one_folder_deeper_are_pointed_at(folder, tmp_path, capsys) -> None:
+    assert run(folder.parent, tmp_path / 'out') == 2
+    said = capsys.readouterr().err
+    assert f'did you mean {folder}?' in said and 'it takes' not in said
+
+
+def test_a_walk_that_lacks_its_poses_alone_is_told_so(walk, tmp_path, capsys) -> None:
+    (walk / 'poses.txt').unlink()
+    assert run(walk, tmp_path / 'out', '--refine', 'multiview') == 2
+    said = capsys.readouterr().err
+    assert 'has images/ and K.txt but no poses.txt' in said and 'COLMAP' not in said
+
+
 def test_without_weights_it_says_what_to_type(folder, tmp_path) -> None:
     outcome = depth_ros('run', 'mono', folder, '-o', 'out', cwd=tmp_path)
     expect_one_sentence(outcome, 'monodepth2', 'depth-ros build monodepth2')
@@ -419,7 +432,8 @@ def test_an_image_that_does_not_go_with_the_calibration_is_left_out_by_name(
     (tmp_path / 'calib.txt').write_text(f'P0: {numbers}\nP1: {numbers}\n', encoding='utf-8')
     write_picture(folder / f'{odd:06d}.png', np.zeros((60, 100, 3), np.uint8))
     assert run(folder, tmp_path / 'out', *FIXED, '--calibration', tmp_path / 'calib.txt') == 2
-    assert f'{odd:06d} left out: the calibration is for 160x120' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f'{odd:06d} left out: the calibration is for 160x120 (its file states no size' in said
     assert counts(tmp_path / 'out') == (2, 0)
 
 

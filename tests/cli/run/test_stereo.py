@@ -197,6 +197,7 @@ def test_a_pair_of_another_size_is_left_out_though_the_calibration_states_none(
     assert main(['run', 'stereo', *sides, *words, '--model', 'sgbm', '--write', 'depth']) == 2
     said = capsys.readouterr().err
     assert f'{odd:06d} left out: the calibration is for' in said and '100x60' in said
+    assert 'its file states no size: that of other images is taken' in said
     summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
     assert summary['outputs'] == 2 and summary['refused'] == {'calibration_size': 1}
 

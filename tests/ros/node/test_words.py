@@ -82,7 +82,8 @@ def test_the_end_says_why_there_was_no_output() -> None:
     statistics.drop('no_subscriber', 3)
     assert statistics.snapshot().end_text() == (
         'stopped after 0 outputs: dropped were no_subscriber 3; nobody subscribed to an output: '
-        'see it e.g. with ros2 topic echo'
+        'see it e.g. with ros2 topic echo, or depth in a browser with '
+        'python -m depth_ros.ros viewer_node'
     )
     statistics.output({}, valid_fraction=1.0)
     assert statistics.snapshot().end_text() == 'stopped after 1 output'

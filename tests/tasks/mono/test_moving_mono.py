@@ -13,6 +13,7 @@ import pytest
 
 from depth_ros.errors import EngineError, InputError, ParameterError, WeightsError
 from depth_ros.frames import MonoFrame, MultiViewFrame
+from depth_ros.tasks.mono import opening
 from depth_ros.tasks.mono.keyframe_depth import KeyframeDepths
 from depth_ros.tasks.mono.moving_camera import no_keyframe
 from depth_ros.tasks.mono.no_network import NoNetwork
@@ -86,6 +87,20 @@ def test_without_a_network_the_walk_alone_gives_metres() -> None:
     assert last.depth.sigma is not None and 'refine' in last.stages_s
     assert set(np.unique(last.source)) <= {DepthSource.UNKNOWN, DepthSource.KEYFRAME}
     assert np.isnan(last.relative.depth).all()
+
+
+@pytest.mark.parametrize(('mode', 'count'), [(ScaleMode.MOTION, 1), (ScaleMode.NONE, 0)])
+def test_a_mode_of_scale_that_has_no_network_is_said_to_be_unused(
+    mode: ScaleMode, count: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def without_weights(*_: object, **__: object) -> None:
+        raise WeightsError('no weights')
+
+    monkeypatch.setattr(opening, 'open_model', without_weights)
+    open_mono(settings(mode=mode), is_live=True).close()
+    said = [record.getMessage() for record in caplog.records]
+    assert sum('[scale_mode_unused]' in text and mode.value in text for text in said) == count
+    assert sum('[no_mono_network]' in text for text in said) == 1
 
 
 def test_without_a_pose_nothing_metric_comes_out() -> None:
