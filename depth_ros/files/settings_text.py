@@ -41,11 +41,17 @@ def entry_text(setting: Setting, value: SettingValue, *, indent: str, note: str 
         indent: Spaces before every line.
         note: Put behind the range.
     """
-    comment = textwrap.fill(
-        setting.description,
-        width=WIDTH,
-        initial_indent=f'{indent}# ',
-        subsequent_indent=f'{indent}# ',
-    )
     allowed = allowed_text(setting).replace('`', '')
-    return f'{comment}\n{indent}# {allowed}{note}\n{indent}{setting.name}: {yaml_value(value)}\n'
+    comments = [
+        textwrap.fill(
+            text,
+            width=WIDTH,
+            initial_indent=f'{indent}# ',
+            subsequent_indent=f'{indent}# ',
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for text in (setting.description, f'{allowed}{note}')
+    ]
+    lines = '\n'.join(comments)
+    return f'{lines}\n{indent}{setting.name}: {yaml_value(value)}\n'
