@@ -32,7 +32,7 @@ class EngineChoice(Settings):
         'f32',
         'Arithmetic of a network where the recipe allows it; auto takes the lower one of the '
         'runtime where it passes the accuracy gate on this machine and says which. int8 needs a '
-        'calibration by depth-ros build.',
+        'calibration, which `build` makes.',
         choices=PRECISIONS,
         opens_engine=True,
     )
