@@ -126,7 +126,7 @@ def mono_topics(
     if image_topic:
         image = _named(topics, image_topic, IMAGE_TYPES)
     else:
-        candidates = _image_candidates(topics)
+        candidates = image_candidates(topics)
         chosen = _preferred([(topic,) for topic in candidates], option='image_topic')
         image = _only(list(chosen) or candidates, topics, what='image topic', option='image_topic')
     return CameraTopics(image=image, info=_info_for(topics, image, info_topic))
@@ -172,7 +172,7 @@ def board_topics(topics: Sequence[BagTopic]) -> tuple[BagTopic, ...]:
     pairs = pairs_of(topics)
     if len(pairs) == 1:
         return pairs[0]
-    return (_only(_image_candidates(topics), topics, what='image topic', option='image_topic'),)
+    return (_only(image_candidates(topics), topics, what='image topic', option='image_topic'),)
 
 
 def printable(text: str) -> str:
@@ -180,8 +180,11 @@ def printable(text: str) -> str:
     return ''.join(letter for letter in text if letter.isprintable())
 
 
-def _image_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
-    """Return image topics that are not empty; of raw and compressed ones of a camera, the raw."""
+def image_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
+    """Return image topics that are not empty nor of depth.
+
+    Of raw and compressed ones of a camera it is the raw.
+    """
     images = [
         topic
         for topic in topics
@@ -193,7 +196,7 @@ def _image_candidates(topics: Sequence[BagTopic]) -> list[BagTopic]:
 
 def pairs_of(topics: Sequence[BagTopic]) -> list[tuple[BagTopic, BagTopic]]:
     """Return the image topics that are a left and a right one by their names."""
-    candidates = {topic.name: topic for topic in _image_candidates(topics)}
+    candidates = {topic.name: topic for topic in image_candidates(topics)}
     return [
         (topic, candidates[name.replace(left, right)])
         for name, topic in candidates.items()
@@ -294,10 +297,10 @@ def _only(
     if len(candidates) == 1:
         return candidates[0]
     found = ', '.join(printable(topic.name) for topic in candidates) or 'none'
+    remedy = f'name it with {option}' if candidates else f'record one, or name it with {option}'
     raise InputError(
         'bag_topic' if candidates else 'bag_empty',
-        f'the bag must hold exactly one {what}, found {found}; name it with {option}; '
-        f'{_listing(topics)}',
+        f'the bag must hold exactly one {what}, found {found}; {remedy}; {_listing(topics)}',
     )
 
 

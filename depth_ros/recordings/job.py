@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import Protocol, cast
 
+from depth_ros.errors import InputError
 from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.copied import CopySettings
 from depth_ros.recordings.outcome import SegmentWork
@@ -143,9 +145,13 @@ class JobTask:
         """Return the task with every topic named, and the topic of its reference images.
 
         Raises:
-            InputError: If the topics of a recording are not clear; lists them.
+            InputError: If the topics of a recording are not clear; lists them, and says which key
+                names them.
         """
-        return work_class(self.kind).guessed(self, topics)
+        try:
+            return work_class(self.kind).guessed(self, topics)
+        except InputError as error:
+            raise type(error)(error.reason, _in_keys(self, error)) from None
 
     def open(self) -> SegmentWork:
         """Load the engines.
@@ -187,3 +193,23 @@ def imported(name: str) -> object:
     """Import ``module:name``."""
     module, _, attribute = name.partition(':')
     return getattr(import_module(module), attribute)
+
+
+def _in_keys(task: JobTask, error: InputError) -> str:
+    """Return a sentence about topics with the job's keys instead of the names of options."""
+    is_rig = hasattr(task.input, 'left_info')
+    infos = {'info_topic': 'input.left_info and input.right_info'} if is_rig else {}
+    keys = {**_KEYS, **infos}
+    return re.sub(_OPTION, lambda found: keys[found.group()], str(error))
+
+
+_KEYS = {
+    'left_topic': 'input.left',
+    'right_topic': 'input.right',
+    'left_info_topic': 'input.left_info',
+    'right_info_topic': 'input.right_info',
+    'image_topic': 'input.image',
+    'info_topic': 'input.info',
+    'depth_topic': 'input.depth',
+}
+_OPTION = re.compile('|'.join(rf'\b{name}\b' for name in _KEYS))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depth_ros.errors import InputError, ParameterError
-from depth_ros.files.bag_topics import CAMERA_INFO, BagTopic, pairs_of
+from depth_ros.files.bag_topics import CAMERA_INFO, BagTopic, image_candidates, pairs_of
 from depth_ros.files.given_file import given_text
 from depth_ros.files.settings_text import WIDTH, entry_text
 from depth_ros.files.yaml_text import OnceLoader, parse_yaml
@@ -36,8 +36,8 @@ MONO_NEEDS = (
     'camera, too: a job of them (mono_refined) needs none'
 )
 OTHER_ROBOTS = (
-    'this is the job of /{first}; the recording also has cameras of /{others}: make a job for '
-    'each of them by another name in input, and give it another --out'
+    'this is the job of {images}; the recording also has cameras of {others}: make a job for '
+    'each of them, of the task in brackets with its topics in input, and give it another --out'
 )
 _PLACING = frozenset({'odometry', 'multiview'})
 """Tasks that make poses."""
@@ -121,17 +121,14 @@ def written_job(topics: Sequence[BagTopic]) -> tuple[str, list[str]]:
     Raises:
         InputError: If its topics are not clear; lists them.
     """
-    notes = []
+    robots = _robots(topics)
     try:
         task = _fitting_task(topics)
     except InputError:
-        robots = _robots(topics)
         if len(robots) < 2:
             raise
-        first, *others = robots
-        task = _fitting_task([topic for topic in topics if _robot(topic) == first])
-        notes.append(OTHER_ROBOTS.format(first=first, others=', '.join(others)))
-    notes += _missing_first(task)
+        task = _fitting_task(robots[min(robots)])
+    notes = [*_others(robots, task), *_missing_first(task)]
     groups = {'input': task.input, 'settings': task.settings, 'outputs': task.outputs}
     blocks = [_block(key, group, indent='    ') for key, group in groups.items()]
     rest = [_block(key, group(), indent='') for key, group in GROUPS.items()]
@@ -141,22 +138,40 @@ def written_job(topics: Sequence[BagTopic]) -> tuple[str, list[str]]:
 
 def _fitting_task(topics: Sequence[BagTopic]) -> JobTask:
     """Return the first task that the topics of a recording are enough for; raises as it does."""
-    kind = 'mono'
+    return default_task(_fitting_kind(topics)).guessed(tuple(topics))[0]
+
+
+def _fitting_kind(topics: Sequence[BagTopic]) -> str:
     if pairs_of(topics):
-        kind = 'stereo'
-    elif len(pose_topics(topics)) == 1:
-        kind = 'mono_refined'
-    return default_task(kind).guessed(tuple(topics))[0]
+        return 'stereo'
+    return 'mono_refined' if len(pose_topics(topics)) == 1 else 'mono'
 
 
-def _robots(topics: Sequence[BagTopic]) -> list[str]:
-    """Return the first names of the topics that hold calibrations, as cameras have."""
-    infos = [topic for topic in topics if topic.type == CAMERA_INFO and topic.count]
-    return sorted({_robot(topic) for topic in infos})
+def _robots(topics: Sequence[BagTopic]) -> dict[str, list[BagTopic]]:
+    """Return the topics below each first name that has images and a calibration, as cameras."""
+    infos = {_robot(topic.name) for topic in topics if topic.type == CAMERA_INFO and topic.count}
+    images = {_robot(topic.name) for topic in image_candidates(topics)}
+    names = sorted(infos & images)
+    return {name: [topic for topic in topics if _robot(topic.name) == name] for name in names}
 
 
-def _robot(topic: BagTopic) -> str:
-    return topic.name.strip('/').partition('/')[0]
+def _robot(topic: str) -> str:
+    return topic.strip('/').partition('/')[0]
+
+
+def _others(robots: Mapping[str, Sequence[BagTopic]], task: JobTask) -> list[str]:
+    """Return which robots the job of a task leaves out, each with the task that fits it."""
+    given = task.values['input']
+    taken = {_robot(str(name)) for name in given.values()}
+    others = [
+        f'/{name} ({_fitting_kind(topics)})'
+        for name, topics in robots.items()
+        if name not in taken
+    ]
+    if not others:
+        return []
+    images = given.get('left') or given['image']
+    return [OTHER_ROBOTS.format(images=images, others=', '.join(others))]
 
 
 def _missing_first(task: JobTask) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -136,7 +135,7 @@ def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkI
     try:
         named, topic = task.guessed(recording.topics)
     except InputError as error:
-        raise type(error)(error.reason, f'{recording.path}: {_in_keys(task, error)}') from None
+        raise type(error)(error.reason, f'{recording.path}: {error}') from None
     is_sequential = TASK_KINDS[task.kind].is_sequential
     segments = [whole(recording, topic)] if is_sequential else cut(recording, topic, job.segments)
     return [
@@ -149,23 +148,3 @@ def _items(job: RecordingJob, task: JobTask, recording: Recording) -> list[WorkI
         )
         for segment in segments
     ]
-
-
-def _in_keys(task: JobTask, error: InputError) -> str:
-    """Return a sentence about topics with the job's keys instead of the names of options."""
-    is_rig = hasattr(task.input, 'left_info')
-    infos = {'info_topic': 'input.left_info and input.right_info'} if is_rig else {}
-    keys = {**_KEYS, **infos}
-    return re.sub(_OPTION, lambda found: keys[found.group()], str(error))
-
-
-_KEYS = {
-    'left_topic': 'input.left',
-    'right_topic': 'input.right',
-    'left_info_topic': 'input.left_info',
-    'right_info_topic': 'input.right_info',
-    'image_topic': 'input.image',
-    'info_topic': 'input.info',
-    'depth_topic': 'input.depth',
-}
-_OPTION = re.compile('|'.join(rf'\b{name}\b' for name in _KEYS))

@@ -167,7 +167,17 @@ def _read(out: str, name: str) -> Results:
 
 def _no_results(out: str, unfinished: Mapping[str, str]) -> str:
     if not unfinished:
-        return f'{out} holds no results; make some with: depth-ros process BAG --out {out}'
+        job = '(a job is written by: depth-ros process --init BAG --job job.yaml)'
+        if matches(join(out, '*.mcap')):
+            return (
+                f'{out} is a recording or a folder of some; report reads what is made of them; '
+                f'type: depth-ros process {out} --out out --job job.yaml {job}, then: '
+                'depth-ros report out'
+            )
+        return (
+            f'{out} holds no results; make some with: depth-ros process BAG --out {out} '
+            f'--job job.yaml {job}'
+        )
     return (
         f'{out} holds no finished results: {", ".join(unfinished.values())} '
         f'{"is" if len(unfinished) == 1 else "are"} unfinished; type the command that began '

@@ -10,11 +10,12 @@ import pytest
 from depth_ros.errors import DepthRosError, InputError, WeightsError
 from depth_ros.files.bag_topics import BagTopic
 from depth_ros.recordings.frame_channels import frame_channels
-from depth_ros.recordings.job_file import read_job, written_job
+from depth_ros.recordings.job_file import default_task, read_job, written_job
 from depth_ros.recordings.odometry_work import OdometryWork
 from depth_ros.recordings.outputs import PairOutputs
 from depth_ros.recordings.recording import Recording
 from depth_ros.recordings.stereo_work import StereoWork
+from depth_ros.recordings.topics import PosedTopicNames
 from tests.kit.plane_drive import Drive
 
 
@@ -95,7 +96,33 @@ def test_of_two_robots_the_first_gets_a_job_which_names_the_other(
     text, notes = written_job(topics)
     (task,) = read_job(written(tmp_path, text)).tasks
     assert task.kind == kind and task.values['input'][key] == f'/a/{sides[0]}/image_rect'
-    assert 'job of /a' in notes[0] and 'cameras of /b' in notes[0] and '# this is the job' in text
+    assert (
+        'job of /a' in notes[0]
+        and f'cameras of /b ({kind})' in notes[0]
+        and '# this is the job' in text
+    )
+
+
+def test_a_robot_of_another_kind_is_named_with_its_task(tmp_path: Path) -> None:
+    rig = [*camera('/a/left'), *camera('/a/right')]
+    other = [*camera('/b/eye'), topic('/b/odom', 'nav_msgs/msg/Odometry')]
+    text, (note,) = written_job([*rig, *other, *camera('/wide_depth')])
+    (task,) = read_job(written(tmp_path, text)).tasks
+    assert task.kind == 'stereo' and task.values['input']['left'] == '/a/left/image_rect'
+    assert 'job of /a/left/image_rect; the recording also has cameras of /b (mono_refined)' in note
+    assert 'wide_depth' not in note
+    own = default_task('mono_refined', input=PosedTopicNames(image='/b/eye/image_rect'))
+    assert own.guessed((*rig, *other))[0].values['input']['poses'] == '/b/odom'
+
+
+def test_two_cameras_of_one_rig_are_no_other_robot() -> None:
+    assert written_job([*camera('/left'), *camera('/right')])[1] == []
+
+
+def test_a_recording_without_images_is_refused_in_the_keys_of_a_job() -> None:
+    info = topic('/camera/camera_info', 'sensor_msgs/msg/CameraInfo')
+    with pytest.raises(InputError, match=r'none; record one, or name it with input\.image; '):
+        written_job([info])
 
 
 def test_topics_of_one_robot_that_are_not_clear_are_listed() -> None:

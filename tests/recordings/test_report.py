@@ -246,7 +246,14 @@ def test_a_task_that_made_nothing_is_named_beside_one_that_did(out: Path) -> Non
 
 def test_a_folder_without_results_says_how_to_make_some(tmp_path: Path, capsys) -> None:
     assert main(['report', str(tmp_path)]) == 2
-    assert 'make some with: depth-ros process BAG' in capsys.readouterr().err
+    words = f'make some with: depth-ros process BAG --out {tmp_path} --job job.yaml'
+    assert words in capsys.readouterr().err
+
+
+def test_a_recording_is_no_folder_of_results(tmp_path: Path, capsys) -> None:
+    (tmp_path / 'drive_0.mcap').write_bytes(b'')
+    assert main(['report', str(tmp_path)]) == 2
+    assert f'process {tmp_path} --out out --job job.yaml' in capsys.readouterr().err
 
 
 def test_addresses_of_pages_are_encoded(out: Path) -> None:
