@@ -167,16 +167,16 @@ def _read(out: str, name: str) -> Results:
 
 def _no_results(out: str, unfinished: Mapping[str, str]) -> str:
     if not unfinished:
-        job = '(a job is written by: depth-ros process --init BAG --job job.yaml)'
+        job = 'a job is written by: depth-ros process --init BAG --job job.yaml'
         if matches(join(out, '*.mcap')):
             return (
                 f'{out} is a recording or a folder of some; report reads what is made of them; '
-                f'type: depth-ros process {out} --out out --job job.yaml {job}, then: '
-                'depth-ros report out'
+                f'type: depth-ros process {out} --out out --job job.yaml, then: depth-ros report '
+                f'out; {job}'
             )
         return (
             f'{out} holds no results; make some with: depth-ros process BAG --out {out} '
-            f'--job job.yaml {job}'
+            f'--job job.yaml; {job}'
         )
     return (
         f'{out} holds no finished results: {", ".join(unfinished.values())} '
