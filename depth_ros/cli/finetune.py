@@ -21,7 +21,7 @@ from depth_ros.engines.recipe import load_recipe, parse_size
 from depth_ros.errors import CalibrationError, InputError, ParameterError, WeightsError
 from depth_ros.files.bag_reader import is_bag
 from depth_ros.files.share import find_share
-from depth_ros.models.registry import shipped_model, tunable_models
+from depth_ros.models.registry import expect_tunable, shipped_model, tunable_models
 from depth_ros.tasks.stereo.settings import StereoSettings
 from depth_ros.tensors import Progress, Task
 
@@ -90,6 +90,7 @@ def run(arguments: Namespace) -> int:
     """Fine-tune or roll back; return the exit code: 3 if the new weights were refused."""
     from depth_ros.training.finetune.store import TunedWeights, tuned_weights
 
+    expect_tunable(arguments.model)
     store = TunedWeights(arguments.out) if arguments.out else tuned_weights(arguments.model)
     if arguments.rollback:
         return _roll_back(store, arguments.model)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from depth_ros.checkpoints.parts import find_parts, holds_parts, merged_parts
 from depth_ros.checkpoints.safetensors_header import read_header
@@ -245,7 +246,7 @@ def _export_missing(plan: ExportPlan, files: dict[str, Path], progress: Progress
             tolerances=plan.recipe.graph(graph).tolerances,
             command=plan.recipe.build_command(plan.variant, weights=record.source),
         )
-        exportable = export.make_exportable(plan.recipe, graph, plan.variant, state)
+        exportable = _made(plan, graph, state)
         export.export_graph(exportable, path, request, progress=progress)
 
 
@@ -264,8 +265,36 @@ def make_network(plan: ExportPlan, graph: str) -> object:
     _expect_exporter(plan)
     export = import_module('depth_ros.engines.export')
     state = export.load_state(plan.recipe, plan.weights)
-    network: object = export.make_exportable(plan.recipe, graph, plan.variant, state)
+    network: object = _made(plan, graph, state)
     return network
+
+
+def _made(plan: ExportPlan, graph: str, state: Mapping[str, Any]) -> Any:
+    """Make one graph's network of the weights in ``state``, as an ``Exportable``.
+
+    Raises:
+        WeightsError: If they do not fit; names the network that they are of, if it ships.
+    """
+    export = import_module('depth_ros.engines.export')
+    try:
+        return export.make_exportable(plan.recipe, graph, plan.variant, state)
+    except WeightsError as error:
+        owner = _owner(frozenset(state))
+        if owner in ('', plan.recipe.name):
+            raise
+        raise WeightsError(
+            f'expected weights of {plan.recipe.name}, but {plan.weights} are the weights of '
+            f'{owner}; use model {owner}, or leave weights out'
+        ) from error
+
+
+def _owner(names: frozenset[str]) -> str:
+    """Return the recipe whose shipped weights have exactly these tensors; empty for none."""
+    for name in recipe_files():
+        shipped = find_share(f'weights/{name}.safetensors')
+        if shipped is not None and names == _tensor_names(shipped):
+            return name
+    return ''
 
 
 def weights_record(plan: ExportPlan) -> WeightsRecord:

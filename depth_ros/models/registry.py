@@ -289,6 +289,21 @@ def tunable_models() -> tuple[str, ...]:
     return tuple(name for name, entry in models().items() if entry.tuning)
 
 
+def expect_tunable(name: str) -> None:
+    """Refuse a model that cannot be fine-tuned.
+
+    Raises:
+        ParameterError: Naming those that can.
+    """
+    if name in tunable_models():
+        return
+    what = 'cannot be fine-tuned' if name in models() else 'is no model'
+    raise ParameterError(
+        renaming_of(name)
+        or f'{name!r} {what}; set --model to one of: {", ".join(tunable_models())}'
+    )
+
+
 def signatures() -> dict[str, Signature]:
     """Return the signatures of official checkpoints by model."""
     found = {name: entry.signature for name, entry in models().items()}

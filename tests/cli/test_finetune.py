@@ -105,6 +105,19 @@ def test_weights_are_taken_back_without_torch(tmp_path: Path) -> None:
     assert (kept / 'finetuned.safetensors').read_bytes() == b'old'
 
 
+@pytest.mark.parametrize(
+    ('model', 'what'),
+    [('nonsense', 'is no model'), ('crestereo_tiny_half', 'cannot be fine-tuned')],
+)
+def test_a_model_that_cannot_be_is_refused_before_anything(
+    finetune, tmp_path: Path, capsys, model: str, what: str
+) -> None:
+    for words in (('--rollback',), ('--folder', tmp_path / 'nowhere')):
+        assert finetune(*words, '--model', model) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert error.startswith(f"depth-ros: '{model}' {what}; set --model to one of: crestereo, ")
+
+
 def test_weights_that_are_no_better_are_refused_by_how_much(
     rig, finetune, tmp_path: Path, capsys
 ) -> None:

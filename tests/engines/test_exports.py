@@ -14,9 +14,11 @@ from depth_ros.engines import exports
 from depth_ros.engines.artifact import load_artifact
 from depth_ros.engines.build import open_graphs
 from depth_ros.engines.cache import EngineCache
-from depth_ros.engines.exports import list_exports
+from depth_ros.engines.choice import EngineChoice
+from depth_ros.engines.exports import list_exports, make_network, plan_exports
 from depth_ros.engines.recipe import load_recipe
 from depth_ros.errors import ArtifactError, EngineError, RecipeError, WeightsError
+from depth_ros.files.share import share_path
 from tests.kit.engine_choice import asked
 
 torch = pytest.importorskip('torch', reason='torch is absent')
@@ -94,6 +96,22 @@ def test_checkpoint_is_exported_once(
     assert engines['features'].info.graph == 'toy-features-12x20'
     assert engines['update'].info.graph == 'toy-update-12x20-r0.5'
     assert gain_of(engines) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ('model', 'owner'),
+    [
+        ('crestereo_tiny_hinted', 'crestereo_tiny_half'),
+        ('crestereo_tiny', 'crestereo_tiny_half'),
+        ('crestereo_tiny_half', 'mvsnet'),
+        ('mvsnet', 'crestereo_tiny_hinted'),
+    ],
+)
+def test_weights_of_another_model_name_it(model: str, owner: str) -> None:
+    weights = share_path(f'weights/{owner}.safetensors')
+    plan = plan_exports(load_recipe(model), EngineChoice(weights=str(weights)))
+    with pytest.raises(WeightsError, match=f'are the weights of {owner}; use model {owner},'):
+        make_network(plan, next(iter(plan.stems)))
 
 
 def test_only_the_graphs_asked_for_are_opened(cache: EngineCache, filled: Path) -> None:

@@ -17,7 +17,7 @@ from depth_ros import __version__
 from depth_ros.entries import load_named
 from depth_ros.errors import ParameterError
 from depth_ros.frames import MonoFrame, StereoFrame
-from depth_ros.models.registry import models, tunable_models
+from depth_ros.models.registry import expect_tunable, models
 from depth_ros.tensors import Progress, Task
 from depth_ros.training.finetune.error_scale import recalibrate
 from depth_ros.training.finetune.figures import TuningVerdict, judge
@@ -67,11 +67,7 @@ class FinetuneSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.model not in tunable_models():
-            known = ', '.join(tunable_models())
-            raise ParameterError(
-                f'{self.model!r} cannot be fine-tuned; set --model to one of: {known}'
-            )
+        expect_tunable(self.model)
         least = min(self.minutes, self.batch_size, self.max_frames)
         if not least > 0 or min(self.steps, self.learning_rate, self.threads) < 0:
             raise ParameterError(
