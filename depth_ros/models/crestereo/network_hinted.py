@@ -25,8 +25,8 @@ from depth_ros.models.crestereo.network import (
     synthetic_state,
     to_bgr,
 )
-from depth_ros.models.layers.hint_inputs import example_hint
-from depth_ros.tensors import Exportable, TensorSpec
+from depth_ros.models.layers.hint_inputs import example_hint, hint_spec
+from depth_ros.tensors import Exportable
 
 __all__ = ['TAKEN_FROM', 'HintedCascade', 'exportable', 'initial_flow', 'synthetic_state']
 
@@ -97,10 +97,9 @@ def exportable(
     check_options(graph, options, known=('iterations',))
     iterations = iterations_of(options)
     check_engine_size(height, width, multiple=SIZE_MULTIPLE)
-    hint = TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32')
     return Exportable(
         module=HintedCascade(frozen_network(state), iterations=iterations).eval(),
-        inputs=(*image_specs(height, width), hint),
+        inputs=(*image_specs(height, width), hint_spec(height, width)),
         outputs=(disparity_spec(height, width),),
         examples={'hint': example_hint(height, width)},
     )

@@ -108,11 +108,6 @@ def _evidence(left: Tensor, right: Tensor, matched: Matched) -> Tensor:
     known = hint.known
     (own,), detail = disagreement(left, right, (disparity,))
     away = (hint.disparity - disparity).abs() * known
-    best, score, nearby = (
-        functional.interpolate(value, scale_factor=4.0, mode='nearest')
-        for value in (4.0 * matched.best, matched.score, matched.nearby)
-    )
-    columns = torch.arange(left.shape[3], device=left.device, dtype=disparity.dtype)
     planes = (
         own,
         _around(own),
@@ -121,12 +116,29 @@ def _evidence(left: Tensor, right: Tensor, matched: Matched) -> Tensor:
         torch.tanh(2.0 * away),
         torch.tanh(away / 4.0),
         hint.trust,
-        torch.tanh((disparity - columns) / 4.0),
-        torch.tanh((best - disparity).abs() / 4.0),
-        score,
-        nearby,
+        *match_planes(disparity, matched, cell=4),
     )
     return torch.cat(planes, 1)
+
+
+def match_planes(disparity: Tensor, matched: Matched, *, cell: int) -> tuple[Tensor, ...]:
+    """Return what the row's matches tell of a disparity, four planes (B, 1, H, W).
+
+    Whether the match lies inside the right image, how far the row's best match is away, its share,
+    and the share of the votes nearby.
+
+    Args:
+        disparity: (B, 1, H, W) px.
+        matched: What was found.
+        cell: Pixels of ``disparity`` to one of its cells at 1/4.
+    """
+    best, score, nearby = (
+        functional.interpolate(value, scale_factor=float(cell), mode='nearest')
+        for value in (cell * matched.best, matched.score, matched.nearby)
+    )
+    columns = torch.arange(disparity.shape[3], device=disparity.device, dtype=disparity.dtype)
+    outside = torch.tanh((disparity - columns) / 4.0)
+    return outside, torch.tanh((best - disparity).abs() / 4.0), score, nearby
 
 
 def _around(values: Tensor) -> Tensor:

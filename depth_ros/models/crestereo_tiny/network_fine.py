@@ -106,6 +106,11 @@ def warp_bilinear(right: Tensor, disparity: Tensor) -> Tensor:
 
 def _steps_near(disparity: Tensor) -> tuple[Tensor, Tensor]:
     """Tell how far the nearest 3x3 neighbour stands before a cell, and the farthest behind it."""
-    nearest = functional.max_pool2d(disparity, 3, 1, 1)
-    farthest = -functional.max_pool2d(-disparity, 3, 1, 1)
+    nearest, farthest = extremes(disparity)
     return torch.tanh(nearest - disparity), torch.tanh(disparity - farthest)
+
+
+def extremes(disparity: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the nearest and the farthest disparity of 3x3 neighbours, (B, 1, H, W) each."""
+    nearest = functional.max_pool2d(disparity, 3, 1, 1)
+    return nearest, -functional.max_pool2d(-disparity, 3, 1, 1)

@@ -20,22 +20,18 @@ from depth_ros.models.crestereo_tiny.network import (
     TinyConfig,
     TinyPredictions,
     check_graph,
-    image_specs,
     iterations_of,
     load_weights,
-    map_spec,
     tiny_config,
 )
 from depth_ros.models.crestereo_tiny.network_hint_planes import full_plane
 from depth_ros.models.crestereo_tiny.network_hinted import (
-    UNKNOWN_PX,
     CreStereoTinyHinted,
-    HintedGraph,
+    exported,
     no_hint,
 )
 from depth_ros.models.crestereo_tiny.network_last import LastLevel
-from depth_ros.models.layers.hint_inputs import example_hint
-from depth_ros.tensors import Exportable, TensorSpec
+from depth_ros.tensors import Exportable
 
 MULTIPLE = 2 * SIZE_MULTIPLE
 COARSE_ITERATIONS = (0, 2)
@@ -71,9 +67,7 @@ class CreStereoTinyHalf(nn.Module):
         """Return the final disparity and the scale of its error; nothing on the way."""
         plane = full_plane(no_hint(left) if hint is None else hint)
         halved = plane.halved(())
-        unknown = torch.full_like(halved.trust, UNKNOWN_PX)
-        known = torch.where(halved.trust > 0.0, halved.disparity, unknown)
-        inside = torch.cat((known, halved.trust), 1)
+        inside = torch.cat((halved.disparity, halved.trust), 1)
         small = [functional.avg_pool2d(image, 2) for image in (left, right)]
         _, matched = self.inner.match(small[0], small[1], inside)
         disparity, log_scale = self.last(left, right, matched, plane.trusted(matched.belief))
@@ -134,10 +128,4 @@ def exportable(
             f'got {height}x{width}; use 480x640'
         )
     network = half_network(state, iterations=iterations_of(options))
-    hint = TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32')
-    return Exportable(
-        module=HintedGraph(network).eval(),
-        inputs=(*image_specs(height, width), hint),
-        outputs=tuple(map_spec(name, height, width) for name in ('disparity', 'sigma')),
-        examples={'hint': example_hint(height, width)},
-    )
+    return exported(network, height, width, ('disparity', 'sigma'))

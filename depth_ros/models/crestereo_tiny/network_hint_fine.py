@@ -19,6 +19,7 @@ from depth_ros.models.crestereo_tiny.network_fine import (
     HIDDEN,
     RADIUS,
     FineLevel,
+    extremes,
     warp_bilinear,
 )
 from depth_ros.models.crestereo_tiny.network_hint_planes import HintPlane
@@ -181,5 +182,5 @@ def _detail(image: Tensor) -> Tensor:
 
 def slope(disparity: Tensor) -> Tensor:
     """Tell how far the nearest and the farthest 3x3 neighbour are apart, 0..1."""
-    nearest = functional.max_pool2d(disparity, 3, 1, 1)
-    return torch.tanh((nearest + functional.max_pool2d(-disparity, 3, 1, 1)) / 4.0)
+    nearest, farthest = extremes(disparity)
+    return torch.tanh((nearest - farthest) / 4.0)

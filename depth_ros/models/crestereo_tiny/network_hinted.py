@@ -9,7 +9,7 @@ an error head tell how far the result may be off, too (``network_error``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +38,9 @@ from depth_ros.models.crestereo_tiny.network_hint_fine import FullLevel, HintedF
 from depth_ros.models.crestereo_tiny.network_hint_planes import HintPlane, full_plane, hint_pyramid
 from depth_ros.models.crestereo_tiny.network_hint_update import HintedUpdate, LevelSight
 from depth_ros.models.crestereo_tiny.network_upsampling import upsample_convex
-from depth_ros.models.layers.hint_inputs import example_hint
+from depth_ros.models.layers.hint_inputs import example_hint, hint_spec
 from depth_ros.models.layers.network_precision import float32_region, full_precision
-from depth_ros.tensors import Exportable, TensorSpec
+from depth_ros.tensors import Exportable
 
 UNKNOWN_PX = -1.0
 """Disparity of a hint where there is none."""
@@ -293,10 +293,21 @@ def exportable(
     check_graph(graph, height, width)
     network = hinted_network(state, iterations=iterations_of(options))
     names = ('disparity', 'sigma') if network.error is not None else ('disparity',)
-    hint = TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32')
+    return exported(network, height, width, names)
+
+
+def exported(network: nn.Module, height: int, width: int, outputs: Sequence[str]) -> Exportable:
+    """Return a network whose ``predict`` takes a hint, ready for export.
+
+    Args:
+        network: With its weights.
+        height: Rows of images and hint, px.
+        width: Their columns.
+        outputs: Names of the maps (1, H, W) that ``HintedGraph`` gives of it.
+    """
     return Exportable(
         module=HintedGraph(network).eval(),
-        inputs=(*image_specs(height, width), hint),
-        outputs=tuple(map_spec(name, height, width) for name in names),
+        inputs=(*image_specs(height, width), hint_spec(height, width)),
+        outputs=tuple(map_spec(name, height, width) for name in outputs),
         examples={'hint': example_hint(height, width)},
     )

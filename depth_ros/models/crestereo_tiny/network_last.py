@@ -14,8 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from depth_ros.models.crestereo_tiny.network_error import LOG_FIRST, LOG_LEAST, LOG_MOST, Matched
-from depth_ros.models.crestereo_tiny.network_fine import HIDDEN
+from depth_ros.models.crestereo_tiny.network_error import (
+    LOG_FIRST,
+    LOG_LEAST,
+    LOG_MOST,
+    Matched,
+    match_planes,
+)
+from depth_ros.models.crestereo_tiny.network_fine import HIDDEN, extremes
 from depth_ros.models.crestereo_tiny.network_hint_fine import FULL_RULE, disagreement, slope
 from depth_ros.models.crestereo_tiny.network_hint_planes import HintPlane
 from depth_ros.models.crestereo_tiny.network_hint_rule import GateRule
@@ -65,7 +71,7 @@ class LastLevel(nn.Module):
         start = 2.0 * functional.interpolate(
             cells, scale_factor=2.0, mode='bilinear', align_corners=False
         )
-        near, far = (2.0 * _enlarged(one, 2) for one in _extremes(cells))
+        near, far = (2.0 * _enlarged(one, 2) for one in extremes(cells))
         known = hint.known
         away = (hint.disparity - start) * known
         with float32_region(left):
@@ -88,21 +94,11 @@ class LastLevel(nn.Module):
         share = torch.sigmoid(self.hint_rule(figures, logit, known))
         mixed = upsample_convex(cells, mixing, 2) + residual
         disparity = mixed + share * (hint.disparity - mixed) * known
-        return disparity, self._log_scale(x, disparity, matched, votes)
+        return disparity, self._log_scale(x, disparity, matched)
 
-    def _log_scale(
-        self, features: Tensor, disparity: Tensor, matched: Matched, votes: Tensor
-    ) -> Tensor:
+    def _log_scale(self, features: Tensor, disparity: Tensor, matched: Matched) -> Tensor:
         """Return the logarithm of the scale (B, 1, H, W) px; nothing else learns from it."""
-        disparity = disparity.detach()
-        columns = torch.arange(disparity.shape[3], device=disparity.device, dtype=disparity.dtype)
-        best = _enlarged(8.0 * matched.best, 8)
-        planes = (
-            torch.tanh((disparity - columns) / 4.0),
-            torch.tanh((best - disparity).abs() / 4.0),
-            _enlarged(matched.score, 8),
-            votes,
-        )
+        planes = match_planes(disparity, matched, cell=8)
         told = functional.pixel_unshuffle(torch.cat(planes, 1).detach(), 2)
         x = functional.relu(self.error_enter(torch.cat((features.detach(), told), 1)))
         x = functional.pixel_shuffle(full_precision(self.error_leave(x)), 2)
@@ -118,11 +114,6 @@ def bilinear_logits() -> Tensor:
                 for x, wide in ((1, 0.75), (2 * column, 0.25)):
                     shares[y, x, row, column] = high * wide
     return torch.log(shares).flatten()
-
-
-def _extremes(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the nearest and the farthest disparity of 3x3 cells."""
-    return functional.max_pool2d(cells, 3, 1, 1), -functional.max_pool2d(-cells, 3, 1, 1)
 
 
 def _enlarged(values: Tensor, factor: int) -> Tensor:

@@ -67,6 +67,11 @@ def spoiled_hint(disparity: np.ndarray) -> DisparityHint:
     return dense_hint(found)
 
 
+def hint_spec(height: int, width: int) -> TensorSpec:
+    """Describe a hint as graphs take it: disparity px, below 0 where unknown, and trust 0..1."""
+    return TensorSpec(name='hint', shape=(1, 2, height, width), dtype='float32')
+
+
 def example_hint(height: int, width: int) -> np.ndarray:
     """Return a hint (1, 2, H, W) float32 for the golden check.
 
