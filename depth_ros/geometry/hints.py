@@ -162,6 +162,14 @@ def distance_from(hint: DisparityHint, disparity: np.ndarray) -> np.ndarray:
     return np.where(hint.trust >= MEASURED, distance, np.float32(np.nan)).astype(np.float32)
 
 
+def mostly_agrees(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) -> bool:
+    """Return whether most fine hints are as near to a map as that; False for none."""
+    is_fine = hint.trust >= FINE
+    is_near = is_fine & (np.abs(hint.disparity - disparity) < tolerance_px)
+    num_compared = np.count_nonzero(is_fine & np.isfinite(disparity))
+    return bool(num_compared and np.count_nonzero(is_near) >= MOST * num_compared)
+
+
 def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) -> np.ndarray:
     """Return a map that takes the hint's value where the map agrees and the hint knows better.
 
@@ -177,11 +185,9 @@ def refined(disparity: np.ndarray, hint: DisparityHint, *, tolerance_px: float) 
         hint: Of the same size.
         tolerance_px: Of the frame. An edge is where the map changes by more within so many pixels.
     """
-    is_fine = hint.trust >= FINE
-    is_near = is_fine & (np.abs(hint.disparity - disparity) < tolerance_px)
-    num_compared = np.count_nonzero(is_fine & np.isfinite(disparity))
-    if not num_compared or np.count_nonzero(is_near) < MOST * num_compared:
+    if not mostly_agrees(disparity, hint, tolerance_px=tolerance_px):
         return disparity
+    is_fine = hint.trust >= FINE
     least, largest = known_range(disparity, NEAR_PX)
     agrees = (hint.disparity >= least - tolerance_px) & (hint.disparity <= largest + tolerance_px)
     is_edge = _span(disparity, 2 * round(tolerance_px) + 1) > tolerance_px

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from depth_ros.frames import RectifiedStereo
+from depth_ros.frames import DisparityHint, RectifiedStereo
 from depth_ros.geometry.bare_surfaces import doubted_sigma
+from depth_ros.geometry.hint_choice import better_matched, doubted_choice
 from depth_ros.geometry.hints import distance_from, engine_hint, refined
 from depth_ros.geometry.preprocess import Placement, unplace_disparity
 from depth_ros.models.base import Prepared
@@ -41,7 +42,10 @@ class CreStereoHintedModel(CreStereoModel):
     def postprocess(
         self, outputs: Tensors, prepared: Prepared[Placement], frame: RectifiedStereo
     ) -> DisparityResult:
-        """Bring the disparity to the frame's size, where a hint that was confirmed is finer."""
+        """Bring the disparity to the frame's size, where a hint may know better.
+
+        It does where it is finer and confirmed, and where both images match far better at it.
+        """
         maps = dict(outputs)
         sigma = maps.pop(SIGMA, None)
         result = super().postprocess(maps, prepared, frame)
@@ -53,13 +57,7 @@ class CreStereoHintedModel(CreStereoModel):
                 sigma_px=doubted_sigma(told, result.disparity, frame.left, frame.right),
                 finest_px=max(1.0, scale),
             )
-        if frame.hint is None:
-            return result
-        distance = distance_from(frame.hint, result.disparity)
-        found = result.disparity
-        if scale >= FINER:
-            found = refined(found, frame.hint, tolerance_px=AGREES_PX * scale)
-        return replace(result, disparity=found, hint_distance_px=distance)
+        return result if frame.hint is None else _told(result, frame.hint, frame, scale)
 
     def _sigma(self, sigma: np.ndarray, placement: Placement) -> np.ndarray:
         """Bring the standard deviation to the frame's size and pixels."""
@@ -67,3 +65,19 @@ class CreStereoHintedModel(CreStereoModel):
         spec = TensorSpec(name=SIGMA, shape=shape, dtype='float32', unit='px')
         check_tensors({SIGMA: sigma}, (spec,), what="outputs of 'crestereo'")
         return unplace_disparity(sigma[0], placement)
+
+
+def _told(
+    result: DisparityResult, hint: DisparityHint, frame: RectifiedStereo, scale: float
+) -> DisparityResult:
+    """Return the result with what a hint knows better, which is not sure where both differed."""
+    own = result.disparity
+    finer = refined(own, hint, tolerance_px=AGREES_PX * scale) if scale >= FINER else own
+    taken = better_matched(finer, hint, frame.left, frame.right)
+    sigma = result.sigma_px
+    return replace(
+        result,
+        disparity=np.where(taken, hint.disparity, finer).astype(np.float32, copy=False),
+        sigma_px=None if sigma is None else doubted_choice(sigma, finer, hint, taken),
+        hint_distance_px=distance_from(hint, own),
+    )
